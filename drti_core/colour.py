@@ -1,0 +1,43 @@
+"""Colour encodings and the YCoCg transform."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+F32 = npt.NDArray[np.float32]
+
+
+def srgb_to_linear(values: npt.ArrayLike) -> F32:
+    """SRGB-encoded values 0..1 to linear ones (IEC 61966-2-1); odd around 0.
+
+    >>> srgb_to_linear([0.0, 0.5, 1.0]).round(4).tolist()
+    [0.0, 0.21400000154972076, 1.0]
+    """
+    v = np.asarray(values, np.float32)
+    a = np.abs(v)
+    low, high = a / 12.92, ((a + 0.055) / 1.055) ** 2.4
+    return np.copysign(np.where(a <= 0.04045, low, high), v).astype(np.float32)
+
+
+def linear_to_srgb(values: npt.ArrayLike) -> F32:
+    """Linear values 0..1 to sRGB-encoded ones (IEC 61966-2-1); odd around 0."""
+    v = np.asarray(values, np.float32)
+    a = np.abs(v)
+    low, high = a * 12.92, 1.055 * a ** (1 / 2.4) - 0.055
+    return np.copysign(np.where(a <= 0.0031308, low, high), v).astype(np.float32)
+
+
+#: (Y, Co, Cg) = RGB_TO_YCC @ (r, g, b): Co = r - b, t = b + Co/2, Cg = g - t, Y = t + Cg/2
+#: (Malvar & Sullivan 2003, YCoCg-R without rounding).
+RGB_TO_YCC: F32 = np.array(
+    [[0.25, 0.5, 0.25], [1.0, 0.0, -1.0], [-0.5, 1.0, -0.5]], dtype=np.float32
+)
+
+#: Its inverse.
+YCC_TO_RGB: F32 = np.array(
+    [[1.0, 0.5, -0.5], [1.0, 0.0, 0.5], [1.0, -0.5, -0.5]], dtype=np.float32
+)
+
+#: Rec. 709 luminance of linear r, g, b; used as luma on encoded values as well.
+LUMA: F32 = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)

@@ -1,0 +1,165 @@
+"""Relightable models, and what a file stores of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.decoder import Decoder, evaluate
+from drti_core.errors import DrtiError
+from drti_core.lights import LightDirections
+from drti_core.planes import F32, Planes, Window, bands
+
+Encoding = Literal["srgb", "linear"]
+
+#: Pixels × lights × 3 values worked on at a time while relighting.
+_TILE_VALUES = 6 << 20
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What is known of a model beside its decoder; every part is optional.
+
+    Args:
+        lights: lights of the photographs that it was fitted to.
+        encoding: colour encoding of the pixels that it gives: ``srgb`` or ``linear`` values.
+        icc: ICC profile of the photographs, to be embedded in pictures.
+        pixel_size_mm: side of a pixel on the object, millimetres.
+        xmp: XMP packet, kept byte for byte.
+        comments: comment lines of the file's header.
+        notes: oddities met while reading, a sentence each.
+    """
+
+    lights: LightDirections | None = None
+    encoding: Encoding = "srgb"
+    icc: bytes | None = None
+    pixel_size_mm: float | None = None
+    xmp: bytes | None = None
+    comments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """What a format reads or writes: a codec's parameters, not yet a codec's object.
+
+    Args:
+        config: JSON-able options; ``config["codec"]`` is the id of the codec that restores it.
+        shape: (H, W).
+        planes: the coefficient planes, or None for a codec without planes.
+        arrays: named arrays of the codec (tables, weights).
+        metadata: see :class:`Metadata`.
+    """
+
+    config: Mapping[str, Any]
+    shape: tuple[int, int]
+    planes: Planes | None = None
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RelightableModel(ABC):
+    """Coefficient planes plus a small decoder that is data.
+
+    A subclass belongs to one codec, whose ``restore`` rebuilds it from :meth:`stored`. It gives
+    its decoder as data; every runtime and exporter works from that, so :meth:`decode` is the
+    reference that all of them are held to.
+
+    Args:
+        shape: (H, W).
+        planes: coefficient planes, or None for a coordinate codec.
+        metadata: see :class:`Metadata`.
+    """
+
+    codec_id: ClassVar[str]
+    shape: tuple[int, int]
+    planes: Planes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """The decoder as data: light stage and pixel stage."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """JSON-able options; holds at least ``codec`` (the id) and ``version``."""
+
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Named arrays that are stored beside the planes."""
+        return {}
+
+    def stored(self) -> StoredModel:
+        """What a writer stores, and what the codec's ``restore`` takes."""
+        return StoredModel(self.config(), self.shape, self.planes, self.arrays(), self.metadata)
+
+    def with_metadata(self, **changes: Any) -> Self:
+        """The same model with some fields of its metadata changed."""
+        return replace(self, metadata=replace(self.metadata, **changes))
+
+    def decode(self, features: F32 | None, coords: F32 | None, lights: LightDirections) -> F32:
+        """Relight P pixels under L lights: the reference, in numpy only.
+
+        Args:
+            features: (P, K) dequantised planes, or None for a codec without planes.
+            coords: (P, 2) pixel coordinates x, y in 0..1 over the image, or None.
+            lights: L directions.
+
+        Returns:
+            (L, P, 3) float32, nominally 0..1, not clipped.
+        """
+        return evaluate(self.decoder(), features, coords, lights)
+
+    def features(self, window: Window) -> F32 | None:
+        """(P, K) dequantised planes of a window, or None for a codec without planes."""
+        return None if self.planes is None else self.planes.read(window)
+
+    def coords(self, window: Window) -> F32:
+        """(P, 2) coordinates x, y of the pixels' centres, 0..1 over the image, y downwards."""
+        x = (np.arange(window.x, window.x + window.width) + 0.5) / self.shape[1]
+        y = (np.arange(window.y, window.y + window.height) + 0.5) / self.shape[0]
+        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+
+    def relight(self, lights: LightDirections, window: Window | None = None) -> F32:
+        """Relight a window (the whole image by default), band by band.
+
+        Returns:
+            (L, h, w, 3) float32, nominally 0..1, not clipped. Any division into windows gives
+            the same pixels.
+
+        Raises:
+            DrtiError: the window is not inside the image.
+        """
+        window = (window or Window(0, 0, *self.shape)).check(self.shape)
+        out = np.empty((len(lights), window.height, window.width, 3), np.float32)
+        rows = max(1, _TILE_VALUES // (3 * window.width * len(lights)))
+        for band in bands((window.height, window.width), rows):
+            part = Window(window.y + band.y, window.x, band.height, band.width)
+            rgb = self.decode(self.features(part), self.coords(part), lights)
+            out[:, band.y : band.y + band.height] = rgb.reshape(len(lights), *part_shape(part), 3)
+        return out
+
+    def relight_uint8(self, lights: LightDirections, window: Window | None = None) -> Any:
+        """Like :meth:`relight`, rounded and clipped to (L, h, w, 3) uint8."""
+        return to_uint8(self.relight(lights, window))
+
+
+def part_shape(window: Window) -> tuple[int, int]:
+    """(height, width) of a window."""
+    return window.height, window.width
+
+
+def to_uint8(rgb: F32) -> npt.NDArray[np.uint8]:
+    """Round 0..1 values to 0..255; values outside are clipped.
+
+    Raises:
+        DrtiError: a value is not a number.
+    """
+    if np.isnan(rgb).any():
+        raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
