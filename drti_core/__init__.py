@@ -1,0 +1,1 @@
+"""drti: relightable images."""

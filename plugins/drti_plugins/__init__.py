@@ -1,0 +1,1 @@
+"""Plugins that hook the library into other tools."""
