@@ -194,7 +194,7 @@ class _Builder:
             along = (rho * np.cos(local) - 0.12) / (reach - 0.12)
             across = np.abs(rho * np.sin(local))
             width = 0.2 * np.sqrt(np.clip(along * (1 - along), 0, None)) * (1.25 - 0.5 * along)
-            petal = np.clip(1 - (across / np.maximum(width, 1e-6)) ** 2, 0, 1)
+            petal = np.clip(1 - (across / np.maximum(width, 1e-6)) ** 2, 0, 1) * (width > 0)
             vein = 0.012 * np.clip(1 - across / 0.02, 0, 1) * (petal > 0)
             relief = np.maximum(relief, high * petal**0.6 - vein)
         relief = np.maximum(relief, 0.12 * np.sqrt(np.clip(1 - (rho / 0.17) ** 2, 0, 1)))
