@@ -1,0 +1,195 @@
+"""What every linear fit shares: light operators, ridge, quantisation ranges, the pass over tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import scratch
+from drti_core.codec import Progress
+from drti_core.errors import FitError
+from drti_core.lights import F32, F64
+from drti_core.planes import Planes, bands
+from drti_core.stack import Stack
+
+#: Singular values below this share of the largest are taken as undetermined: real, usable light
+#: sets stay above 8e-3 for every basis here, a ring rounded to 3 decimals is below 1e-3.
+RANK_TOLERANCE = 2e-3
+
+#: Pixels looked at for ranges, ridge, sigma and principal components.
+SAMPLE = 100_000
+
+#: Ridge strengths tried by ``ridge=auto``, in units of the mean squared column of the basis.
+RIDGES = (0.0, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+
+_CLIPS = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3)
+
+
+def least_squares(design: F64, ridge: float) -> tuple[F64, int]:
+    """Operator (T, L) that turns L observations into T coefficients, and the rank.
+
+    Minimises |A c - v|² + ridge · s² · |c|² over all coefficients but the first (the constant
+    term is never shrunk), s² being the mean squared column norm of A. Directions that the lights
+    do not determine get the smallest coefficients that fit.
+
+    Args:
+        design: A, (L, T) values of the basis at the lights.
+        ridge: 0 for plain least squares.
+    """
+    count, terms = design.shape
+    values = np.linalg.svd(design, compute_uv=False)
+    rank = int((values > RANK_TOLERANCE * values[0]).sum())
+    if ridge == 0:
+        return np.linalg.pinv(design, rcond=RANK_TOLERANCE), rank
+    penalty = np.sqrt(ridge * np.mean(np.sum(design**2, axis=0))) * np.eye(terms)
+    penalty[0] = 0
+    stacked = np.linalg.pinv(np.vstack([design, penalty]), rcond=RANK_TOLERANCE**2)
+    return stacked[:, :count], rank
+
+
+def choose_ridge(design: F64, sample: F32) -> float:
+    """The strength of :data:`RIDGES` with the smallest leave-one-light-out error.
+
+    Args:
+        design: (L, T) values of the basis.
+        sample: (L, S, 3) pixels.
+    """
+    errors = []
+    flat = sample.reshape(len(sample), -1)
+    for ridge in RIDGES:
+        hat = design @ least_squares(design, ridge)[0]
+        # Exact leave-one-out of a linear smoother: residual / (1 - leverage).
+        loo = (np.eye(len(hat)) - hat) / np.maximum(1 - np.diag(hat), 1e-6)[:, None]
+        errors.append(float(np.mean((loo.astype(np.float32) @ flat) ** 2)))
+    return RIDGES[int(np.argmin(errors))]
+
+
+def quantisation_range(values: F32, levels: int) -> tuple[float, float]:
+    """Range (low, high) of a quantiser with the least squared error over the sample.
+
+    Clipping outliers is weighed against the finer steps that it buys, so a plane whose rare
+    values matter (the constant term of a dark coin on a white card) keeps them.
+
+    Args:
+        values: (S,) sampled coefficients, finite.
+        levels: number of steps, 255 or 65535.
+    """
+    ordered = np.sort(values.astype(np.float64))
+    size = len(ordered)
+    total = np.concatenate([[0.0], np.cumsum(ordered)])
+    square = np.concatenate([[0.0], np.cumsum(ordered**2)])
+    best = (np.inf, float(ordered[0]), float(ordered[-1]))
+    cuts = sorted({min(int(share * size), (size - 1) // 2) for share in _CLIPS})
+    for below in cuts:
+        low = float(ordered[below])
+        clipped_low = square[below] - 2 * low * total[below] + below * low**2
+        for above in cuts:
+            keep = size - above
+            high = float(ordered[keep - 1])
+            tail, tail_square = total[-1] - total[keep], square[-1] - square[keep]
+            clipped_high = tail_square - 2 * high * tail + above * high**2
+            error = ((high - low) / levels) ** 2 / 12 + (clipped_low + clipped_high) / size
+            if error < best[0]:
+                best = (error, low, high)
+    return best[1], best[2]
+
+
+@dataclass(frozen=True)
+class Quantiser:
+    """Values (K, P) → codes, with one range for each plane.
+
+    Args:
+        scale: (K,) as in :class:`Planes`.
+        bias: (K,) as in :class:`Planes`.
+        bits: 8 or 16.
+    """
+
+    scale: F64
+    bias: F64
+    bits: Literal[8, 16] = 8
+
+    @classmethod
+    def from_sample(
+        cls, values: F32, bits: Literal[8, 16], *, exact: bool, fixed: int = 0
+    ) -> Quantiser:
+        """Choose the ranges from sampled values.
+
+        Args:
+            values: (K, S).
+            bits: 8 or 16.
+            exact: whether the sample is every pixel; if not, ranges are widened by 2 %.
+            fixed: so many first planes are stored as they are (scale 1, bias 0).
+        """
+        levels = 2**bits - 1
+        ranges = np.array([quantisation_range(plane, levels) for plane in values], np.float64)
+        low, high = ranges.reshape(-1, 2).T
+        if not exact:
+            low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
+        constant = high - low < 1e-9 * np.maximum(1, np.abs(low))
+        scale = np.where(constant, 1.0, high - low)
+        bias = -low / scale
+        scale[:fixed], bias[:fixed] = 1, 0
+        # What a file stores is float32 text or binary: settle on it before quantising.
+        return cls(_nine_digits(scale), _nine_digits(bias), bits)
+
+    @property
+    def dtype(self) -> type[np.uint8] | type[np.uint16]:
+        """Type of the codes."""
+        return np.uint8 if self.bits == 8 else np.uint16
+
+    def __call__(self, values: F32) -> npt.NDArray[Any]:
+        """Codes of (K, P) values; those outside the range are clipped. Works in place."""
+        top = 2**self.bits - 1
+        values *= (top / self.scale).astype(np.float32)[:, None]
+        values += (top * self.bias).astype(np.float32)[:, None]
+        np.rint(values, out=values)
+        np.clip(values, 0, top, out=values)
+        return values.astype(self.dtype)
+
+
+def _nine_digits(values: F64) -> F64:
+    return np.array([float(f"{value:.9g}") for value in values], np.float64)
+
+
+def encode(
+    stack: Stack,
+    coefficients: Callable[[F32], F32],
+    bits: Literal[8, 16],
+    progress: Progress,
+    *,
+    fixed: int = 0,
+    sample: F32 | None = None,
+) -> Planes:
+    """Turn a stack into quantised planes in one pass, band by band.
+
+    Args:
+        stack: the photographs.
+        coefficients: (L, P, 3) pixels 0..1 → (K, P) coefficients; called for a sample first,
+            from which the ranges are chosen, then for every band.
+        bits: 8 or 16.
+        progress: called after each band.
+        fixed: so many first planes are stored with scale 1 and bias 0.
+        sample: pixels (L, S, 3) for the ranges; drawn from the stack by default.
+
+    Raises:
+        FitError: a coefficient is not finite.
+    """
+    height, width = stack.shape
+    if sample is None:
+        sample = stack.sample(SAMPLE, seed=0)
+    exact = sample.shape[1] >= height * width
+    values = coefficients(sample)
+    if not np.isfinite(values).all():
+        raise FitError("a coefficient is not finite", mend="Check the lights and photographs.")
+    quantise = Quantiser.from_sample(values, bits, exact=exact, fixed=fixed)
+    codes = scratch.empty((len(values), height, width), quantise.dtype)
+    for window in bands(stack.shape, stack.band_rows):
+        part = quantise(coefficients(stack.read(window)))
+        codes[:, window.y : window.y + window.height] = part.reshape(-1, window.height, width)
+        scratch.release(codes)
+        progress((window.y + window.height) / height, "fitting")
+    return Planes(codes, quantise.scale, quantise.bias)
