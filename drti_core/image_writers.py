@@ -1,0 +1,206 @@
+"""Writers of JPEG, PNG and TIFF that work strip by strip, in bounded memory."""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.errors import OptionError
+from drti_core.planes import bands
+
+Array = npt.NDArray[Any]
+#: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey or (height, W, 3) RGB.
+Rows = Callable[[int, int], Array]
+
+#: Largest width or height that libjpeg reads and writes.
+JPEG_MAX_SIDE = 65500
+#: Rows of a strip that is encoded on its own.
+_STRIP = 64
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+
+
+def rows_of(array: Array) -> Rows:
+    """Rows of a whole array (H, W) or (H, W, 3)."""
+    return lambda y, height: array[y : y + height]
+
+
+def write_jpeg(
+    path: Path,
+    rows: Rows,
+    shape: tuple[int, int],
+    *,
+    quality: int = 95,
+    keep_rgb: bool = False,
+    icc: bytes | None = None,
+) -> None:
+    """Write a baseline JPEG without chroma subsampling, in memory that its height does not change.
+
+    Strips are encoded side by side in two threads and joined by restart markers (ITU-T T.81,
+    B.2.1, E.1.3), which leaves the very pixels of an encoding in one piece.
+
+    Args:
+        path: the file; replaced if it is there.
+        rows: gives uint8 rows, grey or RGB; called from two threads.
+        shape: (H, W), each at most 65500.
+        quality: 1..100, libjpeg's scale.
+        keep_rgb: store R, G, B as they are (Adobe marker) instead of YCbCr (JFIF).
+        icc: profile to embed.
+
+    Raises:
+        OptionError: the size or the quality is out of range.
+    """
+    height, width = shape
+    if not (0 < height <= JPEG_MAX_SIDE and 0 < width <= JPEG_MAX_SIDE):
+        raise OptionError(
+            f"a JPEG of {width}x{height} pixels",
+            where=str(path),
+            expected=f"sides of 1 to {JPEG_MAX_SIDE}",
+            mend="Write PNG instead.",
+        )
+    if not 1 <= quality <= 100:
+        raise OptionError(f"quality {quality}", where=str(path), expected="1 to 100")
+    units = -(-width // 8)
+    strip = min(_STRIP, 8 * (0xFFFF // units))
+
+    def encode(y: int) -> bytes:
+        strip_rows = rows(y, min(strip, height - y))
+        # The profile may take several segments, and only the first strip's header is kept.
+        return encode_jpeg(strip_rows, quality, keep_rgb=keep_rgb, icc=icc if y == 0 else None)
+
+    with path.open("wb") as file, ThreadPoolExecutor(2) as pool:
+        for number, data in enumerate(pool.map(encode, range(0, height, strip))):
+            frame, scan = _jpeg_parts(data)
+            start = int.from_bytes(data[scan + 2 : scan + 4]) + scan + 2
+            if number == 0:
+                file.write(data[: frame + 5] + struct.pack(">H", height) + data[frame + 7 : scan])
+                file.write(struct.pack(">HHH", 0xFFDD, 4, strip // 8 * units) + data[scan:start])
+            else:
+                file.write(bytes([0xFF, 0xD0 + (number - 1) % 8]))
+            file.write(data[start:-2])
+        file.write(b"\xff\xd9")
+
+
+def encode_jpeg(
+    array: Array, quality: int = 95, *, keep_rgb: bool = False, icc: bytes | None = None
+) -> bytes:
+    """A baseline JPEG 4:4:4 of a uint8 array (H, W) or (H, W, 3), with the standard tables."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    extra: dict[str, Any] = {"icc_profile": icc} if icc else {}
+    Image.fromarray(np.ascontiguousarray(array)).save(
+        out, "JPEG", quality=quality, subsampling=0, keep_rgb=keep_rgb, **extra
+    )
+    return out.getvalue()
+
+
+def _jpeg_parts(data: bytes) -> tuple[int, int]:
+    """Offsets of the frame header (SOF) and the scan header (SOS) of one of our own JPEGs."""
+    frame, at = 0, 2
+    while (marker := data[at + 1]) != 0xDA:
+        if marker in (0xC0, 0xC1):
+            frame = at
+        at += 2 + int.from_bytes(data[at + 2 : at + 4])
+    return frame, at
+
+
+def write_png(
+    path: Path,
+    rows: Rows,
+    shape: tuple[int, int],
+    *,
+    channels: Literal[1, 3] = 3,
+    bits: Literal[8, 16] = 8,
+    icc: bytes | None = None,
+    level: int = 4,
+) -> None:
+    """Write a PNG in memory that its height does not change (ISO/IEC 15948; filter Up).
+
+    Args:
+        path: the file; replaced if it is there.
+        rows: gives uint8 or uint16 rows, grey or RGB.
+        shape: (H, W).
+        channels: 1 grey, 3 RGB.
+        bits: bits of a sample.
+        icc: profile to embed.
+        level: zlib's, 0..9.
+    """
+    height, width = shape
+    stride = width * channels * bits // 8
+    packer = zlib.compressobj(level)
+    above = np.zeros(stride, np.uint8)
+    with path.open("wb") as file:
+        file.write(_PNG_SIGNATURE)
+        kind = 2 if channels == 3 else 0
+        _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
+        if icc:
+            _png_chunk(file, b"iCCP", b"icc\0\0" + zlib.compress(icc))
+        for band in bands(shape, _STRIP):
+            part = np.ascontiguousarray(rows(band.y, band.height), dtype=f">u{bits // 8}")
+            raw = part.view(np.uint8).reshape(band.height, stride)
+            lines = np.empty((band.height, 1 + stride), np.uint8)
+            lines[:, 0] = 2
+            lines[0, 1:] = raw[0] - above
+            lines[1:, 1:] = raw[1:] - raw[:-1]
+            above = raw[-1].copy()
+            _png_chunk(file, b"IDAT", packer.compress(lines.tobytes()))
+        _png_chunk(file, b"IDAT", packer.flush())
+        _png_chunk(file, b"IEND", b"")
+
+
+def _png_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
+    if data or kind == b"IEND":
+        file.write(struct.pack(">I", len(data)) + kind + data)
+        file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
+
+
+def write_tiff(
+    path: Path, rows: Rows, shape: tuple[int, int], dtype: npt.DTypeLike, *, icc: bytes | None
+) -> None:
+    """Write an uncompressed RGB TIFF (TIFF 6.0; SampleFormat 3 for float32) in bands.
+
+    Raises:
+        OptionError: it would pass 4 GiB, which TIFF cannot address.
+    """
+    height, width = shape
+    kind = np.dtype(dtype).newbyteorder("<")
+    size = height * width * 3 * kind.itemsize
+    if size + len(icc or b"") > 0xFFFF0000:
+        raise OptionError(f"a TIFF of {size} bytes", where=str(path), expected="less than 4 GiB")
+    bits, form = 8 * kind.itemsize, 3 if kind.kind == "f" else 1
+    count = 12 if icc else 11
+    after = 8 + 2 + 12 * count + 4
+    profile = after + 12
+    start = profile + len(icc or b"") + len(icc or b"") % 2
+    # (tag, type, count, value): type 3 is SHORT, 4 LONG, 7 UNDEFINED.
+    tags = [
+        (256, 4, 1, width),
+        (257, 4, 1, height),
+        (258, 3, 3, after),
+        (259, 3, 1, 1),  # no compression
+        (262, 3, 1, 2),  # RGB
+        (273, 4, 1, start),
+        (277, 3, 1, 3),
+        (278, 4, 1, height),
+        (279, 4, 1, size),
+        (284, 3, 1, 1),  # interleaved
+        (339, 3, 3, after + 6),
+    ]
+    if icc:
+        tags.append((34675, 7, len(icc), profile))
+    with path.open("wb") as file:
+        file.write(struct.pack("<2sHIH", b"II", 42, 8, len(tags)))
+        for tag in tags:
+            file.write(struct.pack("<HHII", *tag))
+        file.write(struct.pack("<I6H", 0, bits, bits, bits, form, form, form))
+        file.write((icc or b"") + bytes(start - profile - len(icc or b"")))
+        for band in bands(shape, _STRIP):
+            file.write(np.ascontiguousarray(rows(band.y, band.height), dtype=kind).tobytes())

@@ -1,0 +1,260 @@
+"""Picture files: saved by their ending, plane pictures read band by band.
+
+Colour management happens elsewhere: profiles are embedded or handed over, never applied.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from drti_core import files
+from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
+from drti_core.image_writers import (
+    JPEG_MAX_SIDE,
+    Array,
+    Rows,
+    encode_jpeg,
+    rows_of,
+    write_jpeg,
+    write_png,
+    write_tiff,
+)
+from drti_core.planes import MAX_SIDE, Window, bands
+
+__all__ = [
+    "JPEG_MAX_SIDE",
+    "Array",
+    "Picture",
+    "Rows",
+    "encode_jpeg",
+    "open_picture",
+    "read_picture",
+    "rows_of",
+    "save",
+    "write_jpeg",
+    "write_png",
+    "write_tiff",
+]
+
+#: Pictures of more pixels are decoded in bands by libvips, where it is installed.
+_STREAM_PIXELS = 16 << 20
+#: No JPEG codes more pixels in a byte (a 16x16 MCU takes at least 6 bits).
+_JPEG_PIXELS_PER_BYTE = 512
+#: No deflate stream expands more than this (RFC 1951: 258 bytes for 2 bits).
+_DEFLATE_RATIO = 1032
+
+
+#: What each file ending can hold.
+_KINDS: dict[str, tuple[str, ...]] = {
+    ".png": ("uint8", "uint16"),
+    ".jpg": ("uint8",),
+    ".jpeg": ("uint8",),
+    ".tif": ("uint8", "uint16", "float32"),
+    ".tiff": ("uint8", "uint16", "float32"),
+    ".npy": ("uint8", "uint16", "float32"),
+}
+
+
+def save(
+    path: str | os.PathLike[str],
+    array: Array,
+    *,
+    icc: bytes | None = None,
+    overwrite: bool = False,
+) -> Path:
+    """Save an RGB picture whole or not at all, in the format that the file's ending names.
+
+    Args:
+        path: ``.png`` (8, 16 bits), ``.jpg`` (8 bits, quality 95, 4:4:4), ``.tif`` (8, 16 bits,
+            float32) or ``.npy``.
+        array: (H, W, 3) uint8, uint16 or float32.
+        icc: profile to embed (not in ``.npy``).
+        overwrite: replace a file that is there.
+
+    Raises:
+        OptionError: the ending is none of these, or cannot hold the array.
+        OutputExistsError: the file exists and ``overwrite`` is false.
+    """
+    target = Path(path)
+    suffix = target.suffix.lower()
+    if suffix not in _KINDS:
+        raise OptionError(
+            f"file ending {target.suffix!r}", where=str(target), expected=", ".join(_KINDS)
+        )
+    if array.dtype.name not in _KINDS[suffix] or array.ndim != 3 or array.shape[2] != 3:
+        raise OptionError(
+            f"a picture {array.dtype} of shape {array.shape}",
+            where=str(target),
+            expected=f"{' or '.join(_KINDS[suffix])} of shape (H, W, 3) for {suffix}",
+        )
+    shape = (array.shape[0], array.shape[1])
+    with files.atomic_file(target, overwrite=overwrite) as temporary:
+        match suffix:
+            case ".png":
+                bits: Literal[8, 16] = 8 if array.dtype == np.uint8 else 16
+                write_png(temporary, rows_of(array), shape, bits=bits, icc=icc)
+            case ".jpg" | ".jpeg":
+                write_jpeg(temporary, rows_of(array), shape, icc=icc)
+            case ".npy":
+                with temporary.open("wb") as file:
+                    np.save(file, array, allow_pickle=False)
+            case _:
+                write_tiff(temporary, rows_of(array), shape, array.dtype, icc=icc)
+    return target
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A JPEG or PNG whose header was read and checked; its pixels are decoded on request.
+
+    Args:
+        path: the file.
+        shape: (H, W).
+        channels: 1 grey, 3 RGB.
+        bits: 8, or 16 for PNG.
+        icc: the embedded profile, not applied.
+    """
+
+    path: Path
+    shape: tuple[int, int]
+    channels: int
+    bits: int
+    icc: bytes | None
+
+    def bands(self, rows: int = 256) -> Iterator[tuple[Window, Array]]:
+        """Decode from the top: (window, (h, W) grey or (h, W, 3) RGB, uint8 or uint16).
+
+        JPEG is decoded to RGB as its Adobe or JFIF marker says. Of a large picture only a few
+        rows are held, if pyvips is installed; otherwise one decoded picture.
+
+        Raises:
+            FormatError: the file is damaged or truncated.
+        """
+        large = self.shape[0] * self.shape[1] > _STREAM_PIXELS
+        source = _streamed(self.path) if large else None
+        try:
+            read = _decoded(self.path, self.bits) if source is None else source
+            for band in bands(self.shape, rows):
+                part = read(band)
+                if part.shape[:2] != (band.height, band.width):
+                    raise FormatError("decodes to another size than its header says")
+                yield band, part
+        except (OSError, SyntaxError, ValueError, zlib.error, FormatError) as error:
+            raise FormatError(f"damaged picture ({error})", where=str(self.path)) from error
+
+
+def open_picture(path: Path) -> Picture:
+    """Read and check the header of a JPEG or PNG, RGB or grey, before anything is allocated.
+
+    Raises:
+        FormatError: missing, damaged, or it claims more pixels than its bytes can hold.
+        UnsupportedFormatError: no JPEG or PNG, or with a palette, alpha or four channels.
+    """
+    try:
+        image, bits = _pillow(path)
+    except FileNotFoundError:
+        raise FormatError("is missing", where=str(path), expected="a picture") from None
+    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+        raise FormatError(f"damaged picture ({error})", where=str(path)) from error
+    with image:
+        width, height = image.size
+        channels = {"L": 1, "I": 1, "I;16": 1, "I;16B": 1, "RGB": 3}.get(image.mode, 0)
+        icc = image.info.get("icc_profile")
+        is_png = image.format == "PNG"
+    if channels == 0 or (bits == 16 and channels != 1):
+        raise UnsupportedFormatError(
+            f"a picture of mode {image.mode} with {bits} bits",
+            where=str(path),
+            expected="8-bit RGB or grey, or 16-bit grey",
+        )
+    size = path.stat().st_size
+    if is_png:
+        possible = size * _DEFLATE_RATIO // (channels * bits // 8)
+    else:
+        possible = size * _JPEG_PIXELS_PER_BYTE
+    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > possible:
+        raise FormatError(
+            f"claims {width}x{height} pixels in {size} bytes",
+            where=str(path),
+            expected=f"sides of 1 to {MAX_SIDE} and at most {possible} pixels",
+        )
+    return Picture(path, (height, width), channels, bits, icc or None)
+
+
+def read_picture(path: Path) -> Array:
+    """A whole JPEG or PNG: (H, W) or (H, W, 3), uint8 or uint16; a profile is not applied.
+
+    Raises:
+        FormatError: see :func:`open_picture` and :meth:`Picture.bands`.
+        UnsupportedFormatError: see :func:`open_picture`.
+    """
+    picture = open_picture(path)
+    tail = (3,) if picture.channels == 3 else ()
+    out = np.empty((*picture.shape, *tail), np.uint16 if picture.bits == 16 else np.uint8)
+    for band, part in picture.bands():
+        out[band.y : band.y + band.height] = part
+    return out
+
+
+def _pillow(path: Path) -> tuple[Any, int]:
+    """Pillow's lazy image and its bits; the plugin is chosen by content.
+
+    The plugins are called directly because ``Image.open`` warns of large pictures; ours are
+    bounded by their file's size instead.
+    """
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26:
+        from PIL.PngImagePlugin import PngImageFile
+
+        return PngImageFile(path), 16 if head[24] == 16 else 8
+    if head[:3] == b"\xff\xd8\xff":
+        from PIL.JpegImagePlugin import JpegImageFile
+
+        return JpegImageFile(path), 8
+    raise UnsupportedFormatError("is no JPEG or PNG", where=str(path), expected="JPEG or PNG")
+
+
+def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
+    image, _ = _pillow(path)
+    image.load()
+    dtype = np.uint16 if bits == 16 else np.uint8
+
+    def read(band: Window) -> Array:
+        box = (0, band.y, band.width, band.y + band.height)
+        return np.asarray(image.crop(box)).astype(dtype, copy=False)
+
+    return read
+
+
+def _streamed(path: Path) -> Callable[[Window], Array] | None:
+    """Bands by libvips, or None where it is not installed."""
+    try:
+        import pyvips
+    except (ImportError, OSError):
+        return None
+    try:
+        # libvips caches pictures by name: revalidate, since the file may have been replaced.
+        image = pyvips.Image.new_from_file(
+            str(path), access="sequential", fail_on="truncated", revalidate=True
+        )
+    except pyvips.Error as error:
+        raise OSError(str(error).strip()) from error
+
+    def read(band: Window) -> Array:
+        try:
+            part = image.crop(0, band.y, image.width, band.height)
+            array = np.asarray(part.numpy())
+        except pyvips.Error as error:
+            raise OSError(str(error).strip()) from error
+        return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
+
+    return read
