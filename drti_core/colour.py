@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 import numpy.typing as npt
 
 F32 = npt.NDArray[np.float32]
+
+#: Colour encoding of pixel values.
+Encoding = Literal["srgb", "linear"]
 
 
 def srgb_to_linear(values: npt.ArrayLike) -> F32:

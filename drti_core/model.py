@@ -5,17 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.colour import Encoding as Encoding
 from drti_core.decoder import Decoder, evaluate
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.planes import F32, Planes, Window, bands
-
-Encoding = Literal["srgb", "linear"]
 
 #: Pixels × lights × 3 values worked on at a time while relighting.
 _TILE_VALUES = 6 << 20
