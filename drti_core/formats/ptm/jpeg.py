@@ -1,0 +1,118 @@
+"""JPEG-coded planes of a .ptm: grey JPEGs, prediction from other planes, corrected pixels.
+
+Planes here are in the order of the file and in its row order, bottom-up. Prediction wraps:
+``plane = (reference + decoded - 128) mod 256``, the reference inverted (255 - c) if so asked.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import scratch
+from drti_core.errors import FormatError
+from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane_name
+
+Plane = npt.NDArray[np.uint8]
+
+#: The densest JPEG spends one bit on each block of 8x8 pixels.
+PIXELS_PER_BYTE = 512
+#: A corrected pixel: its index in the file's row order, and its code.
+RECORD = np.dtype([("pixel", ">u4"), ("code", "u1")])
+
+
+def decode(data: bytes, shape: tuple[int, int], where: str) -> Plane:
+    """Decode a grey JPEG of a known size, (H, W) uint8.
+
+    Raises:
+        FormatError: damaged, not grey, of another size, or too short for its size.
+    """
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    height, width = shape
+    if height * width > PIXELS_PER_BYTE * len(data):
+        raise FormatError(
+            f"{len(data)} bytes of JPEG",
+            where=where,
+            expected=f"at least {-(-height * width // PIXELS_PER_BYTE)} for {width}x{height}",
+        )
+    try:
+        # Not Image.open: it warns of large pictures, which the check above has bounded.
+        with JpegImageFile(io.BytesIO(data)) as image:
+            if image.size != (width, height) or image.mode != "L":
+                raise FormatError(
+                    f"a JPEG of {image.size[0]}x{image.size[1]} pixels, mode {image.mode}",
+                    where=where,
+                    expected=f"{width}x{height} as in the header, mode L (grey)",
+                )
+            return np.array(image)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise FormatError(f"damaged JPEG ({error})", where=where) from error
+
+
+def encode(plane: Plane, quality: int) -> bytes:
+    """Encode (H, W) uint8 as a baseline grey JPEG."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(plane)).save(out, "JPEG", quality=quality)
+    return out.getvalue()
+
+
+def predict(residual: Plane, reference: Plane, invert: bool) -> Plane:
+    """``(reference + residual - 128) mod 256``, reference inverted if asked; uint8 wraps."""
+    return (~reference if invert else reference) + residual + np.uint8(128)
+
+
+def read_planes(
+    file: BinaryIO,
+    container: Container,
+    colorspace: Colorspace,
+    shape: tuple[int, int],
+    store: Callable[[int], Plane],
+    path: str,
+) -> None:
+    """Decode every plane into ``store(number)``, a writable (H, W) view in file row order.
+
+    ``file`` stands at the first JPEG; sizes were checked against the file's size.
+
+    Raises:
+        FormatError: a JPEG or its side information is damaged, or a reference is not decoded yet.
+    """
+    starts = np.cumsum([file.tell(), *_interleave(container.sizes, container.side_sizes)])
+    done: set[int] = set()
+    for number in sorted(range(len(container.sizes)), key=container.order.__getitem__):
+        where = f"{path}, plane {number} ({plane_name(colorspace, number)})"
+        file.seek(int(starts[2 * number]))
+        plane = decode(file.read(container.sizes[number]), shape, where)
+        reference = container.references[number]
+        if reference >= 0:
+            if reference not in done:
+                raise FormatError(
+                    f"is predicted from plane {reference}, which is decoded at position "
+                    f"{container.order[reference]} and itself at {container.order[number]}",
+                    where=where,
+                    expected="a plane that is decoded earlier",
+                )
+            inverted = bool(container.transforms[number] & INVERSION)
+            plane = predict(plane, store(reference), inverted)
+        records = np.frombuffer(file.read(container.side_sizes[number]), RECORD)
+        if len(records) and int(records["pixel"].max()) >= plane.size:
+            raise FormatError(
+                f"side information for pixel {int(records['pixel'].max())}",
+                where=f"{where}, at byte {int(starts[2 * number + 1])}",
+                expected=f"0 to {plane.size - 1}",
+            )
+        plane.reshape(-1)[records["pixel"]] = records["code"]
+        store(number)[:] = plane
+        scratch.release(store(number))
+        done.add(number)
+
+
+def _interleave(first: tuple[int, ...], second: tuple[int, ...]) -> Iterator[int]:
+    for pair in zip(first, second, strict=True):
+        yield from pair
