@@ -114,13 +114,21 @@ class Comparison:
     _ssim_rows: int = 0
     _kept: list[Image] = field(default_factory=list)
 
-    def add(self, a: Image, b: Image) -> None:
+    def add(self, a: Image, b: Image, mask: Image | None = None) -> None:
         """Take the next band, (h, W, C) uint8, of both pictures.
+
+        A mask (h, W) leaves pixels out of PSNR and the mean difference; for SSIM, which needs
+        whole windows, they are made equal instead.
 
         Raises:
             DrtiError: the bands' shapes differ.
             MissingExtraError: SSIM is wanted, but scikit-image is not installed.
         """
+        _same_shape(a, b)
+        if mask is not None:
+            keep = mask.astype(bool)
+            a, b = a * keep[..., None], b * keep[..., None]
+            self._count -= a.shape[2] * int(np.count_nonzero(~keep))
         difference = _difference(a, b, None)
         self._squares += float(np.sum(np.square(difference), dtype=np.float64))
         self._absolutes += float(np.sum(np.abs(difference), dtype=np.float64))
@@ -138,13 +146,22 @@ class Comparison:
 
     @property
     def psnr(self) -> float:
-        """As :func:`psnr`."""
-        return psnr_of(self._squares / self._count)
+        """As :func:`psnr`.
+
+        Raises:
+            DrtiError: no pixel was given, or none is inside the mask.
+        """
+        return psnr_of(self._squares / self._pixels())
 
     @property
     def mean_absolute_error(self) -> float:
         """As :func:`mean_absolute_error`."""
-        return self._absolutes / self._count
+        return self._absolutes / self._pixels()
+
+    def _pixels(self) -> int:
+        if not self._count:
+            raise DrtiError("no pixel to compare", expected="at least one")
+        return self._count
 
     @property
     def ssim(self) -> float | None:
