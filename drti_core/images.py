@@ -212,6 +212,8 @@ def _pillow(path: Path) -> tuple[Any, int]:
     """
     with path.open("rb") as file:
         head = file.read(26)
+    if not head:
+        raise FormatError("is empty", where=str(path), expected="JPEG or PNG")
     if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26:
         from PIL.PngImagePlugin import PngImageFile
 

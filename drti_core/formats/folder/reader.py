@@ -1,0 +1,310 @@
+"""info.json and plane pictures → a stored model."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import images, scratch, strict_json
+from drti_core.codec import Reader
+from drti_core.errors import (
+    FormatError,
+    LightError,
+    UnsupportedFormatError,
+)
+from drti_core.lights import LightDirections
+from drti_core.model import Encoding, Metadata, StoredModel
+from drti_core.planes import MAX_SIDE, Planes
+from drti_core.strict_json import Node
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+#: Terms of the types whose planes are coefficients.
+_TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
+#: Types whose planes are principal components.
+_TABLES = ("rbf", "bilinear")
+_MAX_PLANES = 9999
+_MAX_RESOLUTION = 1024
+#: A file that only one of the other layouts has.
+_LAYOUTS = {
+    "plane_0.tzi": "tarzoom",
+    "planes.tzi": "itarzoom",
+    "plane_0.dzi": "deepzoom",
+    "plane_0/ImageProperties.xml": "zoomify",
+    "plane_0/info.json": "iiif",
+}
+
+
+@dataclass(frozen=True)
+class FolderReader(Reader):
+    """Folders of pictures (layout ``image``) of types ptm, hsh, sh, rbf, bilinear, or by drti."""
+
+    reader_id = "folder"
+    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg … (read, image layout)"
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A folder that holds info.json, or JSON that states a width and a height."""
+        if path.is_dir():
+            return (path / "info.json").is_file()
+        start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+        return start.startswith(b"{") and b'"width"' in start and b'"height"' in start
+
+    def read(self, path: Path) -> StoredModel:
+        """Read a folder, given itself or its info.json; see :meth:`Reader.read`."""
+        path = Path(path)
+        info = strict_json.load(path / "info.json" if path.is_dir() else path)
+        folder = info.file.parent
+        shape = info["height"].integer(1, MAX_SIDE), info["width"].integer(1, MAX_SIDE)
+        own = _Own.read(info)
+        kind = info["type"].text()
+        notes: list[str] = []
+        lights = _lights(info, notes)
+        arrays: Arrays = own.read_arrays(folder)
+        if kind in _TERMS:
+            config, count = _read_terms(info, kind)
+        elif kind in _TABLES:
+            config, count, tables = _read_table(info, kind, lights)
+            arrays |= tables
+        elif own.config.get("codec") == kind:
+            config, count = {}, info["nplanes"].integer(0, _MAX_PLANES)
+        else:
+            raise UnsupportedFormatError(
+                f"type {kind!r}",
+                where=f"{info.file}: $.type",
+                expected=", ".join([*_TERMS, *_TABLES]),
+            )
+        if own.config.get("codec") == kind:
+            config = {**own.config, **config}
+        (material,) = info["materials"].items(1)
+        scale, bias = material["scale"].numbers(count), material["bias"].numbers(count)
+        codes, icc = _read_codes(folder, info, count, shape, own.bits, notes)
+        planes = None if codes is None else Planes(codes, np.array(scale), np.array(bias))
+        metadata = Metadata(
+            lights=lights,
+            encoding=_encoding(info, notes),
+            icc=icc,
+            pixel_size_mm=_pixel_size(info),
+            xmp=own.xmp,
+            comments=own.comments,
+            notes=tuple(notes),
+        )
+        return StoredModel(config, shape, planes, arrays, metadata)
+
+
+@dataclass(frozen=True)
+class _Own:
+    """The key ``drti``: what drti adds to the format."""
+
+    config: dict[str, Any] = field(default_factory=dict)
+    bits: int = 8
+    arrays: tuple[str, ...] = ()
+    comments: tuple[str, ...] = ()
+    xmp: bytes | None = None
+
+    @staticmethod
+    def read(info: Node) -> _Own:
+        if "drti" not in info:
+            return _Own()
+        node = info["drti"]
+        config = node["config"].object()
+        node["config"]["codec"].text()
+        bits = 8
+        if "bits" in node:
+            bits = node["bits"].integer(8, 16)
+            if bits not in (8, 16):
+                raise node["bits"].fails("8 or 16")
+        xmp = None
+        if "xmp" in node:
+            try:
+                xmp = base64.b64decode(node["xmp"].text(), validate=True)
+            except (binascii.Error, ValueError):
+                raise node["xmp"].fails("base64") from None
+        arrays, comments = (
+            tuple(item.text() for item in node[name].items()) if name in node else ()
+            for name in ("arrays", "comments")
+        )
+        return _Own(config, bits, arrays, comments, xmp)
+
+    def read_arrays(self, folder: Path) -> Arrays:
+        """The arrays in arrays.safetensors, if there are any."""
+        if not self.arrays:
+            return {}
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        path = _inside(folder, "arrays.safetensors")
+        try:
+            found = load_file(path)
+        except FileNotFoundError:
+            raise FormatError("is missing", where=str(path), expected="a file") from None
+        except (SafetensorError, OSError, KeyError, ValueError) as error:
+            raise FormatError(f"damaged ({error})", where=str(path)) from error
+        if set(found) != set(self.arrays):
+            raise FormatError(
+                f"arrays {sorted(found)}", where=str(path), expected=f"{sorted(self.arrays)}"
+            )
+        return dict(found)
+
+
+def _read_terms(info: Node, kind: str) -> tuple[dict[str, Any], int]:
+    """Config and number of planes of ptm, hsh and sh."""
+    colorspace = info["colorspace"].choice("rgb", "lrgb", "ycc")
+    count = info["nplanes"].integer(1, _MAX_PLANES)
+    choices = {n + 3 if colorspace == "lrgb" else 3 * n: n for n in _TERMS[kind]}
+    if count not in choices:
+        raise info["nplanes"].fails(f"{' or '.join(map(str, choices))} for {kind} in {colorspace}")
+    config: dict[str, Any] = {"codec": kind, "version": 1, "colorspace": colorspace}
+    config["terms"] = choices[count]
+    return config, count
+
+
+def _read_table(
+    info: Node, kind: str, lights: LightDirections | None
+) -> tuple[dict[str, Any], int, Arrays]:
+    """Config, number of planes and arrays of rbf and bilinear."""
+    colorspace = info["colorspace"].choice("mrgb", "mycc")
+    config: dict[str, Any] = {"codec": kind, "version": 1, "colorspace": colorspace}
+    arrays: Arrays = {}
+    if kind == "rbf":
+        config["sigma"] = info["sigma"].positive()
+        if lights is None:
+            raise FormatError(
+                "no usable lights",
+                where=f"{info.file}: $.lights",
+                expected="the lights that an rbf interpolates between",
+            )
+        nodes = len(lights)
+        arrays["lights"] = lights.xyz
+    else:
+        config["resolution"] = info["resolution"].integer(1, _MAX_RESOLUTION)
+        nodes = config["resolution"] ** 2
+    if colorspace == "mycc":
+        ycc = [item.integer(0, _MAX_PLANES) for item in info["yccplanes"].items(3)]
+        if ycc[1] != ycc[2] or ycc[0] < ycc[1] or not 0 < sum(ycc) <= _MAX_PLANES:
+            raise info["yccplanes"].fails("[ny, nc, nc] with ny >= nc")
+        config["yccplanes"], count = ycc, sum(ycc)
+    else:
+        count = info["nplanes"].integer(1, _MAX_PLANES)
+    (material,) = info["materials"].items(1)
+    arrays["range"] = np.array([item.positive() for item in material["range"].items(count)])
+    arrays["basis"] = _read_basis(info, (count + 1, nodes, 3))
+    return config, count, arrays
+
+
+def _read_basis(info: Node, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8]:
+    """The basis from info.json, else from materials.bin."""
+    size = shape[0] * shape[1] * shape[2]
+    if "basis" in info:
+        values = [item.integer(0, 255) for item in info["basis"].items(size)]
+        return np.array(values, np.uint8).reshape(shape)
+    path = _inside(info.file.parent, "materials.bin")
+    if not path.is_file():
+        raise FormatError(
+            "is missing",
+            where=f"{info.file}: $.basis",
+            expected=f"{size} integers here, or as many bytes in materials.bin",
+        )
+    if path.stat().st_size != size:
+        raise FormatError(f"{path.stat().st_size} bytes", where=str(path), expected=f"{size} bytes")
+    return np.frombuffer(path.read_bytes(), np.uint8).reshape(shape)
+
+
+def _lights(info: Node, notes: list[str]) -> LightDirections | None:
+    """The lights of the photographs; unusable ones are left out, all together, with a note."""
+    if "lights" not in info:
+        return None
+    node = info["lights"]
+    values = [item.any_number() for item in node.items()]
+    if len(values) % 3:
+        raise FormatError(
+            f"{len(values)} values", where=f"{info.file}: {node.path}", expected="x, y, z of each"
+        )
+    if not values:
+        return None
+    try:
+        xyz: Any = np.array(values, np.float64).reshape(-1, 3)
+        return LightDirections(xyz)
+    except LightError as error:
+        notes.append(f"the lights in info.json are not used: {error}")
+        return None
+
+
+def _encoding(info: Node, notes: list[str]) -> Encoding:
+    """``colorprofile``: RGB means linear values, sRGB and P3 share a transfer curve."""
+    profile = info["colorprofile"].text() if "colorprofile" in info else "sRGB"
+    if profile == "RGB":
+        return "linear"
+    if profile != "sRGB":
+        notes.append(f"colour profile {profile!r} is treated as sRGB")
+    return "srgb"
+
+
+def _pixel_size(info: Node) -> float | None:
+    """Side of a pixel in millimetres; relight writes 0 for unknown."""
+    if "pixelSizeInMM" not in info:
+        return None
+    size = info["pixelSizeInMM"].number()
+    return size if size > 0 else None
+
+
+def _read_codes(
+    folder: Path, info: Node, count: int, shape: tuple[int, int], bits: int, notes: list[str]
+) -> tuple[Any, bytes | None]:
+    """(K, H, W) codes and the ICC profile; every header is checked before anything is allocated."""
+    if count == 0:
+        return None, None
+    suffix = info["format"].choice("jpg", "png")
+    each = 3 if bits == 8 else 1
+    names = [f"plane_{i}.{suffix}" for i in range(-(-count // each))]
+    for mark, layout in _LAYOUTS.items():
+        if not (folder / names[0]).exists() and (folder / mark).exists():
+            raise UnsupportedFormatError(
+                f"layout {layout} ({mark})",
+                where=str(folder),
+                expected=f"layout image ({names[0]} …)",
+            )
+    pictures = []
+    for name in names:
+        if not (folder / name).exists():
+            raise FormatError(
+                "is missing",
+                where=str(folder / name),
+                expected=f"{len(names)} pictures for the {count} planes of info.json",
+            )
+        picture = images.open_picture(_inside(folder, name))
+        kind = picture.shape, picture.channels, picture.bits
+        if kind != (shape, each, bits):
+            raise FormatError(
+                _describe(*kind), where=str(picture.path), expected=_describe(shape, each, bits)
+            )
+        pictures.append(picture)
+    if (folder / f"plane_{len(names)}.{suffix}").exists():
+        notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
+    codes = scratch.empty((count, *shape), np.uint8 if bits == 8 else np.uint16)
+    for number, picture in enumerate(pictures):
+        first, last = each * number, min(each * number + each, count)
+        for band, part in picture.bands():
+            channels = part.reshape(band.height, band.width, each)[..., : last - first]
+            codes[first:last, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
+            scratch.release(codes)
+    return codes, pictures[0].icc
+
+
+def _describe(shape: tuple[int, int], channels: int, bits: int) -> str:
+    return f"{shape[1]}x{shape[0]} pixels, {bits}-bit {'RGB' if channels == 3 else 'grey'}"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """A file of the folder; links must not lead out of it."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise FormatError(
+            f"is a link to {path.resolve()}", where=str(path), expected="a file inside the folder"
+        )
+    return path

@@ -1,0 +1,209 @@
+"""A stored model → info.json and plane pictures."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import files, images, scratch, strict_json
+from drti_core.codec import Writer
+from drti_core.errors import DrtiError, OptionError, UnsupportedFormatError
+from drti_core.model import StoredModel
+from drti_core.planes import Codes
+from drti_core.strict_json import nine_digits
+
+#: Number of terms → planes of the types whose planes are coefficients.
+_TERMS = ("ptm", "hsh", "sh")
+#: Arrays that info.json itself holds.
+_IN_JSON = {"rbf": ("lights", "basis", "range"), "bilinear": ("basis", "range")}
+
+
+@dataclass(frozen=True)
+class FolderWriter(Writer):
+    """relight's keys in relight's types and order, and one more, ``drti``.
+
+    Args:
+        image: ``jpg`` (8-bit planes, 4:4:4) or ``png`` (exact; 8 or 16 bits).
+        quality: of the JPEGs, 1..100.
+    """
+
+    writer_id = "folder"
+    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg … (image layout)"
+
+    image: Literal["jpg", "png"] = "jpg"
+    quality: int = 95
+
+    def refuse(self, stored: StoredModel) -> str | None:
+        """Why this model cannot be written, or None if it can."""
+        if self.image not in ("jpg", "png") or not 1 <= self.quality <= 100:
+            raise OptionError(
+                f"image {self.image!r}, quality {self.quality!r}",
+                where="folder",
+                expected="image jpg or png, quality 1 to 100",
+            )
+        if self.image == "jpg" and stored.planes is not None:
+            if stored.planes.code_max > 255:
+                return "JPEG holds 8-bit planes and these have 16 bits; write image=png"
+            if max(stored.shape) > images.JPEG_MAX_SIDE:
+                return f"JPEG holds sides of up to {images.JPEG_MAX_SIDE} pixels; write image=png"
+        try:
+            self._info(stored)
+        except DrtiError as error:
+            return str(error)
+        return None
+
+    def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
+        """Write a folder; see :meth:`Writer.write`."""
+        files.check_output(path, overwrite)
+        reason = self.refuse(stored)
+        if reason is not None:
+            raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
+        extra = _extra_arrays(stored)
+        with files.atomic_folder(path, overwrite=overwrite) as folder:
+            (folder / "info.json").write_bytes(self._info(stored))
+            if extra:
+                from safetensors.numpy import save_file
+
+                save_file(extra, folder / "arrays.safetensors")
+            if stored.planes is not None:
+                self._write_planes(stored, stored.planes.codes, folder)
+        if stored.planes is None or self.image == "png":
+            return ()
+        return (f"the planes are JPEGs of quality {self.quality}, which changes them a little",)
+
+    def _info(self, stored: StoredModel) -> bytes:
+        """The text of info.json.
+
+        Raises:
+            DrtiError: a part is missing, does not fit the others or is not finite.
+        """
+        config, metadata, planes = stored.config, stored.metadata, stored.planes
+        kind = config.get("codec")
+        if not isinstance(kind, str) or not kind:
+            raise DrtiError(f"config without a codec: {dict(config)}", expected="a codec id")
+        count = 0 if planes is None else planes.count
+        if planes is not None and planes.shape != tuple(stored.shape):
+            raise DrtiError(f"planes of shape {planes.shape}", expected=f"{stored.shape}")
+        info: dict[str, Any] = {
+            "width": stored.shape[1],
+            "height": stored.shape[0],
+            "format": self.image,
+        }
+        if metadata.pixel_size_mm is not None:
+            info["pixelSizeInMM"] = nine_digits([metadata.pixel_size_mm])[0]
+        info["type"] = kind
+        if kind in _IN_JSON:
+            _check_tables(stored, count)
+        if kind == "bilinear":
+            info["resolution"] = config["resolution"]
+        if isinstance(config.get("colorspace"), str):
+            info["colorspace"] = config["colorspace"]
+        if kind == "rbf":
+            info["sigma"] = nine_digits([config["sigma"]])[0]
+            info["lights"] = nine_digits(np.ravel(stored.arrays["lights"]))
+        elif metadata.lights is not None:
+            info["lights"] = nine_digits(np.ravel(metadata.lights.xyz))
+        if config.get("colorspace") == "mycc":
+            info["yccplanes"] = list(config["yccplanes"])
+        else:
+            info["nplanes"] = count
+        info["quality"] = self.quality if self.image == "jpg" else 100
+        info["colorprofile"] = "RGB" if metadata.encoding == "linear" else "sRGB"
+        material: dict[str, Any] = {}
+        if kind in _IN_JSON:
+            info["basis"] = np.ravel(stored.arrays["basis"]).tolist()
+            material["range"] = nine_digits(stored.arrays["range"])
+        material["scale"] = nine_digits([] if planes is None else planes.scale)
+        material["bias"] = nine_digits([] if planes is None else planes.bias)
+        info["materials"] = [material]
+        info["drti"] = _own(stored)
+        return strict_json.dump(info)
+
+    def _write_planes(self, stored: StoredModel, codes: Codes, folder: Path) -> None:
+        icc = stored.metadata.icc
+        each = 3 if codes.dtype == np.uint8 else 1
+        for number in range(-(-len(codes) // each)):
+            path = folder / f"plane_{number}.{self.image}"
+            rows = _picture_rows(codes, each * number, each)
+            if self.image == "jpg":
+                keep_rgb = stored.config.get("colorspace") != "rgb"
+                images.write_jpeg(
+                    path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
+                )
+            elif each == 3:
+                images.write_png(path, rows, stored.shape, icc=icc)
+            else:
+                images.write_png(path, rows, stored.shape, channels=1, bits=16, icc=icc)
+
+
+def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
+    """Rows of the picture of planes first … first + each; what is missing of it is 0."""
+    planes = codes[first : first + each]
+
+    def rows(y: int, height: int) -> npt.NDArray[Any]:
+        out = np.zeros((height, codes.shape[2], each), codes.dtype)
+        for channel, plane in enumerate(planes):
+            out[..., channel] = plane[y : y + height]
+        scratch.release(codes)
+        return out
+
+    return rows
+
+
+def _own(stored: StoredModel) -> dict[str, Any]:
+    """The key ``drti``."""
+    own: dict[str, Any] = {"software": f"drti {version('drti')}", "config": dict(stored.config)}
+    own["bits"] = 8 if stored.planes is None or stored.planes.code_max == 255 else 16
+    extra = _extra_arrays(stored)
+    if extra:
+        own["arrays"] = sorted(extra)
+    if stored.metadata.comments:
+        own["comments"] = list(stored.metadata.comments)
+    if stored.metadata.xmp:
+        own["xmp"] = base64.b64encode(stored.metadata.xmp).decode("ascii")
+    return own
+
+
+def _extra_arrays(stored: StoredModel) -> dict[str, npt.NDArray[Any]]:
+    """Arrays that info.json has no place for.
+
+    Raises:
+        DrtiError: an array of Python objects.
+    """
+    inside = _IN_JSON.get(str(stored.config.get("codec")), ())
+    extra = {k: np.ascontiguousarray(v) for k, v in stored.arrays.items() if k not in inside}
+    for name, array in extra.items():
+        if array.dtype.kind not in "biuf":
+            raise DrtiError(f"array {name!r} of {array.dtype}", expected="numbers")
+    return extra
+
+
+def _check_tables(stored: StoredModel, count: int) -> None:
+    """Check that the arrays of rbf and bilinear belong together.
+
+    Raises:
+        DrtiError: they do not.
+    """
+    kind, config, arrays = str(stored.config["codec"]), stored.config, stored.arrays
+    needed = ["colorspace", "sigma" if kind == "rbf" else "resolution"]
+    needed += ["yccplanes"] if config.get("colorspace") == "mycc" else []
+    missing = [n for n in needed if n not in config] + [
+        n for n in _IN_JSON[kind] if n not in arrays
+    ]
+    if missing:
+        raise DrtiError(f"{kind} without {', '.join(missing)}", expected="all of its parameters")
+    nodes = len(arrays["lights"]) if kind == "rbf" else config["resolution"] ** 2
+    expected = {"basis": (count + 1, nodes, 3), "range": (count,)}
+    if kind == "rbf":
+        expected["lights"] = (nodes, 3)
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise DrtiError(f"array {name!r} of shape {arrays[name].shape}", expected=f"{shape}")
+    if arrays["basis"].dtype != np.uint8:
+        raise DrtiError(f"array 'basis' of {arrays['basis'].dtype}", expected="uint8")
