@@ -39,13 +39,26 @@ def dequantised(planes: Planes, codes: npt.NDArray[np.int64]) -> F64:
     return np.asarray(values, np.float64)
 
 
-def to_bytes(scale: float, bias: float, code_max: int, to_scale: float, to_bias: float) -> Any:
-    """(code_max + 1,) uint8: the code nearest in value in another 8-bit quantisation.
+def to_bytes(
+    planes: Planes, plane: int, used: npt.NDArray[np.int64], scale: float, bias: float
+) -> tuple[npt.NDArray[np.uint8], float]:
+    """Table from the codes of one plane to those of an 8-bit quantisation, nearest in value.
 
-    Both are in the convention of :class:`Planes`; values beyond the new range are clipped.
+    Args:
+        planes: the planes.
+        plane: number of the plane.
+        used: (K, 2) of :func:`used_codes`.
+        scale: of the new quantisation, in the convention of :class:`Planes`.
+        bias: likewise. Values beyond the new range are clipped.
+
+    Returns:
+        (code_max + 1,) new codes, and the largest change of a value among the used codes.
     """
-    values = (np.arange(code_max + 1) / code_max - bias) * scale
-    return np.rint(np.clip((values / to_scale + to_bias) * 255, 0, 255)).astype(np.uint8)
+    codes = np.arange(planes.code_max + 1)
+    values = (codes / planes.code_max - planes.bias[plane]) * planes.scale[plane]
+    table = np.rint(np.clip((values / scale + bias) * 255, 0, 255)).astype(np.uint8)
+    change = np.abs((table / 255 - bias) * scale - values)
+    return table, float(change[used[plane, 0] : used[plane, 1] + 1].max())
 
 
 def quantise(shape: tuple[int, int], count: int, values: Callable[[Window], F32]) -> Planes:

@@ -1,0 +1,130 @@
+"""Writes .rti files with hemispherical harmonics."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.codec import Writer
+from drti_core.errors import UnsupportedFormatError
+from drti_core.files import atomic_file, check_output
+from drti_core.formats.rti.layout import COLOURS, MAGIC
+from drti_core.model import StoredModel
+from drti_core.planes import Planes, bands
+from drti_core.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
+
+F64 = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class RtiWriter(Writer):
+    """HSH of 4, 9 or 16 terms as a .rti, for RTIViewer and others.
+
+    A .rti has one scale and bias for each term. Where the three colours have their own, bytes are
+    quantised anew over the range that they use together; where they share theirs, 8-bit codes are
+    written as they are. LRGB and YCC models become RGB. Comments and the XMP packet are kept.
+
+    Args:
+        element: ``byte``, or ``float`` for coefficients without another quantisation (four times
+            the size; RTIViewer reads both).
+        eol: ends of header lines: ``crlf`` as hshfitter writes them, or ``lf`` as relight does.
+    """
+
+    writer_id = "rti"
+    summary = "HSH for RTIViewer (.rti)"
+    suffixes = (".rti",)
+
+    element: Literal["byte", "float"] = "byte"
+    eol: Literal["crlf", "lf"] = "crlf"
+
+    def refuse(self, stored: StoredModel) -> str | None:
+        """A reason unless it is an HSH model of 4, 9 or 16 terms."""
+        codec, terms = stored.config.get("codec"), stored.config.get("terms")
+        colorspace = stored.config.get("colorspace", "rgb")
+        if codec != "hsh":
+            return (
+                f"a .rti holds hemispherical harmonics (codec hsh), not codec {codec}; "
+                "fit hsh to the photographs, or to pictures relit from this model"
+            )
+        if terms not in (4, 9, 16):
+            return f"a .rti holds 4, 9 or 16 terms, not {terms}"
+        if colorspace not in ("rgb", "lrgb", "ycc"):
+            return f"a .rti holds RGB coefficients, and colorspace {colorspace} is unknown"
+        count = terms + 3 if colorspace == "lrgb" else 3 * terms
+        if stored.planes is None or stored.planes.count != count:
+            have = 0 if stored.planes is None else stored.planes.count
+            return f"{terms} terms in {colorspace} are {count} planes, and the model has {have}"
+        return None
+
+    def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
+        """Write a .rti; see :meth:`Writer.write`."""
+        if reason := self.refuse(stored):
+            raise UnsupportedFormatError(reason, where=str(path))
+        check_output(path, overwrite)
+        assert stored.planes is not None
+        colorspace = stored.config.get("colorspace", "rgb")
+        terms: int = stored.config["terms"]
+        planes = to_rgb(stored.planes, colorspace)
+        notes = [] if colorspace == "rgb" else [f"{colorspace} coefficients were converted to RGB"]
+        if terms == 16 and stored.config.get("exponent", 1.5) == 1:
+            notes.append("a .rti cannot say that its exponent is 1: read it with legacy_hshfitter")
+        scale, bias = np.ones(terms), np.zeros(terms)
+        if self.element == "byte":
+            scale, bias, tables, error = _shared(planes, terms)
+            if error > 0:
+                notes.append(
+                    "requantised to one scale and bias for each term; "
+                    f"a coefficient changes by up to {error * 255:.2g} of 255"
+                )
+        with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+            file.write(self._header(stored, terms))
+            file.write(np.concatenate([scale, bias]).astype("<f4").tobytes())
+            for band in bands(planes.shape, band_rows(planes.shape[1], planes.count)):
+                if self.element == "byte":
+                    codes = planes.read_codes(band)
+                    part = np.stack([t[c] for t, c in zip(tables, codes, strict=True)])
+                else:
+                    part = planes.read(band).T.astype("<f4")
+                pixels = part.reshape(terms, COLOURS, band.height, band.width)
+                file.write(np.ascontiguousarray(pixels.transpose(2, 3, 1, 0)).tobytes())
+            file.write(stored.metadata.xmp or b"")
+        return tuple(notes)
+
+    def _header(self, stored: StoredModel, terms: int) -> bytes:
+        height, width = stored.shape
+        comments = [line for text in stored.metadata.comments for line in text.splitlines()]
+        size = 1 if self.element == "byte" else 4
+        lines = [MAGIC, *(f"#{line}" for line in comments), "3"]
+        lines += [f"{width} {height} {COLOURS}", f"{terms} 2 {size}", ""]
+        return ("\r\n" if self.eol == "crlf" else "\n").join(lines).encode("utf-8")
+
+
+def _shared(planes: Planes, terms: int) -> tuple[F64, F64, list[Any], float]:
+    """One float32 scale and bias for each term, a table of codes for each plane.
+
+    Also the largest change of a value, 0 if the codes stay as they are.
+    """
+    used = used_codes(planes)
+    values = dequantised(planes, used)
+    scale, bias = np.ones(terms), np.zeros(terms)
+    tables: list[Any] = []
+    worst = 0.0
+    for term in range(terms):
+        group = slice(COLOURS * term, COLOURS * term + COLOURS)
+        scales, biases = planes.scale[group], planes.bias[group]
+        if planes.code_max == 255 and len(set(zip(scales, biases, strict=True))) == 1:
+            scale[term], bias[term] = scales[0], -biases[0] * scales[0]
+            tables += [np.arange(256, dtype=np.uint8)] * COLOURS
+            continue
+        low, high = values[group].min(), values[group].max()
+        bias[term] = np.float32(low)
+        scale[term] = np.float32(high - low) if high > low else 1.0
+        for plane in range(group.start, group.stop):
+            table, change = to_bytes(planes, plane, used, scale[term], -bias[term] / scale[term])
+            tables.append(table)
+            worst = max(worst, change)
+    return scale, bias, tables, worst
