@@ -1,0 +1,127 @@
+"""PCA + RBF: Ponchio, Corsini & Scopigno, RELIGHT (Graph. Models 2019), section 4.
+
+Principal components of the pixels; between the lights they are interpolated with normalised
+Gaussian weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.bases import rbf_weights
+from drti_core.decoder import LightFunction, Rbf
+from drti_core.errors import FormatError, OptionError
+from drti_core.lights import F32, F64, LightDirections
+from drti_core.model import StoredModel
+from drti_core.pca import Interpolation, PcaCodec, PcaModel, leave_one_out_error
+from drti_core.stack import Stack
+
+_SIGMAS = (0.08, 0.1, 0.125, 0.15, 0.18, 0.215, 0.255, 0.3, 0.35, 0.42, 0.5, 0.6, 0.75, 0.9)
+_SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RbfModel(PcaModel):
+    """Components at the photographs' lights, mixed by Gaussian weights.
+
+    Args:
+        lights: the N nodes.
+        sigma: width of ``exp(-|l - node|² / sigma²)``.
+    """
+
+    codec_id = "rbf"
+    lights: LightDirections
+    sigma: float
+
+    def light_function(self, table: F32) -> LightFunction:
+        """Normalised Gaussian weights of the nodes."""
+        return Rbf(self.lights, self.sigma, table)
+
+    def config(self) -> dict[str, Any]:
+        """Also sigma."""
+        return {**super().config(), "sigma": self.sigma}
+
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """Also the nodes."""
+        return {**super().arrays(), "lights": self.lights.xyz}
+
+
+@dataclass(frozen=True)
+class RbfCodec(PcaCodec):
+    """The nodes are the photographs' lights.
+
+    Args:
+        sigma: width of the Gaussian; ``auto`` (None): chosen by leave-one-light-out error.
+    """
+
+    codec_id = "rbf"
+    summary = "PCA + RBF: components interpolated by Gaussians between the lights (relight 2019)"
+    model = RbfModel
+
+    sigma: float | None = None
+
+    def interpolation(self, lights: LightDirections, sample: F32) -> Interpolation:
+        """Choose sigma, and how closely the tables make the decoder meet the photographs.
+
+        Smoothing ∞ puts the photographs' own values into the tables, as relight does; less
+        solves for tables that give them back after the Gaussian mixing.
+        """
+        if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
+            raise OptionError(f"sigma {self.sigma}", expected="more than 0, or auto")
+        sigmas = _SIGMAS if self.sigma is None else (self.sigma,)
+        choices = [(sigma, smoothing) for sigma in sigmas for smoothing in _SMOOTHINGS]
+        if len(lights) < 3:
+            choices = [(sigmas[0], np.inf)]
+        errors = [_error(lights, sample, *choice) for choice in choices] if choices[1:] else [0.0]
+        sigma, smoothing = choices[int(np.argmin(errors))]
+        note = f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"
+        return Interpolation(
+            operator=_operator(lights, sigma, smoothing),
+            weights=rbf_weights(lights, lights, sigma),
+            options={"sigma": sigma},
+            notes=(note,) if choices[1:] else (),
+        )
+
+    def build(self, stack: Stack, interpolation: Interpolation, **fields: Any) -> RbfModel:
+        """Make the model."""
+        return RbfModel(lights=stack.lights, sigma=interpolation.options["sigma"], **fields)
+
+    def restore(self, stored: StoredModel) -> RbfModel:
+        """Rebuild a model; see :meth:`Codec.restore`."""
+        sigma, lights = stored.config.get("sigma"), stored.arrays.get("lights")
+        if not isinstance(sigma, int | float) or not np.isfinite(sigma) or sigma <= 0:
+            raise FormatError(f"sigma {sigma!r}", expected="a number over 0")
+        if lights is None:
+            raise FormatError("an RBF model without its lights", expected="lights")
+        nodes = LightDirections(np.asarray(lights))
+        fields = self.stored_fields(stored, len(nodes))
+        return RbfModel(lights=nodes, sigma=float(sigma), **fields)
+
+
+def _operator(lights: LightDirections, sigma: float, smoothing: float) -> F64:
+    """(N, N) tables from photographs: ridge towards the photographs' own values."""
+    weights = rbf_weights(lights, lights, sigma)
+    identity = np.eye(len(lights))
+    if np.isinf(smoothing):
+        return identity
+    normal = weights.T @ weights + smoothing * identity
+    return np.linalg.solve(normal, weights.T + smoothing * identity)
+
+
+def _error(lights: LightDirections, sample: F32, sigma: float, smoothing: float) -> float:
+    rows = []
+    for left_out in range(len(lights)):
+        rest = np.delete(np.arange(len(lights)), left_out)
+        mix = rbf_weights(lights[[left_out]], lights[rest], sigma)[0]
+        row = np.zeros(len(lights))
+        row[rest] = mix @ _operator(lights[rest], sigma, smoothing)
+        rows.append(row)
+    return leave_one_out_error(rows, sample)
+
+
+YRBF = RbfCodec(planes=18, colorspace="mycc")
+CODEC = RbfCodec()
