@@ -226,14 +226,10 @@ def evaluate(
         FitError: a codec cannot be fitted.
         MissingExtraError: SSIM is wanted without scikit-image.
     """
+    held_out = test is None
+    train = stack
     if test is None:
         train, test = split(stack, holdout)
-        names = ", ".join(test.names)
-        protocol = f"fitted to {len(train.lights)} photographs, {len(test.lights)} held out: "
-        protocol += names
-    else:
-        train = stack
-        protocol = f"fitted to {len(train.lights)} photographs, tested on {len(test.lights)} others"
     _check_test(train.shape, train.encoding, test)
     scores = []
     for number, (label, codec) in enumerate(codecs):
@@ -250,7 +246,19 @@ def evaluate(
                 progress=lambda share, what, p=part: p((1 + share) / 2, what),
             )
         )
-    return Evaluation(protocol, stack.shape, len(train.lights), tuple(scores))
+    return evaluation_of(train, test, scores, held_out=held_out)
+
+
+def evaluation_of(
+    train: Stack, test: Stack, scores: Sequence[Score], *, held_out: bool = False
+) -> Evaluation:
+    """Put scores together with a sentence on how the photographs were chosen."""
+    protocol = f"fitted to {len(train.lights)} photographs, "
+    if held_out:
+        protocol += f"{len(test.lights)} held out: {', '.join(test.names)}"
+    else:
+        protocol += f"tested on {len(test.lights)} others"
+    return Evaluation(protocol, train.shape, len(train.lights), tuple(scores))
 
 
 def evaluate_model(
@@ -295,8 +303,8 @@ def score(
             comparison.add(mine, true, mask)
         progress((window.y + window.height) / test.shape[0], "relighting")
     results = (
-        LightScore(name, tuple(map(float, light)), c.psnr, c.ssim, c.mean_absolute_error)
-        for name, light, c in zip(test.names, lights.xyz, comparisons, strict=True)
+        LightScore(name, (x, y, z), c.psnr, c.ssim, c.mean_absolute_error)
+        for name, (x, y, z), c in zip(test.names, lights.xyz.tolist(), comparisons, strict=True)
     )
     size = 0 if model.planes is None else model.planes.codes.nbytes
     notes = model.metadata.notes
