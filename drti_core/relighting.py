@@ -1,0 +1,116 @@
+"""Relit pictures on disk, made band by band in bounded memory."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core import files, image_writers
+from drti_core.codec import Progress, no_progress
+from drti_core.colour import linear_to_srgb
+from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
+from drti_core.model import RelightableModel, to_uint8
+from drti_core.planes import Window
+
+#: Endings of 8-bit pictures, and of pictures of float32 values.
+ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ENDINGS_FLOAT = (".tif", ".tiff", ".npy")
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """``path`` itself for one picture, else names with -1, -2 … before the ending.
+
+    >>> [p.name for p in numbered(Path("a.png"), 2)]
+    ['a-1.png', 'a-2.png']
+    """
+    if count == 1:
+        return [path]
+    digits = len(str(count))
+    return [path.with_name(f"{path.stem}-{n + 1:0{digits}}{path.suffix}") for n in range(count)]
+
+
+def save_relit(
+    model: RelightableModel,
+    lights: LightDirections,
+    path: str | os.PathLike[str],
+    *,
+    window: Window | None = None,
+    as_float: bool = False,
+    quality: int = 95,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> tuple[Path, ...]:
+    """Relight and save, one picture for each light; each is whole or absent.
+
+    Args:
+        model: what to relight.
+        lights: one or more.
+        path: of the picture; for several lights, numbers are put before its ending.
+        window: part of the image; all of it by default.
+        as_float: float32 values as the decoder gives them, unclipped, in the model's encoding
+            (``.tif``, ``.npy``); otherwise 8 bits, rounded, sRGB encoded (``.png``, ``.jpg``,
+            ``.tif``).
+        quality: of a JPEG, 1..100.
+        overwrite: replace files that are there.
+        progress: called after each strip.
+
+    Returns:
+        The files.
+
+    Raises:
+        OptionError: the ending does not suit, or the window is not inside the image.
+        OutputExistsError: a file exists and ``overwrite`` is false; nothing is written.
+    """
+    target = Path(path)
+    endings = ENDINGS_FLOAT if as_float else ENDINGS_8BIT
+    if target.suffix.lower() not in endings:
+        raise OptionError(
+            f"file ending {target.suffix!r}",
+            where=str(target),
+            expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
+        )
+    part = (window or Window(0, 0, *model.shape)).check(model.shape)
+    targets = [files.check_output(file, overwrite) for file in numbered(target, len(lights))]
+    for number, (file, light) in enumerate(zip(targets, lights, strict=True)):
+
+        def rows(y: int, height: int, light: LightDirections = light, number: int = number) -> Any:
+            strip = Window(part.y + y, part.x, height, part.width)
+            values = model.relight(light, strip)[0]
+            progress((number + (y + height) / part.height) / len(targets), "relighting")
+            if as_float:
+                return values
+            linear = model.metadata.encoding == "linear"
+            return to_uint8(linear_to_srgb(values) if linear else values)
+
+        with files.atomic_file(file, overwrite=overwrite) as temporary:
+            _write(temporary, file.suffix.lower(), rows, part, as_float, quality, model)
+    return tuple(targets)
+
+
+def _write(
+    path: Path,
+    suffix: str,
+    rows: image_writers.Rows,
+    part: Window,
+    as_float: bool,
+    quality: int,
+    model: RelightableModel,
+) -> None:
+    shape, icc = (part.height, part.width), model.metadata.icc
+    if suffix == ".npy":
+        out: Any = np.lib.format.open_memmap(path, "w+", np.float32, (*shape, 3))
+        for y in range(0, part.height, 64):
+            height = min(64, part.height - y)
+            out[y : y + height] = rows(y, height)
+        out.flush()
+    elif suffix in (".tif", ".tiff"):
+        kind = np.float32 if as_float else np.uint8
+        image_writers.write_tiff(path, rows, shape, kind, icc=icc)
+    elif suffix == ".png":
+        image_writers.write_png(path, rows, shape, icc=icc)
+    else:
+        image_writers.write_jpeg(path, rows, shape, quality=quality, icc=icc)
