@@ -270,13 +270,16 @@ def restore(stored: StoredModel) -> RelightableModel:
     return registry().codecs.get(name).restore(stored)
 
 
-def find_reader(path: str | os.PathLike[str]) -> Reader:
-    """The reader that recognises a file or folder by its content.
+def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Reader:
+    """The reader for an input: by id (with options), else the one that recognises its content.
 
     Raises:
         FormatError: it is missing, unreadable, or no format that is known.
         PluginError: several readers claim it.
     """
+    if reader is not None:
+        name, options = parse_spec(reader)
+        return with_options(registry().readers.get(name), options)
     file = Path(path)
     head = b""
     try:
@@ -303,13 +306,6 @@ def find_reader(path: str | os.PathLike[str]) -> Reader:
     return next(iter(claims.values()))
 
 
-def _reader(path: str | os.PathLike[str], reader: str | None) -> Reader:
-    if reader is None:
-        return find_reader(path)
-    name, options = parse_spec(reader)
-    return with_options(registry().readers.get(name), options)
-
-
 def open_any(
     path: str | os.PathLike[str], *, reader: str | None = None
 ) -> RelightableModel | Stack:
@@ -325,7 +321,7 @@ def open_any(
         UnsupportedFormatError: a variant that is recognised but not supported.
         PluginError: its codec or reader is not installed.
     """
-    found = _reader(path, reader).read(Path(path))
+    found = find_reader(path, reader).read(Path(path))
     return restore(found) if isinstance(found, StoredModel) else found
 
 
