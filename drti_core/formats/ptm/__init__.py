@@ -3,5 +3,7 @@
 from __future__ import annotations
 
 from drti_core.formats.ptm.read import PtmReader
+from drti_core.formats.ptm.write import PtmWriter
 
 READER = PtmReader()
+WRITER = PtmWriter()

@@ -19,6 +19,8 @@ from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane
 
 Plane = npt.NDArray[np.uint8]
 
+#: Largest width or height that libjpeg reads and writes.
+MAX_SIDE = 65500
 #: The densest JPEG spends one bit on each block of 8x8 pixels.
 PIXELS_PER_BYTE = 512
 #: A corrected pixel: its index in the file's row order, and its code.
