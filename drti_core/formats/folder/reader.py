@@ -30,7 +30,7 @@ _TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
 #: Types whose planes are principal components.
 _TABLES = ("rbf", "bilinear")
 _MAX_PLANES = 9999
-_MAX_RESOLUTION = 1024
+_MAX_RESOLUTION = 256
 #: A file that only one of the other layouts has.
 _LAYOUTS = {
     "plane_0.tzi": "tarzoom",
@@ -85,6 +85,9 @@ class FolderReader(Reader):
         scale, bias = material["scale"].numbers(count), material["bias"].numbers(count)
         codes, icc = _read_codes(folder, info, count, shape, own.bits, notes)
         planes = None if codes is None else Planes(codes, np.array(scale), np.array(bias))
+        if planes is not None and config.get("terms") == 1:
+            planes, config["terms"] = _padded(planes), 4
+            notes.append("the one HSH term is completed with zeros to four")
         metadata = Metadata(
             lights=lights,
             encoding=_encoding(info, notes),
@@ -182,7 +185,7 @@ def _read_table(
         nodes = len(lights)
         arrays["lights"] = lights.xyz
     else:
-        config["resolution"] = info["resolution"].integer(1, _MAX_RESOLUTION)
+        config["resolution"] = info["resolution"].integer(2, _MAX_RESOLUTION)
         nodes = config["resolution"] ** 2
     if colorspace == "mycc":
         ycc = [item.integer(0, _MAX_PLANES) for item in info["yccplanes"].items(3)]
@@ -294,6 +297,14 @@ def _read_codes(
             codes[first:last, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
             scratch.release(codes)
     return codes, pictures[0].icc
+
+
+def _padded(planes: Planes) -> Planes:
+    """HSH of one term as HSH of four: nine planes of value 0 more."""
+    codes = scratch.empty((12, *planes.shape), planes.codes.dtype)
+    codes[:3], codes[3:] = planes.codes, 0
+    zeros = np.zeros(9)
+    return Planes(codes, np.append(planes.scale, zeros + 1), np.append(planes.bias, zeros))
 
 
 def _describe(shape: tuple[int, int], channels: int, bits: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +19,7 @@ from drti_core.model import StoredModel
 from drti_core.planes import Codes
 from drti_core.strict_json import nine_digits
 
-#: Number of terms → planes of the types whose planes are coefficients.
+#: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
 #: Arrays that info.json itself holds.
 _IN_JSON = {"rbf": ("lights", "basis", "range"), "bilinear": ("basis", "range")}
@@ -98,6 +99,8 @@ class FolderWriter(Writer):
         if metadata.pixel_size_mm is not None:
             info["pixelSizeInMM"] = nine_digits([metadata.pixel_size_mm])[0]
         info["type"] = kind
+        if kind in _TERMS:
+            _check_terms(config, count)
         if kind in _IN_JSON:
             _check_tables(stored, count)
         if kind == "bilinear":
@@ -132,6 +135,9 @@ class FolderWriter(Writer):
             path = folder / f"plane_{number}.{self.image}"
             rows = _picture_rows(codes, each * number, each)
             if self.image == "jpg":
+                # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
+                # and 1.6 (lrgb) to 2.5 dB (mrgb) more where they are unlike planes: measured on
+                # 11 collections of SynthRTI and RealRTI, quality 95, PSNR of the renders.
                 keep_rgb = stored.config.get("colorspace") != "rgb"
                 images.write_jpeg(
                     path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
@@ -174,14 +180,33 @@ def _extra_arrays(stored: StoredModel) -> dict[str, npt.NDArray[Any]]:
     """Arrays that info.json has no place for.
 
     Raises:
-        DrtiError: an array of Python objects.
+        DrtiError: an array of Python objects, or a value that is not finite.
     """
     inside = _IN_JSON.get(str(stored.config.get("codec")), ())
     extra = {k: np.ascontiguousarray(v) for k, v in stored.arrays.items() if k not in inside}
     for name, array in extra.items():
         if array.dtype.kind not in "biuf":
             raise DrtiError(f"array {name!r} of {array.dtype}", expected="numbers")
+        if not np.isfinite(array).all():
+            raise DrtiError(f"array {name!r} holds nan or inf", expected="finite numbers")
     return extra
+
+
+def _check_terms(config: Mapping[str, Any], count: int) -> None:
+    """Check that there are as many planes as the terms need.
+
+    Raises:
+        DrtiError: there are not.
+    """
+    terms, colorspace = config.get("terms"), config.get("colorspace")
+    if colorspace not in ("rgb", "lrgb", "ycc") or not isinstance(terms, int):
+        raise DrtiError(
+            f"terms {terms!r}, colorspace {colorspace!r}",
+            expected="a number, and rgb, lrgb or ycc",
+        )
+    needed = terms + 3 if colorspace == "lrgb" else 3 * terms
+    if count != needed:
+        raise DrtiError(f"{count} planes", expected=f"{needed} for {terms} terms in {colorspace}")
 
 
 def _check_tables(stored: StoredModel, count: int) -> None:
@@ -202,6 +227,9 @@ def _check_tables(stored: StoredModel, count: int) -> None:
     expected = {"basis": (count + 1, nodes, 3), "range": (count,)}
     if kind == "rbf":
         expected["lights"] = (nodes, 3)
+    ycc = config["yccplanes"] if config["colorspace"] == "mycc" else [count]
+    if count < 1 or sum(ycc) != count:
+        raise DrtiError(f"{count} planes", expected=f"{sum(ycc) or 'at least 1'}")
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise DrtiError(f"array {name!r} of shape {arrays[name].shape}", expected=f"{shape}")
