@@ -227,7 +227,11 @@ def _pillow(path: Path) -> tuple[Any, int]:
 
 def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
     image, _ = _pillow(path)
-    image.load()
+    try:
+        image.load()
+    except BaseException:
+        image.close()
+        raise
     dtype = np.uint16 if bits == 16 else np.uint8
 
     def read(band: Window) -> Array:
