@@ -27,23 +27,31 @@ PIXELS_PER_BYTE = 512
 RECORD = np.dtype([("pixel", ">u4"), ("code", "u1")])
 
 
-def decode(data: bytes, shape: tuple[int, int], where: str) -> Plane:
-    """Decode a grey JPEG of a known size, (H, W) uint8.
+def check_bytes(count: int, shape: tuple[int, int], where: str) -> None:
+    """Check that ``count`` bytes of JPEG can hold an image of ``shape`` (H, W) at all.
 
     Raises:
-        FormatError: damaged, not grey, of another size, or too short for its size.
+        FormatError: they cannot; it would take memory for pixels that are not there.
+    """
+    height, width = shape
+    least = -(-height * width // PIXELS_PER_BYTE)
+    if count < least:
+        raise FormatError(
+            f"{count} bytes of JPEG", where=where, expected=f"at least {least} for {width}x{height}"
+        )
+
+
+def decode(data: bytes, shape: tuple[int, int], where: str) -> Plane:
+    """Decode a grey JPEG of a known size, which :func:`check_bytes` allowed, to (H, W) uint8.
+
+    Raises:
+        FormatError: damaged, not grey, or of another size.
     """
     from PIL.JpegImagePlugin import JpegImageFile
 
     height, width = shape
-    if height * width > PIXELS_PER_BYTE * len(data):
-        raise FormatError(
-            f"{len(data)} bytes of JPEG",
-            where=where,
-            expected=f"at least {-(-height * width // PIXELS_PER_BYTE)} for {width}x{height}",
-        )
     try:
-        # Not Image.open: it warns of large pictures, which the check above has bounded.
+        # Not Image.open: it warns of large pictures, which check_bytes has bounded.
         with JpegImageFile(io.BytesIO(data)) as image:
             if image.size != (width, height) or image.mode != "L":
                 raise FormatError(

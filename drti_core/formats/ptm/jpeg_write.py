@@ -44,8 +44,8 @@ def encode_plane(
     """Encode a plane, corrected where its code would be off by more than ``max_error``.
 
     Returns:
-        None if the difference from the reference wraps and nothing would correct it: a JPEG
-        blurs the jump from 255 to 0 into codes that are wrong by up to 128.
+        None if the difference from the reference wraps, before or after JPEG, and nothing would
+        correct it: the jump from 255 to 0 makes codes that are wrong by as much.
     """
     stored = wanted
     if reference is not None:
@@ -57,6 +57,8 @@ def encode_plane(
     plane = decode(jpeg, (wanted.shape[0], wanted.shape[1]), "a plane just encoded")
     if reference is not None:
         plane = predict(plane, reference, invert=False)
+        if max_error is None and np.abs(plane.astype(np.int16) - wanted).max() > 128:
+            return None
     side = np.empty(0, RECORD)
     if max_error is not None:
         wrong = np.flatnonzero(np.abs(plane.astype(np.int16) - wanted) > max_error)

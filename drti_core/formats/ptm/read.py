@@ -218,10 +218,10 @@ def _check_size(
     colorspace: Colorspace,
     container: Container | None,
 ) -> None:
-    """Compare the file's size with what the header claims.
+    """Compare the file's size with what the header claims, before anything is allocated.
 
     Raises:
-        FormatError: they differ.
+        FormatError: they differ, or a JPEG is too short for the size of the picture.
     """
     height, width = shape
     if container is None:
@@ -239,6 +239,9 @@ def _check_size(
             if actual < expected
             else "Bytes were added, or the header was altered.",
         )
+    for plane, size in enumerate(container.sizes if container else ()):
+        name = plane_name(colorspace, plane)
+        jpeg.check_bytes(size, shape, f"{header.path}, plane {plane} ({name})")
 
 
 def _read_blocks(file: BinaryIO, layout: tuple[tuple[int, ...], ...], codes: Any) -> None:
