@@ -22,6 +22,11 @@ def no_progress(share: float, what: str) -> None:
     """Report nothing."""
 
 
+def part_of(progress: Progress, start: float, end: float) -> Progress:
+    """Progress of a part of the work, from the share ``start`` to the share ``end``."""
+    return lambda share, what: progress(start + share * (end - start), what)
+
+
 @dataclass(frozen=True)
 class Codec(ABC):
     """Fits a stack into a model and restores a model from its stored parameters.

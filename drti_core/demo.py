@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
 
 from drti_core import files, images, registry
-from drti_core.codec import Progress, no_progress
+from drti_core.codec import Progress, no_progress, part_of
 from drti_core.contact import Row, contact_sheet, error_map, light_labels
 from drti_core.errors import OptionError
 from drti_core.evaluation import Evaluation, Fitted, Score, evaluation_of, fit_timed, score
@@ -25,7 +26,7 @@ from drti_core.stack import ArrayStack, Stack
 CODECS = (
     ("PTM", "ptm", "ptm.ptm"),
     ("HSH, 9 terms", "hsh", "hsh.rti"),
-    ("PCA + RBF, 9 planes", "rbf", "rbf"),
+    ("PCA + RBF, 18 planes", "rbf:planes=18", "rbf"),
 )
 #: Elevations of the dome's rings, degrees, and of the test lights between them.
 _RINGS, _BETWEEN = (10, 30, 50, 70, 90), (20, 40, 60, 80)
@@ -84,7 +85,16 @@ def make_stack(
     for number, light in enumerate(directions):
         pictures[number] = renderer.photograph(light)
         progress((number + 1) / len(directions), "photographing")
-    return ArrayStack(lights=directions, images=pictures)
+    return ArrayStack.of(pictures, directions, names=picture_names(len(directions)))
+
+
+def picture_names(count: int) -> list[str]:
+    """File names with as many digits as the count has.
+
+    >>> picture_names(10)[:2]
+    ['photo01.jpg', 'photo02.jpg']
+    """
+    return [f"photo{number + 1:0{len(str(count))}}.jpg" for number in range(count)]
 
 
 def make_test_stack(
@@ -105,8 +115,7 @@ def write_stack(
     Raises:
         OutputExistsError: the folder exists and ``overwrite`` is false.
     """
-    digits = len(str(len(stack.lights)))
-    names = [f"photo{number + 1:0{digits}}.jpg" for number in range(len(stack.lights))]
+    names = picture_names(len(stack))
     whole = Window(0, 0, *stack.shape)
     with files.atomic_folder(folder, overwrite=overwrite) as temporary:
         for number, name in enumerate(names):
@@ -137,7 +146,7 @@ def run_demo(
     *,
     size: tuple[int, int] = (240, 320),
     seed: int = 0,
-    with_ssim: bool = True,
+    with_ssim: bool | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> DemoResult:
@@ -146,19 +155,31 @@ def run_demo(
     Writes ``out/stack`` (49 photographs), ``out/test`` (8 others), a model for each codec and
     ``out/contact-sheet.png``.
 
+    Args:
+        out: the folder to make.
+        size: (height, width) of the photographs.
+        seed: of the scene.
+        with_ssim: whether to take SSIM; by default if scikit-image is installed.
+        overwrite: replace ``out``.
+        progress: called with the share done and what is being done.
+
     Raises:
         OutputExistsError: ``out`` exists and ``overwrite`` is false.
         OptionError: a size outside 16..4096.
     """
+    if with_ssim is None:
+        with_ssim = find_spec("skimage") is not None
     with files.atomic_folder(out, overwrite=overwrite) as folder:
-        write_stack(make_stack(size, seed=seed, progress=_part(progress, 0, 0.3)), folder / "stack")
+        write_stack(
+            make_stack(size, seed=seed, progress=part_of(progress, 0, 0.3)), folder / "stack"
+        )
         write_stack(make_test_stack(size, seed=seed), folder / "test")
         train, test = open_stack(folder / "stack"), open_stack(folder / "test")
         fitted: list[Fitted] = []
         scores: list[Score] = []
         for number, (label, spec, name) in enumerate(CODECS):
             start = 0.4 + 0.5 * number / len(CODECS)
-            part = _part(progress, start, start + 0.5 / len(CODECS))
+            part = part_of(progress, start, start + 0.5 / len(CODECS))
             fitted.append(fit_timed(label, registry.codec(spec), train, part))
             registry.save_model(fitted[-1].model, folder / name)
             scores.append(score(fitted[-1], test, with_ssim=with_ssim))
@@ -200,7 +221,3 @@ def compare_sheet(
         errors = [error_map(a, b) for a, b in zip(true, relit, strict=True)]
         rows.append(Row("Error\nwhite: 64 levels", errors))
     return contact_sheet(rows, light_labels(lights), title="Under lights that were not fitted")
-
-
-def _part(progress: Progress, start: float, end: float) -> Progress:
-    return lambda share, what: progress(start + share * (end - start), what)

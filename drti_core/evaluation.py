@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.codec import Codec, Progress, no_progress
+from drti_core.codec import Codec, Progress, no_progress, part_of
 from drti_core.colour import Encoding, linear_to_srgb
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import F32, LightDirections
@@ -156,7 +156,7 @@ def fit_timed(label: str, codec: Codec, stack: Stack, progress: Progress = no_pr
         FitError: the stack cannot be fitted.
         StackError: a photograph is damaged.
     """
-    stack.sample(1, seed=0)
+    stack.prepare()
     cpu, wall = time.process_time(), time.perf_counter()
     model = codec.fit(stack, progress)
     return Fitted(label, model, time.process_time() - cpu, time.perf_counter() - wall)
@@ -233,19 +233,10 @@ def evaluate(
     _check_test(train.shape, train.encoding, test)
     scores = []
     for number, (label, codec) in enumerate(codecs):
-
-        def part(share: float, what: str, label: str = label, number: int = number) -> None:
-            progress((number + share) / len(codecs), f"{label}: {what}")
-
-        fitted = fit_timed(label, codec, train, lambda share, what, p=part: p(share / 2, what))
-        scores.append(
-            score(
-                fitted,
-                test,
-                with_ssim=with_ssim,
-                progress=lambda share, what, p=part: p((1 + share) / 2, what),
-            )
-        )
+        start, half = number / len(codecs), 0.5 / len(codecs)
+        fitted = fit_timed(label, codec, train, part_of(progress, start, start + half))
+        part = part_of(progress, start + half, start + 2 * half)
+        scores.append(score(fitted, test, with_ssim=with_ssim, progress=part))
     return evaluation_of(train, test, scores, held_out=held_out)
 
 
@@ -253,12 +244,17 @@ def evaluation_of(
     train: Stack, test: Stack, scores: Sequence[Score], *, held_out: bool = False
 ) -> Evaluation:
     """Put scores together with a sentence on how the photographs were chosen."""
-    protocol = f"fitted to {len(train.lights)} photographs, "
+    protocol = f"fitted to {len(train)} photographs, "
     if held_out:
-        protocol += f"{len(test.lights)} held out: {', '.join(test.names)}"
+        protocol += f"{len(test)} held out: {', '.join(test.names)}"
     else:
-        protocol += f"tested on {len(test.lights)} others"
-    return Evaluation(protocol, train.shape, len(train.lights), tuple(scores))
+        protocol += f"tested on {len(test)} others"
+    return Evaluation(protocol, train.shape, len(train), tuple(scores))
+
+
+def evaluation_of_models(test: Stack, scores: Sequence[Score]) -> Evaluation:
+    """Put scores of models that were fitted elsewhere together."""
+    return Evaluation(f"models compared with {len(test)} photographs", test.shape, 0, tuple(scores))
 
 
 def evaluate_model(

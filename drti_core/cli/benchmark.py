@@ -1,0 +1,80 @@
+"""``drti benchmark``: what things cost on this machine."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drti_core.benchmark import benchmark_fit
+from drti_core.cli import console
+from drti_core.demo import make_stack, write_stack
+from drti_core.errors import OptionError
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure what things cost.")
+
+
+@app.callback()
+def benchmark() -> None:
+    """Measure what things cost."""
+
+
+@app.command("fit")
+def fit(
+    stack: Annotated[
+        Path | None, typer.Argument(help="Stack to enlarge; by default the demo's.")
+    ] = None,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Enlarge to this.")] = "4000x3000",
+    heights: Annotated[
+        str | None, typer.Option(help="Several heights instead: 1500,3000,6000.")
+    ] = None,
+    codec: Annotated[
+        list[str] | None, typer.Option(help="Repeatable; by default ptm, hsh and rbf.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--fit", help="More arguments of drti fit; repeatable.")
+    ] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="Keep the enlarged stacks and models in this folder.")
+    ] = None,
+    json: console.Json = False,
+) -> None:
+    """Fit and save in a fresh process each: CPU seconds and peak memory of the whole process."""
+    height, width = console.parse_size(size)
+    sizes = [(height, width)]
+    if heights is not None:
+        try:
+            sizes = [(int(text), width) for text in heights.split(",")]
+        except ValueError:
+            raise OptionError(
+                f"{heights!r}", where="--heights", expected="heights, for example 1500,3000"
+            ) from None
+    with tempfile.TemporaryDirectory(prefix="drti-benchmark-") as temporary:
+        source = stack or write_stack(make_stack(), Path(temporary) / "demo")
+        with console.progress_bar() as progress:
+            costs = benchmark_fit(
+                source,
+                codec or ["ptm", "hsh", "rbf"],
+                sizes,
+                arguments=option or (),
+                keep=keep,
+                progress=progress,
+            )
+    if json:
+        console.say_json([cost.as_dict() for cost in costs])
+        return
+    rows = [
+        [
+            cost.codec,
+            f"{cost.width}x{cost.height}x{cost.photographs}",
+            console.number(cost.cpu_seconds, 2),
+            console.number(cost.wall_seconds, 2),
+            console.number(cost.peak_bytes / 1e6, 0),
+            console.number(cost.output_bytes / 1e6, 2),
+        ]
+        for cost in costs
+    ]
+    headings = ("codec", "stack", "CPU s", "wall s", "peak MB", "output MB")
+    console.say_table("", headings, rows)

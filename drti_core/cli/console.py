@@ -1,0 +1,172 @@
+"""What the verbs share: output, progress, and options given as text."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from drti_core import files
+from drti_core.codec import Progress
+from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
+from drti_core.planes import Window
+
+Options = Annotated[
+    list[str] | None,
+    typer.Option("-O", "--option", metavar="NAME=VALUE", help="An option; may be repeated."),
+]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def say(*lines: str) -> None:
+    """Print lines as they are: no markup, no wrapping."""
+    for line in lines:
+        print(line)
+
+
+def say_notes(notes: Sequence[str]) -> None:
+    """Print what the user should know, a line each."""
+    say(*(f"note: {note}" for note in notes))
+
+
+def say_json(value: Any) -> None:
+    """Print strict JSON."""
+    say(to_json(value))
+
+
+def to_json(value: Any) -> str:
+    """Strict JSON, indented; infinite numbers and NaN are an error."""
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def write_text(path: Path, text: str, *, overwrite: bool) -> None:
+    """Write a text file whole or not at all."""
+    with files.atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print a table; columns but the first are right-aligned when they hold numbers."""
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=10_000)  # never cut a column of a file or pipe
+    table = Table(title=Text(title) if title else None, title_justify="left")
+    for number, name in enumerate(columns):
+        cells = [row[number] for row in rows]
+        numeric = number > 0 and all(re.fullmatch(r"[-+0-9.,eE%]*|inf|-", cell) for cell in cells)
+        table.add_column(Text(name), justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in row))
+    console.print(table)
+
+
+@contextmanager
+def progress_bar() -> Iterator[Progress]:
+    """A progress bar on the error output while that is a terminal, else nothing."""
+    from rich.progress import Progress as Bar
+
+    console = Console(stderr=True)
+    with Bar(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0)
+
+        def show(share: float, what: str) -> None:
+            from rich.markup import escape
+
+            bar.update(task, completed=share, description=escape(what))
+
+        yield show
+    sys.stderr.flush()
+
+
+def parse_options(texts: Sequence[str] | None) -> dict[str, str]:
+    """``["a=1"]`` → ``{"a": "1"}``.
+
+    Raises:
+        OptionError: an option without ``=``.
+    """
+    options = {}
+    for text in texts or ():
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise OptionError(f"{text!r}", where="-O", expected="name=value")
+        options[name.strip()] = value.strip()
+    return options
+
+
+def parse_window(text: str | None, where: str) -> Window | None:
+    """``"WxH+X+Y"`` from the top left corner → a window.
+
+    Raises:
+        OptionError: another text.
+
+    >>> parse_window("40x30+10+5", "--crop")
+    Window(y=5, x=10, height=30, width=40)
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})\+(\d{1,6})\+(\d{1,6})", text.strip())
+    if match is None:
+        raise OptionError(f"{text!r}", where=where, expected="WxH+X+Y, for example 400x300+10+20")
+    width, height, x, y = map(int, match.groups())
+    return Window(y, x, height, width)
+
+
+def parse_size(text: str, where: str = "--size") -> tuple[int, int]:
+    """``"WxH"`` → (height, width).
+
+    Raises:
+        OptionError: another text.
+    """
+    match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text.strip())
+    if match is None:
+        raise OptionError(f"{text!r}", where=where, expected="WxH, for example 320x240")
+    return int(match[2]), int(match[1])
+
+
+def parse_light(text: str) -> LightDirections:
+    """``"x,y,z"``, or ``"x,y"`` on the unit disk, → a light.
+
+    Raises:
+        OptionError: not two or three numbers.
+        LightError: no usable direction.
+    """
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) == 2:
+        return LightDirections.from_disk([values])
+    if len(values) != 3:
+        raise OptionError(f"{text!r}", where="--light", expected="x,y,z, or x,y on the unit disk")
+    return LightDirections(np.array([values], np.float32))
+
+
+def number(value: float | None, digits: int) -> str:
+    """A number for a table; ``-`` for None."""
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def size_text(count: int) -> str:
+    """Bytes in a readable unit.
+
+    >>> size_text(1_500_000)
+    '1.5 MB'
+    """
+    value = float(count)
+    for unit in ("bytes", "kB", "MB"):
+        if value < 1000:
+            return f"{value:.0f} {unit}" if unit == "bytes" else f"{value:.1f} {unit}"
+        value /= 1000
+    return f"{value:.1f} GB"

@@ -1,0 +1,95 @@
+"""``drti evaluate``: codecs against photographs that they were not fitted to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drti_core import evaluation, files, registry
+from drti_core.cli import console
+
+
+def evaluate(
+    stack: Annotated[Path, typer.Argument(help="A .lp light file, or a folder that holds one.")],
+    codec: Annotated[
+        list[str] | None,
+        typer.Option(help="For example hsh:terms=16; repeatable. By default ptm, hsh and rbf."),
+    ] = None,
+    model: Annotated[
+        list[Path] | None,
+        typer.Option(help="A fitted model to compare with all photographs; repeatable."),
+    ] = None,
+    test: Annotated[Path | None, typer.Option(help="Stack to test on; else --holdout.")] = None,
+    holdout: Annotated[
+        int, typer.Option(help="So many photographs, spread over elevation, are held out.")
+    ] = 5,
+    ssim: Annotated[bool, typer.Option(help="Take SSIM (needs scikit-image).")] = True,
+    json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
+    per_light: Annotated[bool, typer.Option("--lights", help="Also a row for each light.")] = False,
+    overwrite: console.Overwrite = False,
+) -> None:
+    """Fit codecs, relight under the test lights, and report PSNR and SSIM."""
+    if json is not None:
+        files.check_output(json, overwrite)
+    photographs = registry.open_stack(stack)
+    others = None if test is None else registry.open_stack(test)
+    with console.progress_bar() as progress:
+        if model:
+            target = others or photographs
+            scores = [
+                evaluation.evaluate_model(
+                    registry.open_model(path),
+                    target,
+                    label=str(path),
+                    with_ssim=ssim,
+                    progress=progress,
+                )
+                for path in model
+            ]
+            result = evaluation.evaluation_of_models(target, scores)
+        else:
+            names = codec or ["ptm", "hsh", "rbf"]
+            result = evaluation.evaluate(
+                [(name, registry.codec(name)) for name in names],
+                photographs,
+                others,
+                holdout=holdout,
+                with_ssim=ssim,
+                progress=progress,
+            )
+    show(result, per_light=per_light)
+    if json is not None:
+        console.write_text(json, console.to_json(result.as_dict()) + "\n", overwrite=overwrite)
+        console.say(f"wrote {json}")
+
+
+def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
+    """Print an evaluation as a table."""
+    rows = [
+        [
+            score.label,
+            console.number(score.psnr, 2),
+            console.number(score.ssim, 4),
+            console.number(score.mean_absolute_error, 2),
+            console.number(score.fit_cpu, 2),
+            console.number(score.plane_bytes / 1000, 0),
+        ]
+        for score in result.scores
+    ]
+    headings = ("codec", "PSNR dB", "SSIM", "mean error", "fit CPU s", "planes kB")
+    console.say_table(result.protocol, headings, rows)
+    if per_light:
+        rows = [
+            [
+                score.label,
+                light.name,
+                " ".join(f"{v:.3f}" for v in light.light),
+                console.number(light.psnr, 2),
+                console.number(light.ssim, 4),
+            ]
+            for score in result.scores
+            for light in score.lights
+        ]
+        console.say_table("", ("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)

@@ -1,0 +1,61 @@
+"""``drti info``: what a file or folder is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drti_core.cli import console
+from drti_core.describe import describe
+
+
+def info(
+    path: Annotated[Path, typer.Argument(help="A model, a light file or a folder.")],
+    json: console.Json = False,
+    reader: Annotated[
+        str | None, typer.Option(help="Reader to use, with options: rti:legacy_hshfitter=true.")
+    ] = None,
+) -> None:
+    """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
+    found = describe(path, reader=reader)
+    if json:
+        console.say_json(found.as_dict())
+        return
+    facts = dict(found.facts)
+    facts["format"] = f"{facts['format']} ({facts.pop('format_summary')})"
+    facts["size"] = f"{facts.pop('width')} x {facts.pop('height')} pixels"
+    facts["bytes"] = console.size_text(facts["bytes"])
+    width = max(map(len, facts)) + 1
+    for name, value in facts.items():
+        console.say(f"{name.replace('_', ' ') + ':':<{width}} {_text(value)}")
+    if found.planes:
+        rows = [
+            [
+                str(plane["plane"]),
+                f"{plane['scale']:.6g}",
+                f"{plane['bias']:.6g}",
+                f"{plane['low']:.5g} .. {plane['high']:.5g}",
+            ]
+            for plane in found.planes
+        ]
+        console.say_table("", ("plane", "scale", "bias", "range"), rows)
+    console.say_notes(found.notes)
+
+
+def _text(value: Any) -> str:
+    match value:
+        case None:
+            return "not known"
+        case {"count": count, "elevation_lowest": low, "elevation_highest": high}:
+            middle = value["elevation_median"]
+            return f"{count}, elevation {low:g} to {high:g} degrees, median {middle:g}"
+        case Mapping():
+            return ", ".join(f"{name} {_text(item)}" for name, item in value.items()) or "none"
+        case list():
+            # Shapes of arrays, comments of a header.
+            return (" x " if all(isinstance(v, int) for v in value) else "; ").join(map(str, value))
+        case _:
+            return str(value)

@@ -1,0 +1,189 @@
+"""Files in, files out: fit and convert in one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from drti_core import files, light_table, registry
+from drti_core.codec import Codec, Progress, Writer, no_progress, part_of, with_options
+from drti_core.describe import size_of
+from drti_core.errors import FitError, OptionError, UnsupportedFormatError
+from drti_core.formats.lp import open_stack, parse_lp, write_lp
+from drti_core.lights import Convention, LightDirections
+from drti_core.model import RelightableModel
+from drti_core.planes import Window
+from drti_core.stack import ArrayStack, Stack
+
+#: Endings of files that hold lights only.
+LIGHT_FILES = (".lp", ".csv")
+
+
+@dataclass(frozen=True, eq=False)
+class Report:
+    """What was written.
+
+    Args:
+        what: it is, in a few words.
+        size: bytes on disk.
+        notes: oddities, and what was lost or changed on the way; a sentence each.
+    """
+
+    what: str
+    size: int
+    notes: tuple[str, ...] = ()
+
+
+def fit_file(
+    stack: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    codec: str | Codec | None = None,
+    options: Mapping[str, Any] | None = None,
+    crop: Window | None = None,
+    mask: Path | None = None,
+    to_linear: bool = False,
+    writer: str | None = None,
+    writer_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Report:
+    """Fit a codec to photographs on disk and save the model.
+
+    Whether the output may be written, and whether its format can hold such a model, is checked
+    before the photographs are decoded.
+
+    Args:
+        stack: a light file, or a folder that holds one.
+        output: a file or folder; its ending chooses the writer.
+        codec: by default ``ptm`` for a ``.ptm`` file and ``hsh`` otherwise.
+        options: of the codec.
+        crop: the part of the photographs to fit.
+        mask: picture, black where pixels are left out.
+        to_linear: fit linear values.
+        writer: id of the writer, with options.
+        writer_options: more of them.
+        overwrite: replace an output that exists.
+        progress: called with the share done and what is being done.
+
+    Raises:
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    target = files.check_output(output, overwrite)
+    chosen = with_options(registry.find_writer(target, writer), writer_options or {})
+    fitter = registry.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
+    photographs = open_stack(stack, crop=crop, mask=mask, to_linear=to_linear)
+    _check_refusal(fitter, chosen, photographs, target)
+    photographs.prepare(part_of(progress, 0, 0.5))
+    model = fitter.fit(photographs, part_of(progress, 0.5, 1))
+    notes = registry.save_model(model, target, writer=chosen, overwrite=overwrite)
+    return Report(_words(model), size_of(target), (*model.metadata.notes, *notes))
+
+
+def convert_file(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    writer: str | None = None,
+    writer_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    convention: str | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Convert a model to another format, or a light file to another convention.
+
+    Args:
+        source: a model; or a light file (``.lp``, ``.csv``), if the output is one.
+        output: a file or folder; its ending chooses the writer.
+        writer: id of the writer, with options.
+        writer_options: more of them.
+        reader: id of the reader, with options.
+        convention: of a ``.csv``: ``cartesian`` (the default), ``spherical``, ``polar``, ``disk``.
+        overwrite: replace an output that exists.
+
+    Raises:
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    target = files.check_output(output, overwrite)
+    if target.suffix.lower() in LIGHT_FILES and writer is None:
+        return _convert_lights(Path(source), target, convention, overwrite)
+    if convention is not None:
+        raise OptionError(
+            f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"
+        )
+    chosen = with_options(registry.find_writer(target, writer), writer_options or {})
+    model = registry.open_model(source, reader=reader)
+    notes = registry.save_model(model, target, writer=chosen, overwrite=overwrite)
+    return Report(_words(model), size_of(target), (*model.metadata.notes, *notes))
+
+
+def read_lights(path: str | os.PathLike[str]) -> LightDirections:
+    """The lights of a light file (``.lp``, ``.csv``), of a model or of a stack.
+
+    Raises:
+        LightError: malformed, or the model does not know its lights.
+    """
+    file = Path(path)
+    if file.suffix.lower() in LIGHT_FILES:
+        return parse_lp(file).lights
+    found = registry.open_any(file)
+    lights = found.lights if isinstance(found, Stack) else found.metadata.lights
+    if lights is None:
+        raise OptionError("this model does not know its lights", where=str(file))
+    return lights
+
+
+def _convert_lights(source: Path, target: Path, convention: str | None, overwrite: bool) -> Report:
+    if target.suffix.lower() == ".lp" and convention not in (None, "cartesian"):
+        raise OptionError(
+            f"lights {convention!r} in a .lp file",
+            where=str(target),
+            expected="cartesian",
+            mend="Write a .csv file instead.",
+        )
+    names: list[str | None]
+    if source.suffix.lower() in LIGHT_FILES:
+        table = parse_lp(source)
+        lights, names, notes = table.lights, list(table.names), table.notes
+    else:
+        lights = read_lights(source)
+        names, notes = [None] * len(lights), ()
+    if target.suffix.lower() == ".lp":
+        write_lp(target, names, lights, overwrite=overwrite)
+    else:
+        wanted: Any = convention or get_args(Convention)[0]
+        text = light_table.to_csv(lights, wanted, names)
+        with files.atomic_file(target, overwrite=overwrite) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+    return Report(f"{len(lights)} lights", size_of(target), tuple(notes))
+
+
+def _check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
+    """Let the writer look at such a model, fitted to a few made-up pixels.
+
+    Only for single files, whose formats hold one kind of model; a folder holds all.
+    """
+    if not writer.suffixes:
+        return
+    random = np.random.default_rng(0).integers(0, 256, (len(stack), 4, 4, 3), np.uint8)
+    try:
+        stored = codec.fit(ArrayStack.of(random, stack.lights)).stored()
+    except FitError:
+        return  # the real pixels may fare better, and the real error names them
+    reason = writer.refuse(stored)
+    if reason is not None:
+        raise UnsupportedFormatError(reason, where=str(target))
+
+
+def _is_ptm(target: Path, writer: Writer) -> bool:
+    return target.suffix.lower() == ".ptm" or writer.writer_id == "ptm"
+
+
+def _words(model: RelightableModel) -> str:
+    planes = "no planes" if model.planes is None else f"{model.planes.count} planes"
+    return f"{model.codec_id} of {model.shape[1]}x{model.shape[0]} pixels, {planes}"
