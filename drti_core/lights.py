@@ -215,7 +215,7 @@ def usable(
     if below.any():
         worst = int(np.argmin(unit[:, 2]))
         notes.append(
-            f"{below.sum()} of {len(unit)} lights lie below the horizon (the lowest: "
+            f"{below.sum()} of {len(unit)} lights are below the horizon (the lowest: "
             f"{names[worst]}, z = {unit[worst, 2]:.4g}); they were raised to it."
         )
         unit[below, 2] = 0

@@ -1,0 +1,174 @@
+"""From the names in a light file to the photographs on this disk.
+
+Light files travel: they hold paths of another computer, folders that were renamed, endings of
+before a conversion. A row without its photograph is an error, never a guess by order.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from pathlib import Path
+
+from drti_core.errors import StackError
+from drti_core.formats.lp.text import LightFile
+from drti_core.photos import SUFFIXES
+
+#: RTIBuilder's folder of photographs, beside that of its light files.
+_EXPORTS = "jpeg-exports"
+#: Names listed in a message.
+_LISTED = 4
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``img2`` comes before ``img10``.
+
+    >>> sorted(["img10.jpg", "img2.jpg"], key=natural_key)
+    ['img2.jpg', 'img10.jpg']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]
+
+
+def resolve(
+    file: LightFile, folder: Path | None = None, skip: Path | None = None
+) -> tuple[list[Path], tuple[str, ...]]:
+    r"""The photograph of each row.
+
+    Each name is looked for as given (relative to the folder), as a bare name in the folder (after
+    the last ``/`` or ``\``), in ``../jpeg-exports``, and then there with another case or another
+    picture ending. A file without names takes the pictures of the folder in natural order, if
+    there are as many.
+
+    Args:
+        file: the light file.
+        folder: where to look; by default where the light file is.
+        skip: a picture that is none of the photographs (the mask).
+
+    Returns:
+        The photographs, in the order of the rows, and notes, a sentence each.
+
+    Raises:
+        StackError: photographs are missing, a name fits several, or two rows have the same one.
+    """
+    folder = folder or file.path.parent
+    listing = _Listing()
+    own = [p for p in listing.pictures(folder) if skip is None or p.resolve() != skip.resolve()]
+    names = [name for name in file.names if name is not None]
+    if not names:
+        return _by_order(file, own, folder)
+    if len(names) < len(file.names):
+        row = file.rows[file.names.index(None)]
+        raise StackError(
+            "has no name, though other rows have",
+            where=f"{file.path}, {row}",
+            expected="'name x y z'",
+            mend="Name the photograph of every row.",
+        )
+    found = [listing.find(name, folder, file) for name in names]
+    missing = [name for name, path in zip(names, found, strict=True) if path is None]
+    if missing:
+        raise StackError(
+            f"{len(missing)} of {len(names)} photographs are not there: {_some(missing)}",
+            where=str(file.path),
+            expected=f"them in {folder}",
+            mend="Put them there, or name their folder (images=).",
+        )
+    paths = [path for path in found if path is not None]
+    _check_unique(file, paths)
+    chosen = {path.resolve() for path in paths}
+    spare = [path.name for path in own if path.resolve() not in chosen]
+    if not spare:
+        return paths, ()
+    return paths, (f"Pictures of {folder} that no row names are left out: {_some(spare)}.",)
+
+
+class _Listing:
+    """Folders, listed once; pictures by their names and stems in lower case."""
+
+    def __init__(self) -> None:
+        self._folders: dict[Path, list[Path]] = {}
+
+    def pictures(self, folder: Path) -> list[Path]:
+        """The pictures of a folder in natural order; none if there is no such folder."""
+        if folder not in self._folders:
+            try:
+                entries = list(folder.iterdir())
+            except OSError:
+                entries = []
+            pictures = [
+                path
+                for path in entries
+                if path.suffix.lower() in SUFFIXES
+                and not path.name.startswith(".")
+                and path.is_file()
+            ]
+            self._folders[folder] = sorted(pictures, key=lambda path: natural_key(path.name))
+        return self._folders[folder]
+
+    def find(self, name: str, folder: Path, file: LightFile) -> Path | None:
+        slashes = name.replace("\\", "/")
+        bare = slashes.rsplit("/", 1)[-1]
+        exports = folder.parent / _EXPORTS
+        for path in (folder / name, folder / slashes, folder / bare, exports / bare):
+            if _is_file(path):
+                return path
+        for place in dict.fromkeys(((folder / slashes).parent, folder, exports)):
+            for key in (_folded, lambda text: _folded(text.rpartition(".")[0] or text)):
+                fits = [path for path in self.pictures(place) if key(path.name) == key(bare)]
+                if len(fits) > 1:
+                    row = file.rows[file.names.index(name)]
+                    raise StackError(
+                        f"{name!r} may be {_some([path.name for path in fits])}",
+                        where=f"{file.path}, {row}",
+                        expected="one photograph of this name",
+                        mend="Give its exact name.",
+                    )
+                if fits:
+                    return fits[0]
+        return None
+
+
+def _by_order(
+    file: LightFile, pictures: Sequence[Path], folder: Path
+) -> tuple[list[Path], tuple[str, ...]]:
+    if len(pictures) != len(file.names):
+        raise StackError(
+            f"{len(file.names)} rows without names and {len(pictures)} pictures in {folder}",
+            where=str(file.path),
+            expected="a name in each row, or a picture for each row",
+            mend="Name the photographs, or take the others out of the folder.",
+        )
+    first, last = pictures[0].name, pictures[-1].name
+    note = f"The rows have no names: the pictures were taken in natural order, {first} to {last}."
+    return list(pictures), (note,)
+
+
+def _check_unique(file: LightFile, paths: Sequence[Path]) -> None:
+    rows: dict[Path, int] = {}
+    for index, path in enumerate(paths):
+        other = rows.setdefault(path.resolve(), index)
+        if other != index:
+            raise StackError(
+                f"{file.names[other]!r} and {file.names[index]!r} are the same photograph {path}",
+                where=f"{file.path}, {file.rows[other]} and {file.rows[index]}",
+                expected="a photograph of its own for each row",
+            )
+
+
+def _folded(text: str) -> str:
+    # Composed letters: some systems store them taken apart.
+    return unicodedata.normalize("NFC", text).casefold()
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False  # too long to be the name of a file
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_LISTED])
+    return shown + ", …" if len(names) > _LISTED else shown

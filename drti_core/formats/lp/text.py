@@ -1,0 +1,246 @@
+"""The text of a light file (.lp): a count, then ``name x y z`` in each line."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from drti_core import files
+from drti_core.errors import FormatError, LightError, OptionError
+from drti_core.light_table import csv_convention, from_csv, to_csv
+from drti_core.lights import F64, Convention, LightDirections, usable
+
+#: A light file is a few kilobytes; a larger one than this is something else.
+MAX_BYTES = 16 << 20
+#: Vectors that are all longer are positions of lights, not directions.
+_POSITION = 2.0
+
+_COUNT = re.compile(r"[0-9]+")
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf)", re.I)
+
+
+@dataclass(frozen=True, eq=False)
+class LightFile:
+    """What a light file states, row by row.
+
+    Args:
+        path: the file.
+        names: of the photographs as given; None for rows that have only a direction.
+        xyz: (L, 3) float64 as given; millimetres if ``positions``.
+        lights: unit vectors of the upper hemisphere.
+        positions: whether ``xyz`` are 3-D positions of the lights around the object.
+        notes: oddities, a sentence each.
+        rows: what to call each row in messages ("line 5").
+    """
+
+    path: Path
+    names: tuple[str | None, ...]
+    xyz: F64
+    lights: LightDirections
+    positions: bool = False
+    notes: tuple[str, ...] = ()
+    rows: tuple[str, ...] = field(default=(), repr=False)
+
+
+def parse_lp(path: str | os.PathLike[str]) -> LightFile:
+    """Read a light file, however odd, or a table as :func:`convert_lights` writes it.
+
+    UTF-8 or Windows-1252; blank lines and those that start with ``#`` are skipped; a lone integer
+    in the first line is a count, which is advisory; the last three words of a line are the
+    direction, what stands before is the name. Decimal commas are accepted.
+
+    Raises:
+        FormatError: not a light file, or a line that cannot be understood; names the line.
+        LightError: no such file, no light, or a direction that cannot be used; names the line.
+    """
+    path = Path(path)
+    text = _text(path)
+    if csv_convention(text.partition("\n")[0]):
+        names, xyz, rows = from_csv(text, str(path))
+        count = None
+    else:
+        names, xyz, rows, count = _rows(text, path)
+    notes = []
+    if count not in (None, len(names)):
+        notes.append(f"The count in the first row is {count}, but {len(names)} lights follow.")
+    length = np.linalg.norm(xyz, axis=1)
+    positions = bool((length > _POSITION).all())
+    if positions:
+        notes.append(
+            f"The vectors are {length.min():.4g} to {length.max():.4g} long: they were taken as "
+            "positions of the lights in millimetres, and their directions from the origin used."
+        )
+    lights, odd = usable(xyz / length[:, None] if positions else xyz, str(path), rows)
+    return LightFile(path, names, xyz, lights, positions, (*notes, *odd), rows)
+
+
+def write_lp(
+    path: str | os.PathLike[str],
+    names: Sequence[str | None],
+    lights: LightDirections,
+    *,
+    overwrite: bool = False,
+) -> None:
+    r"""Write a light file: the count, then ``name x y z``; ``%.8g``, forward slashes, LF, UTF-8.
+
+    Args:
+        path: the file.
+        names: of the photographs, None for a row without; backslashes become forward slashes.
+        lights: one for each name.
+        overwrite: replace the file if it is there.
+
+    Raises:
+        OptionError: as many names as lights are needed, without line breaks.
+        OutputExistsError: the file is there and ``overwrite`` is false.
+    """
+    if len(names) != len(lights):
+        raise OptionError(f"{len(names)} names", where=str(path), expected=f"{len(lights)}")
+    lines = [str(len(lights))]
+    for name, xyz in zip(names, lights.xyz.tolist(), strict=True):
+        words = [f"{value + 0.0:.8g}" for value in xyz]  # + 0.0: no minus before a zero
+        if name:
+            if re.search(r"[\r\n\0]", name):
+                raise OptionError(
+                    f"name {name!r}", where=str(path), expected="a name without line breaks"
+                )
+            # A row must not look like a comment.
+            words.insert(0, ("./" if name.startswith("#") else "") + name.replace("\\", "/"))
+        lines.append(" ".join(words))
+    with files.atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def convert_lights(
+    source: str | os.PathLike[str],
+    target: str | os.PathLike[str],
+    *,
+    convention: Convention | None = None,
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """Convert a light file: ``.lp`` or ``.csv`` → ``.lp`` or ``.csv``, by the target's ending.
+
+    Args:
+        source: what :func:`parse_lp` reads.
+        target: a ``.csv`` holds any convention, a ``.lp`` Cartesian vectors only.
+        convention: of the target; Cartesian by default.
+        overwrite: replace the target if it is there.
+
+    Returns:
+        What was odd in the source, a sentence each.
+
+    Raises:
+        FormatError: the source is damaged.
+        LightError: a direction cannot be used, or not be expressed in the convention.
+        OptionError: the target cannot hold the convention, or has another ending.
+        OutputExistsError: the target is there and ``overwrite`` is false.
+    """
+    target = Path(target)
+    suffix = target.suffix.lower()
+    if suffix not in (".lp", ".csv"):
+        raise OptionError(f"ending {target.suffix!r}", where=str(target), expected=".lp or .csv")
+    if suffix == ".lp" and convention not in (None, "cartesian"):
+        raise OptionError(
+            f"{convention} lights",
+            where=str(target),
+            expected="Cartesian ones in a .lp file",
+            mend="Write a .csv file instead.",
+        )
+    files.check_output(target, overwrite)
+    found = parse_lp(source)
+    if suffix == ".lp":
+        write_lp(target, found.names, found.lights, overwrite=overwrite)
+    else:
+        table = to_csv(found.lights, convention or "cartesian", found.names)
+        with files.atomic_file(target, overwrite=overwrite) as temporary:
+            temporary.write_text(table, encoding="utf-8", newline="\n")
+    return found.notes
+
+
+def looks_like_lights(head: bytes) -> bool:
+    """Whether the first bytes of a file are those of a light file."""
+    if b"\0" in head or head.startswith(b"#HSH"):
+        return False
+    lines = _lines(_decode(head) or "")
+    if csv_convention(lines[0]):
+        return True
+    if len(head) >= 512:
+        lines.pop()  # it may be cut
+    rows = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    if rows and _COUNT.fullmatch(rows[0]):
+        del rows[0]
+    return bool(rows) and all(_direction(row.split()[-3:]) is not None for row in rows)
+
+
+def _text(path: Path) -> str:
+    if not path.is_file():
+        raise LightError("is not there", where=str(path), expected="a light file (.lp)")
+    size = path.stat().st_size
+    if size > MAX_BYTES:
+        raise FormatError(
+            f"has {size} bytes", where=str(path), expected=f"a light file of up to {MAX_BYTES}"
+        )
+    raw = path.read_bytes()
+    text = None if b"\0" in raw else _decode(raw)
+    if text is None:
+        raise FormatError(
+            "is not plain text",
+            where=str(path),
+            expected="a light file in UTF-8 or Windows-1252",
+            mend="Save it as UTF-8.",
+        )
+    return text
+
+
+def _decode(raw: bytes) -> str | None:
+    for encoding in ("utf-8-sig", "cp1252"):
+        try:
+            return raw.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+    return None
+
+
+def _lines(text: str) -> list[str]:
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def _rows(text: str, path: Path) -> tuple[tuple[str | None, ...], F64, tuple[str, ...], int | None]:
+    names: list[str | None] = []
+    vectors: list[tuple[float, ...]] = []
+    rows: list[str] = []
+    count = None
+    for number, raw in enumerate(_lines(text), 1):
+        line = raw.strip()
+        if not line or line.startswith("#"):
+            continue
+        if not names and count is None and _COUNT.fullmatch(line):
+            count = int(line[:9])
+            continue
+        words = line.rsplit(None, 3)  # three splits: spaces inside the name stay as they are
+        vector = _direction(words[-3:])
+        if vector is None:
+            shown = line if len(line) <= 60 else line[:57] + "..."
+            raise FormatError(
+                f"{shown!r}",
+                where=f"{path}, line {number}",
+                expected="'name x y z' with three numbers",
+                mend="Correct the line, or put a # before it.",
+            )
+        names.append(words[0].strip() if len(words) == 4 else None)
+        vectors.append(vector)
+        rows.append(f"line {number}")
+    if not names:
+        raise LightError("no light", where=str(path), expected="a row for each photograph")
+    return tuple(names), np.array(vectors, np.float64), tuple(rows), count
+
+
+def _direction(words: Sequence[str]) -> tuple[float, ...] | None:
+    """Three numbers, or None. A comma is a decimal sign only in a word without a point."""
+    if len(words) != 3 or not all(map(_NUMBER.fullmatch, words)):
+        return None
+    return tuple(float(word.replace(",", ".")) for word in words)
