@@ -536,8 +536,10 @@ def test_reference_file_matches_its_photographs(data: Path) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["crlf", "dblspace", "negbias", "rgb11", "rgb12", "scale_lines", "trail", "wh_oneline"]
-    + ["jrgb", "lrgb11", "lrgb12", "jlrgb"],
+    [
+        *("crlf", "dblspace", "negbias", "rgb11", "rgb12", "scale_lines", "trail", "wh_oneline"),
+        *("jrgb", "lrgb11", "lrgb12", "jlrgb"),
+    ],
 )
 def test_handmade_files_hold_the_known_coefficients(name: str, data: Path) -> None:
     folder = data / "relight_cli" / "handmade"

@@ -86,7 +86,7 @@ def choose_range(low: float, high: float, rule: BiasRule) -> tuple[float, int]:
         return 1.0, 0
     # Rounded up to the text of the header, so that 256 steps (with half a step of rounding at
     # either end) always cover the range whatever the integer bias.
-    scale = math.ceil(round((high - low) / 255 * 1e6, 3)) / 1e6
+    scale = max(1, math.ceil(round((high - low) / 255 * 1e6, 3))) / 1e6
     return scale, math.ceil(round(-low / scale - 0.5, 6))
 
 
