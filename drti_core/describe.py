@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 
 from drti_core import registry
+from drti_core.errors import StackError
+from drti_core.formats.lp import parse_lp
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
@@ -39,7 +41,7 @@ class Description:
 
 
 def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Description:
-    """Open a model or a stack and say what it is.
+    """Open a model or a stack and say what it is; of a light file without photographs, its lights.
 
     Args:
         path: file or folder.
@@ -48,17 +50,24 @@ def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Desc
     Raises:
         FormatError: missing, damaged or of no known format.
         UnsupportedFormatError: a variant that is recognised but not supported.
-        StackError: a photograph is missing or damaged.
+        StackError: a photograph of a folder is missing or damaged.
     """
     file = Path(path)
     chosen = registry.find_reader(file, reader)
-    found = chosen.read(file)
     facts = {
         "path": str(file),
         "format": chosen.reader_id,
         "format_summary": chosen.summary,
         "bytes": size_of(file),
     }
+    try:
+        found = chosen.read(file)
+    except StackError as error:
+        if chosen.reader_id != "lp" or file.is_dir():
+            raise
+        table = parse_lp(file)
+        lights = {"kind": "light file", "lights": light_facts(table.lights)}
+        return Description({**facts, **lights}, notes=(*table.notes, str(error)))
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
     return _model(registry.restore(found), found, facts)
@@ -87,7 +96,7 @@ def _model(model: RelightableModel, stored: StoredModel, facts: Mapping[str, Any
         for number, (scale, bias) in enumerate(
             zip(planes.scale.tolist(), planes.bias.tolist(), strict=True)
         ):
-            low, high = -bias * scale, (1 - bias) * scale
+            low, high = 0.0 - bias * scale, (1 - bias) * scale
             table.append({"plane": number, "scale": scale, "bias": bias, "low": low, "high": high})
     if stored.arrays:
         own["arrays"] = {name: list(array.shape) for name, array in stored.arrays.items()}

@@ -6,16 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import numpy as np
 
-from drti_core import files, light_table, registry
+from drti_core import files, registry
 from drti_core.codec import Codec, Progress, Writer, no_progress, part_of, with_options
 from drti_core.describe import size_of
 from drti_core.errors import FitError, OptionError, UnsupportedFormatError
-from drti_core.formats.lp import open_stack, parse_lp, write_lp
-from drti_core.lights import Convention, LightDirections
+from drti_core.formats.lp import convert_lights, open_stack, parse_lp
+from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window
 from drti_core.stack import ArrayStack, Stack
@@ -47,6 +47,7 @@ def fit_file(
     options: Mapping[str, Any] | None = None,
     crop: Window | None = None,
     mask: Path | None = None,
+    images: Path | None = None,
     to_linear: bool = False,
     writer: str | None = None,
     writer_options: Mapping[str, Any] | None = None,
@@ -65,6 +66,7 @@ def fit_file(
         options: of the codec.
         crop: the part of the photographs to fit.
         mask: picture, black where pixels are left out.
+        images: folder of the photographs, if it is not that of the light file.
         to_linear: fit linear values.
         writer: id of the writer, with options.
         writer_options: more of them.
@@ -77,7 +79,7 @@ def fit_file(
     target = files.check_output(output, overwrite)
     chosen = with_options(registry.find_writer(target, writer), writer_options or {})
     fitter = registry.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    photographs = open_stack(stack, crop=crop, mask=mask, to_linear=to_linear)
+    photographs = open_stack(stack, crop=crop, mask=mask, images=images, to_linear=to_linear)
     _check_refusal(fitter, chosen, photographs, target)
     photographs.prepare(part_of(progress, 0, 0.5))
     model = fitter.fit(photographs, part_of(progress, 0.5, 1))
@@ -111,7 +113,9 @@ def convert_file(
     """
     target = files.check_output(output, overwrite)
     if target.suffix.lower() in LIGHT_FILES and writer is None:
-        return _convert_lights(Path(source), target, convention, overwrite)
+        wanted: Any = convention
+        found = convert_lights(source, target, convention=wanted, overwrite=overwrite)
+        return Report("light directions", size_of(target), found)
     if convention is not None:
         raise OptionError(
             f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"
@@ -136,31 +140,6 @@ def read_lights(path: str | os.PathLike[str]) -> LightDirections:
     if lights is None:
         raise OptionError("this model does not know its lights", where=str(file))
     return lights
-
-
-def _convert_lights(source: Path, target: Path, convention: str | None, overwrite: bool) -> Report:
-    if target.suffix.lower() == ".lp" and convention not in (None, "cartesian"):
-        raise OptionError(
-            f"lights {convention!r} in a .lp file",
-            where=str(target),
-            expected="cartesian",
-            mend="Write a .csv file instead.",
-        )
-    names: list[str | None]
-    if source.suffix.lower() in LIGHT_FILES:
-        table = parse_lp(source)
-        lights, names, notes = table.lights, list(table.names), table.notes
-    else:
-        lights = read_lights(source)
-        names, notes = [None] * len(lights), ()
-    if target.suffix.lower() == ".lp":
-        write_lp(target, names, lights, overwrite=overwrite)
-    else:
-        wanted: Any = convention or get_args(Convention)[0]
-        text = light_table.to_csv(lights, wanted, names)
-        with files.atomic_file(target, overwrite=overwrite) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
-    return Report(f"{len(lights)} lights", size_of(target), tuple(notes))
 
 
 def _check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:

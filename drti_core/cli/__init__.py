@@ -6,6 +6,8 @@ line on the error output), 2 wrong usage, 130 interrupted.
 
 from __future__ import annotations
 
+import io
+import sys
 from collections.abc import Sequence
 
 
@@ -20,6 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     from drti_core.cli.app import app
 
+    # A file name may hold what the terminal's encoding cannot express.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app(args=None if argv is None else list(argv), prog_name="drti")
     except SystemExit as end:

@@ -25,6 +25,9 @@ def fit(
     mask: Annotated[
         Path | None, typer.Option(help="Picture, black where pixels are left out.")
     ] = None,
+    images: Annotated[
+        Path | None, typer.Option(help="Folder of the photographs, if not the light file's.")
+    ] = None,
     linear: Annotated[bool, typer.Option("--linear", help="Fit linear light values.")] = False,
     to: Annotated[
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
@@ -45,6 +48,7 @@ def fit(
             options=console.parse_options(option),
             crop=console.parse_window(crop, "--crop"),
             mask=mask,
+            images=images,
             to_linear=linear,
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},

@@ -26,7 +26,8 @@ def info(
         return
     facts = dict(found.facts)
     facts["format"] = f"{facts['format']} ({facts.pop('format_summary')})"
-    facts["size"] = f"{facts.pop('width')} x {facts.pop('height')} pixels"
+    if "width" in facts:
+        facts["size"] = f"{facts.pop('width')} x {facts.pop('height')} pixels"
     facts["bytes"] = console.size_text(facts["bytes"])
     width = max(map(len, facts)) + 1
     for name, value in facts.items():
