@@ -98,7 +98,9 @@ def _comments(header: TextHeader, notes: list[str]) -> tuple[str, ...]:
     """Comment lines without their sign; the header then stands after the type, which is 3."""
     lines: list[str] = []
     what = f"{MAGIC}, a comment or the type 3"
-    while (raw := header.raw_line(what).strip()).startswith(b"#"):
+    while not (raw := header.raw_line(what).strip()) or raw.startswith(b"#"):
+        if not raw:
+            continue
         try:
             lines.append(raw.decode("utf-8"))
         except UnicodeDecodeError:
