@@ -21,7 +21,7 @@ MAX_BYTES = 16 << 20
 _POSITION = 2.0
 
 _COUNT = re.compile(r"[0-9]+")
-_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+[.,]?[0-9]*|[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf)", re.I)
+_NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+[.]?|[0-9]*[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf)", re.I)
 
 
 @dataclass(frozen=True, eq=False)
