@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from drti_core import scratch
 from drti_core.bases import Basis
@@ -143,10 +144,16 @@ class PtmWriter(Writer):
         notes: list[str],
     ) -> None:
         order = slots(colorspace)
+
+        def load(number: int) -> npt.NDArray[np.uint8]:
+            codes = tables[order[number]][planes.codes[order[number], ::-1]]
+            scratch.release(planes.codes)
+            return np.asarray(codes, np.uint8)
+
         with tempfile.TemporaryFile(dir=scratch.directory(), prefix="drti-") as body:
             container, worst = write_planes(
                 body,
-                lambda number: tables[order[number]][planes.codes[order[number], ::-1]],
+                load,
                 len(order),
                 planes.shape,
                 quality=self.quality,
