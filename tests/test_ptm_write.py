@@ -19,6 +19,7 @@ from drti_core.codecs.ptm import CODEC
 from drti_core.colour import RGB_TO_YCC
 from drti_core.errors import OptionError, OutputExistsError, UnsupportedFormatError
 from drti_core.formats.ptm import READER, WRITER
+from drti_core.formats.ptm.jpeg_write import encode_plane
 from drti_core.formats.ptm.quantisation import BiasRule, choose_range
 from drti_core.formats.ptm.write import PtmWriter
 from drti_core.lights import LightDirections
@@ -327,6 +328,19 @@ def test_prediction_that_wraps_is_not_used_unless_it_is_corrected(tmp_path: Path
     again = READER.read(tmp_path / "a.ptm")
     assert again.planes is not None
     assert np.abs(again.planes.codes.astype(int) - codes).max() < 128
+
+
+def test_a_difference_that_wraps_is_refused_or_corrected() -> None:
+    wanted = np.tile(np.arange(12, 252, 4, dtype=np.uint8), (16, 1))
+    reference = 255 - wanted
+    assert encode_plane(wanted, reference, 90, None) is None
+    corrected = encode_plane(wanted, reference, 90, 1)
+    assert corrected is not None
+    assert np.abs(corrected.plane.astype(int) - wanted).max() == 1
+    assert 0 < len(corrected.side) < wanted.size
+    near = encode_plane(wanted, wanted // 2, 90, None)
+    assert near is not None
+    assert np.abs(near.plane.astype(int) - wanted).max() < 10
 
 
 @pytest.mark.parametrize(
