@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core import images
+from drti_core import images, registry
 from drti_core.codec import Progress, no_progress, part_of
 from drti_core.describe import size_of
 from drti_core.errors import DrtiError, OptionError
@@ -155,8 +155,11 @@ def benchmark_fit(
         progress: called with the share done and what is being done.
 
     Raises:
+        PluginError: no such codec.
         DrtiError: a fit failed, or ``keep`` holds results already.
     """
+    for spec in codecs:
+        registry.codec(spec)  # a mistyped one should not cost the enlarging
     costs = []
     with tempfile.TemporaryDirectory(prefix="drti-benchmark-") as temporary:
         root = keep or Path(temporary)

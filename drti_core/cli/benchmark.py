@@ -77,4 +77,4 @@ def fit(
         for cost in costs
     ]
     headings = ("codec", "stack", "CPU s", "wall s", "peak MB", "output MB")
-    console.say_table("", headings, rows)
+    console.say_table(headings, rows)

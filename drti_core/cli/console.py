@@ -57,12 +57,12 @@ def write_text(path: Path, text: str, *, overwrite: bool) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
-def say_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table; columns but the first are right-aligned when they hold numbers."""
     console = Console()
     if not console.is_terminal:
         console = Console(width=10_000)  # never cut a column of a file or pipe
-    table = Table(title=Text(title) if title else None, title_justify="left")
+    table = Table()
     for number, name in enumerate(columns):
         cells = [row[number] for row in rows]
         numeric = number > 0 and all(re.fullmatch(r"[-+0-9.,eE%]*|inf|-", cell) for cell in cells)

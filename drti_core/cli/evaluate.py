@@ -79,7 +79,8 @@ def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
         for score in result.scores
     ]
     headings = ("codec", "PSNR dB", "SSIM", "mean error", "fit CPU s", "planes kB")
-    console.say_table(result.protocol, headings, rows)
+    console.say(result.protocol)
+    console.say_table(headings, rows)
     if per_light:
         rows = [
             [
@@ -92,4 +93,4 @@ def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
             for score in result.scores
             for light in score.lights
         ]
-        console.say_table("", ("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)
+        console.say_table(("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)

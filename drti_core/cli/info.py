@@ -42,7 +42,7 @@ def info(
             ]
             for plane in found.planes
         ]
-        console.say_table("", ("plane", "scale", "bias", "range"), rows)
+        console.say_table(("plane", "scale", "bias", "range"), rows)
     console.say_notes(found.notes)
 
 

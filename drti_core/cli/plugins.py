@@ -16,7 +16,7 @@ def plugins(json: console.Json = False) -> None:
         return
     good = [item for item in report if item.error is None]
     rows = [[item.kind, item.plugin_id, item.summary, item.source, item.target] for item in good]
-    console.say_table("", ("kind", "id", "summary", "from", "where"), rows)
+    console.say_table(("kind", "id", "summary", "from", "where"), rows)
     for item in report:
         if item.error is not None:
             console.say(
