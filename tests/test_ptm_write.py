@@ -334,7 +334,7 @@ def test_a_difference_that_wraps_is_refused_or_corrected() -> None:
     wanted = np.tile(np.arange(12, 252, 4, dtype=np.uint8), (16, 1))
     reference = 255 - wanted
     assert encode_plane(wanted, reference, 90, None) is None
-    corrected = encode_plane(wanted, reference, 90, 1)
+    corrected = encode_plane(wanted, reference, 30, 1)
     assert corrected is not None
     assert np.abs(corrected.plane.astype(int) - wanted).max() == 1
     assert 0 < len(corrected.side) < wanted.size
