@@ -307,14 +307,15 @@ def _vips_prepare(image: Any, info: PhotoInfo, window: Window | None) -> Any:
     vips: Any = libvips()
     if image.format != {8: "uchar", 16: "ushort"}[info.bits]:
         raise _damaged(info, f"samples are {image.format}")
-    if image.bands >= info.channels:
+    if image.bands > info.channels:
         image = image[: info.channels]
-    else:  # a palette of greys
+    elif image.bands < info.channels:  # a palette of greys
         image = image[0].bandjoin([image[0]] * (info.channels - 1))
     if window is not None:
         if (image.height, image.width) != info.shape:
             raise _damaged(info, f"decodes to {image.width}x{image.height}")
-        image = image.crop(window.x, window.y, window.width, window.height)
+        if (window.height, window.width) != info.shape:
+            image = image.crop(window.x, window.y, window.width, window.height)
     # One thread for each photograph: several are decoded at a time.
     image = image.copy()
     image.set_type(vips.GValue.gint_type, "concurrency", 1)
