@@ -154,9 +154,9 @@ def activate(values: F32, activation: Activation, omega: float) -> F32:
         case "none":
             return values
         case "relu":
-            return np.maximum(values, 0)
+            return np.asarray(np.maximum(values, 0))
         case "elu":
-            return np.maximum(values, 0) + np.expm1(np.minimum(values, 0))
+            return np.asarray(np.maximum(values, 0) + np.expm1(np.minimum(values, 0)))
         case "tanh":
             return np.tanh(values)
         case "sigmoid":

@@ -1,4 +1,4 @@
-"""What every linear fit shares: light operators, ridge, quantisation ranges, the pass over tiles."""
+"""What every linear fit shares: light operators, ridge, quantisation, the pass over tiles."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def least_squares(design: F64, ridge: float) -> tuple[F64, int]:
     values = np.linalg.svd(design, compute_uv=False)
     rank = int((values > RANK_TOLERANCE * values[0]).sum())
     if ridge == 0:
-        return np.linalg.pinv(design, rcond=RANK_TOLERANCE), rank
+        return np.asarray(np.linalg.pinv(design, rcond=RANK_TOLERANCE), np.float64), rank
     penalty = np.sqrt(ridge * np.mean(np.sum(design**2, axis=0))) * np.eye(terms)
     penalty[0] = 0
     stacked = np.linalg.pinv(np.vstack([design, penalty]), rcond=RANK_TOLERANCE**2)
-    return stacked[:, :count], rank
+    return np.asarray(stacked[:, :count], np.float64), rank
 
 
 def choose_ridge(design: F64, sample: F32) -> float:

@@ -176,7 +176,7 @@ def lrgb(coefficients: F32, design: F64, bits: int) -> F32:
     Returns:
         (3 + T, P): colour 0..1, then luminance coefficients.
     """
-    root = np.linalg.qr(design, mode="r").astype(np.float32)
+    root = np.asarray(np.linalg.qr(design, mode="r"), np.float32)
     metric = np.einsum("kt,tpc->kpc", root, coefficients, optimize=True)
     moment = np.einsum("kpc,kpd->pcd", metric, metric)
     colour = moment.sum(axis=2)

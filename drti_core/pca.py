@@ -8,7 +8,6 @@ bytes that relight's ``info.json`` holds, so what is saved is exactly what was f
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
@@ -56,7 +55,7 @@ class Tables:
     @property
     def mean(self) -> F64:
         """(n, 3) in 0..1."""
-        return self.basis[0] / 255.0
+        return self.basis[0].astype(np.float64) / 255
 
     @property
     def components(self) -> F64:
@@ -142,8 +141,10 @@ class PcaCodec(Codec):
             return (self.planes,)
         luma = self.luma_planes
         if luma is None:
-            luma = self.planes // 2 + self.planes // 2 % 2 if self.planes % 2 == 0 else (
-                self.planes // 2 | 1
+            luma = (
+                self.planes // 2 + self.planes // 2 % 2
+                if self.planes % 2 == 0
+                else (self.planes // 2 | 1)
             )
         chroma, odd = divmod(self.planes - luma, 2)
         if odd or chroma < 1 or luma < chroma:
@@ -192,7 +193,7 @@ class PcaCodec(Codec):
 
         planes = encode(stack, coefficients, self.bits, progress)
         return self.build(
-            stack,
+            stack.lights,
             interpolation,
             shape=stack.shape,
             planes=planes,
@@ -210,7 +211,9 @@ class PcaCodec(Codec):
         )
 
     @abstractmethod
-    def build(self, stack: Stack, interpolation: Interpolation, **fields: Any) -> PcaModel:
+    def build(
+        self, lights: LightDirections, interpolation: Interpolation, **fields: Any
+    ) -> PcaModel:
         """Make the model; ``fields`` are those of :class:`PcaModel`."""
 
     def stored_fields(self, stored: StoredModel, nodes: int) -> dict[str, Any]:
@@ -262,19 +265,6 @@ class Interpolation:
     notes: tuple[str, ...] = ()
 
 
-def leave_one_out_error(operators: Sequence[F64], sample: F32) -> float:
-    """Mean squared error of predicting each photograph from the others.
-
-    Args:
-        operators: for each photograph i, the (L,) weights that predict it from the L photographs
-            (its own weight is 0).
-        sample: (L, S, 3) pixels.
-    """
-    flat = sample.reshape(len(sample), -1)
-    predicted = np.stack(operators).astype(np.float32) @ flat
-    return float(np.mean((predicted - flat) ** 2))
-
-
 def _components(
     sample: F32, interpolation: Interpolation, mean: F64, group: npt.NDArray[np.intp], count: int
 ) -> F64:
@@ -301,7 +291,7 @@ def _components(
 
 
 def _interleave(groups: list[F64]) -> F64:
-    """relight's order: the first of each group, the second of each, …, then what one has more."""
+    """The order of relight: the first of each group, the second of each, …, then the surplus."""
     longest = max(len(group) for group in groups)
     return np.stack([group[i] for i in range(longest) for group in groups if i < len(group)])
 

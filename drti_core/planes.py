@@ -39,7 +39,7 @@ class Window:
         Raises:
             OptionError: it is empty or not wholly inside an image of ``shape`` (H, W).
         """
-        inside = 0 <= self.y and 0 <= self.x and self.height > 0 and self.width > 0
+        inside = self.y >= 0 and self.x >= 0 and self.height > 0 and self.width > 0
         if not inside or self.y + self.height > shape[0] or self.x + self.width > shape[1]:
             raise OptionError(
                 f"window {self.width}x{self.height}+{self.x}+{self.y}",

@@ -14,12 +14,14 @@ import numpy as np
 from drti_core.bases import grid_weights
 from drti_core.decoder import Grid, LightFunction
 from drti_core.errors import FormatError, OptionError
-from drti_core.lights import F32, F64, LightDirections
+from drti_core.kriging import choose, second_moment
+from drti_core.lights import F32, LightDirections
 from drti_core.model import StoredModel
-from drti_core.pca import Interpolation, PcaCodec, PcaModel, leave_one_out_error
-from drti_core.stack import Stack
+from drti_core.pca import Interpolation, PcaCodec, PcaModel
 
-_SMOOTHINGS = (1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+#: Lights between the photographs' at which the grid follows the kriging prediction, and how much
+#: they weigh beside the photographs.
+_BETWEEN, _BETWEEN_WEIGHT = 400, 0.3
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -46,35 +48,45 @@ class BilinearModel(PcaModel):
 class BilinearCodec(PcaCodec):
     """The nodes are points of an octahedral grid.
 
+    Their values make the decoder follow, at the photographs' lights and evenly between them, the
+    best prediction from the photographs (:mod:`drti_core.kriging`).
+
     Args:
-        resolution: points along a side, 2 to 64.
-        smoothing: weight of the second differences between neighbouring points against the fit
-            to the photographs; ``auto`` (None): chosen by leave-one-light-out error.
+        resolution: points along a side, 2 to 64. A finer grid costs nothing per pixel, only a
+            longer table: relight's own default is 8.
     """
 
     codec_id = "bilinear"
     summary = "PCA + bilinear: components on an octahedral grid of lights (relight 2019)"
     model = BilinearModel
 
-    resolution: int = 8
-    smoothing: float | None = None
+    resolution: int = 16
 
     def interpolation(self, lights: LightDirections, sample: F32) -> Interpolation:
-        """Choose the smoothing and solve for the grid's values."""
+        """Solve for the grid's values."""
         if not 2 <= self.resolution <= 64:
             raise OptionError(f"resolution {self.resolution}", expected="2 to 64")
-        if self.smoothing is not None and not (np.isfinite(self.smoothing) and self.smoothing > 0):
-            raise OptionError(f"smoothing {self.smoothing}", expected="more than 0, or auto")
+        kriging = choose(lights, second_moment(sample))
+        between = _hemisphere(_BETWEEN)
+        share = _BETWEEN_WEIGHT * np.sqrt(len(lights) / _BETWEEN)
         weights = grid_weights(lights, self.resolution)
-        rough = _roughness(self.resolution)
-        smoothing, notes = self.smoothing, []
-        if smoothing is None:
-            errors = [_error(weights, rough, sample, value) for value in _SMOOTHINGS]
-            smoothing = _SMOOTHINGS[int(np.argmin(errors))] if len(lights) > 2 else _SMOOTHINGS[-1]
-            notes = [f"smoothing {smoothing:g} chosen on left-out lights"]
-        return Interpolation(_operator(weights, rough, smoothing), weights, {}, tuple(notes))
+        rows = np.vstack([weights, share * grid_weights(between, self.resolution)])
+        wanted = np.vstack(
+            [kriging.weights(lights, lights), share * kriging.weights(lights, between)]
+        )
+        # A trace of ridge settles points that no light touches.
+        points = self.resolution**2
+        rows = np.vstack([rows, 1e-3 * np.eye(points)])
+        wanted = np.vstack([wanted, np.zeros((points, len(lights)))])
+        operator = np.linalg.lstsq(rows, wanted, rcond=None)[0]
+        return Interpolation(operator, weights, {}, (f"{kriging} chosen on left-out lights",))
 
-    def build(self, stack: Stack, interpolation: Interpolation, **fields: Any) -> BilinearModel:
+    def build(
+        self,
+        lights: LightDirections,  # noqa: ARG002 - the grid stands for them
+        interpolation: Interpolation,  # noqa: ARG002
+        **fields: Any,
+    ) -> BilinearModel:
         """Make the model."""
         return BilinearModel(resolution=self.resolution, **fields)
 
@@ -87,35 +99,13 @@ class BilinearCodec(PcaCodec):
         return BilinearModel(resolution=resolution, **fields)
 
 
-def _roughness(resolution: int) -> F64:
-    """Second differences along rows and columns of the grid, and a little of the first ones."""
-    index = np.arange(resolution**2).reshape(resolution, resolution)
-    rows = []
-    for lines in (index, index.T):
-        for line in lines:
-            for a, b, c in zip(line, line[1:], line[2:], strict=False):
-                rows.append({a: 1.0, b: -2.0, c: 1.0})
-            for a, b in zip(line, line[1:], strict=False):
-                rows.append({a: 0.1, b: -0.1})
-    matrix = np.zeros((len(rows), resolution**2))
-    for number, row in enumerate(rows):
-        for column, value in row.items():
-            matrix[number, column] = value
-    return matrix
-
-
-def _operator(weights: F64, rough: F64, smoothing: float) -> F64:
-    """(n, L) values at the grid's points from those of the photographs."""
-    normal = weights.T @ weights + smoothing * (rough.T @ rough)
-    return np.linalg.lstsq(normal, weights.T, rcond=1e-12)[0]
-
-
-def _error(weights: F64, rough: F64, sample: F32, smoothing: float) -> float:
-    """Leave-one-light-out error: exact for a linear smoother, residual / (1 - leverage)."""
-    hat = weights @ _operator(weights, rough, smoothing)
-    row = hat / np.maximum(1 - np.diag(hat), 1e-6)[:, None]
-    np.fill_diagonal(row, 0)
-    return leave_one_out_error(list(row), sample)
+def _hemisphere(count: int) -> LightDirections:
+    """Lights spread evenly over the hemisphere (Fibonacci lattice, Swinbank & Purser 2006)."""
+    index = np.arange(count) + 0.5
+    z = 1 - index / count
+    phi = index * np.pi * (1 + np.sqrt(5))
+    radius = np.sqrt(1 - z * z)
+    return LightDirections(np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=1))
 
 
 YBILINEAR = BilinearCodec(planes=18, colorspace="mycc")
