@@ -1,1 +1,111 @@
-"""drti: relightable images."""
+"""drti: relightable images (RTI: PTM, HSH, RBF) in Python.
+
+>>> import numpy as np
+>>> import drti_core as drti
+>>> lights = drti.LightDirections.from_disk([[0, 0], [0.8, 0]])
+>>> stack = drti.ArrayStack.of(np.array([[[200]], [[90]]], np.uint8), lights)
+>>> model = drti.get_codec("hsh:terms=4").fit(stack)
+>>> model.relight_uint8(lights)[:, 0, 0].tolist()
+[[200, 200, 200], [90, 90, 90]]
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import version as _version
+
+from drti_core.codec import (
+    Codec,
+    Exporter,
+    ExportReport,
+    Reader,
+    Writer,
+    parse_spec,
+    with_options,
+)
+from drti_core.decoder import Decoder, Dense, Grid, LightFunction, Rbf, Terms
+from drti_core.errors import (
+    DrtiError,
+    FitError,
+    FormatError,
+    LightError,
+    MissingExtraError,
+    OptionError,
+    OutputExistsError,
+    PluginError,
+    StackError,
+    UnsupportedDecoderError,
+    UnsupportedFormatError,
+)
+from drti_core.hookspecs import hookimpl
+from drti_core.lights import LightDirections
+from drti_core.model import Metadata, RelightableModel, StoredModel
+from drti_core.planes import Planes, Window
+from drti_core.registry import (
+    PluginWarning,
+    open_any,
+    open_model,
+    open_stack,
+    restore,
+    save_model,
+)
+
+# Not under its own name, which is that of the module drti_core.codec.
+from drti_core.registry import codec as get_codec
+from drti_core.relighting import save_relit
+from drti_core.stack import ArrayStack, ImageStack, Stack
+from drti_core.workflow import convert_file, fit_file
+
+__version__ = _version("drti")
+
+__all__ = [
+    # open, fit, relight, save
+    "open_any",
+    "open_model",
+    "open_stack",
+    "get_codec",
+    "save_model",
+    "save_relit",
+    "fit_file",
+    "convert_file",
+    # data
+    "LightDirections",
+    "Stack",
+    "ArrayStack",
+    "ImageStack",
+    "Planes",
+    "Window",
+    "RelightableModel",
+    "StoredModel",
+    "Metadata",
+    # decoders
+    "Decoder",
+    "Dense",
+    "LightFunction",
+    "Terms",
+    "Rbf",
+    "Grid",
+    # for plugins
+    "Codec",
+    "Reader",
+    "Writer",
+    "Exporter",
+    "ExportReport",
+    "hookimpl",
+    "parse_spec",
+    "with_options",
+    "restore",
+    "PluginWarning",
+    # errors
+    "DrtiError",
+    "FitError",
+    "FormatError",
+    "LightError",
+    "MissingExtraError",
+    "OptionError",
+    "OutputExistsError",
+    "PluginError",
+    "StackError",
+    "UnsupportedDecoderError",
+    "UnsupportedFormatError",
+    "__version__",
+]
