@@ -147,19 +147,25 @@ class Basis:
 
 
 def rbf_weights(lights: LightDirections, centres: LightDirections, sigma: float) -> F64:
-    """Normalised Gaussian weights, (L, N) for N centres.
+    """Normalised Gaussian weights, (L, N) for N centres; see :func:`rbf_shares`."""
+    return rbf_shares(-squared_distances(lights, centres) / sigma**2)
 
-    ``exp(-|l - centre|² / sigma²)``, divided by their sum; shares up to 0.001 are dropped and the
-    rest divided by their sum again (relight's rule).
+
+def squared_distances(a: LightDirections, b: LightDirections) -> F64:
+    """(len(a), len(b)) squared distances between unit vectors, 0..4."""
+    difference = a.xyz[:, None].astype(np.float64) - b.xyz[None].astype(np.float64)
+    return np.asarray(np.sum(difference**2, axis=2))
+
+
+def rbf_shares(exponents: F64) -> F64:
+    """Exponents (..., N) of ``exp(-|l - centre|² / sigma²)`` to shares that sum to 1.
+
+    Shares up to 0.001 are dropped and the rest divided by their sum again (relight's rule).
     """
-    square = np.sum(
-        (lights.xyz[:, None].astype(np.float64) - centres.xyz[None].astype(np.float64)) ** 2, axis=2
-    )
-    exponent = -square / sigma**2
-    weights = np.exp(exponent - exponent.max(axis=1, keepdims=True))
-    weights /= weights.sum(axis=1, keepdims=True)
-    weights[weights <= RBF_CUTOFF] = 0
-    return np.asarray(weights / weights.sum(axis=1, keepdims=True))
+    shares = np.exp(exponents - exponents.max(axis=-1, keepdims=True))
+    shares /= shares.sum(axis=-1, keepdims=True)
+    shares[shares <= RBF_CUTOFF] = 0
+    return np.asarray(shares / shares.sum(axis=-1, keepdims=True))
 
 
 def octahedral(lights: LightDirections) -> F64:

@@ -158,11 +158,11 @@ def activate(values: F32, activation: Activation, omega: float) -> F32:
         case "elu":
             return np.asarray(np.maximum(values, 0) + np.expm1(np.minimum(values, 0)))
         case "tanh":
-            return np.tanh(values)
+            return np.asarray(np.tanh(values))
         case "sigmoid":
             return np.asarray(0.5 * (1 + np.tanh(0.5 * values)), dtype=np.float32)
         case "sine":
-            return np.sin(np.float32(omega) * values)
+            return np.asarray(np.sin(np.float32(omega) * values))
 
 
 def evaluate(

@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from drti_core.bases import Basis
+from drti_core.bases import Basis, squared_distances
 from drti_core.lights import F32, F64, LightDirections
 
 _TREND = Basis("affine", 4)
@@ -43,8 +43,7 @@ class Kriging:
         return np.asarray(right @ np.linalg.pinv(system, rcond=1e-10)[:, : len(known)])
 
     def _kernel(self, a: LightDirections, b: LightDirections) -> F64:
-        square = np.sum((a.xyz[:, None].astype(np.float64) - b.xyz[None]) ** 2, axis=2)
-        r = np.sqrt(square) / self.length
+        r = np.sqrt(squared_distances(a, b)) / self.length
         if self.kernel == "gauss":
             return np.asarray(np.exp(-(r**2)))
         if self.kernel == "matern32":

@@ -55,12 +55,12 @@ class Tables:
     @property
     def mean(self) -> F64:
         """(n, 3) in 0..1."""
-        return self.basis[0].astype(np.float64) / 255
+        return np.asarray(self.basis[0] / np.float64(255))
 
     @property
     def components(self) -> F64:
         """(K, n, 3)."""
-        return (self.basis[1:].astype(np.float64) - 127) / self.range[:, None, None]
+        return np.asarray((self.basis[1:].astype(np.float64) - 127) / self.range[:, None, None])
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -182,13 +182,14 @@ class PcaCodec(Codec):
         tables = Tables.quantise(mean, _interleave(components))
         operator, offset = _projection(tables, interpolation.weights)
         colour = RGB_TO_YCC if self.colorspace == "mycc" else np.eye(3, dtype=np.float32)
-        operator = (operator @ colour).astype(np.float32)  # (K, L, 3), on RGB pixels
+        # One contiguous (K, L) matrix for each of R, G, B.
+        by_channel = np.ascontiguousarray((operator @ colour).transpose(2, 0, 1), np.float32)
 
         def coefficients(pixels: F32) -> F32:
             size = pixels.shape[1]
             values = np.broadcast_to(-offset[:, None], (len(offset), size)).copy()
             for channel in range(3):
-                values += operator[:, :, channel] @ np.ascontiguousarray(pixels[:, :, channel])
+                values += by_channel[channel] @ np.ascontiguousarray(pixels[:, :, channel])
             return values
 
         planes = encode(stack, coefficients, self.bits, progress)

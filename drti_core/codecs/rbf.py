@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.bases import rbf_weights
+from drti_core.bases import rbf_shares, rbf_weights, squared_distances
 from drti_core.decoder import LightFunction, Rbf
 from drti_core.errors import FormatError, OptionError
 from drti_core.kriging import leave_one_out_error, second_moment
@@ -75,19 +75,15 @@ class RbfCodec(PcaCodec):
         if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
             raise OptionError(f"sigma {self.sigma}", expected="more than 0, or auto")
         sigmas = _SIGMAS if self.sigma is None else (self.sigma,)
-        choices = [(sigma, smoothing) for sigma in sigmas for smoothing in _SMOOTHINGS]
-        if len(lights) < 3:
-            choices = [(sigmas[0], np.inf)]
-        moment = second_moment(sample)
-        errors = [_error(lights, moment, *choice) for choice in choices] if choices[1:] else [0.0]
-        sigma, smoothing = choices[int(np.argmin(errors))]
-        note = f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"
-        return Interpolation(
-            operator=_operator(lights, sigma, smoothing),
-            weights=rbf_weights(lights, lights, sigma),
-            options={"sigma": sigma},
-            notes=(note,) if choices[1:] else (),
-        )
+        sigma, smoothing, notes = sigmas[0], _SMOOTHINGS[0], []
+        if len(lights) > 2:
+            moment = second_moment(sample)
+            errors = np.array([_errors(lights, moment, value) for value in sigmas])
+            best = np.unravel_index(int(np.argmin(errors)), errors.shape)
+            sigma, smoothing = sigmas[int(best[0])], _SMOOTHINGS[int(best[1])]
+            notes = [f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"]
+        weights = rbf_weights(lights, lights, sigma)
+        return Interpolation(_operator(weights, smoothing), weights, {"sigma": sigma}, tuple(notes))
 
     def build(
         self, lights: LightDirections, interpolation: Interpolation, **fields: Any
@@ -107,23 +103,33 @@ class RbfCodec(PcaCodec):
         return RbfModel(lights=nodes, sigma=float(sigma), **fields)
 
 
-def _operator(lights: LightDirections, sigma: float, smoothing: float) -> F64:
-    """(N, N) tables from photographs: ridge towards the photographs' own values."""
-    weights = rbf_weights(lights, lights, sigma)
-    identity = np.eye(len(lights))
+def _operator(weights: F64, smoothing: float) -> F64:
+    """(..., N, N) tables from photographs, for weights of the nodes at the photographs' lights.
+
+    Least squares through the weights, with a ridge towards the photographs' own values.
+    """
+    identity = np.broadcast_to(np.eye(weights.shape[-1]), weights.shape)
     if np.isinf(smoothing):
         return identity
-    normal = weights.T @ weights + smoothing * identity
-    return np.asarray(np.linalg.solve(normal, weights.T + smoothing * identity), np.float64)
+    across = np.swapaxes(weights, -1, -2)
+    normal = across @ weights + smoothing * identity
+    return np.asarray(np.linalg.solve(normal, across + smoothing * identity), np.float64)
 
 
-def _error(lights: LightDirections, moment: F64, sigma: float, smoothing: float) -> float:
-    rows = np.zeros((len(lights), len(lights)))
-    for left_out in range(len(lights)):
-        rest = np.delete(np.arange(len(lights)), left_out)
-        mix = rbf_weights(lights[[left_out]], lights[rest], sigma)[0]
-        rows[left_out, rest] = mix @ _operator(lights[rest], sigma, smoothing)
-    return leave_one_out_error(rows, moment)
+def _errors(lights: LightDirections, moment: F64, sigma: float) -> list[float]:
+    """Leave-one-light-out error of each smoothing: every light predicted from the others."""
+    count = len(lights)
+    each = np.arange(count)[:, None]
+    rest = np.array([np.delete(np.arange(count), left_out) for left_out in range(count)])
+    exponents = -squared_distances(lights, lights) / sigma**2
+    among = rbf_shares(exponents[rest[:, :, None], rest[:, None, :]])
+    mix = rbf_shares(exponents[each, rest])[:, None]
+    errors = []
+    for smoothing in _SMOOTHINGS:
+        predictors = np.zeros((count, count))
+        predictors[each, rest] = (mix @ _operator(among, smoothing))[:, 0]
+        errors.append(leave_one_out_error(predictors, moment))
+    return errors
 
 
 YRBF = RbfCodec(planes=18, colorspace="mycc")
