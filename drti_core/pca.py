@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits
 
 from drti_core.codec import Codec, Progress, no_progress
 from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
@@ -174,7 +175,7 @@ class PcaCodec(Codec):
             0,
             1,
         )
-        groups = [np.arange(3)] if self.colorspace == "mrgb" else [np.array([c]) for c in range(3)]
+        groups = [slice(3)] if self.colorspace == "mrgb" else [slice(c, c + 1) for c in range(3)]
         components = [
             _components(sample, interpolation, mean, group, n)
             for group, n in zip(groups, counts, strict=True)
@@ -267,20 +268,22 @@ class Interpolation:
 
 
 def _components(
-    sample: F32, interpolation: Interpolation, mean: F64, group: npt.NDArray[np.intp], count: int
+    sample: F32, interpolation: Interpolation, mean: F64, group: slice, count: int
 ) -> F64:
     """The first components (count, n, 3) of some channels, unit-norm over the nodes.
 
     They are those of the pixels as the decoder sees them, about the rounded mean.
     """
     rounded = np.rint(mean * 255) / 255
-    lights, size, _ = sample.shape
-    centred = sample[:, :, group] - (interpolation.weights @ rounded)[:, None, group].astype("f4")
-    vectors = centred.transpose(0, 2, 1).reshape(lights * len(group), size)
-    moment = (vectors @ vectors.T).astype(np.float64) / size
+    lights, size = sample.shape[:2]
+    part = sample[:, :, group]
+    centre = (interpolation.weights @ rounded)[:, None, group].astype(np.float32)
+    vectors = np.ascontiguousarray((part - centre).transpose(0, 2, 1)).reshape(-1, size)
+    with threadpool_limits(1, "blas"):
+        moment = (vectors @ vectors.T).astype(np.float64) / size
     if not np.isfinite(moment).all():
         raise FitError("a pixel is not finite", mend="Check the photographs.")
-    found = np.linalg.eigh(moment)[1][:, ::-1][:, :count].T.reshape(-1, lights, len(group))
+    found = np.linalg.eigh(moment)[1][:, ::-1][:, :count].T.reshape(-1, lights, part.shape[2])
     nodes = np.einsum("nl,klc->knc", interpolation.operator, found)
     # Signs of eigenvectors are arbitrary: settle them, so that a seed gives the same bytes.
     sign = np.sign(nodes.reshape(count, -1).sum(axis=1))
