@@ -13,7 +13,7 @@ from drti_core.codec import Writer
 from drti_core.errors import UnsupportedFormatError
 from drti_core.files import atomic_file, check_output
 from drti_core.formats.rti.layout import COLOURS, MAGIC
-from drti_core.model import StoredModel
+from drti_core.model import Metadata, StoredModel
 from drti_core.planes import Planes, bands
 from drti_core.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
 
@@ -70,6 +70,7 @@ class RtiWriter(Writer):
         terms: int = stored.config["terms"]
         planes = to_rgb(stored.planes, colorspace)
         notes = [] if colorspace == "rgb" else [f"{colorspace} coefficients were converted to RGB"]
+        notes += _losses(stored.metadata)
         if terms == 16 and stored.config.get("exponent", 1.5) == 1:
             notes.append("a .rti cannot say that its exponent is 1: read it with legacy_hshfitter")
         scale, bias = np.ones(terms), np.zeros(terms)
@@ -101,6 +102,20 @@ class RtiWriter(Writer):
         lines = [MAGIC, *(f"#{line}" for line in comments), "3"]
         lines += [f"{width} {height} {COLOURS}", f"{terms} 2 {size}", ""]
         return ("\r\n" if self.eol == "crlf" else "\n").join(lines).encode("utf-8")
+
+
+def _losses(metadata: Metadata) -> list[str]:
+    """What a .rti has no place for."""
+    parts = {
+        "lights": metadata.lights,
+        "colour profile": metadata.icc,
+        "pixel size": metadata.pixel_size_mm,
+    }
+    lost = [name for name, value in parts.items() if value]
+    notes = [f"a .rti has no place for: {', '.join(lost)}"] if lost else []
+    if metadata.encoding == "linear":
+        notes.append("its pixels are linear, which a .rti cannot say: viewers will show them dark")
+    return notes
 
 
 def _shared(planes: Planes, terms: int) -> tuple[F64, F64, list[Any], float]:
