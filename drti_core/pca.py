@@ -240,12 +240,17 @@ class PcaCodec(Codec):
         if not (np.isfinite(limits) & (limits != 0)).all():
             raise FormatError(f"range {limits.tolist()}", expected="finite numbers, not 0")
         ycc: Any = stored.config.get("yccplanes")
+        whole = isinstance(ycc, list | tuple) and all(type(n) is int and n >= 0 for n in ycc)
+        if colorspace == "mycc" and not (whole and len(ycc) == 3 and sum(ycc) == count):
+            raise FormatError(
+                f"yccplanes {ycc!r}", expected=f"three numbers whose sum is the {count} planes"
+            )
         return {
             "shape": stored.shape,
             "planes": stored.planes,
             "tables": Tables(np.asarray(basis, np.uint8), limits),
             "colorspace": colorspace,
-            "yccplanes": tuple(ycc) if ycc is not None and colorspace == "mycc" else None,
+            "yccplanes": tuple(ycc) if colorspace == "mycc" else None,
             "metadata": stored.metadata,
         }
 
