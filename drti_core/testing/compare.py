@@ -1,0 +1,74 @@
+"""Whether two stored models, or folders of files, are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.model import Metadata, StoredModel
+from drti_core.planes import Planes, Window
+from drti_core.stack import Stack
+
+
+def same_arrays(a: Mapping[str, npt.NDArray[Any]], b: Mapping[str, npt.NDArray[Any]]) -> bool:
+    """Whether names, types and values are equal."""
+    return a.keys() == b.keys() and all(
+        a[name].dtype == b[name].dtype and np.array_equal(a[name], b[name]) for name in a
+    )
+
+
+def same_planes(a: Planes | None, b: Planes | None) -> bool:
+    """Whether codes and their types, scales and biases are equal."""
+    if a is None or b is None:
+        return a is b
+    return (
+        a.codes.dtype == b.codes.dtype
+        and np.array_equal(a.codes, b.codes)
+        and np.array_equal(a.scale, b.scale)
+        and np.array_equal(a.bias, b.bias)
+    )
+
+
+def metadata_changes(before: Metadata, after: Metadata) -> set[str]:
+    """Names of the fields that differ, notes left aside; lights are compared to 1e-6."""
+    changed = set()
+    for field in fields(Metadata):
+        a, b = getattr(before, field.name), getattr(after, field.name)
+        if field.name == "lights" and a is not None and b is not None:
+            same = a.xyz.shape == b.xyz.shape and np.abs(a.xyz - b.xyz).max() <= 1e-6
+        else:
+            same = a == b
+        if not same and field.name != "notes":
+            changed.add(field.name)
+    return changed
+
+
+def same_content(a: StoredModel | Stack, b: StoredModel | Stack) -> bool:
+    """Whether two models or two stacks have equal pixels and parameters; metadata left aside."""
+    if isinstance(a, Stack) and isinstance(b, Stack):
+        return (
+            a.shape == b.shape
+            and np.array_equal(a.lights.xyz, b.lights.xyz)
+            and np.array_equal(a.codes(Window(0, 0, *a.shape)), b.codes(Window(0, 0, *b.shape)))
+        )
+    if isinstance(a, Stack) or isinstance(b, Stack):
+        return False
+    return (
+        dict(a.config) == dict(b.config)
+        and a.shape == b.shape
+        and same_planes(a.planes, b.planes)
+        and same_arrays(a.arrays, b.arrays)
+    )
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    """Content of a file, or of every file of a folder, by name; empty if there is nothing."""
+    if path.is_file():
+        return {"": path.read_bytes()}
+    found = (file for file in sorted(path.rglob("*")) if file.is_file())
+    return {file.relative_to(path).as_posix(): file.read_bytes() for file in found}

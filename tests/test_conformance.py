@@ -1,0 +1,180 @@
+"""Every codec, reader and writer that is installed passes the conformance suites.
+
+The classes are made from the registry: a new file in ``drti_core/codecs`` or
+``drti_core/formats`` is covered without an edit here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from drti_core.codec import parse_spec, with_options
+from drti_core.errors import UnsupportedFormatError
+from drti_core.formats.lp import write_lp
+from drti_core.model import StoredModel
+from drti_core.registry import codec, registry, save_model
+from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, dome, make_stack
+from drti_core.testing.stacks import photographs
+
+CODECS = registry().codecs.load_all()
+READERS = registry().readers.load_all()
+WRITERS = registry().writers.load_all()
+
+#: PSNR in dB on the training photographs of the small stack; 25 for a codec not named.
+MIN_PSNR = {
+    "ptm": 35,
+}
+
+#: Options of writers beside the default ones.
+VARIANTS = {
+    "folder": ("folder:image=png",),
+    "ptm": ("ptm:bias=any", "ptm:version=1.1", "ptm:format=jpeg_rgb,predict=true,max_error=3"),
+    "rti": ("rti:element=float", "rti:eol=lf"),
+}
+
+#: Writers (with their options) that give back every bit.
+EXACT = {"folder:image=png"}
+#: PSNR in dB of relit pictures through a file; 40 for a writer not named.
+FILE_PSNR = {"folder": 30, "ptm:format=jpeg_rgb,predict=true,max_error=3": 30}
+
+#: Metadata that a format holds.
+KEEPS = {
+    "folder": {"lights", "encoding", "icc", "pixel_size_mm", "xmp", "comments"},
+    "ptm": set(),
+    "rti": {"xmp", "comments"},
+}
+
+#: Codecs that a writer cannot hold, and why: writer → codec → reason.
+KNOWN_GAPS: dict[str, dict[str, str]] = {
+    "ptm": dict.fromkeys(
+        ("bilinear", "hsh", "rbf", "sh"), "a .ptm holds polynomials of the light only"
+    ),
+    "rti": dict.fromkeys(
+        ("bilinear", "ptm", "rbf", "sh"), "a .rti holds hemispherical harmonics only"
+    ),
+    "folder": {},
+}
+
+
+@cache
+def fitted(name: str) -> StoredModel:
+    """The small stack, fitted by a codec."""
+    return codec(name).fit(make_stack()).stored()
+
+
+def gap(writer: str, name: str) -> str | None:
+    """Why this writer cannot hold this codec's models, or None if it can."""
+    return KNOWN_GAPS.get(writer, {}).get(CODECS[name].codec_id)
+
+
+def models(writer: str) -> dict[str, StoredModel]:
+    return {name: fitted(name) for name in CODECS if gap(writer, name) is None}
+
+
+def refused(writer: str) -> dict[str, StoredModel]:
+    return {name: fitted(name) for name in CODECS if gap(writer, name) is not None}
+
+
+def title(kind: str, name: str) -> str:
+    words = "".join(part if part.isalnum() else "_" for part in name)
+    return f"Test{kind}_{words}"
+
+
+def make_stack_on_disk(folder: Path) -> Path:
+    from PIL import Image
+
+    lights = dome(5)
+    names = [f"image{number}.png" for number in range(5)]
+    for name, picture in zip(names, photographs(lights, 6, 7), strict=True):
+        Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(folder / name)
+    write_lp(folder / "dirs.lp", names, lights)
+    return folder / "dirs.lp"
+
+
+def codec_class(name: str) -> type:
+    bars = {"codec": CODECS[name], "min_psnr": MIN_PSNR.get(name, 25)}
+    return type(title("Codec", name), (CodecSuite,), bars)
+
+
+def writer_class(spec: str) -> type:
+    name, options = parse_spec(spec)
+    writer = with_options(WRITERS[name], options)
+
+    class Suite(WriterSuite):
+        def models(self) -> Mapping[str, StoredModel]:
+            return models(name)
+
+        def refused(self) -> Mapping[str, StoredModel]:
+            return refused(name)
+
+    stated: dict[str, Any] = {
+        "writer": writer,
+        "reader": READERS[name],
+        "name": "output" + (writer.suffixes[0] if writer.suffixes else ""),
+        "exact": spec in EXACT,
+        "min_psnr": FILE_PSNR.get(spec, 40),
+        "keeps": frozenset(KEEPS.get(name, ())),
+    }
+    return type(title("Writer", spec), (Suite,), stated)
+
+
+def reader_class(name: str, what: str = "") -> type:
+    class Suite(ReaderSuite):
+        reader = READERS[name]
+        # A light file without its last row is still one; its notes say what is left out.
+        end_is_known = name != "lp"
+
+        def make(self, folder: Path) -> Path:
+            if name == "lp":
+                return make_stack_on_disk(folder)
+            writer, options = parse_spec(what or name)
+            item = with_options(WRITERS[writer], options)
+            target = folder / ("output" + (item.suffixes[0] if item.suffixes else ""))
+            item.write(next(iter(models(writer).values())), target)
+            return target
+
+    return type(title("Reader", what or name), (Suite,), {})
+
+
+for _name in CODECS:
+    globals()[title("Codec", _name)] = codec_class(_name)
+for _name in WRITERS:
+    for _spec in (_name, *VARIANTS.get(_name, ())):
+        globals()[title("Writer", _spec)] = writer_class(_spec)
+for _name in READERS:
+    for _spec in (_name, *VARIANTS.get(_name, ())):
+        globals()[title("Reader", _spec)] = reader_class(_name, _spec)
+
+
+def test_everything_is_covered() -> None:
+    """Every id has its class, and nothing failed to load."""
+    shelves = {"Codec": registry().codecs, "Reader": registry().readers}
+    shelves["Writer"] = registry().writers
+    for kind, shelf in shelves.items():
+        for name in shelf.working():
+            assert title(kind, name) in globals(), name
+    assert [listing for listing in registry().report() if listing.error] == []
+
+
+@pytest.mark.parametrize("name", sorted(CODECS))
+@pytest.mark.parametrize("writer", sorted(WRITERS))
+def test_codec_and_writer(writer: str, name: str, tmp_path: Path) -> None:
+    """Every codec goes into every format, or stands in KNOWN_GAPS and is refused by name."""
+    reason = WRITERS[writer].refuse(fitted(name))
+    if gap(writer, name) is None:
+        assert reason is None
+        return
+    assert reason is not None
+    assert f"codec {CODECS[name].codec_id}" in reason
+    model = codec(name).restore(fitted(name))
+    target = tmp_path / "refused"
+    with pytest.raises(UnsupportedFormatError) as caught:
+        save_model(model, target, writer=WRITERS[writer])
+    assert str(caught.value) == f"{target}: {reason}"
+    assert not target.exists()
