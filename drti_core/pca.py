@@ -167,7 +167,9 @@ class PcaCodec(Codec):
             raise OptionError(f"planes {counts}", expected=f"up to {count} of each channel")
         sample = stack.sample(SAMPLE, seed=0)
         step = max(1, sample.shape[1] // _CHOICE_SAMPLE)
-        interpolation = self.interpolation(stack.lights, sample[:, ::step])
+        # On many small matrices BLAS's threads only wait for one another, up to 70 times as long.
+        with threadpool_limits(1, "blas"):
+            interpolation = self.interpolation(stack.lights, sample[:, ::step])
         if self.colorspace == "mycc":
             sample = sample @ RGB_TO_YCC.T
         mean = np.clip(
