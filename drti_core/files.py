@@ -1,26 +1,53 @@
-"""Outputs that are whole or absent: written under a temporary name, then moved into place."""
+"""Outputs that are whole or absent: written under a temporary name, then moved into place.
+
+A run that is killed leaves its temporary names behind: ``.drti-MACHINE-PROCESS-….tmp`` (rubbish)
+and ``.drti-MACHINE-PROCESS-….old`` (a folder that holds what was moved aside, under its own
+name). The next one that writes beside them clears them, see :func:`clean`.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
 import shutil
+import socket
+import sys
 import tempfile
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
+from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 from drti_core.errors import DrtiError, OutputExistsError
+
+#: What an unknown machine left is taken as abandoned after so many seconds without a change.
+ABANDONED_AFTER = 24 * 3600.0
+
+_TEMPORARY = re.compile(r"\.drti-([0-9a-f]{8})-([0-9]+)-[^.]+\.(tmp|old)")
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2
+#: Folders that this process has cleaned.
+_cleaned: set[str] = set()
 
 
 def check_output(path: str | os.PathLike[str], overwrite: bool) -> Path:
     """Check, before any work is done, that ``path`` may be written.
+
+    What a killed run left beside it is cleared first (once in a process for each folder).
 
     Raises:
         OutputExistsError: it exists and ``overwrite`` is false.
         DrtiError: its parent is not a folder.
     """
     target = Path(path)
-    if not overwrite and (target.exists() or target.is_symlink()):
+    folder = os.path.abspath(target.parent)  # noqa: PTH100 - links are kept
+    if folder not in _cleaned:
+        _cleaned.add(folder)
+        clean(folder)
+    if not overwrite and os.path.lexists(target):
         raise OutputExistsError(target)
     for parent in target.absolute().parents:
         if parent.exists():
@@ -39,7 +66,7 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
     target = check_output(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
     # The name is short whatever the target's: names may be as long as the file system allows.
-    handle, name = tempfile.mkstemp(dir=target.parent, prefix=".drti-", suffix=".tmp")
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=_prefix(), suffix=".tmp")
     os.close(handle)
     temporary = Path(name)
     try:
@@ -57,34 +84,142 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
 def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
     """Yield a temporary folder beside ``path``; on success it takes the place of ``path``.
 
-    An old folder is moved aside first and removed last, so one whole folder exists at any moment.
+    Old and new change places in one step where the system can do that (Linux). Elsewhere the old
+    one is moved aside first; a run that is killed just then leaves it there, and :func:`clean`
+    puts it back.
     """
     target = check_output(path, overwrite)
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=".drti-", suffix=".tmp"))
-    old = temporary.with_suffix(".old")
+    temporary = Path(tempfile.mkdtemp(dir=target.parent, prefix=_prefix(), suffix=".tmp"))
     try:
         temporary.chmod(0o777 & ~_umask())
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
                 _sync(file)
-        if target.exists():
-            if not overwrite:
-                raise OutputExistsError(target)
-            target.replace(old)
-        try:
+        if not os.path.lexists(target):
             temporary.replace(target)
-        except OSError:
-            if old.exists():
-                old.replace(target)
-            raise
+        elif not overwrite:
+            raise OutputExistsError(target)
+        elif not _exchange(temporary, target):
+            _replace_in_two_steps(temporary, target)
     finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-        if old.is_dir() and not old.is_symlink():
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            old.unlink(missing_ok=True)
+        _remove(temporary)
+
+
+def clean(folder: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Clear what killed runs left in a folder, and put back what they had moved aside.
+
+    Touched are only names that drti makes, and only if the process that the name tells is gone;
+    if it ran on another machine (or before a restart), if nothing changed there for a day.
+    Nothing is raised: what cannot be cleared stays.
+
+    Returns:
+        The names that were cleared.
+    """
+    cleared = []
+    with suppress(OSError):
+        for path in sorted(Path(folder).iterdir()):
+            match = _TEMPORARY.fullmatch(path.name)
+            if match is None or not _abandoned(path, match[1], int(match[2])):
+                continue
+            with suppress(OSError):
+                if match[3] == "old":
+                    _put_back(path)
+                else:
+                    _remove(path)
+                cleared.append(path.name)
+    return tuple(cleared)
+
+
+def _replace_in_two_steps(temporary: Path, target: Path) -> None:
+    aside = temporary.with_suffix(".old")
+    aside.mkdir()
+    try:
+        target.replace(aside / target.name)
+        temporary.replace(target)
+    finally:
+        _put_back(aside)
+
+
+def _put_back(aside: Path) -> None:
+    """Give what lies in ``aside`` its place again if that is free; remove ``aside``."""
+    for old in list(aside.iterdir()):
+        target = aside.parent / old.name
+        if os.path.lexists(target):
+            # Removed under a name that is never put back: it may soon be half a folder.
+            rubbish = aside.with_name(f"{aside.stem}_.tmp")
+            aside.rename(rubbish)
+            _remove(rubbish)
+            return
+        old.rename(target)
+    aside.rmdir()
+
+
+def _exchange(one: Path, other: Path) -> bool:
+    """Swap two paths in one step; False where the system or the file system cannot."""
+    function = _renameat2()
+    if function is None:
+        return False
+    names = os.fsencode(one), os.fsencode(other)
+    return bool(function(_AT_FDCWD, names[0], _AT_FDCWD, names[1], _RENAME_EXCHANGE) == 0)
+
+
+@cache
+def _renameat2() -> Any:
+    if not sys.platform.startswith("linux"):
+        return None
+    function = getattr(ctypes.CDLL(None), "renameat2", None)
+    if function is not None:
+        function.argtypes = (
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_int,
+            ctypes.c_char_p,
+            ctypes.c_uint,
+        )
+    return function
+
+
+def _prefix() -> str:
+    return f".drti-{_machine()}-{os.getpid()}-"
+
+
+@cache
+def _machine() -> str:
+    """What process numbers are unique in: this host since it was started, this container."""
+    parts = [socket.gethostname()]
+    with suppress(OSError):
+        parts.append(Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii"))
+    with suppress(OSError):
+        parts.append(str(Path("/proc/self/ns/pid").readlink()))
+    return blake2b("\n".join(parts).encode(errors="replace"), digest_size=4).hexdigest()
+
+
+def _abandoned(path: Path, machine: str, process: int) -> bool:
+    # Only POSIX can ask whether a process lives without touching it.
+    if machine == _machine() and os.name == "posix":
+        try:
+            os.kill(process, 0)
+        except ProcessLookupError:
+            return True
+        except (OSError, OverflowError):
+            return False
+        return False
+    try:
+        times = [path.lstat().st_mtime, *(part.lstat().st_mtime for part in path.rglob("*"))]
+    except OSError:
+        return False  # somebody is at work there
+    return time.time() - max(times) > ABANDONED_AFTER
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a whole folder; what cannot be removed stays."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
 
 
 def _umask() -> int:

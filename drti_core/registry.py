@@ -19,8 +19,8 @@ from typing import Any, Generic, TypeVar
 import pluggy
 
 from drti_core import codecs as builtin_codecs
+from drti_core import files, hookspecs
 from drti_core import formats as builtin_formats
-from drti_core import hookspecs
 from drti_core.codec import Codec, Exporter, Reader, Writer, parse_spec, with_options
 from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
 from drti_core.model import RelightableModel, StoredModel
@@ -279,6 +279,8 @@ def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Read
         name, options = parse_spec(reader)
         return with_options(registry().readers.get(name), options)
     file = Path(path)
+    if not os.path.lexists(file):
+        files.clean(file.parent)  # a run that was killed while replacing it may have it aside
     head = b""
     try:
         if not file.is_dir():
