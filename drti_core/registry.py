@@ -6,6 +6,7 @@ A plugin that fails to import or to register is named once, in a warning and in
 
 from __future__ import annotations
 
+import dataclasses
 import importlib
 import os
 import warnings
@@ -47,6 +48,7 @@ class Listing:
         source: the distribution or module that registered it.
         summary: its own words, empty if it failed to load.
         error: why it failed to load, or None.
+        options: those that differ from its class's defaults, as a preset's do.
     """
 
     kind: str
@@ -55,6 +57,7 @@ class Listing:
     source: str
     summary: str = ""
     error: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass
@@ -157,7 +160,10 @@ class Shelf(Generic[T]):
                 continue
             if item is not None:
                 summary = str(getattr(item, "summary", ""))
-                listings.append(Listing(self.kind, plugin_id, target, source, summary))
+                options = _own_options(item)
+                listings.append(
+                    Listing(self.kind, plugin_id, target, source, summary, options=options)
+                )
         return listings
 
 
@@ -203,6 +209,19 @@ class Registry:
         """Everything installed, and everything that failed."""
         shelves: list[Shelf[Any]] = [self.codecs, self.readers, self.writers, self.exporters]
         return [listing for shelf in shelves for listing in shelf.report()] + self.failed
+
+
+def _own_options(item: Any) -> dict[str, Any]:
+    """Options of a codec, reader, … that differ from the defaults of its class, JSON-able."""
+    found = {}
+    for option in dataclasses.fields(item):
+        default, value = option.default, getattr(item, option.name)
+        if option.default_factory is not dataclasses.MISSING:
+            default = option.default_factory()
+        if value != default:
+            plain = value is None or isinstance(value, bool | int | float | str)
+            found[option.name] = value if plain else str(value)
+    return found
 
 
 def _adder(shelf: Shelf[Any], source: str) -> Callable[[str, str], None]:

@@ -412,6 +412,16 @@ def test_plugins(run):
     assert "drti_core.codecs.hsh:CODEC" in out
 
 
+def test_plugins_tell_presets_apart(run):
+    listed = json.loads(run("plugins", "--json")[1])
+    presets = {item["plugin_id"]: item["options"] for item in listed if item["kind"] == "codec"}
+    assert presets["hsh"] == {}
+    assert presets["hsh16"] == {"terms": 16}
+    assert presets["yrbf"] == {"planes": 18, "colorspace": "mycc"}
+    row = next(line for line in run("plugins")[1].splitlines() if " ybilinear " in line)
+    assert "│ planes=18, colorspace=mycc │" in row
+
+
 def test_plugins_names_what_failed(run, monkeypatch):
     broken = registry.Registry()
     broken.codecs.add("mine", "no_such_module:CODEC", "a-stranger")

@@ -15,8 +15,18 @@ def plugins(json: console.Json = False) -> None:
         console.say_json([asdict(listing) for listing in report])
         return
     good = [item for item in report if item.error is None]
-    rows = [[item.kind, item.plugin_id, item.summary, item.source, item.target] for item in good]
-    console.say_table(("kind", "id", "summary", "from", "where"), rows)
+    rows = [
+        [
+            item.kind,
+            item.plugin_id,
+            item.summary,
+            ", ".join(f"{name}={value}" for name, value in item.options.items()),
+            item.source,
+            item.target,
+        ]
+        for item in good
+    ]
+    console.say_table(("kind", "id", "summary", "preset", "from", "where"), rows)
     for item in report:
         if item.error is not None:
             console.say(
