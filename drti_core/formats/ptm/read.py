@@ -11,7 +11,7 @@ import numpy as np
 from drti_core import scratch
 from drti_core.codec import Reader
 from drti_core.errors import FormatError, UnsupportedFormatError
-from drti_core.formats.ptm import jpeg
+from drti_core.formats.ptm import companion, jpeg
 from drti_core.formats.ptm.layout import (
     FORMATS,
     INVERSION,
@@ -38,10 +38,16 @@ class PtmReader(Reader):
     ``(code / 255 - bias) * scale`` gives 0..1 where the file's own units are 0..255. Rows, which
     the file holds bottom-up, come top-down. What is odd about the header goes into
     ``metadata.notes``. JPEG-coded planes are decoded one at a time, other bodies band by band.
+
+    Args:
+        companion: folder (or its info.json) of the same fit, from which scales and biases are
+            taken that relight's writers lost; by default looked for beside the file.
     """
 
     reader_id = "ptm"
     summary = "PTM: HP polynomial texture map (.ptm), coded as JPEG or not"
+
+    companion: str | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:  # noqa: ARG002 (the base's signature)
         """Whether the file begins with ``PTM_``."""
@@ -80,10 +86,12 @@ class PtmReader(Reader):
         plane_scale, plane_bias = np.ones(count), np.zeros(count)
         for plane, term in _terms(colorspace):
             plane_scale[plane], plane_bias[plane] = scale[term], bias[term] / 255
+        planes = Planes(codes, plane_scale, plane_bias)
+        planes = companion.mended(planes, scale, bias, colorspace, path, self.companion, notes)
         return StoredModel(
             config={"codec": "ptm", "version": 1, "colorspace": colorspace, "terms": 6},
             shape=shape,
-            planes=Planes(codes, plane_scale, plane_bias),
+            planes=planes,
             metadata=Metadata(notes=tuple(notes)),
         )
 
@@ -130,9 +138,7 @@ def _scale_and_bias(header: TextHeader, notes: list[str]) -> tuple[list[float], 
     elif header.layout != (6, 6):
         notes.append(f"scales and biases stand on {len(header.layout)} lines")
     scale, bias = values[:6], values[6:]
-    if not any(scale):
-        notes.append("all scales are 0 (a known fault of relight's converter): pictures are black")
-    elif not all(scale):
+    if any(scale) and not all(scale):
         names = ", ".join(name for name, value in zip(TERMS, scale, strict=True) if not value)
         notes.append(f"the scale of {names} is 0")
     odd = [f"{value:g}" for value in bias if value % 1 or not 0 <= value <= 255]

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from drti_core import scratch
 from drti_core.codec import Reader
 from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.formats.rti import old
 from drti_core.formats.rti.layout import COLOURS, MAGIC
 from drti_core.header import TextHeader
 from drti_core.model import Metadata, StoredModel
@@ -45,22 +46,31 @@ class RtiReader(Reader):
     """
 
     reader_id = "rti"
-    summary = "HSH: hemispherical harmonics of CHI's RTIBuilder (.rti)"
+    summary = "HSH: hemispherical harmonics of CHI's RTIBuilder (.rti, and old .hsh)"
 
     legacy_hshfitter: bool = False
 
     def sniff(self, path: Path, head: bytes) -> bool:  # noqa: ARG002 (the base's signature)
-        """Whether it begins with comments, a type of 0..4 and a line of three sizes."""
-        return head.startswith(b"#HSH") or _HEAD.match(head) is not None
+        """Whether it begins with comments, a type of 0..4 and a line of three sizes.
+
+        Or, an old .hsh, with comments and four binary integers.
+        """
+        known = head.startswith(b"#HSH") or _HEAD.match(head) is not None
+        return known or old.looks_old(head)
 
     def read(self, path: Path) -> StoredModel:
-        """Read a .rti.
+        """Read a .rti or an old .hsh.
 
         Raises:
             FormatError: damaged; names the line or byte.
             UnsupportedFormatError: another type, basis type or element size; names it.
         """
         with path.open("rb") as file:
+            if (found := old.read_header(file, path)) is not None:
+                planes = _byte_planes(file, found.shape, found.scale, found.bias)
+                known = ["an old .hsh file with a binary header"]
+                return self._stored(found.shape, planes, known, None, found.comments)
+            file.seek(0)
             header = TextHeader(file, path)
             notes: list[str] = []
             comments = _comments(header, notes)
@@ -69,28 +79,46 @@ class RtiReader(Reader):
                 notes.append("header lines have trailing blanks")
             if not header.crlf:
                 notes.append("header lines end with LF")
-            terms = _true_terms(header, shape, terms, size, notes)
-            scale, bias = _tables(file, terms, path)
+            if terms == 9 and size == 1 and _is_relights_four(header, shape):
+                scale, bias = (table[:4] for table in _tables(file, 9, path))
+                notes.append(
+                    "header says 9 terms for 4 (a known fault of relight's converter, which also "
+                    "keeps the scale and bias of red only: green and blue may be tinted); "
+                    "it was read as 4"
+                )
+            else:
+                terms = _true_terms(header, shape, terms, size, notes)
+                scale, bias = _tables(file, terms, path)
             if size == 1:
                 planes = _byte_planes(file, shape, scale, bias)
             else:
                 planes = _float_planes(file, shape, scale, bias, path)
             tail = file.read()
-        if terms == 1:
-            planes, terms = _padded(planes), 4
         if tail and not any(mark in tail for mark in (b"<?xpacket", b"<x:xmpmeta", b"<rdf:RDF")):
             notes.append(f"{len(tail)} bytes after the data are no XMP packet; they are kept")
+        return self._stored(shape, planes, notes, tail or None, comments)
+
+    def _stored(
+        self,
+        shape: tuple[int, int],
+        planes: Planes,
+        notes: list[str],
+        xmp: bytes | None,
+        comments: tuple[str, ...],
+    ) -> StoredModel:
+        if planes.count == COLOURS:
+            planes = _padded(planes)
         return StoredModel(
             config={
                 "codec": "hsh",
                 "version": 1,
                 "colorspace": "rgb",
-                "terms": terms,
+                "terms": planes.count // COLOURS,
                 "exponent": 1.0 if self.legacy_hshfitter else 1.5,
             },
             shape=shape,
             planes=planes,
-            metadata=Metadata(xmp=tail or None, comments=comments, notes=tuple(notes)),
+            metadata=Metadata(xmp=xmp, comments=comments, notes=tuple(notes)),
         )
 
 
@@ -180,6 +208,20 @@ def _true_terms(
             else "The header was altered.",
         )
     return terms
+
+
+def _is_relights_four(header: TextHeader, shape: tuple[int, int]) -> bool:
+    """Whether tables of 9 terms, the last five of them 0, precede pixels of 4 terms.
+
+    relight-cli writes them when it converts a folder of 12 planes (RELIGHT.md, B5).
+    """
+    start, tables = header.offset, 2 * 4 * 9
+    if header.path.stat().st_size != start + tables + shape[0] * shape[1] * COLOURS * 4:
+        return False
+    with header.path.open("rb") as file:
+        file.seek(start)
+        table = np.frombuffer(file.read(tables), "<f4").reshape(2, 9)
+    return not table[:, 4:].any()
 
 
 def _tables(file: BinaryIO, terms: int, path: Path) -> tuple[F64, F64]:
