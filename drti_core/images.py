@@ -5,6 +5,7 @@ Colour management happens elsewhere: profiles are embedded or handed over, never
 
 from __future__ import annotations
 
+import io
 import os
 import struct
 import zlib
@@ -34,6 +35,8 @@ __all__ = [
     "Array",
     "Picture",
     "Rows",
+    "decode_picture",
+    "describe",
     "encode_jpeg",
     "open_picture",
     "read_picture",
@@ -50,7 +53,8 @@ _STREAM_PIXELS = 16 << 20
 _JPEG_PIXELS_PER_BYTE = 512
 #: No deflate stream expands more than this (RFC 1951: 258 bytes for 2 bits).
 _DEFLATE_RATIO = 1032
-
+#: What Pillow raises for damaged pictures.
+_DAMAGE = (OSError, SyntaxError, ValueError, struct.error, zlib.error)
 
 #: What each file ending can hold.
 _KINDS: dict[str, tuple[str, ...]] = {
@@ -159,34 +163,81 @@ def open_picture(path: Path) -> Picture:
         UnsupportedFormatError: no JPEG or PNG, or with a palette, alpha or four channels.
     """
     try:
-        image, bits = _pillow(path)
+        image, bits = _pillow(path, str(path))
+        size = path.stat().st_size
     except FileNotFoundError:
         raise FormatError("is missing", where=str(path), expected="a picture") from None
-    except (OSError, SyntaxError, ValueError, struct.error, zlib.error) as error:
+    except _DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=str(path)) from error
     with image:
-        width, height = image.size
-        channels = {"L": 1, "I": 1, "I;16": 1, "I;16B": 1, "RGB": 3}.get(image.mode, 0)
-        icc = image.info.get("icc_profile")
-        is_png = image.format == "PNG"
+        shape, channels = _checked(image, bits, size, str(path))
+        return Picture(path, shape, channels, bits, image.info.get("icc_profile") or None)
+
+
+def decode_picture(
+    data: bytes, where: str, shape: tuple[int, int], channels: int, bits: int
+) -> tuple[Array, bytes | None]:
+    """A JPEG or PNG in memory, whose size and kind are known; the profile is not applied.
+
+    Args:
+        data: the whole picture.
+        where: named in errors.
+        shape: (H, W) that it must have.
+        channels: likewise, 1 grey or 3 RGB.
+        bits: likewise, 8 or 16.
+
+    Returns:
+        (H, W) or (H, W, 3), uint8 or uint16; and the embedded ICC profile, if any.
+
+    Raises:
+        FormatError: damaged, of another size or kind.
+        UnsupportedFormatError: no JPEG or PNG, or with a palette, alpha or four channels.
+    """
+    try:
+        image, found_bits = _pillow(data, where)
+        with image:
+            found = *_checked(image, found_bits, len(data), where), found_bits
+            if found != (shape, channels, bits):
+                raise FormatError(
+                    describe(*found), where=where, expected=describe(shape, channels, bits)
+                )
+            image.load()
+            array = np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8, copy=False)
+            return array, image.info.get("icc_profile") or None
+    except _DAMAGE as error:
+        raise FormatError(f"damaged picture ({error})", where=where) from error
+
+
+def describe(shape: tuple[int, int], channels: int, bits: int) -> str:
+    """Size and kind of a picture in words.
+
+    >>> describe((480, 640), 3, 8)
+    '640x480 pixels, 8-bit RGB'
+    """
+    return f"{shape[1]}x{shape[0]} pixels, {bits}-bit {'RGB' if channels == 3 else 'grey'}"
+
+
+def _checked(image: Any, bits: int, size: int, where: str) -> tuple[tuple[int, int], int]:
+    """(H, W) and channels of a picture that is supported and may hold what it claims."""
+    width, height = image.size
+    channels = {"L": 1, "I": 1, "I;16": 1, "I;16B": 1, "RGB": 3}.get(image.mode, 0)
     if channels == 0 or (bits == 16 and channels != 1):
         raise UnsupportedFormatError(
             f"a picture of mode {image.mode} with {bits} bits",
-            where=str(path),
+            where=where,
             expected="8-bit RGB or grey, or 16-bit grey",
         )
-    size = path.stat().st_size
-    if is_png:
+    if image.format == "PNG":
         possible = size * _DEFLATE_RATIO // (channels * bits // 8)
     else:
         possible = size * _JPEG_PIXELS_PER_BYTE
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > possible:
         raise FormatError(
             f"claims {width}x{height} pixels in {size} bytes",
-            where=str(path),
+            where=where,
             expected=f"sides of 1 to {MAX_SIDE} and at most {possible} pixels",
         )
-    return Picture(path, (height, width), channels, bits, icc or None)
+    return (height, width), channels
 
 
 def read_picture(path: Path) -> Array:
@@ -204,29 +255,33 @@ def read_picture(path: Path) -> Array:
     return out
 
 
-def _pillow(path: Path) -> tuple[Any, int]:
-    """Pillow's lazy image and its bits; the plugin is chosen by content.
+def _pillow(source: Path | bytes, where: str) -> tuple[Any, int]:
+    """Pillow's lazy image of a file or of bytes, and its bits; the plugin is chosen by content.
 
     The plugins are called directly because ``Image.open`` warns of large pictures; ours are
     bounded by their file's size instead.
     """
-    with path.open("rb") as file:
-        head = file.read(26)
+    if isinstance(source, bytes):
+        head = source[:26]
+    else:
+        with source.open("rb") as file:
+            head = file.read(26)
+    opened = io.BytesIO(source) if isinstance(source, bytes) else source
     if not head:
-        raise FormatError("is empty", where=str(path), expected="JPEG or PNG")
+        raise FormatError("is empty", where=where, expected="JPEG or PNG")
     if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26:
         from PIL.PngImagePlugin import PngImageFile
 
-        return PngImageFile(path), 16 if head[24] == 16 else 8
+        return PngImageFile(opened), 16 if head[24] == 16 else 8
     if head[:3] == b"\xff\xd8\xff":
         from PIL.JpegImagePlugin import JpegImageFile
 
-        return JpegImageFile(path), 8
-    raise UnsupportedFormatError("is no JPEG or PNG", where=str(path), expected="JPEG or PNG")
+        return JpegImageFile(opened), 8
+    raise UnsupportedFormatError("is no JPEG or PNG", where=where, expected="JPEG or PNG")
 
 
 def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
-    image, _ = _pillow(path)
+    image, _ = _pillow(path, str(path))
     try:
         image.load()
     except BaseException:
