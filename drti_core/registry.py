@@ -340,7 +340,11 @@ def open_any(
         UnsupportedFormatError: a variant that is recognised but not supported.
         PluginError: its codec or reader is not installed.
     """
-    found = find_reader(path, reader).read(Path(path))
+    try:
+        found = find_reader(path, reader).read(Path(path))
+    except OSError as error:
+        where = str(error.filename or path)
+        raise FormatError(error.strerror or str(error), where=where) from None
     return restore(found) if isinstance(found, StoredModel) else found
 
 
