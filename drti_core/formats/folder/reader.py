@@ -53,7 +53,9 @@ class FolderReader(Reader):
         if path.is_dir():
             return (path / "info.json").is_file()
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
-        return start.startswith(b"{") and b'"width"' in start and b'"height"' in start
+        project = any(key in start for key in (b'"RelightLab"', b'"images"', b'"crop"'))
+        sized = b'"width"' in start and b'"height"' in start
+        return start.startswith(b"{") and sized and not project
 
     def read(self, path: Path) -> StoredModel:
         """Read a folder, given itself or its info.json; see :meth:`Reader.read`."""
