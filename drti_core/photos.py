@@ -8,6 +8,7 @@ installed (bounded memory, 16-bit RGB), else through Pillow (whole images, 8-bit
 from __future__ import annotations
 
 import functools
+import re
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -84,6 +85,30 @@ class PhotoInfo:
     def dtype(self) -> np.dtype[Any]:
         """Type of the decoded samples."""
         return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``img2`` comes before ``img10``.
+
+    >>> sorted(["img10.jpg", "img2.jpg"], key=natural_key)
+    ['img2.jpg', 'img10.jpg']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The picture files of a folder in natural order; none if there is no such folder."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return []
+    found = [
+        path
+        for path in entries
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+    return sorted(found, key=lambda path: natural_key(path.name))
 
 
 def probe(path: Path) -> PhotoInfo:

@@ -87,10 +87,17 @@ class Spool:
     Args:
         photos: headers of equally large photographs of one sample type; channels may differ.
         crop: the part that is kept; windows are relative to it.
+        resample: gives the pixels that are kept from those of a whole photograph, in place of
+            the crop, which then says only how many they are.
     """
 
-    def __init__(self, photos: Sequence[PhotoInfo], crop: Window) -> None:
-        self.photos, self.crop = tuple(photos), crop
+    def __init__(
+        self,
+        photos: Sequence[PhotoInfo],
+        crop: Window,
+        resample: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
+    ) -> None:
+        self.photos, self.crop, self._resample = tuple(photos), crop, resample
         self._in_memory = sum(map(self._bytes, range(len(photos)))) <= scratch.IN_MEMORY
         self._arrays: dict[int, npt.NDArray[Any]] = {}
         self._places: dict[int, tuple[_Lane, int]] = {}
@@ -150,7 +157,11 @@ class Spool:
 
     def _decode(self, index: int) -> None:
         if self._in_memory:
-            self._arrays[index] = decode(self.photos[index], self.crop)
+            info = self.photos[index]
+            if self._resample is None:
+                self._arrays[index] = decode(info, self.crop)
+            else:
+                self._arrays[index] = self._resample(decode(info))
             return
         lane = self._idle.get()
         try:
@@ -162,7 +173,13 @@ class Spool:
     def _append(self, index: int, lane: _Lane) -> None:
         info = self.photos[index]
         lane.file.seek(lane.end)
-        stream(info, self.crop, lane.file)
+        if self._resample is None:
+            stream(info, self.crop, lane.file)
+        else:
+            pixels: Any = np.ascontiguousarray(self._resample(decode(info)))
+            rows = memoryview(pixels).cast("B")
+            while rows:
+                rows = rows[lane.file.write(rows) :]
         written = lane.file.tell() - lane.end
         if written != self._bytes(index):
             raise StackError(

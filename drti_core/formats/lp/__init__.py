@@ -1,4 +1,8 @@
-"""Light files (.lp) and the stacks of photographs that they describe (FORMATS.md section 4)."""
+"""Light files (.lp) and the stacks of photographs that they describe (FORMATS.md section 4).
+
+A project folder of RTIBuilder counts as the folder of the light file in its ``assembly-files``;
+the photographs are in its ``jpeg-exports``.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ import numpy.typing as npt
 
 from drti_core.codec import Reader
 from drti_core.errors import LightError
-from drti_core.formats.lp.names import natural_key, resolve
+from drti_core.formats.lp.names import resolve
 from drti_core.formats.lp.text import (
     LightFile,
     convert_lights,
@@ -19,6 +23,7 @@ from drti_core.formats.lp.text import (
     parse_lp,
     write_lp,
 )
+from drti_core.photos import natural_key
 from drti_core.planes import Window
 from drti_core.stack import ImageStack, Stack
 
@@ -47,7 +52,7 @@ def open_stack(
     """Open a stack of photographs by its light file; their pixels are decoded when needed.
 
     Args:
-        path: a light file, or a folder that holds exactly one.
+        path: a light file, or a folder that holds exactly one (or a project of RTIBuilder).
         crop: the part of the photographs to keep (y down, from the top left corner).
         mask: picture (above half is inside) or (H, W) array.
         to_linear: give linear values of photographs that hold sRGB ones.
@@ -98,6 +103,13 @@ class LpReader(Reader):
 
 
 def _light_files(folder: Path) -> list[Path]:
+    """The light files of a folder, or of a project folder of RTIBuilder, in natural order."""
+    assembly = folder / "assembly-files"
+    project = assembly.is_dir() and (folder / "jpeg-exports").is_dir()
+    return _listed(folder) or (_listed(assembly) if project else [])
+
+
+def _listed(folder: Path) -> list[Path]:
     found = [
         path
         for path in folder.iterdir()

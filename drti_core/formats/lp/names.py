@@ -13,22 +13,12 @@ from pathlib import Path
 
 from drti_core.errors import StackError
 from drti_core.formats.lp.text import LightFile
-from drti_core.photos import SUFFIXES
+from drti_core.photos import pictures
 
 #: RTIBuilder's folder of photographs, beside that of its light files.
 _EXPORTS = "jpeg-exports"
 #: Names listed in a message.
 _LISTED = 4
-
-
-def natural_key(name: str) -> list[tuple[int, str]]:
-    """Sort key by which ``img2`` comes before ``img10``.
-
-    >>> sorted(["img10.jpg", "img2.jpg"], key=natural_key)
-    ['img2.jpg', 'img10.jpg']
-    """
-    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
-    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]
 
 
 def resolve(
@@ -93,18 +83,7 @@ class _Listing:
     def pictures(self, folder: Path) -> list[Path]:
         """The pictures of a folder in natural order; none if there is no such folder."""
         if folder not in self._folders:
-            try:
-                entries = list(folder.iterdir())
-            except OSError:
-                entries = []
-            pictures = [
-                path
-                for path in entries
-                if path.suffix.lower() in SUFFIXES
-                and not path.name.startswith(".")
-                and path.is_file()
-            ]
-            self._folders[folder] = sorted(pictures, key=lambda path: natural_key(path.name))
+            self._folders[folder] = pictures(folder)
         return self._folders[folder]
 
     def find(self, name: str, folder: Path, file: LightFile) -> Path | None:

@@ -104,6 +104,6 @@ def _plausible(head: bytes) -> bool:
     """Whether four integers may be sizes, so that they are neither text nor pixels."""
     if len(head) < _SIZES.size:
         return False
-    width, height, colours, order = _SIZES.unpack_from(head)
-    sides = 1 <= width <= MAX_SIDE and 1 <= height <= MAX_SIDE
-    return sides and 1 <= colours <= 4 and 1 <= order <= 8
+    sizes = _SIZES.unpack_from(head)
+    limits = (MAX_SIDE, MAX_SIDE, 4, 8)
+    return all(1 <= size <= limit for size, limit in zip(sizes, limits, strict=True))

@@ -1,0 +1,278 @@
+"""Projects of RelightLab (.relight): photographs, lights and crop in one JSON (RELIGHT.md)."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import ClassVar
+
+from drti_core import strict_json
+from drti_core.codec import Reader
+from drti_core.colour import Encoding
+from drti_core.dome import parse_dome
+from drti_core.errors import FormatError, LightError, StackError
+from drti_core.lights import LightDirections
+from drti_core.planes import MAX_SIDE, Window
+from drti_core.rotation import Rotation
+from drti_core.spool import Spool
+from drti_core.stack import ImageStack, Stack
+from drti_core.strict_json import Node
+
+__all__ = ["READER", "WRITER", "ProjectReader", "open_project"]
+
+#: The head of a file that is looked at.
+_HEAD = 64 << 10
+
+
+def open_project(
+    path: str | os.PathLike[str],
+    *,
+    images: str | os.PathLike[str] | None = None,
+    to_linear: bool = False,
+) -> ImageStack:
+    """Open the stack of a project: its photographs without the skipped ones, their lights, crop.
+
+    A crop without an angle keeps the pixels as they are; one with an angle resamples each
+    photograph (bicubic) and turns the lights with it. Lights that are positions become their
+    directions from the centre of the crop.
+
+    Args:
+        path: the .relight file.
+        images: folder of the photographs; by default the one that the project names.
+        to_linear: give linear values of photographs that hold sRGB ones.
+
+    Raises:
+        FormatError: damaged, or a path that leaves the project's folder; names the JSON path.
+        LightError: other than one light for each photograph, or an unusable one.
+        StackError: a photograph is missing, damaged or of another size.
+    """
+    project = strict_json.load(Path(path))
+    notes: list[str] = []
+    shape = project["height"].integer(1, MAX_SIDE), project["width"].integer(1, MAX_SIDE)
+    names, rows = _names(project)
+    folder = _folder(project) if images is None else Path(images)
+    paths = [folder / name for name in names]
+    encoding: Encoding = "srgb"
+    if "forcedInputColorspace" in project:
+        forced = project["forcedInputColorspace"].choice("linear", "srgb")
+        encoding = "linear" if forced == "linear" else "srgb"
+    rotation = _crop(project, shape)
+    lights = _lights(project, len(rows), rows, names, shape, rotation, notes)
+    _tell_unused(project, notes)
+    straight = rotation is None or rotation.angle == 0
+    stack = ImageStack.open(
+        paths,
+        lights,
+        crop=rotation.crop if rotation is not None and straight else None,
+        to_linear=to_linear,
+        code_encoding=encoding,
+        pixel_size_mm=_pixel_size(project),
+        notes=notes,
+    )
+    whole = stack.spool.photos[0].shape
+    if whole != shape:
+        raise StackError(
+            f"has {whole[1]}x{whole[0]} pixels",
+            where=str(paths[0]),
+            expected=f"{shape[1]}x{shape[0]}, as {path} says",
+        )
+    if rotation is None or straight:
+        return stack
+    size = (rotation.crop.height, rotation.crop.width)
+    spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
+    return replace(stack, spool=spool, shape=size, mask=rotation.inside())
+
+
+@dataclass(frozen=True)
+class ProjectReader(Reader):
+    """A .relight file, or a folder that holds one and no light file, as a stack.
+
+    Args:
+        images: folder of the photographs, if it is not the one that the project names.
+    """
+
+    reader_id: ClassVar[str] = "project"
+    summary: ClassVar[str] = "project of RelightLab (.relight) with its photographs"
+
+    images: str | None = None
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        """A JSON object with images, a folder and a size; or a folder that holds one."""
+        if path.is_dir():
+            names = [entry.name for entry in path.iterdir() if entry.is_file()]
+            known = any(name.lower().endswith(".lp") or name == "info.json" for name in names)
+            return not known and _file(path) is not None
+        if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
+            return False
+        with path.open("rb") as file:
+            start = file.read(_HEAD)
+        return b'"RelightLab"' in start or (b'"images"' in start and b'"folder"' in start)
+
+    def read(self, path: Path) -> Stack:
+        """Open the stack; see :func:`open_project`.
+
+        Raises:
+            DrtiError: see :func:`open_project`.
+        """
+        file = _file(path) if path.is_dir() else path
+        if file is None:
+            raise StackError("no project", where=str(path), expected="one file *.relight")
+        return open_project(file, images=self.images)
+
+
+def _file(folder: Path) -> Path | None:
+    """The one .relight file of a folder."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() == ".relight" and not path.name.startswith(".") and path.is_file()
+    ]
+    return found[0] if len(found) == 1 else None
+
+
+def _names(project: Node) -> tuple[list[str], list[int]]:
+    """Names of the photographs that are not skipped, and their numbers among all."""
+    names: list[str] = []
+    rows: list[int] = []
+    for number, image in enumerate(project["images"].items()):
+        if "skip" in image and _flag(image["skip"]):
+            continue
+        names.append(str(_relative(image["filename"])))
+        rows.append(number)
+    if not names:
+        raise StackError(
+            "no photograph that is not skipped",
+            where=f"{project.file}: $.images",
+            expected="one or more",
+        )
+    return names, rows
+
+
+def _flag(node: Node) -> bool:
+    if not isinstance(node.value, bool):
+        raise node.fails("true or false")
+    return node.value
+
+
+def _relative(node: Node) -> PurePosixPath:
+    """A path below the folder that it is relative to."""
+    text = node.text()
+    path = PurePosixPath(text.replace("\\", "/"))
+    outside = path.is_absolute() or ".." in path.parts or re.match(r"[A-Za-z]:", text)
+    if outside or "\0" in text:
+        raise node.fails(
+            "a path inside the project's folder",
+            mend="Name the folder of the photographs yourself: --reader project:images=FOLDER",
+        )
+    return path
+
+
+def _folder(project: Node) -> Path:
+    """Folder of the photographs."""
+    own = project.file.parent
+    if "folder" not in project:
+        return own
+    folder = own / _relative(project["folder"])
+    if not folder.is_dir():
+        raise StackError(
+            "is no folder",
+            where=str(folder),
+            expected=f"the photographs of {project.file.name}",
+            mend="Name their folder: --reader project:images=FOLDER",
+        )
+    return folder
+
+
+def _crop(project: Node, shape: tuple[int, int]) -> Rotation | None:
+    """The crop; its angle is exactly 0 if it does not turn the photographs."""
+    if "crop" not in project:
+        return None
+    node = project["crop"]
+    angle = node["angle"].number() % 360 if "angle" in node else 0.0
+    width, height = (node[name].integer(1, 2 * MAX_SIDE) for name in ("width", "height"))
+    left, top = (node[name].integer(0, 2 * MAX_SIDE) for name in ("left", "top"))
+    found = Rotation(angle, shape, Window(top, left, height, width))
+    frame = found.frame
+    if left + width > frame[1] or top + height > frame[0]:
+        raise FormatError(
+            f"crop {width}x{height}+{left}+{top}",
+            where=f"{project.file}: $.crop",
+            expected=f"a part of the {frame[1]}x{frame[0]} pixels"
+            + (f" of the photograph turned by {angle:g} degrees" if angle else ""),
+        )
+    if max(width, height) > MAX_SIDE:
+        raise node.fails(f"sides of up to {MAX_SIDE}")
+    return found
+
+
+def _lights(
+    project: Node,
+    count: int,
+    rows: Sequence[int],
+    names: Sequence[str],
+    shape: tuple[int, int],
+    rotation: Rotation | None,
+    notes: list[str],
+) -> LightDirections:
+    """One light for each photograph that is not skipped."""
+    dome = parse_dome(project["dome"])
+    total = len(project["images"].value)
+    if len(dome.directions) == count:
+        chosen = list(range(count))
+    elif len(dome.directions) == total:
+        chosen = list(rows)
+        notes.append(
+            f"The project has lights for all {total} photographs; "
+            f"those of the {total - count} skipped ones are left out."
+        )
+    else:
+        raise LightError(
+            f"{len(dome.directions)} lights",
+            where=dome.where,
+            expected=f"{count}, one for each photograph that is not skipped",
+            mend="Let RelightLab compute the lights again, and save the project.",
+        )
+    centre = (0.0, 0.0)
+    if rotation is not None and dome.width_mm is not None:
+        x, y = rotation.centre()
+        size = dome.width_mm / shape[1]
+        centre = (x * size, -y * size)
+    found, odd = dome.lights(centre, chosen, names)
+    notes.extend(odd)
+    if rotation is None or rotation.angle == 0:
+        return found
+    notes.append(f"The photographs and their lights are turned by {rotation.angle:g} degrees.")
+    turned = rotation.turn(found.xyz)
+    return LightDirections(turned.astype("float32"))
+
+
+def _pixel_size(project: Node) -> float | None:
+    """Side of a pixel, millimetres; 0 and nothing mean unknown."""
+    for key in ("pixelSize", "pixelSizeInMM"):
+        if key in project:
+            size = project[key].number()
+            return size if size > 0 else None
+    return None
+
+
+def _tell_unused(project: Node, notes: list[str]) -> None:
+    """Note what the project holds and is not applied; RelightLab misspells ``whitess``."""
+    whites = sum(len(list(project[key].items())) for key in ("whites", "whitess") if key in project)
+    if whites:
+        notes.append(f"{whites} white references of the project are not applied.")
+    if "aligns" in project:
+        offsets = [
+            value
+            for align in project["aligns"].items()
+            for offset in (align["offsets"].items() if "offsets" in align else ())
+            for value in offset.numbers(2)
+        ]
+        if any(offsets):
+            notes.append("The project's alignment offsets are not applied.")
+
+
+READER = ProjectReader()
+WRITER = None
