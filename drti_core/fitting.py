@@ -121,7 +121,13 @@ class Quantiser:
 
     @classmethod
     def from_sample(
-        cls, values: F32, bits: Literal[8, 16], *, exact: bool, fixed: int = 0
+        cls,
+        values: F32,
+        bits: Literal[8, 16],
+        *,
+        exact: bool,
+        fixed: int = 0,
+        black: F32 | None = None,
     ) -> Quantiser:
         """Choose the ranges from sampled values.
 
@@ -130,15 +136,20 @@ class Quantiser:
             bits: 8 or 16.
             exact: whether the sample is every pixel; if not, ranges are widened by 2 %.
             fixed: so many first planes are stored as they are (scale 1, bias 0).
+            black: (K,) values that have to be in range, and exactly on a code each.
         """
         levels = 2**bits - 1
         ranges = np.array([quantisation_range(plane, levels) for plane in values], np.float64)
         low, high = ranges.reshape(-1, 2).T
         if not exact:
             low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
+        if black is not None:
+            low, high = np.minimum(low, black), np.maximum(high, black)
         constant = high - low < 1e-9 * np.maximum(1, np.abs(low))
         scale = np.where(constant, 1.0, high - low)
         bias = -low / scale
+        if black is not None:
+            scale, bias = _on_a_code(low, high, black.astype(np.float64), levels)
         scale[:fixed], bias[:fixed] = 1, 0
         # What a file stores is float32 text or binary: settle on it before quantising.
         return cls(_nine_digits(scale), _nine_digits(bias), bits)
@@ -156,6 +167,23 @@ class Quantiser:
         np.rint(values, out=values)
         np.clip(values, 0, top, out=values)
         return values.astype(self.dtype)
+
+
+def _on_a_code(low: F64, high: F64, value: F64, levels: int) -> tuple[F64, F64]:
+    """Scale and bias of the narrowest ranges over low..high in which ``value`` is a code.
+
+    Args:
+        low: (K,) not above ``value``.
+        high: (K,) not below ``value``.
+        value: (K,)
+        levels: number of steps.
+    """
+    below, above = value - low, high - value
+    code = np.rint(levels * below / np.maximum(below + above, 1e-300))
+    code = np.clip(code, below > 0, levels - (above > 0))
+    step = np.maximum(below / np.maximum(code, 1), above / np.maximum(levels - code, 1))
+    step[step < 1e-9 * np.maximum(1, np.abs(low)) / levels] = 1 / levels
+    return levels * step, code / levels - value / (levels * step)
 
 
 def _nine_digits(values: F64) -> F64:
@@ -182,6 +210,9 @@ def encode(
         fixed: so many first planes are stored with scale 1 and bias 0.
         sample: pixels (L, S, 3) for the ranges; drawn from the stack by default.
 
+    What black photographs would give, as pixels outside a mask do, is held exactly: it costs the
+    other pixels a little precision (0 to 0.3 dB), and such pixels are relit black.
+
     Raises:
         FitError: a coefficient is not finite.
     """
@@ -192,7 +223,11 @@ def encode(
     values = coefficients(sample)
     if not np.isfinite(values).all():
         raise FitError("a coefficient is not finite", mend="Check the lights and photographs.")
-    quantise = Quantiser.from_sample(values, bits, exact=exact, fixed=fixed)
+    black = None
+    # Fixed planes are a colour, which is black by itself.
+    if stack.mask is not None and not fixed and not stack.mask.all():
+        black = coefficients(np.zeros((len(stack), 1, 3), np.float32))[:, 0]
+    quantise = Quantiser.from_sample(values, bits, exact=exact, fixed=fixed, black=black)
     codes = scratch.empty((len(values), height, width), quantise.dtype)
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.
