@@ -23,6 +23,7 @@ from drti_core.codec import (
     with_options,
 )
 from drti_core.decoder import Decoder, Dense, Grid, LightFunction, Rbf, Terms
+from drti_core.demo import make_stack as demo_stack
 from drti_core.errors import (
     DrtiError,
     FitError,
@@ -36,6 +37,7 @@ from drti_core.errors import (
     UnsupportedDecoderError,
     UnsupportedFormatError,
 )
+from drti_core.evaluation import evaluate
 from drti_core.hookspecs import hookimpl
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel, StoredModel
@@ -65,8 +67,10 @@ __all__ = [
     "get_codec",
     "save_model",
     "save_relit",
+    "evaluate",
     "fit_file",
     "convert_file",
+    "demo_stack",
     # data
     "LightDirections",
     "Stack",
