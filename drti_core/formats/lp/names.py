@@ -6,7 +6,6 @@ before a conversion. A row without its photograph is an error, never a guess by 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
