@@ -69,7 +69,7 @@ def choose(lights: LightDirections, moment: F64) -> Kriging:
     if len(lights) < 6:
         return Kriging()
     errors = [
-        leave_one_out_error(left_out(choice.weights(lights, lights)), moment) for choice in _CHOICES
+        prediction_error(left_out(choice.weights(lights, lights)), moment) for choice in _CHOICES
     ]
     return _CHOICES[int(np.argmin(errors))]
 
@@ -95,11 +95,11 @@ def left_out(hat: F64) -> F64:
     return np.asarray(row)
 
 
-def leave_one_out_error(predictors: F64, moment: F64) -> float:
-    """Mean squared error of predicting each photograph from the others.
+def prediction_error(predictors: F64, moment: F64) -> float:
+    """Mean squared error of pictures made linearly of the photographs.
 
     Args:
-        predictors: (L, L); row i predicts photograph i, its own weight being 0.
+        predictors: (L, L); row i makes photograph i of the L photographs.
         moment: (L, L), of :func:`second_moment`.
     """
     error = predictors - np.eye(len(predictors))

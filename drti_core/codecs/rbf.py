@@ -6,6 +6,7 @@ Gaussian weights.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,15 +16,16 @@ import numpy.typing as npt
 from drti_core.bases import rbf_shares, rbf_weights, squared_distances
 from drti_core.decoder import LightFunction, Rbf
 from drti_core.errors import FormatError, OptionError
-from drti_core.kriging import leave_one_out_error, second_moment
+from drti_core.kriging import prediction_error, second_moment
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.model import StoredModel
 from drti_core.pca import Interpolation, PcaCodec, PcaModel
 
 _SIGMAS = (0.08, 0.11, 0.15, 0.18, 0.215, 0.255, 0.3, 0.35, 0.42, 0.5, 0.6, 0.75)
-#: Not under 0.1: the tables stay near the photographs, and a viewer that mixes them by a rule of
-#: its own (OpenLIME ignores sigma) still shows them right.
-_SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1)
+_SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
+#: How far tables may go from the photographs, as a share of their root mean square: a viewer that
+#: mixes them by a rule of its own (OpenLIME ignores sigma) must still show them right.
+_MAX_DEVIATION = 0.25
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -78,9 +80,9 @@ class RbfCodec(PcaCodec):
         sigma, smoothing, notes = sigmas[0], _SMOOTHINGS[0], []
         if len(lights) > 2:
             moment = second_moment(sample)
-            errors = np.array([_errors(lights, moment, value) for value in sigmas])
-            best = np.unravel_index(int(np.argmin(errors)), errors.shape)
-            sigma, smoothing = sigmas[int(best[0])], _SMOOTHINGS[int(best[1])]
+            _, sigma, smoothing = min(
+                choice for value in sigmas for choice in _choices(lights, moment, value)
+            )
             notes = [f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"]
         weights = rbf_weights(lights, lights, sigma)
         return Interpolation(_operator(weights, smoothing), weights, {"sigma": sigma}, tuple(notes))
@@ -116,20 +118,24 @@ def _operator(weights: F64, smoothing: float) -> F64:
     return np.asarray(np.linalg.solve(normal, across + smoothing * identity), np.float64)
 
 
-def _errors(lights: LightDirections, moment: F64, sigma: float) -> list[float]:
-    """Leave-one-light-out error of each smoothing: every light predicted from the others."""
+def _choices(
+    lights: LightDirections, moment: F64, sigma: float
+) -> Iterator[tuple[float, float, float]]:
+    """Leave-one-light-out error, sigma and smoothing of every choice that stays near enough."""
     count = len(lights)
     each = np.arange(count)[:, None]
     rest = np.array([np.delete(np.arange(count), left_out) for left_out in range(count)])
     exponents = -squared_distances(lights, lights) / sigma**2
+    weights = rbf_shares(exponents)
     among = rbf_shares(exponents[rest[:, :, None], rest[:, None, :]])
     mix = rbf_shares(exponents[each, rest])[:, None]
-    errors = []
+    limit = _MAX_DEVIATION**2 * np.trace(moment) / count
     for smoothing in _SMOOTHINGS:
+        if prediction_error(_operator(weights, smoothing), moment) > limit:
+            return
         predictors = np.zeros((count, count))
         predictors[each, rest] = (mix @ _operator(among, smoothing))[:, 0]
-        errors.append(leave_one_out_error(predictors, moment))
-    return errors
+        yield prediction_error(predictors, moment), sigma, smoothing
 
 
 YRBF = RbfCodec(planes=18, colorspace="mycc")
