@@ -18,10 +18,12 @@ from drti_core.errors import (
     LightError,
     UnsupportedFormatError,
 )
+from drti_core.formats.folder import layouts
 from drti_core.lights import LightDirections
 from drti_core.model import Encoding, Metadata, StoredModel
 from drti_core.planes import MAX_SIDE, Planes
 from drti_core.strict_json import Node
+from drti_core.tiles import assemble, inside
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -31,27 +33,26 @@ _TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
 _TABLES = ("rbf", "bilinear")
 _MAX_PLANES = 9999
 _MAX_RESOLUTION = 256
-#: A file that only one of the other layouts has.
-_LAYOUTS = {
-    "plane_0.tzi": "tarzoom",
-    "planes.tzi": "itarzoom",
-    "plane_0.dzi": "deepzoom",
-    "plane_0/ImageProperties.xml": "zoomify",
-    "plane_0/info.json": "iiif",
-}
 
 
 @dataclass(frozen=True)
 class FolderReader(Reader):
-    """Folders of pictures (layout ``image``) of types ptm, hsh, sh, rbf, bilinear, or by drti."""
+    """Folders of types ptm, hsh, sh, rbf, bilinear, or by drti.
+
+    Pictures are whole (layout ``image``) or cut into tiles; see
+    :mod:`drti_core.formats.folder.layouts`.
+    """
 
     reader_id = "folder"
-    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg … (read, image layout)"
+    summary = (
+        "relight/OpenLIME web folder: info.json and plane_0.jpg …, or tiles "
+        "(deepzoom, google, zoomify, tarzoom, itarzoom)"
+    )
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A folder that holds info.json, or JSON that states a width and a height."""
         if path.is_dir():
-            return (path / "info.json").is_file()
+            return (path / "info.json").is_file() and not _is_webptm(path / "info.json")
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         project = any(key in start for key in (b'"RelightLab"', b'"images"', b'"crop"'))
         sized = b'"width"' in start and b'"height"' in start
@@ -93,7 +94,7 @@ class FolderReader(Reader):
         metadata = Metadata(
             lights=lights,
             encoding=_encoding(info, notes),
-            icc=icc,
+            icc=own.icc or icc,
             pixel_size_mm=_pixel_size(info),
             xmp=own.xmp,
             comments=own.comments,
@@ -111,6 +112,7 @@ class _Own:
     arrays: tuple[str, ...] = ()
     comments: tuple[str, ...] = ()
     xmp: bytes | None = None
+    icc: bytes | None = None
 
     @staticmethod
     def read(info: Node) -> _Own:
@@ -124,17 +126,12 @@ class _Own:
             bits = node["bits"].integer(8, 16)
             if bits not in (8, 16):
                 raise node["bits"].fails("8 or 16")
-        xmp = None
-        if "xmp" in node:
-            try:
-                xmp = base64.b64decode(node["xmp"].text(), validate=True)
-            except (binascii.Error, ValueError):
-                raise node["xmp"].fails("base64") from None
+        xmp, icc = (_packet(node[name]) if name in node else None for name in ("xmp", "icc"))
         arrays, comments = (
             tuple(item.text() for item in node[name].items()) if name in node else ()
             for name in ("arrays", "comments")
         )
-        return _Own(config, bits, arrays, comments, xmp)
+        return _Own(config, bits, arrays, comments, xmp, icc)
 
     def read_arrays(self, folder: Path) -> Arrays:
         """The arrays in arrays.safetensors, if there are any."""
@@ -143,7 +140,7 @@ class _Own:
         from safetensors import SafetensorError
         from safetensors.numpy import load_file
 
-        path = _inside(folder, "arrays.safetensors")
+        path = inside(folder, "arrays.safetensors")
         try:
             found = load_file(path)
         except FileNotFoundError:
@@ -155,6 +152,14 @@ class _Own:
                 f"arrays {sorted(found)}", where=str(path), expected=f"{sorted(self.arrays)}"
             )
         return dict(found)
+
+
+def _packet(node: Node) -> bytes:
+    """Bytes in base64."""
+    try:
+        return base64.b64decode(node.text(), validate=True)
+    except (binascii.Error, ValueError):
+        raise node.fails("base64") from None
 
 
 def _read_terms(info: Node, kind: str) -> tuple[dict[str, Any], int]:
@@ -208,7 +213,7 @@ def _read_basis(info: Node, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8
     if "basis" in info:
         values = [item.integer(0, 255) for item in info["basis"].items(size)]
         return np.array(values, np.uint8).reshape(shape)
-    path = _inside(info.file.parent, "materials.bin")
+    path = inside(info.file.parent, "materials.bin")
     if not path.is_file():
         raise FormatError(
             "is missing",
@@ -266,14 +271,11 @@ def _read_codes(
         return None, None
     suffix = info["format"].choice("jpg", "png")
     each = 3 if bits == 8 else 1
+    layout = layouts.find(folder, suffix)
+    if layout != "image":
+        layers = layouts.layers(folder, layout, shape, suffix, count, each)
+        return assemble(shape, folder, layers, channels=each, bits=bits)
     names = [f"plane_{i}.{suffix}" for i in range(-(-count // each))]
-    for mark, layout in _LAYOUTS.items():
-        if not (folder / names[0]).exists() and (folder / mark).exists():
-            raise UnsupportedFormatError(
-                f"layout {layout} ({mark})",
-                where=str(folder),
-                expected=f"layout image ({names[0]} …)",
-            )
     pictures = []
     for name in names:
         if not (folder / name).exists():
@@ -282,11 +284,13 @@ def _read_codes(
                 where=str(folder / name),
                 expected=f"{len(names)} pictures for the {count} planes of info.json",
             )
-        picture = images.open_picture(_inside(folder, name))
+        picture = images.open_picture(inside(folder, name))
         kind = picture.shape, picture.channels, picture.bits
         if kind != (shape, each, bits):
             raise FormatError(
-                _describe(*kind), where=str(picture.path), expected=_describe(shape, each, bits)
+                images.describe(*kind),
+                where=str(picture.path),
+                expected=images.describe(shape, each, bits),
             )
         pictures.append(picture)
     if (folder / f"plane_{len(names)}.{suffix}").exists():
@@ -309,15 +313,7 @@ def _padded(planes: Planes) -> Planes:
     return Planes(codes, np.append(planes.scale, zeros + 1), np.append(planes.bias, zeros))
 
 
-def _describe(shape: tuple[int, int], channels: int, bits: int) -> str:
-    return f"{shape[1]}x{shape[0]} pixels, {bits}-bit {'RGB' if channels == 3 else 'grey'}"
-
-
-def _inside(folder: Path, name: str) -> Path:
-    """A file of the folder; links must not lead out of it."""
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise FormatError(
-            f"is a link to {path.resolve()}", where=str(path), expected="a file inside the folder"
-        )
-    return path
+def _is_webptm(path: Path) -> bool:
+    """Whether an info.json is that of a WebPTM tree, which is another format."""
+    with path.open("rb") as file:
+        return b'"MultiresStrategy"' in file.read(16 << 10)

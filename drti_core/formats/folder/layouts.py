@@ -1,0 +1,268 @@
+"""Layouts of the plane pictures of a web folder, cut into tiles as OpenLIME takes them.
+
+Pictures P are plane_0, plane_1 …; only the full resolution of a pyramid is read.
+
+========== ==================================================================================
+deepzoom   P.dzi, P_files/LEVEL/COLUMN_ROW.jpg; tiles reach into each other by the overlap
+google     P/LEVEL/ROW/COLUMN.jpg; 256 pixels, filled up at the edges
+zoomify    P/ImageProperties.xml, P/TileGroupN/LEVEL-COLUMN-ROW.jpg; 256 tiles in a group
+tarzoom    P.tzi (JSON), P.tzb: the tiles one after the other, the smallest level first
+itarzoom   planes.tzi, planes.tzb: the same with the tiles of all pictures next to each other
+========== ==================================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from drti_core import strict_json, strict_xml
+from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.strict_json import Node
+from drti_core.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
+
+Shape = tuple[int, int]
+Tiles = Callable[[], Iterator[Tile]]
+
+#: The side of Google's tiles.
+GOOGLE_SIDE = 256
+_MAX_LEVELS = 32
+#: Zoomify puts so many tiles in a folder.
+_GROUP = 256
+
+
+def find(folder: Path, suffix: str) -> str:
+    """Name of the layout of a folder; ``image`` if there is no sign of another."""
+    if (folder / f"plane_0.{suffix}").exists():
+        return "image"
+    marks = {
+        "plane_0.tzi": "tarzoom",
+        "planes.tzi": "itarzoom",
+        "plane_0.dzi": "deepzoom",
+        "plane_0/ImageProperties.xml": "zoomify",
+        "plane_0/info.json": "iiif",
+        "plane_0/0": "google",
+    }
+    for mark, layout in marks.items():
+        if (folder / mark).exists():
+            return layout
+    return "image"
+
+
+def layers(
+    folder: Path, layout: str, shape: Shape, suffix: str, planes: int, each: int
+) -> list[Layer]:
+    """The tiles of a folder.
+
+    Args:
+        folder: the folder.
+        layout: from :func:`find`; not ``image``.
+        shape: (H, W) that info.json states.
+        suffix: ``jpg`` or ``png``, as info.json states.
+        planes: K.
+        each: planes in a picture.
+
+    Raises:
+        FormatError: the description of a picture is damaged or contradicts info.json.
+        UnsupportedFormatError: a layout that is not read.
+    """
+    pictures = -(-planes // each)
+    if layout == "itarzoom":
+        found = _itarzoom(folder, shape, pictures)
+    elif layout in _READ:
+        found = [_READ[layout](folder, f"plane_{i}", shape, suffix) for i in range(pictures)]
+    else:
+        raise UnsupportedFormatError(
+            f"layout {layout}",
+            where=str(folder),
+            expected=f"layout image, {', '.join(_READ)} or itarzoom",
+        )
+    numbers = range(planes)
+    return [
+        Layer(tuple(numbers[each * i : each * i + each]), tiles) for i, tiles in enumerate(found)
+    ]
+
+
+def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # noqa: ARG001
+    root = strict_xml.load(inside(folder, f"{name}.dzi"), "Image")
+    ending = root.attribute("Format")
+    if ending not in ("jpg", "jpeg", "png"):
+        raise FormatError(f"{ending!r}", where=f"{root.where} Format", expected="jpg, jpeg or png")
+    side = root.integer("TileSize", MIN_SIDE, MAX_SIDE)
+    overlap = root.integer("Overlap", 0, side)
+    size = root.child("Size")
+    found = size.integer("Height", 1, 65535), size.integer("Width", 1, 65535)
+    _check_shape(found, shape, size.where)
+    files = folder / f"{name}_files"
+    level = _top_level(files, {_halvings(shape, 1), _halvings(shape, side)})
+
+    def tiles() -> Iterator[Tile]:
+        for row, column, picture, part in grid(shape, side, overlap):
+            path = files / str(level) / f"{column}_{row}.{ending}"
+            yield Tile(path, picture, part, row * side, column * side)
+
+    return tiles
+
+
+def _google(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
+    side = GOOGLE_SIDE
+    files = folder / name
+    level = _top_level(files, {_halvings(shape, side)})
+
+    def tiles() -> Iterator[Tile]:
+        for row, column, picture, part in grid(shape, side, full=True):
+            path = files / str(level) / str(row) / f"{column}.{suffix}"
+            yield Tile(path, picture, part, row * side, column * side)
+
+    return tiles
+
+
+def _zoomify(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
+    root = strict_xml.load(inside(folder, f"{name}/ImageProperties.xml"), "IMAGE_PROPERTIES")
+    side = root.integer("TILESIZE", MIN_SIDE, MAX_SIDE)
+    found = root.integer("HEIGHT", 1, 65535), root.integer("WIDTH", 1, 65535)
+    _check_shape(found, shape, root.where)
+    stated = root.integer("NUMTILES", 1, 1 << 32)
+    pyramids = [_pyramid(shape, side, up) for up in (True, False)]
+    fitting = [levels for levels in pyramids if sum(levels) == stated]
+    if not fitting:
+        raise FormatError(
+            f"{stated} tiles",
+            where=f"{root.where} NUMTILES",
+            expected=_either(sum(levels) for levels in pyramids),
+        )
+    level, before = len(fitting[0]) - 1, sum(fitting[0][:-1])
+    columns = count(shape, side)[1]
+
+    def tiles() -> Iterator[Tile]:
+        for row, column, picture, part in grid(shape, side):
+            group = (before + row * columns + column) // _GROUP
+            path = folder / name / f"TileGroup{group}" / f"{level}-{column}-{row}.{suffix}"
+            yield Tile(path, picture, part, row * side, column * side)
+
+    return tiles
+
+
+def _tarzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # noqa: ARG001
+    info = strict_json.load(inside(folder, f"{name}.tzi"))
+    return _packed(info, inside(folder, f"{name}.tzb"), shape, 1)[0]
+
+
+def _itarzoom(folder: Path, shape: Shape, pictures: int) -> list[Tiles]:
+    info = strict_json.load(inside(folder, "planes.tzi"))
+    if info["stride"].value != pictures:
+        raise info["stride"].fails(f"{pictures}, the number of pictures")
+    return _packed(info, inside(folder, "planes.tzb"), shape, pictures)
+
+
+def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
+    """The tiles of each of ``stride`` pictures in a .tzb."""
+    info["format"].choice("jpg", "jpeg", "png")
+    side = info["tilesize"].integer(MIN_SIDE, MAX_SIDE)
+    overlap = info["overlap"].integer(0, side)
+    for name, value in zip(("height", "width"), shape, strict=True):
+        if info[name].value != value:
+            raise info[name].fails(f"{value}, as info.json states")
+    levels = info["nlevels"].integer(1, _MAX_LEVELS)
+    offsets = _offsets(info["offsets"], data)
+    totals = sorted({sum(_pyramid(shape, side, up, levels)) * stride for up in (True, False)})
+    if len(offsets) - 1 not in totals:
+        raise FormatError(
+            f"{len(offsets)} values",
+            where=f"{info.file}: $.offsets",
+            expected=f"{_either(total + 1 for total in totals)} for {levels} levels",
+        )
+    rows, columns = count(shape, side)
+    first = len(offsets) - 1 - rows * columns * stride
+
+    def of(number: int) -> Tiles:
+        def tiles() -> Iterator[Tile]:
+            for row, column, picture, part in grid(shape, side, overlap):
+                at = first + (row * columns + column) * stride + number
+                yield Tile(
+                    data,
+                    picture,
+                    part,
+                    row * side,
+                    column * side,
+                    offsets[at],
+                    offsets[at + 1] - offsets[at],
+                    f"tile {at}",
+                )
+
+        return tiles
+
+    return [of(number) for number in range(stride)]
+
+
+def _offsets(node: Node, data: Path) -> list[int]:
+    """Where the tiles begin in the .tzb, and where the last one ends."""
+    if not data.is_file():
+        raise FormatError("is missing", where=str(data), expected="the tiles of its .tzi")
+    size = data.stat().st_size
+    offsets: list[int] = []
+    for item in node.items():
+        low = offsets[-1] + 1 if offsets else 0
+        if type(item.value) is not int or not low <= item.value <= size:
+            raise item.fails(f"an integer in {low}..{size} (the size of {data.name})")
+        offsets.append(item.value)
+    return offsets
+
+
+def _pyramid(shape: Shape, side: int, up: bool, levels: int | None = None) -> list[int]:
+    """Tiles of each level, the smallest first; sides are halved and rounded up or down.
+
+    Args:
+        shape: (H, W) of the full resolution.
+        side: of a tile.
+        up: as Deep Zoom halves; otherwise as OpenLIME counts.
+        levels: their number; by default down to one tile.
+    """
+    found: list[int] = []
+    height, width = shape
+    while levels is None or len(found) < levels:
+        rows, columns = count((height, width), side)
+        found.insert(0, rows * columns)
+        if levels is None and rows * columns <= 1:
+            break
+        height, width = (height + up) // 2, (width + up) // 2
+    return found
+
+
+def _halvings(shape: Shape, side: int) -> int:
+    """How often the longer side must be halved to be at most ``side``."""
+    return max(0, (-(-max(shape) // side) - 1).bit_length())
+
+
+def _top_level(files: Path, expected: set[int]) -> int:
+    """The highest level that has a folder."""
+    names = [path.name for path in files.iterdir()] if files.is_dir() else []
+    found = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 6]
+    if not found:
+        raise FormatError("has no levels", where=str(files), expected="folders 0, 1, 2 …")
+    if max(found) not in expected:
+        raise FormatError(
+            f"the highest level is {max(found)}", where=str(files), expected=_either(expected)
+        )
+    return max(found)
+
+
+def _check_shape(found: Shape, shape: Shape, where: str) -> None:
+    if found != shape:
+        raise FormatError(
+            f"{found[1]}x{found[0]} pixels",
+            where=where,
+            expected=f"{shape[1]}x{shape[0]} pixels, as info.json states",
+        )
+
+
+def _either(numbers: Sequence[int] | Iterator[int] | set[int]) -> str:
+    return " or ".join(str(number) for number in sorted(set(numbers)))
+
+
+_READ: dict[str, Callable[[Path, str, Shape, str], Tiles]] = {
+    "deepzoom": _deepzoom,
+    "google": _google,
+    "zoomify": _zoomify,
+    "tarzoom": _tarzoom,
+}
