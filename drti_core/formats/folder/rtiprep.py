@@ -27,6 +27,7 @@ F64 = npt.NDArray[np.float64]
 Shape = tuple[int, int]
 
 _KEYS = {"width", "height", "format", "type", "colorspace", "nplanes", "materials"}
+_PICTURES = ("jpg", "jpeg", "png")
 #: Our number of each of the terms a0..a5.
 _OURS = (3, 5, 4, 1, 2, 0)
 
@@ -62,7 +63,7 @@ class Export:
         """
         folder = self.info.file.parent
         suffix = self.info["format"].text()
-        if suffix not in ("jpg", "jpeg", "png"):
+        if suffix not in _PICTURES:
             raise UnsupportedFormatError(
                 f"pictures in {suffix!r}",
                 where=f"{self.info.file}: $.format",
@@ -70,10 +71,9 @@ class Export:
                 mend="Let rtiprep export JPEG or PNG.",
             )
         layers = []
-        for number, planes in enumerate(self._planes()):
-            name = f"plane_{number}"
-            find = self._tiles if self.tiled else self._whole
-            layers.append(Layer(planes, find(folder, name, shape, suffix)))
+        for number, numbers in enumerate(self._planes()):
+            cut = self._tiles if self.tiled else self._whole
+            layers.append(Layer(numbers, cut(folder, f"plane_{number}", shape, suffix)))
         codes, icc = assemble(shape, folder, layers)
         scale, bias = self._numbers(codes)
         terms = self.pictures if self.codec == "hsh" else 6
@@ -162,7 +162,9 @@ def find(info: Node) -> Export | None:
     scale, bias = scale[:, 0], bias[:, 0]
     folder = info.file.parent
     tiled = (folder / "plane_0.dzi").is_file()
-    ending = "dzi" if tiled else str(info["format"].value)
+    ending = "dzi" if tiled else info["format"].value
+    if ending not in ("dzi", *_PICTURES, "webp"):
+        return None
     pictures = 0
     while pictures <= 16 and (folder / f"plane_{pictures}.{ending}").is_file():
         pictures += 1
