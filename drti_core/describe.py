@@ -12,6 +12,7 @@ import numpy as np
 
 from drti_core import registry
 from drti_core.errors import StackError
+from drti_core.formats.dome import read_dome
 from drti_core.formats.lp import parse_lp
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel
@@ -63,11 +64,15 @@ def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Desc
     try:
         found = chosen.read(file)
     except StackError as error:
-        if chosen.reader_id != "lp" or file.is_dir():
+        if chosen.reader_id not in ("lp", "dome") or file.is_dir():
             raise
-        table = parse_lp(file)
-        lights = {"kind": "light file", "lights": light_facts(table.lights)}
-        return Description({**facts, **lights}, notes=(*table.notes, str(error)))
+        if chosen.reader_id == "dome":
+            found_lights, notes = read_dome(file).lights()
+        else:
+            table = parse_lp(file)
+            found_lights, notes = table.lights, table.notes
+        lights = {"kind": "light file", "lights": light_facts(found_lights)}
+        return Description({**facts, **lights}, notes=(*notes, str(error)))
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
     return _model(registry.restore(found), found, facts)

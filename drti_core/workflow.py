@@ -14,7 +14,9 @@ from drti_core import files, registry
 from drti_core.codec import Codec, Progress, Writer, no_progress, part_of, with_options
 from drti_core.describe import size_of
 from drti_core.errors import FitError, OptionError, UnsupportedFormatError
-from drti_core.formats.lp import convert_lights, open_stack, parse_lp
+from drti_core.formats.dome import read_dome
+from drti_core.formats.folder import FolderWriter
+from drti_core.formats.lp import check_target, convert_lights, open_stack, parse_lp, write_lights
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window
@@ -100,7 +102,7 @@ def convert_file(
     """Convert a model to another format, or a light file to another convention.
 
     Args:
-        source: a model; or a light file (``.lp``, ``.csv``), if the output is one.
+        source: a model; or a light file (``.lp``, ``.csv``, ``.dome``), if the output is one.
         output: a file or folder; its ending chooses the writer.
         writer: id of the writer, with options.
         writer_options: more of them.
@@ -114,20 +116,43 @@ def convert_file(
     target = files.check_output(output, overwrite)
     if target.suffix.lower() in LIGHT_FILES and writer is None:
         wanted: Any = convention
-        found = convert_lights(source, target, convention=wanted, overwrite=overwrite)
+        if Path(source).suffix.lower() == ".dome":
+            check_target(target, wanted, overwrite=overwrite)
+            lights, found = read_dome(source).lights()
+            names = [None] * len(lights)
+            write_lights(target, names, lights, convention=wanted, overwrite=overwrite)
+        else:
+            found = convert_lights(source, target, convention=wanted, overwrite=overwrite)
         return Report("light directions", size_of(target), found)
     if convention is not None:
         raise OptionError(
             f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"
         )
-    chosen = with_options(registry.find_writer(target, writer), writer_options or {})
+    chosen = conversion_writer(target, writer, writer_options)
     model = registry.open_model(source, reader=reader)
     notes = registry.save_model(model, target, writer=chosen, overwrite=overwrite)
     return Report(_words(model), size_of(target), (*model.metadata.notes, *notes))
 
 
+def conversion_writer(
+    target: Path, writer: str | None = None, writer_options: Mapping[str, Any] | None = None
+) -> Writer:
+    """The writer of a conversion; its folders lose at most one code, unless options say else.
+
+    A conversion starts from quantised planes, so what JPEG changes in them comes on top: by
+    default they are written at quality 100 and what is off by more than 1 is put right.
+
+    Raises:
+        PluginError: no such writer.
+        OptionError: no such option.
+        UnsupportedFormatError: no writer has this ending.
+    """
+    chosen = with_options(registry.find_writer(target, writer), writer_options or {})
+    return FolderWriter(quality=100, max_error=1) if chosen == FolderWriter() else chosen
+
+
 def read_lights(path: str | os.PathLike[str]) -> LightDirections:
-    """The lights of a light file (``.lp``, ``.csv``), of a model or of a stack.
+    """The lights of a light file (``.lp``, ``.csv``, ``.dome``), of a model or of a stack.
 
     Raises:
         LightError: malformed, or the model does not know its lights.
@@ -135,6 +160,8 @@ def read_lights(path: str | os.PathLike[str]) -> LightDirections:
     file = Path(path)
     if file.suffix.lower() in LIGHT_FILES:
         return parse_lp(file).lights
+    if file.suffix.lower() == ".dome":
+        return read_dome(file).lights()[0]
     found = registry.open_any(file)
     lights = found.lights if isinstance(found, Stack) else found.metadata.lights
     if lights is None:

@@ -18,7 +18,7 @@ from drti_core.errors import (
     LightError,
     UnsupportedFormatError,
 )
-from drti_core.formats.folder import layouts
+from drti_core.formats.folder import layouts, rtiprep
 from drti_core.lights import LightDirections
 from drti_core.model import Encoding, Metadata, StoredModel
 from drti_core.planes import MAX_SIDE, Planes
@@ -64,6 +64,8 @@ class FolderReader(Reader):
         info = strict_json.load(path / "info.json" if path.is_dir() else path)
         folder = info.file.parent
         shape = info["height"].integer(1, MAX_SIDE), info["width"].integer(1, MAX_SIDE)
+        if (export := rtiprep.find(info)) is not None:
+            return export.read(shape)
         own = _Own.read(info)
         kind = info["type"].text()
         notes: list[str] = []
@@ -87,6 +89,8 @@ class FolderReader(Reader):
         (material,) = info["materials"].items(1)
         scale, bias = material["scale"].numbers(count), material["bias"].numbers(count)
         codes, icc = _read_codes(folder, info, count, shape, own.bits, notes)
+        if codes is not None and "corrections" in arrays:
+            _correct(codes, arrays.pop("corrections"), folder)
         planes = None if codes is None else Planes(codes, np.array(scale), np.array(bias))
         if planes is not None and config.get("terms") == 1:
             planes, config["terms"] = _padded(planes), 4
@@ -284,7 +288,16 @@ def _read_codes(
                 where=str(folder / name),
                 expected=f"{len(names)} pictures for the {count} planes of info.json",
             )
-        picture = images.open_picture(inside(folder, name))
+        path = inside(folder, name)
+        if count == 48 and path.is_file() and not path.stat().st_size:
+            raise FormatError(
+                "is empty",
+                where=str(path),
+                expected="a picture",
+                mend="relight-cli breaks off here when it converts a .rti of 16 terms: convert the "
+                ".rti with drti instead.",
+            )
+        picture = images.open_picture(path)
         kind = picture.shape, picture.channels, picture.bits
         if kind != (shape, each, bits):
             raise FormatError(
@@ -303,6 +316,24 @@ def _read_codes(
             codes[first:last, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
             scratch.release(codes)
     return codes, pictures[0].icc
+
+
+def _correct(codes: Any, corrections: npt.NDArray[Any], folder: Path) -> None:
+    """Put right what the JPEGs changed: rows of (index into (K, H, W), code)."""
+    shape, kind = corrections.shape, corrections.dtype
+    if corrections.ndim != 2 or shape[1] != 2 or kind != np.int64:
+        problem = f"corrections {kind} of shape {shape}"
+    elif (corrections < 0).any() or (corrections >= (codes.size, 256)).any():
+        problem = "a correction outside the planes"
+    else:
+        codes.reshape(-1)[corrections[:, 0]] = corrections[:, 1]
+        scratch.release(codes)
+        return
+    raise FormatError(
+        problem,
+        where=str(folder / "arrays.safetensors"),
+        expected=f"int64 rows of index, 0 to {codes.size - 1}, and code, 0 to 255",
+    )
 
 
 def _padded(planes: Planes) -> Planes:

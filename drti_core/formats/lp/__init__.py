@@ -18,9 +18,11 @@ from drti_core.errors import LightError
 from drti_core.formats.lp.names import resolve
 from drti_core.formats.lp.text import (
     LightFile,
+    check_target,
     convert_lights,
     looks_like_lights,
     parse_lp,
+    write_lights,
     write_lp,
 )
 from drti_core.photos import natural_key
@@ -32,10 +34,12 @@ __all__ = [
     "WRITER",
     "LightFile",
     "LpReader",
+    "check_target",
     "convert_lights",
     "open_stack",
     "parse_lp",
     "resolve",
+    "write_lights",
     "write_lp",
 ]
 

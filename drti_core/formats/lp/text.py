@@ -139,7 +139,22 @@ def convert_lights(
         OptionError: the target cannot hold the convention, or has another ending.
         OutputExistsError: the target is there and ``overwrite`` is false.
     """
-    target = Path(target)
+    check_target(target, convention, overwrite=overwrite)
+    found = parse_lp(source)
+    write_lights(target, found.names, found.lights, convention=convention, overwrite=overwrite)
+    return found.notes
+
+
+def check_target(
+    path: str | os.PathLike[str], convention: Convention | None, *, overwrite: bool = False
+) -> Path:
+    """Check that :func:`write_lights` can write there.
+
+    Raises:
+        OptionError: the file cannot hold the convention, or has another ending.
+        OutputExistsError: the file is there and ``overwrite`` is false.
+    """
+    target = Path(path)
     suffix = target.suffix.lower()
     if suffix not in (".lp", ".csv"):
         raise OptionError(f"ending {target.suffix!r}", where=str(target), expected=".lp or .csv")
@@ -150,15 +165,38 @@ def convert_lights(
             expected="Cartesian ones in a .lp file",
             mend="Write a .csv file instead.",
         )
-    files.check_output(target, overwrite)
-    found = parse_lp(source)
-    if suffix == ".lp":
-        write_lp(target, found.names, found.lights, overwrite=overwrite)
-    else:
-        table = to_csv(found.lights, convention or "cartesian", found.names)
-        with files.atomic_file(target, overwrite=overwrite) as temporary:
-            temporary.write_text(table, encoding="utf-8", newline="\n")
-    return found.notes
+    return files.check_output(target, overwrite)
+
+
+def write_lights(
+    path: str | os.PathLike[str],
+    names: Sequence[str | None],
+    lights: LightDirections,
+    *,
+    convention: Convention | None = None,
+    overwrite: bool = False,
+) -> None:
+    """Write a ``.lp`` or, with any convention, a ``.csv``, by the file's ending.
+
+    Args:
+        path: the file.
+        names: of the photographs, None for a row without.
+        lights: one for each name.
+        convention: Cartesian by default.
+        overwrite: replace the file if it is there.
+
+    Raises:
+        LightError: a direction cannot be expressed in the convention.
+        OptionError: see :func:`check_target` and :func:`write_lp`.
+        OutputExistsError: the file is there and ``overwrite`` is false.
+    """
+    target = check_target(path, convention, overwrite=overwrite)
+    if target.suffix.lower() == ".lp":
+        write_lp(target, names, lights, overwrite=overwrite)
+        return
+    table = to_csv(lights, convention or "cartesian", names)
+    with files.atomic_file(target, overwrite=overwrite) as temporary:
+        temporary.write_text(table, encoding="utf-8", newline="\n")
 
 
 def looks_like_lights(head: bytes) -> bool:
