@@ -120,13 +120,13 @@ def test_jpeg_round_trip(tmp_path: Path, name: str) -> None:
     stored = MODELS[name](np.uint8)
     if stored.planes is not None:
         stored.planes.codes[:] = np.add.outer(np.arange(H), np.arange(W)) * 7 % 256 // 2 + 60
-    lost = FolderWriter(quality=100).write(stored, tmp_path / "a")
+    lost = FolderWriter(quality=97).write(stored, tmp_path / "a")
     back = READER.read(tmp_path / "a" / "info.json")
     check_same(back, stored)
     if stored.planes is not None and back.planes is not None:
-        assert lost == ("the planes are JPEGs of quality 100, which changes them a little",)
+        assert lost == ("the planes are JPEGs of quality 97, which changes them a little",)
         difference = np.abs(back.planes.codes.astype(int) - stored.planes.codes)
-        assert difference.max() <= 3
+        assert difference.max() <= 4
         with Image.open(tmp_path / "a" / "plane_0.jpg") as image:
             rgb_components = image.info.get("adobe_transform") == 0
         assert rgb_components is (stored.config.get("colorspace") != "rgb")
@@ -606,7 +606,8 @@ def test_real_folders_survive_a_round_trip(
         ),
         (
             "relight_cli/handmade/relight_hsh48_rti",
-            "/plane_10.jpg: is empty; expected JPEG or PNG",
+            "/plane_10.jpg: is empty; expected a picture. relight-cli breaks off here when it "
+            "converts a .rti of 16 terms: convert the .rti with drti instead.",
         ),
     ],
 )
@@ -614,3 +615,58 @@ def test_real_folders_that_are_refused_by_name(data: Path, name: str, message: s
     with pytest.raises((FormatError, UnsupportedFormatError)) as caught:
         READER.read(data / name)
     assert str(caught.value) == f"{data / name}{message}"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 5])
+def test_max_error_bounds_what_the_jpegs_change(tmp_path: Path, limit: int) -> None:
+    stored = make_noisy()
+    assert stored.planes is not None
+    FolderWriter(quality=60).write(stored, tmp_path / "free")
+    FolderWriter(quality=60, max_error=limit).write(stored, tmp_path / "bound")
+    worst = {}
+    for name in ("free", "bound"):
+        found = READER.read(tmp_path / name)
+        assert found.planes is not None
+        assert "corrections" not in found.arrays
+        off = np.abs(found.planes.codes.astype(int) - stored.planes.codes)
+        worst[name] = int(off.max())
+    assert worst["free"] > 10
+    assert worst["bound"] <= limit
+
+
+def test_corrections_outside_the_planes_are_refused(tmp_path: Path) -> None:
+    from safetensors.numpy import save_file
+
+    stored = make_noisy()
+    FolderWriter(quality=60, max_error=0).write(stored, tmp_path / "f")
+    file = tmp_path / "f" / "arrays.safetensors"
+    save_file({"corrections": np.array([[10**9, 3]])}, file)
+    with pytest.raises(FormatError) as error:
+        READER.read(tmp_path / "f")
+    assert str(error.value) == (
+        f"{file}: a correction outside the planes; expected int64 rows of index, "
+        "0 to 10079, and code, 0 to 255"
+    )
+
+
+def make_noisy() -> StoredModel:
+    codes = np.random.default_rng(0).integers(0, 256, (18, 20, 28), np.uint8)
+    config = {"codec": "ptm", "version": 1, "colorspace": "rgb", "terms": 6}
+    return StoredModel(config, (20, 28), Planes(codes, np.ones(18), np.zeros(18)))
+
+
+@pytest.mark.parametrize("name", ["files/tablet1.ptm", "files/vase.rti"])
+def test_legacy_files_come_back_within_a_code(data: Path, tmp_path: Path, name: str) -> None:
+    from drti_core.registry import open_model
+    from drti_core.workflow import convert_file
+
+    source = data / name
+    back = tmp_path / source.name
+    convert_file(source, tmp_path / "folder")
+    convert_file(tmp_path / "folder", back)
+    first, last = open_model(source).planes, open_model(back).planes
+    assert first is not None
+    assert last is not None
+    np.testing.assert_allclose(last.scale, first.scale, rtol=1e-6)
+    np.testing.assert_allclose(last.bias, first.bias, atol=1e-6)
+    assert np.abs(first.codes.astype(int) - last.codes).max() <= 1

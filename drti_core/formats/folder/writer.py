@@ -15,6 +15,7 @@ import numpy.typing as npt
 from drti_core import files, images, scratch, strict_json
 from drti_core.codec import Writer
 from drti_core.errors import DrtiError, OptionError, UnsupportedFormatError
+from drti_core.formats.folder import tarzoom
 from drti_core.model import StoredModel
 from drti_core.planes import Codes
 from drti_core.strict_json import nine_digits
@@ -32,29 +33,44 @@ class FolderWriter(Writer):
     Args:
         image: ``jpg`` (8-bit planes, 4:4:4) or ``png`` (exact; 8 or 16 bits).
         quality: of the JPEGs, 1..100.
+        layout: ``image`` (whole pictures), ``tarzoom`` or ``itarzoom`` (pyramids of tiles, for a
+            viewer that fetches what it shows; one file for each picture, or one for all).
+        max_error: most that a code may differ after the JPEG, 0..255 (image layout only): what
+            differs more is stored apart, in ``arrays.safetensors``, and put right when drti reads
+            the folder; other viewers show the JPEGs alone. None: no such limit. At quality 100
+            hardly any code differs by more than 1.
     """
 
     writer_id = "folder"
-    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg … (image layout)"
+    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg …, or tiles (tarzoom)"
 
     image: Literal["jpg", "png"] = "jpg"
     quality: int = 95
+    layout: Literal["image", "tarzoom", "itarzoom"] = "image"
+    max_error: int | None = None
 
     def refuse(self, stored: StoredModel) -> str | None:
         """Why this model cannot be written, or None if it can."""
-        if self.image not in ("jpg", "png") or not 1 <= self.quality <= 100:
+        limited = self.max_error is None or 0 <= self.max_error <= 255
+        if self.image not in ("jpg", "png") or not 1 <= self.quality <= 100 or not limited:
             raise OptionError(
-                f"image {self.image!r}, quality {self.quality!r}",
+                f"image {self.image!r}, quality {self.quality!r}, max_error {self.max_error!r}",
                 where="folder",
-                expected="image jpg or png, quality 1 to 100",
+                expected="image jpg or png, quality 1 to 100, max_error 0 to 255 or none",
             )
+        if self.layout not in ("image", "tarzoom", "itarzoom"):
+            raise OptionError(
+                f"layout {self.layout!r}", where="folder", expected="image, tarzoom or itarzoom"
+            )
+        if self.max_error is not None and self.layout != "image":
+            return f"max_error needs the image layout, not {self.layout}"
         if self.image == "jpg" and stored.planes is not None:
             if stored.planes.code_max > 255:
                 return "JPEG holds 8-bit planes and these have 16 bits; write image=png"
-            if max(stored.shape) > images.JPEG_MAX_SIDE:
+            if self.layout == "image" and max(stored.shape) > images.JPEG_MAX_SIDE:
                 return f"JPEG holds sides of up to {images.JPEG_MAX_SIDE} pixels; write image=png"
         try:
-            self._info(stored)
+            self._info(stored, _extra_arrays(stored))
         except DrtiError as error:
             return str(error)
         return None
@@ -67,19 +83,22 @@ class FolderWriter(Writer):
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
         extra = _extra_arrays(stored)
         with files.atomic_folder(path, overwrite=overwrite) as folder:
-            (folder / "info.json").write_bytes(self._info(stored))
+            if stored.planes is not None:
+                self._write_planes(stored, stored.planes.codes, folder)
+                if self.image == "jpg" and self.max_error is not None:
+                    extra |= _corrections(stored.planes.codes, folder, self.max_error)
+            (folder / "info.json").write_bytes(self._info(stored, extra))
             if extra:
                 from safetensors.numpy import save_file
 
                 save_file(extra, folder / "arrays.safetensors")
-            if stored.planes is not None:
-                self._write_planes(stored, stored.planes.codes, folder)
-        if stored.planes is None or self.image == "png":
+        if stored.planes is None or self.image == "png" or self.max_error == 0:
             return ()
-        return (f"the planes are JPEGs of quality {self.quality}, which changes them a little",)
+        change = "a little" if self.max_error is None else f"by up to {self.max_error} of 255"
+        return (f"the planes are JPEGs of quality {self.quality}, which changes them {change}",)
 
-    def _info(self, stored: StoredModel) -> bytes:
-        """The text of info.json.
+    def _info(self, stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> bytes:
+        """The text of info.json; ``extra`` are the arrays that are stored apart.
 
         Raises:
             DrtiError: a part is missing, does not fit the others or is not finite.
@@ -125,20 +144,34 @@ class FolderWriter(Writer):
         material["scale"] = nine_digits([] if planes is None else planes.scale)
         material["bias"] = nine_digits([] if planes is None else planes.bias)
         info["materials"] = [material]
-        info["drti"] = _own(stored)
+        info["drti"] = _own(stored, extra)
+        if self.layout != "image" and metadata.icc and planes is not None:
+            # Not in every tile, where a viewer would apply it to coefficients.
+            info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
         return strict_json.dump(info)
 
     def _write_planes(self, stored: StoredModel, codes: Codes, folder: Path) -> None:
         icc = stored.metadata.icc
+        # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
+        # and 1.6 (lrgb) to 2.5 dB (mrgb) more where they are unlike planes: measured on
+        # 11 collections of SynthRTI and RealRTI, quality 95, PSNR of the renders.
+        # From 98 on the rounding of the colour transform outweighs what it saves.
+        keep_rgb = stored.config.get("colorspace") != "rgb" or self.quality >= 98
+        if self.layout != "image":
+            tarzoom.write(
+                folder,
+                codes,
+                image=self.image,
+                quality=self.quality,
+                keep_rgb=keep_rgb,
+                interleaved=self.layout == "itarzoom",
+            )
+            return
         each = 3 if codes.dtype == np.uint8 else 1
         for number in range(-(-len(codes) // each)):
             path = folder / f"plane_{number}.{self.image}"
             rows = _picture_rows(codes, each * number, each)
             if self.image == "jpg":
-                # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
-                # and 1.6 (lrgb) to 2.5 dB (mrgb) more where they are unlike planes: measured on
-                # 11 collections of SynthRTI and RealRTI, quality 95, PSNR of the renders.
-                keep_rgb = stored.config.get("colorspace") != "rgb"
                 images.write_jpeg(
                     path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
                 )
@@ -162,11 +195,28 @@ def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
     return rows
 
 
-def _own(stored: StoredModel) -> dict[str, Any]:
+def _corrections(codes: Codes, folder: Path, limit: int) -> dict[str, npt.NDArray[np.int64]]:
+    """What the JPEGs changed by more than ``limit``: rows of (index into (K, H, W), code)."""
+    _, height, width = codes.shape
+    found = []
+    for number in range(-(-len(codes) // 3)):
+        picture = images.open_picture(folder / f"plane_{number}.jpg")
+        for band, part in picture.bands():
+            planes = codes[3 * number : 3 * number + 3, band.y : band.y + band.height]
+            channels = np.moveaxis(part.reshape(band.height, width, 3), -1, 0)[: len(planes)]
+            off = np.abs(channels.astype(np.int16) - planes) > limit
+            plane, y, x = np.nonzero(off)
+            index = ((3 * number + plane) * height + band.y + y) * width + x
+            found.append(np.stack([index, planes[off].astype(np.int64)], axis=1))
+            scratch.release(codes)
+    corrections = np.concatenate(found)
+    return {"corrections": corrections} if len(corrections) else {}
+
+
+def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """The key ``drti``."""
     own: dict[str, Any] = {"software": f"drti {version('drti')}", "config": dict(stored.config)}
     own["bits"] = 8 if stored.planes is None or stored.planes.code_max == 255 else 16
-    extra = _extra_arrays(stored)
     if extra:
         own["arrays"] = sorted(extra)
     if stored.metadata.comments:
