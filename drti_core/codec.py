@@ -65,6 +65,9 @@ class Reader(ABC):
 
     reader_id: ClassVar[str]
     summary: ClassVar[str]
+    #: What :meth:`read` gives. The folder of a model is a whole, whose inside is its own; that of
+    #: a stack may hold models too.
+    reads: ClassVar[Literal["model", "stack"]] = "model"
 
     @abstractmethod
     def sniff(self, path: Path, head: bytes) -> bool:
@@ -169,6 +172,19 @@ def with_options(item: T, options: Mapping[str, Any]) -> T:
     return dataclasses.replace(item, **values)
 
 
+def own_options(item: Any) -> dict[str, Any]:
+    """Options of a codec, reader, … that differ from the defaults of its class, JSON-able."""
+    found = {}
+    for option in dataclasses.fields(item):
+        default, value = option.default, getattr(item, option.name)
+        if option.default_factory is not dataclasses.MISSING:
+            default = option.default_factory()
+        if value != default:
+            plain = value is None or isinstance(value, bool | int | float | str)
+            found[option.name] = value if plain else str(value)
+    return found
+
+
 def parse_spec(text: str) -> tuple[str, dict[str, str]]:
     """Split ``id:option=value,option=value`` into the id and its options.
 
@@ -198,8 +214,10 @@ def _id(item: object) -> str:
 def _convert(value: Any, kind: Any, where: str) -> Any:
     """Convert a text to a field's type: Literal, bool, int, float, str, and optional ones."""
     if get_origin(kind) in (Union, UnionType):
-        if isinstance(value, str) and value.lower() in ("none", "auto") and NoneType in (
-            get_args(kind)
+        if (
+            isinstance(value, str)
+            and value.lower() in ("none", "auto")
+            and NoneType in (get_args(kind))
         ):
             return None
         kind = next(k for k in get_args(kind) if k is not NoneType)

@@ -6,7 +6,6 @@ A plugin that fails to import or to register is named once, in a warning and in
 
 from __future__ import annotations
 
-import dataclasses
 import importlib
 import os
 import warnings
@@ -22,7 +21,7 @@ import pluggy
 from drti_core import codecs as builtin_codecs
 from drti_core import files, hookspecs
 from drti_core import formats as builtin_formats
-from drti_core.codec import Codec, Exporter, Reader, Writer, parse_spec, with_options
+from drti_core.codec import Codec, Exporter, Reader, Writer, own_options, parse_spec, with_options
 from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
@@ -160,7 +159,7 @@ class Shelf(Generic[T]):
                 continue
             if item is not None:
                 summary = str(getattr(item, "summary", ""))
-                options = _own_options(item)
+                options = own_options(item)
                 listings.append(
                     Listing(self.kind, plugin_id, target, source, summary, options=options)
                 )
@@ -209,19 +208,6 @@ class Registry:
         """Everything installed, and everything that failed."""
         shelves: list[Shelf[Any]] = [self.codecs, self.readers, self.writers, self.exporters]
         return [listing for shelf in shelves for listing in shelf.report()] + self.failed
-
-
-def _own_options(item: Any) -> dict[str, Any]:
-    """Options of a codec, reader, … that differ from the defaults of its class, JSON-able."""
-    found = {}
-    for option in dataclasses.fields(item):
-        default, value = option.default, getattr(item, option.name)
-        if option.default_factory is not dataclasses.MISSING:
-            default = option.default_factory()
-        if value != default:
-            plain = value is None or isinstance(value, bool | int | float | str)
-            found[option.name] = value if plain else str(value)
-    return found
 
 
 def _adder(shelf: Shelf[Any], source: str) -> Callable[[str, str], None]:

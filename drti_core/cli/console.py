@@ -54,7 +54,8 @@ def to_json(value: Any) -> str:
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a text file whole or not at all."""
     with files.atomic_file(path, overwrite=overwrite) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        # A file name may hold what is no text; JSON reads it back.
+        temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 
 
 def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -1,21 +1,41 @@
-"""``drti convert``: one format → another."""
+"""``drti convert``: one format → another, one file or many."""
 
 from __future__ import annotations
 
+import json as json_module
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from drti_core import batch, files
 from drti_core.cli import console
+from drti_core.errors import OptionError
 from drti_core.workflow import convert_file
+
+_JOBS = min(4, os.cpu_count() or 1)
 
 
 def convert(
-    source: Annotated[Path, typer.Argument(help="A model (or a light file).")],
-    output: Annotated[Path, typer.Argument(help="A .ptm or .rti file, a folder (.lp, .csv).")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SRC OUT | SRC...",
+            help="A model (or a light file) and the output: a .ptm or .rti file, a folder (.lp, "
+            ".csv). With --out: any number of files, folders and patterns.",
+        ),
+    ],
     to: Annotated[
-        str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
+        str | None,
+        typer.Option(help="Writer: folder, ptm, rti; by default by the ending. Of many: or lp."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Convert many files, into this folder.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Of many: processes at a time.")] = _JOBS,
+    json: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of many: write the report to this file.")
     ] = None,
     option: console.Options = None,
     reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
@@ -25,15 +45,84 @@ def convert(
     ] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Convert a model to another format, or a light file to another convention."""
+    """Convert a model to another format, or a light file to another convention; or many of them."""
+    options = console.parse_options(option)
+    if out is not None:
+        _many(sources, out, to, options, reader, lights, jobs, json, overwrite)
+        return
+    if len(sources) != 2:
+        raise typer.BadParameter(
+            f"{len(sources)} given; expected SRC OUT, or SRC... --to FORMAT --out DIR"
+        )
+    if json is not None:
+        raise OptionError(
+            "a report of one conversion", where="--json", expected="--out DIR with it"
+        )
+    source, output = sources
     report = convert_file(
         source,
         output,
         writer=to,
-        writer_options=console.parse_options(option),
+        writer_options=options,
         reader=reader,
         convention=lights,
         overwrite=overwrite,
     )
     console.say(f"wrote {output} ({console.size_text(report.size)}), {report.what}")
     console.say_notes(report.notes)
+
+
+def _many(
+    sources: list[Path],
+    out: Path,
+    to: str | None,
+    options: dict[str, str],
+    reader: str | None,
+    lights: str | None,
+    jobs: int,
+    json: Path | None,
+    overwrite: bool,
+) -> None:
+    if to is None:
+        raise OptionError("no format", where="--to", expected="a writer, lp or csv, with --out")
+    # The same command goes on with a batch, so its own report may be replaced.
+    replaced = json is not None and (overwrite or _is_report(json))
+    if json is not None:
+        files.check_output(json, replaced)
+    with console.progress_bar() as progress:
+        report = batch.convert_many(
+            sources,
+            out,
+            writer=to,
+            writer_options=options,
+            reader=reader,
+            convention=lights,
+            jobs=jobs,
+            overwrite=overwrite,
+            progress=progress,
+        )
+    rows = [
+        [
+            str(item.source),
+            item.status,
+            "" if item.output is None else item.output.name,
+            "-" if item.size is None else console.size_text(item.size),
+            "; ".join(filter(None, (item.what, item.reason, *item.notes))),
+        ]
+        for item in report.items
+    ]
+    console.say_table(("source", "status", "output", "size", "remarks"), rows)
+    console.say(", ".join(f"{count} {status}" for status, count in report.counts.items()))
+    if json is not None:
+        console.write_text(json, console.to_json(report.as_dict()) + "\n", overwrite=replaced)
+        console.say(f"wrote {json}")
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+def _is_report(path: Path) -> bool:
+    try:
+        found = json_module.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("kind") == "drti batch"

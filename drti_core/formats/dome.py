@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from drti_core import strict_json
 from drti_core.codec import Reader
@@ -41,6 +41,7 @@ class DomeReader(Reader):
     """
 
     reader_id: ClassVar[str] = "dome"
+    reads: ClassVar[Literal["model", "stack"]] = "stack"
     summary: ClassVar[str] = "lights of RelightLab (.dome) beside their photographs"
 
     def sniff(self, path: Path, head: bytes) -> bool:

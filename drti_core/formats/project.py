@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from drti_core import strict_json
 from drti_core.codec import Reader
@@ -95,6 +95,7 @@ class ProjectReader(Reader):
     """
 
     reader_id: ClassVar[str] = "project"
+    reads: ClassVar[Literal["model", "stack"]] = "stack"
     summary: ClassVar[str] = "project of RelightLab (.relight) with its photographs"
 
     images: str | None = None

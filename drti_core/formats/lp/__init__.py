@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy.typing as npt
 
@@ -89,6 +89,7 @@ class LpReader(Reader):
     """Reads a light file, or a folder that holds one, as a stack of photographs."""
 
     reader_id: ClassVar[str] = "lp"
+    reads: ClassVar[Literal["model", "stack"]] = "stack"
     summary: ClassVar[str] = "photographs with a light file (.lp), or their folder"
 
     def sniff(self, path: Path, head: bytes) -> bool:

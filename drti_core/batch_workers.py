@@ -1,0 +1,199 @@
+"""Conversions in processes of their own: one that dies takes only its own file with it.
+
+Tasks and answers are lines of JSON on the worker's standard input and output. A worker ends when
+its input does, so none outlives the process that started it.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from drti_core.errors import DrtiError
+from drti_core.registry import PluginWarning
+from drti_core.workflow import convert_file
+
+#: Arguments of :func:`convert_file`, and for the rest ``status``, ``reason``, ``notes`` ….
+Task = Mapping[str, Any]
+Answer = dict[str, Any]
+
+_START = (
+    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
+    "from drti_core.batch_workers import serve; serve()"
+)
+
+
+def run_tasks(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
+    """Do tasks in up to ``jobs`` processes; yields the number and the answer of each when done.
+
+    Closing the generator, or an exception in it, ends the processes at once.
+
+    Args:
+        tasks: JSON-able arguments of :func:`convert_file`.
+        jobs: 1 or more.
+    """
+    waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
+    done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
+    for number in range(len(tasks)):
+        waiting.put(number)
+    workers = [_Worker() for _ in range(min(jobs, len(tasks)))]
+
+    def feed(worker: _Worker) -> None:
+        while not worker.stopped:
+            try:
+                number = waiting.get_nowait()
+            except queue.Empty:
+                break
+            done.put((number, worker.ask(tasks[number])))
+        worker.stop()
+
+    threads = [threading.Thread(target=feed, args=(worker,), daemon=True) for worker in workers]
+    try:
+        for thread in threads:
+            thread.start()
+        for _ in tasks:
+            yield done.get()
+    finally:
+        for worker in workers:
+            worker.stop()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
+
+
+class _Worker:
+    """A process that converts one file after another, started anew after it died."""
+
+    def __init__(self) -> None:
+        self.stopped = False
+        self._process: subprocess.Popen[str] | None = None
+        self._lock = threading.Lock()
+
+    def ask(self, task: Task) -> Answer:
+        """Have a task done; a process that dies over it is an answer too."""
+        process: subprocess.Popen[str] | None = None
+        line = ""
+        try:
+            process = self._running()
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.write(json.dumps(dict(task)) + "\n")
+            process.stdin.flush()
+            line = process.stdout.readline()
+        except OSError as error:
+            if process is None:
+                return _died(task, f"could not be started ({error.strerror})")
+        if line.endswith("\n"):
+            answer: Answer = json.loads(line)
+            return answer
+        status = process.wait()
+        self._close()
+        return _died(task, f"died ({_status_text(status)})")
+
+    def stop(self) -> None:
+        """End the process now, whatever it does."""
+        with self._lock:
+            self.stopped = True
+            if self._process is not None:
+                self._process.kill()
+                self._process.wait()
+        self._close()
+
+    def _running(self) -> subprocess.Popen[str]:
+        with self._lock:
+            if self._process is None:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-P", "-c", _START],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    text=True,
+                    encoding="ascii",
+                )
+                assert self._process.stdin is not None
+                if self.stopped:
+                    self._process.kill()
+                self._process.stdin.write(json.dumps(sys.path) + "\n")
+            return self._process
+
+    def _close(self) -> None:
+        with self._lock:
+            process, self._process = self._process, None
+        if process is not None:
+            for stream in (process.stdin, process.stdout):
+                if stream is not None:
+                    with suppress(OSError):  # what was not read any more
+                        stream.close()
+
+
+def _died(task: Task, what: str) -> Answer:
+    error = DrtiError(
+        f"the process that was to convert it {what}",
+        where=str(task["source"]),
+        mend="If memory is short, ask for fewer jobs.",
+    )
+    return {"status": "failed", "reason": str(error)}
+
+
+def _status_text(status: int) -> str:
+    if status >= 0:
+        return f"exit status {status}"
+    try:
+        return signal.Signals(-status).name
+    except ValueError:
+        return f"signal {-status}"
+
+
+def serve() -> None:
+    """What a worker does: a task a line in, an answer a line out, until the input ends."""
+    answers = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="ascii", newline="\n")
+    os.dup2(2, 1)  # what a plugin prints is no answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
+    tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            tasks.put(line)
+        os._exit(0)
+
+    threading.Thread(target=listen, daemon=True).start()
+    while True:
+        answers.write(json.dumps(convert(json.loads(tasks.get()))) + "\n")
+        answers.flush()
+
+
+def convert(task: Task) -> Answer:
+    """Do one task; every error is an answer.
+
+    Args:
+        task: arguments of :func:`convert_file`.
+
+    Returns:
+        ``status`` ``converted`` with ``what``, ``size`` and ``notes``; or ``refused`` (the file's
+        fault) or ``failed`` (drti's, or the machine's) with ``reason``.
+    """
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        warnings.simplefilter("ignore", PluginWarning)  # the process that searched has said so
+        try:
+            report = convert_file(**task)
+        except DrtiError as error:
+            return {"status": "refused", "reason": str(error)}
+        except OSError as error:
+            where = f"{error.filename}: " if error.filename else f"{task['source']}: "
+            return {"status": "refused", "reason": f"{where}{error.strerror or error}"}
+        except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
+            text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
+            return {"status": "failed", "reason": text}
+    notes = [*report.notes, *(str(warning.message) for warning in caught)]
+    return {"status": "converted", "what": report.what, "size": report.size, "notes": notes}
