@@ -136,8 +136,50 @@ def make_project(folder: Path) -> Path:
     return folder / "coin.relight"
 
 
+def write_tiles(folder: Path) -> None:
+    """Six coefficients and the colour of one node: 64x64 pixels and a border of one."""
+    from PIL import Image
+
+    for number in (1, 2, 3):
+        codes = np.random.default_rng(number).integers(0, 256, (66, 66, 3), np.uint8)
+        Image.fromarray(codes).save(folder / f"1_{number}.png")
+
+
+def make_webrti(folder: Path) -> Path:
+    write_tiles(folder)
+    (folder / "info.xml").write_text(
+        '<!DOCTYPE Doc>\n<MultiRes format="1">\n<Content type="LRGB_PTM">\n'
+        '<Size width="60" height="50" coefficients="6"/>\n<Scale>2 2 2 2 2 2</Scale>\n'
+        "<Bias>149 151 68 77 77 0</Bias>\n</Content>\n<Tree>1 0\n64\n64 64 255\n0 0 0\n"
+        "</Tree>\n</MultiRes>\n"
+    )
+    return folder
+
+
+def make_webptm(folder: Path) -> Path:
+    write_tiles(folder)
+    ptm = {
+        "type": "LRGB_PTM",
+        "contentSize": {"w": 60, "h": 50},
+        "maxResolution": {"w": 64, "h": 64},
+        "scale": [2] * 6,
+        "bias": [149, 151, 68, 77, 77, 0],
+        "imageFormat": "png",
+    }
+    strategy = {"type": "IMAGE_TREE", "tileSize": {"w": 64, "h": 64}}
+    info = {"PTM": ptm, "Geometry": {"type": "PLANE"}, "MultiresStrategy": strategy}
+    (folder / "info.json").write_text(json.dumps(info))
+    return folder
+
+
 #: Inputs of readers whose format has no writer.
-EXAMPLES = {"lp": make_lp, "dome": make_dome, "project": make_project}
+EXAMPLES = {
+    "lp": make_lp,
+    "dome": make_dome,
+    "project": make_project,
+    "webrti": make_webrti,
+    "webptm": make_webptm,
+}
 #: Readers of which no valid input exists, and why.
 NO_EXAMPLE = {"foreign": "it refuses everything that it recognises"}
 
