@@ -42,7 +42,7 @@ def make(shape: tuple[int, int] = (H, W), dtype: Any = np.uint8, smooth: bool = 
 def encoded(pixels: Any, suffix: str) -> bytes:
     out = io.BytesIO()
     if suffix == "png":
-        Image.fromarray(pixels).save(out, "PNG")
+        Image.fromarray(pixels).save(out, "PNG", compress_level=1)
     else:
         Image.fromarray(pixels).save(out, "JPEG", quality=97, subsampling=0, keep_rgb=True)
     return out.getvalue()
