@@ -18,6 +18,7 @@ from drti_core.cli import (
     evaluate,
     fit,
     info,
+    normals,
     plugins,
     relight,
 )
@@ -85,6 +86,7 @@ app.command("info")(info.info)
 app.command("fit")(fit.fit)
 app.command("convert")(convert.convert)
 app.command("relight")(relight.relight)
+app.command("normals")(normals.normals)
 app.command("evaluate")(evaluate.evaluate)
 app.command("plugins")(plugins.plugins)
 app.command("demo")(demo.demo)

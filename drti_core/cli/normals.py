@@ -1,0 +1,83 @@
+"""``drti normals``: a normal map of a model or of a stack of photographs."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drti_core.cli import console
+from drti_core.errors import OptionError
+from drti_core.normal_maps import read_normals, save_normals
+from drti_core.normals import METHODS, check_method
+from drti_core.registry import open_any
+
+
+def normals(
+    source: Annotated[Path, typer.Argument(help="A model, or a stack: .lp file or its folder.")],
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="Picture: .png, .tif, .exr or .npy."),
+    ] = None,
+    method: Annotated[
+        str,
+        typer.Option(help="auto, ptm or three (models), stack or least-squares (stacks)."),
+    ] = "auto",
+    lights: Annotated[int, typer.Option(help="Lights of the method three.")] = 3,
+    bits: Annotated[int, typer.Option(help="Of an integer picture, 8 or 16.")] = 8,
+    as_float: Annotated[
+        bool, typer.Option("--float", help="Components -1..1 as 32-bit floats (.tif, .exr, .npy).")
+    ] = False,
+    y: Annotated[str, typer.Option(help="Green grows up (OpenGL) or down (DirectX).")] = "up",
+    truth: Annotated[
+        Path | None, typer.Option(help="True normal map to compare with: .png or .tif.")
+    ] = None,
+    truth_y: Annotated[str, typer.Option(help="Green of the true map: up or down.")] = "up",
+    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    json: console.Json = False,
+    overwrite: console.Overwrite = False,
+) -> None:
+    """Compute a normal map, save it, and compare it with a true one."""
+    if output is None and truth is None:
+        raise OptionError("no output", expected="-o FILE, --truth FILE, or both")
+    _one_of(method, METHODS, "--method")
+    _one_of(y, ("up", "down"), "--y")
+    _one_of(truth_y, ("up", "down"), "--truth-y")
+    wanted: Any = {"method": method, "bits": bits, "y": y}
+    green: Any = truth_y
+    found = open_any(source, reader=reader)
+    with console.progress_bar() as progress:
+        error = save_normals(
+            found,
+            output,
+            **wanted,
+            lights=lights,
+            as_float=as_float,
+            truth=None if truth is None else read_normals(truth, green),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    used = check_method(found, method, lights)
+    if json:
+        console.say_json(
+            {
+                "output": None if output is None else str(output),
+                "method": used,
+                "error_degrees": None if error is None else asdict(error),
+            }
+        )
+        return
+    if output is not None:
+        console.say(f"wrote {output}, normals by the method {used!r}")
+    if error is not None:
+        console.say(
+            f"angle to {truth}: mean {error.mean:.2f}, median {error.median:.2f}, "
+            f"95 % below {error.percentile95:.2f} degrees"
+        )
+
+
+def _one_of(value: str, choices: tuple[str, ...], where: str) -> None:
+    if value not in choices:
+        raise OptionError(f"{value!r}", where=where, expected=", ".join(choices))
