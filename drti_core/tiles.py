@@ -6,6 +6,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from drti_core.errors import FormatError
 from drti_core.planes import Codes, Window
 
 #: Sides of a tile that may be claimed.
-MIN_SIDE, MAX_SIDE = 16, 8192
+MIN_SIDE, MAX_SIDE = 16, 4096
 #: Bytes that a tile may take beyond its decoded pixels (metadata, profile).
 _SPARE_BYTES = 4 << 20
 
@@ -80,10 +81,12 @@ class Layer:
         planes: the plane that each channel of the pictures belongs to; a picture may have more
             channels, which are left out.
         tiles: gives the tiles, row by row; called twice.
+        packed: all tiles lie in one file, where they were looked for already.
     """
 
     planes: tuple[int, ...]
     tiles: Callable[[], Iterator[Tile]]
+    packed: bool = False
 
 
 def assemble(
@@ -113,7 +116,7 @@ def assemble(
     """
     check = _presence(folder)
     for layer in layers:
-        for tile in layer.tiles():
+        for tile in islice(layer.tiles(), 1 if layer.packed else None):
             check(tile)
     count = sum(len(layer.planes) for layer in layers)
     codes: Any = scratch.empty((count, *shape), np.uint8 if bits == 8 else np.uint16)

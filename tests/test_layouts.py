@@ -402,7 +402,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     "tile size": (
         "deepzoom",
         lambda f: swap(f / "plane_0.dzi", 'TileSize="60"', 'TileSize="1"'),
-        "/plane_0.dzi, line 2: <Image> TileSize: '1'; expected an integer in 16..8192",
+        "/plane_0.dzi, line 2: <Image> TileSize: '1'; expected an integer in 16..4096",
     ),
     "missing column": (
         "google",
@@ -435,19 +435,19 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
     ),
     "offset not a number": (
         "tarzoom",
-        lambda f: edit_json(f / "plane_1.tzi", offsets=[0, float("nan")]),
+        lambda f: edit_json(f / "plane_1.tzi", offsets=[0, float("nan"), *range(68)]),
         "/plane_1.tzi: $.offsets[1]: NaN; expected an integer in 1..{size} "
         "(the size of plane_1.tzb)",
     ),
     "offsets going back": (
         "tarzoom",
-        lambda f: edit_json(f / "plane_1.tzi", offsets=[0, 9, 9]),
+        lambda f: edit_json(f / "plane_1.tzi", offsets=[0, 9, 9, *range(67)]),
         "/plane_1.tzi: $.offsets[2]: 9; expected an integer in 10..{size} "
         "(the size of plane_1.tzb)",
     ),
     "negative offset": (
         "tarzoom",
-        lambda f: edit_json(f / "plane_1.tzi", offsets=[-1]),
+        lambda f: edit_json(f / "plane_1.tzi", offsets=[-1, *range(69)]),
         "/plane_1.tzi: $.offsets[0]: -1; expected an integer in 0..{size} "
         "(the size of plane_1.tzb)",
     ),
@@ -455,6 +455,11 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
         "tarzoom",
         lambda f: edit_json(f / "plane_1.tzi", offsets=[0, 10]),
         "/plane_1.tzi: $.offsets: 2 values; expected 64 or 70 for 5 levels",
+    ),
+    "offsets of another kind": (
+        "tarzoom",
+        lambda f: edit_json(f / "plane_1.tzi", offsets={"0": 1}),
+        '/plane_1.tzi: $.offsets: {{"0": 1}}; expected an array',
     ),
     "number of levels": (
         "tarzoom",

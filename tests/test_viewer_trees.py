@@ -371,7 +371,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "tile of one pixel": (
         lambda p: edit(p, "\n32\n", "\n1\n"),
-        "/info.xml, line 9: <Tree>: '1'; expected an integer in 16..8192",
+        "/info.xml, line 9: <Tree>: '1'; expected an integer in 16..4096",
     ),
     "number of nodes": (
         lambda p: edit(p, "<Tree>21 0", "<Tree>22 0"),

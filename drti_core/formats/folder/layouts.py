@@ -77,9 +77,10 @@ def layers(
             where=str(folder),
             expected=f"layout image, {', '.join(_READ)} or itarzoom",
         )
-    numbers = range(planes)
+    numbers, packed = range(planes), layout in ("tarzoom", "itarzoom")
     return [
-        Layer(tuple(numbers[each * i : each * i + each]), tiles) for i, tiles in enumerate(found)
+        Layer(tuple(numbers[each * i : each * i + each]), tiles, packed)
+        for i, tiles in enumerate(found)
     ]
 
 
@@ -164,14 +165,15 @@ def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
         if info[name].value != value:
             raise info[name].fails(f"{value}, as info.json states")
     levels = info["nlevels"].integer(1, _MAX_LEVELS)
-    offsets = _offsets(info["offsets"], data)
     totals = sorted({sum(_pyramid(shape, side, up, levels)) * stride for up in (True, False)})
-    if len(offsets) - 1 not in totals:
+    values = info["offsets"].value
+    if isinstance(values, list) and len(values) - 1 not in totals:
         raise FormatError(
-            f"{len(offsets)} values",
+            f"{len(values)} values",
             where=f"{info.file}: $.offsets",
             expected=f"{_either(total + 1 for total in totals)} for {levels} levels",
         )
+    offsets = _offsets(info["offsets"], data)
     rows, columns = count(shape, side)
     first = len(offsets) - 1 - rows * columns * stride
 
@@ -200,13 +202,14 @@ def _offsets(node: Node, data: Path) -> list[int]:
     if not data.is_file():
         raise FormatError("is missing", where=str(data), expected="the tiles of its .tzi")
     size = data.stat().st_size
-    offsets: list[int] = []
-    for item in node.items():
-        low = offsets[-1] + 1 if offsets else 0
-        if type(item.value) is not int or not low <= item.value <= size:
+    node.items()
+    low = 0
+    for number, value in enumerate(node.value):  # there may be millions
+        if type(value) is not int or not low <= value <= size:
+            item = Node(value, node.file, f"{node.path}[{number}]")
             raise item.fails(f"an integer in {low}..{size} (the size of {data.name})")
-        offsets.append(item.value)
-    return offsets
+        low = value + 1
+    return list(node.value)
 
 
 def _pyramid(shape: Shape, side: int, up: bool, levels: int | None = None) -> list[int]:

@@ -41,8 +41,11 @@ class WebPtmReader(Reader):
             return False
         if not path.is_dir() and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return False
-        with info.open("rb") as file:
-            return b'"MultiresStrategy"' in file.read(16 << 10)
+        try:
+            with info.open("rb") as file:
+                return b'"MultiresStrategy"' in file.read(16 << 10)
+        except OSError:
+            return False
 
     def read(self, path: Path) -> StoredModel:
         """Read a tree, given its folder or its info.json; see :meth:`Reader.read`."""

@@ -10,7 +10,9 @@ them in a fixed order. (Both orders were seen in real trees, and they differ.)
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from drti_core import strict_xml, viewer_tree
@@ -45,8 +47,11 @@ class WebRtiReader(Reader):
             info = path / "info.xml"
             if not info.is_file() or (path / "info.json").exists():
                 return False
-            with info.open("rb") as file:
-                head = file.read(512)
+            try:
+                with info.open("rb") as file:
+                    head = file.read(512)
+            except OSError:
+                return False
         return b"<MultiRes" in head
 
     def read(self, path: Path) -> StoredModel:
@@ -86,11 +91,9 @@ WRITER = None
 
 def _tree(element: Element, shape: tuple[int, int]) -> viewer_tree.Tree:
     """The tree that the text of <Tree> describes."""
-    lines = [
-        (element.line + number, line.split())
-        for number, line in enumerate(element.text.split("\n"))
-        if line.strip()
-    ]
+    # Words are split where they are needed: there may be millions of lines.
+    text = enumerate(element.text.split("\n"), element.line)
+    lines = [(number, line.split()) for number, line in islice(filter(_filled, text), 4)]
     if len(lines) < 3:
         raise FormatError(
             f"{len(lines)} lines",
@@ -119,18 +122,23 @@ def _tree(element: Element, shape: tuple[int, int]) -> viewer_tree.Tree:
             where=_where(element, lines[0][0]),
             expected=f"{(4 * cells * cells - 1) // 3} nodes, root 0, for {cells}x{cells} tiles",
         )
-    nodes = lines[4:]
-    if not nodes:
+    found = sum(bool(line.strip()) for line in element.text.split("\n")) - len(lines)
+    if not found:
         return viewer_tree.Tree(shape, (side, side), cells)
-    if len(nodes) != count:
+    if found != count:
         raise FormatError(
-            f"{len(nodes)} lines of nodes", where=element.where, expected=f"{count} or none"
+            f"{found} lines of nodes", where=element.where, expected=f"{count} or none"
         )
+    nodes = ((number, line.split()) for number, line in filter(_filled, text))
     return viewer_tree.Tree(shape, (side, side), cells, _leaves(element, nodes, count, cells))
 
 
+def _filled(line: tuple[int, str]) -> bool:
+    return bool(line[1].strip())
+
+
 def _leaves(
-    element: Element, nodes: list[tuple[int, list[str]]], count: int, cells: int
+    element: Element, nodes: Iterator[tuple[int, list[str]]], count: int, cells: int
 ) -> dict[tuple[int, int], int]:
     """Node numbers of the full resolution by row and column, from the boxes of the nodes."""
     found: dict[tuple[int, int], int] = {}
