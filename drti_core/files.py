@@ -199,18 +199,26 @@ def _machine() -> str:
 def _abandoned(path: Path, machine: str, process: int) -> bool:
     # Only POSIX can ask whether a process lives without touching it.
     if machine == _machine() and os.name == "posix":
-        try:
-            os.kill(process, 0)
-        except ProcessLookupError:
-            return True
-        except (OSError, OverflowError):
-            return False
-        return False
+        return not _lives(process)
     try:
         times = [path.lstat().st_mtime, *(part.lstat().st_mtime for part in path.rglob("*"))]
     except OSError:
         return False  # somebody is at work there
     return time.time() - max(times) > ABANDONED_AFTER
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):
+        return True
+    # Killed, and waiting for a parent that may never ask: "12 (name) Z ...".
+    with suppress(OSError, IndexError):
+        state = Path(f"/proc/{process}/stat").read_bytes().rpartition(b")")[2].split()[0]
+        return state not in (b"Z", b"X")
+    return True
 
 
 def _remove(path: Path) -> None:

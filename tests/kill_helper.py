@@ -1,0 +1,72 @@
+"""Runs command lines in forked children that are killed: imports are paid once.
+
+Reads lines of JSON: {"argv": [...], "delay": seconds or null, "rename": number or null,
+"two_steps": bool}. Answers each with {"status": ..., "seconds": ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from drti_core import files
+from drti_core.cli import main
+
+
+def child(order) -> None:
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    if order["two_steps"]:
+        files._exchange = lambda one, other: False
+    if order["rename"] is not None:
+        left = order["rename"]
+
+        def die_before(name):
+            move = getattr(Path, name)
+
+            def moving(self, target):
+                nonlocal left
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+                return move(self, target)
+
+            setattr(Path, name, moving)
+
+        die_before("replace")
+        die_before("rename")
+    os._exit(main(order["argv"]))
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        start = time.monotonic()
+        process = os.fork()
+        if process == 0:
+            child(order)
+        if order["delay"] is not None:
+            time.sleep(order["delay"])
+            if order.get("group"):
+                try:
+                    os.killpg(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    os.kill(process, signal.SIGKILL)  # before it had a group of its own
+            else:
+                os.kill(process, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        answer = {"status": status, "seconds": time.monotonic() - start}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    import drti_core.batch
+    import drti_core.registry
+
+    drti_core.registry.registry().report()  # load every plugin
+    serve()
