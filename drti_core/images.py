@@ -28,6 +28,7 @@ from drti_core.image_writers import (
     write_png,
     write_tiff,
 )
+from drti_core.photos import check_png
 from drti_core.planes import MAX_SIDE, Window, bands
 
 __all__ = [
@@ -272,6 +273,9 @@ def _pillow(source: Path | bytes, where: str) -> tuple[Any, int]:
     if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26:
         from PIL.PngImagePlugin import PngImageFile
 
+        if not isinstance(source, bytes):
+            with source.open("rb") as file:
+                check_png(file)
         return PngImageFile(opened), 16 if head[24] == 16 else 8
     if head[:3] == b"\xff\xd8\xff":
         from PIL.JpegImagePlugin import JpegImageFile

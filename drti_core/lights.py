@@ -30,6 +30,8 @@ F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
 Convention = Literal["cartesian", "spherical", "polar", "disk"]
 
+#: Numbers beyond this overflow when they are squared; they are no measurement either.
+MAX_LENGTH = 1e15
 #: Vectors shorter than this have no usable direction.
 MIN_LENGTH = 1e-4
 
@@ -63,8 +65,9 @@ class LightDirections:
         xyz = np.atleast_2d(np.asarray(self.xyz, dtype=np.float64))
         if xyz.ndim != 2 or xyz.shape[1] != 3 or not len(xyz):
             raise LightError(f"light array of shape {xyz.shape}", expected="(L, 3) with L >= 1")
-        if not np.isfinite(xyz).all():
-            row = int(np.flatnonzero(~np.isfinite(xyz).all(axis=1))[0])
+        usable = np.isfinite(xyz) & (np.abs(xyz) <= MAX_LENGTH)
+        if not usable.all():
+            row = int(np.flatnonzero(~usable.all(axis=1))[0])
             raise LightError(f"light {row} is {xyz[row].tolist()}", expected="finite numbers")
         length = np.linalg.norm(xyz, axis=1, keepdims=True)
         if (length < MIN_LENGTH).any():
@@ -196,6 +199,7 @@ def usable(
             )
 
     refuse(~np.isfinite(vectors).all(axis=1), "three finite numbers")
+    refuse((np.abs(vectors) > MAX_LENGTH).any(axis=1), f"numbers of up to {MAX_LENGTH:g}")
     length = np.linalg.norm(vectors, axis=1)
     refuse(length < MIN_LENGTH, f"a length of {MIN_LENGTH} or more")
     unit = vectors / length[:, None]

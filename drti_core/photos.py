@@ -8,6 +8,7 @@ installed (bounded memory, 16-bit RGB), else through Pillow (whole images, 8-bit
 from __future__ import annotations
 
 import functools
+import os
 import re
 import warnings
 from collections.abc import Callable
@@ -28,6 +29,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 #: No photograph has more pixels; a header that claims more is not believed.
 MAX_PIXELS = 10**9
 
+#: A chunk of a PNG that claims to reach so far beyond the file is not believed.
+_SPARE_BYTES = 64 << 20
 _READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
 _RESAVE = f"Save it as {_READABLE}."
 _MAGIC: tuple[tuple[bytes, Literal["jpeg", "png", "tiff"]], ...] = (
@@ -109,6 +112,26 @@ def pictures(folder: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
     return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def check_png(file: IO[bytes]) -> None:
+    """Check the lengths that the chunks of a PNG claim; Pillow allocates them unseen.
+
+    Args:
+        file: at the first byte of the PNG, where it is left.
+
+    Raises:
+        ValueError: a chunk claims far more than the file has.
+    """
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    at = file.seek(start + 8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if at + length > size + _SPARE_BYTES:
+            raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
+        at = file.seek(at + length + 12)
+    file.seek(start)
 
 
 def probe(path: Path) -> PhotoInfo:
@@ -230,6 +253,7 @@ def _pillow(kind: str, file: IO[bytes]) -> Any:
     if kind == "jpeg":
         return JpegImagePlugin.JpegImageFile(file)
     if kind == "png":
+        check_png(file)
         return PngImagePlugin.PngImageFile(file)
     return TiffImagePlugin.TiffImageFile(file)
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core import scratch
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, FormatError, OptionError
 
 F32 = npt.NDArray[np.float32]
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
+#: Largest scale, and largest value of a code of 0: sums of a few products stay within float32.
+MAX_VALUE = 1e12
 #: Largest width or height that any file may claim (JPEG's own limit).
 MAX_SIDE = 65535
 
@@ -76,16 +78,19 @@ class Planes:
         codes: (K, H, W) uint8 or uint16, rows from the top; may be backed by a file.
         scale: (K,) float64, value units for the whole range of codes.
         bias: (K,) float64, in units of the code range; may lie outside 0..1.
+        where: the file that they come from, for errors.
 
     Raises:
-        DrtiError: shapes or types do not fit, or a scale or bias is not finite.
+        DrtiError: shapes or types do not fit, or a scale or bias is not finite or too large.
+            (FormatError if ``where`` is given.)
     """
 
     codes: Codes
     scale: npt.NDArray[np.float64]
     bias: npt.NDArray[np.float64]
+    where: InitVar[str] = ""
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, where: str) -> None:
         if self.codes.ndim != 3 or self.codes.dtype not in (np.uint8, np.uint16):
             raise DrtiError(
                 f"codes {self.codes.dtype} of shape {self.codes.shape}",
@@ -93,12 +98,23 @@ class Planes:
             )
         for name in ("scale", "bias"):
             value = np.ascontiguousarray(getattr(self, name), dtype=np.float64)
-            if value.shape != (len(self.codes),) or not np.isfinite(value).all():
+            if value.shape != (len(self.codes),):
                 raise DrtiError(
-                    f"{name} {value.tolist()}",
-                    expected=f"{len(self.codes)} finite numbers, one for each plane",
+                    f"{name} of shape {value.shape}",
+                    expected=f"{len(self.codes)} numbers, one for each plane",
                 )
             object.__setattr__(self, name, value)
+        with np.errstate(over="ignore", invalid="ignore"):
+            zero = self.bias * self.scale
+        for name, limited in (("scale", self.scale), ("bias", zero)):
+            bad = np.flatnonzero(~(np.abs(limited) <= MAX_VALUE))  # also true for NaN
+            if len(bad):
+                error = FormatError if where else DrtiError
+                raise error(
+                    f"{name} {getattr(self, name)[bad[0]]:g} of plane {bad[0]}",
+                    where=where,
+                    expected=f"finite numbers that give values of up to {MAX_VALUE:g}",
+                )
 
     @property
     def count(self) -> int:

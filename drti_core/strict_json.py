@@ -17,6 +17,8 @@ from drti_core.errors import DrtiError, FormatError
 
 #: Larger JSON files are refused before they are read.
 MAX_BYTES = 64 << 20
+#: Larger numbers are no measurement, and products of them overflow.
+MAX_NUMBER = 1e15
 #: C's ways to print what JSON has no word for, where JSON has a value.
 _NOT_A_NUMBER = re.compile(r"(?<=[\s,:\[])[+-]?nan(?:\(\w*\))?(?=[\s,\]}])", re.IGNORECASE)
 _INFINITE = re.compile(r"(?<=[\s,:\[])\+?(-?)inf(?:inity)?(?=[\s,\]}])", re.IGNORECASE)
@@ -107,17 +109,21 @@ class Node:
         return self.value
 
     def number(self) -> float:
-        """The value as a finite number."""
+        """The value as a finite number of up to 1e15."""
         value = self.any_number()
         if not isfinite(value):
             raise self.fails("a finite number")
+        if abs(value) > MAX_NUMBER:
+            raise self.fails(f"a number of up to {MAX_NUMBER:g}")
         return value
 
     def positive(self) -> float:
-        """The value as a finite number above 0."""
+        """The value as a finite number above 0, from 1e-12 to 1e15."""
         value = self.any_number()
         if not (isfinite(value) and value > 0):
             raise self.fails("a finite number above 0")
+        if not 1e-12 <= value <= MAX_NUMBER:
+            raise self.fails(f"a number of 1e-12 to {MAX_NUMBER:g}")
         return value
 
     def numbers(self, count: int | None = None) -> list[float]:

@@ -83,7 +83,7 @@ class Export:
         if self.colorspace == "lrgb":
             wrong = f"{wrong}, and 18 planes are stated for the 9 of an LRGB PTM"
         note = f"an OpenLIME export of rtiprep, which OpenLIME shows wrongly ({wrong}); mended"
-        planes = Planes(codes, scale, bias)
+        planes = Planes(codes, scale, bias, str(self.info.file))
         return StoredModel(config, shape, planes, metadata=Metadata(icc=icc, notes=(note,)))
 
     def _planes(self) -> list[tuple[int, ...]]:

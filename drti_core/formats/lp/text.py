@@ -68,8 +68,9 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
     notes = []
     if count not in (None, len(names)):
         notes.append(f"The count in the first row is {count}, but {len(names)} lights follow.")
-    length = np.linalg.norm(xyz, axis=1)
-    positions = bool((length > _POSITION).all())
+    with np.errstate(over="ignore"):  # what is too long is refused below
+        length = np.linalg.norm(xyz, axis=1)
+    positions = bool((length > _POSITION).all() and np.isfinite(length).all())
     if positions:
         notes.append(
             f"The vectors are {length.min():.4g} to {length.max():.4g} long: they were taken as "

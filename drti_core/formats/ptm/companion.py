@@ -59,7 +59,9 @@ class Companion:
         """The planes with true biases (and scales, if the file has none); None of another fit."""
         if not any(scale):
             same = colorspace == "rgb" and self._same_codes(planes.codes)
-            return Planes(planes.codes, self.scale, self.bias) if same else None
+            if not same:
+                return None
+            return Planes(planes.codes, self.scale, self.bias, str(self.info.file))
         true_scale, true_bias = self._shared(colorspace)
         if not np.allclose(true_scale, scale, rtol=_SAME_SCALE, atol=1e-6):
             return None
@@ -108,7 +110,12 @@ def mended(
     if not (empty or cut):
         return planes
     fit = own or _beside(path, planes.shape, colorspace)
-    found = None if fit is None else fit.mend(planes, scale, colorspace)
+    try:
+        found = None if fit is None else fit.mend(planes, scale, colorspace)
+    except DrtiError:
+        if own is not None:
+            raise
+        found = None  # a neighbour with a damaged picture
     if found is None and own is not None:
         raise FormatError(
             "is of another fit", where=str(own.info.file), expected=f"the one that gave {path}"

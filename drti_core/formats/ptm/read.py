@@ -86,7 +86,7 @@ class PtmReader(Reader):
         plane_scale, plane_bias = np.ones(count), np.zeros(count)
         for plane, term in _terms(colorspace):
             plane_scale[plane], plane_bias[plane] = scale[term], bias[term] / 255
-        planes = Planes(codes, plane_scale, plane_bias)
+        planes = Planes(codes, plane_scale, plane_bias, str(path))
         planes = companion.mended(planes, scale, bias, colorspace, path, self.companion, notes)
         return StoredModel(
             config={"codec": "ptm", "version": 1, "colorspace": colorspace, "terms": 6},

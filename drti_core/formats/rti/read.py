@@ -67,7 +67,7 @@ class RtiReader(Reader):
         """
         with path.open("rb") as file:
             if (found := old.read_header(file, path)) is not None:
-                planes = _byte_planes(file, found.shape, found.scale, found.bias)
+                planes = _byte_planes(file, found.shape, found.scale, found.bias, path)
                 known = ["an old .hsh file with a binary header"]
                 return self._stored(found.shape, planes, known, None, found.comments)
             file.seek(0)
@@ -90,7 +90,7 @@ class RtiReader(Reader):
                 terms = _true_terms(header, shape, terms, size, notes)
                 scale, bias = _tables(file, terms, path)
             if size == 1:
-                planes = _byte_planes(file, shape, scale, bias)
+                planes = _byte_planes(file, shape, scale, bias, path)
             else:
                 planes = _float_planes(file, shape, scale, bias, path)
             tail = file.read()
@@ -254,7 +254,9 @@ def _term_major(part: Any) -> Any:
     return part.transpose(3, 2, 0, 1).reshape(-1, part.shape[0], part.shape[1])
 
 
-def _byte_planes(file: BinaryIO, shape: tuple[int, int], scale: F64, bias: F64) -> Planes:
+def _byte_planes(
+    file: BinaryIO, shape: tuple[int, int], scale: F64, bias: F64, path: Path
+) -> Planes:
     codes: Any = scratch.empty((COLOURS * len(scale), *shape), np.uint8)
     for band, part in _rows(file, shape, len(scale), "u1"):
         codes[:, band.y : band.y + band.height] = _term_major(part)
@@ -263,7 +265,8 @@ def _byte_planes(file: BinaryIO, shape: tuple[int, int], scale: F64, bias: F64) 
     constant = np.repeat(scale == 0, COLOURS)
     codes[constant] = 0
     scale = np.where(scale == 0, 1.0, scale)
-    return Planes(codes, np.repeat(scale, COLOURS), np.repeat(-bias / scale, COLOURS))
+    biases = np.repeat(-bias / scale, COLOURS)
+    return Planes(codes, np.repeat(scale, COLOURS), biases, str(path))
 
 
 def _float_planes(
@@ -295,7 +298,7 @@ def _float_planes(
     constant = scale == 0
     codes[constant] = 0
     factor = np.where(constant, 1.0, size * scale)
-    return Planes(codes, factor, -(low * scale + bias) / factor)
+    return Planes(codes, factor, -(low * scale + bias) / factor, str(path))
 
 
 def _padded(planes: Planes) -> Planes:

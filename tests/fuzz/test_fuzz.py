@@ -1,0 +1,70 @@
+"""A short campaign, the same inputs every time; ``campaign.py`` runs as many as are asked for."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from drti_core.registry import registry
+from tests.fuzz.check import open_input, put
+from tests.fuzz.mutate import mutated
+from tests.fuzz.seeds import seeds
+
+SEEDS = seeds()
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seeds_are_valid(name: str, tmp_path: Path) -> None:
+    """Else mutations of them would test nothing."""
+    seed = SEEDS[name]
+    put(seed.files, tmp_path / "in")
+    expected = "refused" if seed.reader == "foreign" else "read"
+    assert open_input(tmp_path / "in" / seed.target) == (seed.reader, expected)
+
+
+def test_every_reader_has_a_seed() -> None:
+    assert {seed.reader for seed in SEEDS.values()} == set(registry().readers.load_all())
+
+
+@settings(
+    max_examples=300,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(name=st.sampled_from(sorted(SEEDS)), number=st.integers(0, 2**32))
+def test_mutations(tmp_path: Path, name: str, number: int) -> None:
+    """They are read or refused by drti's own errors."""
+    seed = SEEDS[name]
+    files = mutated(seed, random.Random(number), list(SEEDS.values()))
+    put(files, tmp_path / "in")
+    reader, result = open_input(tmp_path / "in" / seed.target)
+    assert result in ("read", "refused")
+    assert reader or result == "refused"
+
+
+@settings(
+    max_examples=200,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    name=st.sampled_from(sorted(SEEDS)),
+    cut=st.floats(0, 1, exclude_max=True),
+    tail=st.binary(max_size=40),
+)
+def test_cut_and_continued(tmp_path: Path, name: str, cut: float, tail: bytes) -> None:
+    """Cut anywhere, and continued with bytes that hypothesis finds."""
+    seed = SEEDS[name]
+    files = dict(seed.files)
+    for file in sorted(files, key=lambda file: len(files[file]))[:1]:
+        files[file] = files[file][: int(cut * len(files[file]))] + tail
+    put(files, tmp_path / "in")
+    assert open_input(tmp_path / "in" / seed.target)[1] in ("read", "refused")
