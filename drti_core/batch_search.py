@@ -125,7 +125,7 @@ class Search:
             yield Found(path, problem)
         elif reader is None:
             endings = {ending for _, item in _writers() for ending in item}
-            if path.suffix.lower() in endings and not self.lights:
+            if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
         elif self.lights:
             if reader.reader_id == "lp":

@@ -55,9 +55,7 @@ def convert(
             f"{len(sources)} given; expected SRC OUT, or SRC... --to FORMAT --out DIR"
         )
     if json is not None:
-        raise OptionError(
-            "a report of one conversion", where="--json", expected="--out DIR with it"
-        )
+        raise OptionError("a report without --out", where="--json", expected="--out DIR")
     source, output = sources
     report = convert_file(
         source,
