@@ -172,7 +172,7 @@ def read_tree(
         for term, ours in enumerate(_OURS):
             for plane in (3 + ours,) if kind == "LRGB_PTM" else range(3 * ours, 3 * ours + 3):
                 plane_scale[plane], plane_bias[plane] = scale[term], bias[term] / 255
-    model = Planes(codes, plane_scale, plane_bias)
+    model = Planes(codes, plane_scale, plane_bias, where)
     colorspace = "lrgb" if kind == "LRGB_PTM" else "rgb"
     config: dict[str, Any] = {"codec": "ptm", "version": 1, "colorspace": colorspace}
     config["terms"] = terms

@@ -91,7 +91,9 @@ class FolderReader(Reader):
         codes, icc = _read_codes(folder, info, count, shape, own.bits, notes)
         if codes is not None and "corrections" in arrays:
             _correct(codes, arrays.pop("corrections"), folder)
-        planes = None if codes is None else Planes(codes, np.array(scale), np.array(bias))
+        planes = None
+        if codes is not None:
+            planes = Planes(codes, np.array(scale), np.array(bias), str(info.file))
         if planes is not None and config.get("terms") == 1:
             planes, config["terms"] = _padded(planes), 4
             notes.append("the one HSH term is completed with zeros to four")
@@ -346,5 +348,8 @@ def _padded(planes: Planes) -> Planes:
 
 def _is_webptm(path: Path) -> bool:
     """Whether an info.json is that of a WebPTM tree, which is another format."""
-    with path.open("rb") as file:
-        return b'"MultiresStrategy"' in file.read(16 << 10)
+    try:
+        with path.open("rb") as file:
+            return b'"MultiresStrategy"' in file.read(16 << 10)
+    except OSError:
+        return False
