@@ -49,7 +49,7 @@ class WebRtiReader(Reader):
                 return False
             try:
                 with info.open("rb") as file:
-                    head = file.read(512)
+                    head = file.read(16 << 10)
             except OSError:
                 return False
         return b"<MultiRes" in head
