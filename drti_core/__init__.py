@@ -22,7 +22,16 @@ from drti_core.codec import (
     parse_spec,
     with_options,
 )
-from drti_core.decoder import Decoder, Dense, Grid, LightFunction, Rbf, Terms
+from drti_core.decoder import (
+    Decoder,
+    Dense,
+    Grid,
+    LightFunction,
+    Network,
+    Rbf,
+    Sampled,
+    Terms,
+)
 from drti_core.demo import make_stack as demo_stack
 from drti_core.errors import (
     DrtiError,
@@ -88,6 +97,8 @@ __all__ = [
     "Terms",
     "Rbf",
     "Grid",
+    "Network",
+    "Sampled",
     # for plugins
     "Codec",
     "Reader",

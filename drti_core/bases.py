@@ -192,3 +192,19 @@ def grid_weights(lights: LightDirections, resolution: int) -> F64:
             line = np.minimum(corner[:, 1] + dy, resolution - 1)
             np.add.at(weights, (row, column + line * resolution), share)
     return weights
+
+
+def grid_lights(resolution: int) -> tuple[LightDirections, LightDirections]:
+    """Lights of an octahedral grid: its resolution² nodes, and the (resolution - 1)² cell centres.
+
+    In the order of :func:`grid_weights`.
+    """
+
+    def lights(steps: F64) -> LightDirections:
+        v, u = np.meshgrid(2 * steps - 1, 2 * steps - 1, indexing="ij")
+        x, y = (u - v) / 2, (u + v) / 2
+        z = np.maximum(0, 1 - np.abs(x) - np.abs(y))
+        return LightDirections(np.stack([x, y, z], axis=-1).reshape(-1, 3).astype(np.float32))
+
+    nodes = np.linspace(0, 1, resolution)
+    return lights(nodes), lights((nodes[1:] + nodes[:-1]) / 2)
