@@ -622,3 +622,51 @@ def test_other_tiffs_and_zips_are_strangers(tmp_path: Path) -> None:
     for path in (plain, other):
         with pytest.raises(UnsupportedFormatError, match="of a known format"):
             registry.open_any(path)
+
+
+# Hostile numbers, in every format that has them.
+
+
+def test_numbers_that_overflow(tmp_path: Path) -> None:
+    """Scales and biases whose values float32 cannot hold."""
+    body, low, high = old(4)
+    path = tmp_path / "a.hsh"
+    low[1], high[1] = -3e38, 3e38
+    path.write_bytes(hsh(body, low, high))
+    with pytest.raises(FormatError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}: scale 6e+38 of plane 3; expected finite numbers that give values of up to 1e+12"
+    )
+    path = tmp_path / "a.ptm"
+    planes, info = lrgb_fit()
+    path.write_bytes(ptm(planes, np.full(6, 1e10), [0, 0, 0, 1e9, 0, 0], "lrgb"))
+    with pytest.raises(FormatError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}: bias 3.92157e+06 of plane 4; expected finite numbers that give values of up to "
+        "1e+12"
+    )
+    info["materials"][0]["scale"][8] = 1e308
+    folder = web_folder(tmp_path / "a", planes, info)
+    with pytest.raises(FormatError) as error:
+        read(folder)
+    assert str(error.value) == (
+        f"{folder / 'info.json'}: $.materials[0].scale[8]: 1e+308; expected a number of up to 1e+15"
+    )
+
+
+def test_png_chunk_beyond_the_file(tmp_path: Path) -> None:
+    """Pillow would allocate what it claims."""
+    planes, info = lrgb_fit()
+    folder = web_folder(tmp_path / "a", planes, info)
+    path = folder / "plane_1.png"
+    content = bytearray(path.read_bytes())
+    at = content.index(b"IDAT") - 4
+    content[at : at + 4] = b"\x7f\xff\xff\xff"
+    path.write_bytes(content)
+    with pytest.raises(FormatError) as error:
+        read(folder)
+    assert str(error.value) == (
+        f"{path}: damaged picture (a chunk of 2147483647 bytes at byte {at} of {len(content)})"
+    )
