@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from drti_core import files, image_writers
 from drti_core.codec import Progress, no_progress
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import OptionError
-from drti_core.lights import LightDirections
+from drti_core.lights import F32, LightDirections
 from drti_core.model import RelightableModel, to_uint8
 from drti_core.planes import Window
+
+#: A picture: the values of a window, (h, w, 3) float32 in the model's encoding, not clipped.
+Render = Callable[[Window], F32]
 
 #: Endings of 8-bit pictures, and of pictures of float32 values.
 ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
@@ -65,6 +70,46 @@ def save_relit(
         OptionError: the ending does not suit, or the window is not inside the image.
         OutputExistsError: a file exists and ``overwrite`` is false; nothing is written.
     """
+    return save_rendered(
+        model,
+        [relit(model, light) for light in lights],
+        path,
+        window=window,
+        as_float=as_float,
+        quality=quality,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def relit(model: RelightableModel, light: LightDirections) -> Render:
+    """The picture that a model shows under one light."""
+    return lambda window: model.relight(light, window)[0]
+
+
+def save_rendered(
+    model: RelightableModel,
+    pictures: Sequence[Render],
+    path: str | os.PathLike[str],
+    *,
+    window: Window | None = None,
+    as_float: bool = False,
+    quality: int = 95,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> tuple[Path, ...]:
+    """Save pictures of a model, strip by strip; arguments and errors as of :func:`save_relit`.
+
+    Args:
+        model: gives the size, the encoding and the ICC profile.
+        pictures: one or more; numbers are put before the path's ending for several.
+        path: see :func:`save_relit`, as the other arguments.
+        window: part of the image.
+        as_float: 32-bit values.
+        quality: of a JPEG.
+        overwrite: replace files that are there.
+        progress: called after each strip.
+    """
     target = Path(path)
     endings = ENDINGS_FLOAT if as_float else ENDINGS_8BIT
     if target.suffix.lower() not in endings:
@@ -74,21 +119,23 @@ def save_relit(
             expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
         )
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
-    targets = [files.check_output(file, overwrite) for file in numbered(target, len(lights))]
-    for number, (file, light) in enumerate(zip(targets, lights, strict=True)):
+    targets = [files.check_output(file, overwrite) for file in numbered(target, len(pictures))]
+    for number, (file, picture) in enumerate(zip(targets, pictures, strict=True)):
 
-        def rows(y: int, height: int, light: LightDirections = light, number: int = number) -> Any:
-            strip = Window(part.y + y, part.x, height, part.width)
-            values = model.relight(light, strip)[0]
+        def rows(y: int, height: int, picture: Render = picture, number: int = number) -> Any:
+            values = picture(Window(part.y + y, part.x, height, part.width))
             progress((number + (y + height) / part.height) / len(targets), "relighting")
-            if as_float:
-                return values
-            linear = model.metadata.encoding == "linear"
-            return to_uint8(linear_to_srgb(values) if linear else values)
+            return values if as_float else to_bytes(model, values)
 
         with files.atomic_file(file, overwrite=overwrite) as temporary:
             _write(temporary, file.suffix.lower(), rows, part, as_float, quality, model)
     return tuple(targets)
+
+
+def to_bytes(model: RelightableModel, values: F32) -> npt.NDArray[np.uint8]:
+    """Values of a model's picture → uint8, sRGB encoded, rounded and clipped."""
+    linear = model.metadata.encoding == "linear"
+    return to_uint8(linear_to_srgb(values) if linear else values)
 
 
 def _write(

@@ -1,26 +1,33 @@
-"""``drti relight``: a model under any light → a picture."""
+"""``drti relight``: a model under lights, in surroundings or along a path of light → pictures."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
 
 from drti_core.cli import console
+from drti_core.enhance import enhanced, parse_enhancement
+from drti_core.environment import EnvironmentLight
+from drti_core.environment_maps import open_environment
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
+from drti_core.paths import along, circle, save_animation, spiral
 from drti_core.registry import open_model
-from drti_core.relighting import save_relit
+from drti_core.relighting import Render, save_rendered
 from drti_core.workflow import read_lights
+
+#: Frames of a circle or spiral.
+_FRAMES = 60
 
 
 def relight(
     model: Annotated[Path, typer.Argument(help="A model: .ptm, .rti or a folder.")],
     output: Annotated[
         Path,
-        typer.Option("-o", "--output", help="Picture; numbered for several lights."),
+        typer.Option("-o", "--output", help="Picture, numbered for several lights; see --path."),
     ],
     light: Annotated[
         list[str] | None,
@@ -30,31 +37,114 @@ def relight(
         list[float] | None, typer.Option(help="Degrees from +x towards +y; repeatable.")
     ] = None,
     elevation: Annotated[
-        list[float] | None, typer.Option(help="Degrees above the object; one for each azimuth.")
+        list[float] | None,
+        typer.Option(help="Degrees above the object; one for each azimuth, or of a --path."),
     ] = None,
     lights: Annotated[Path | None, typer.Option(help="All lights of a .lp or .csv file.")] = None,
     window: Annotated[str | None, typer.Option(metavar="WxH+X+Y", help="Only this part.")] = None,
+    enhance: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:OPTION=VALUE,…",
+            help="specular:ks=0.4,kd=0.4,exponent=75; diffuse-gain:gain=2; "
+            "luminance-unsharp:amount=1,radius=2; normal-unsharp:amount=1,radius=4; repeatable.",
+        ),
+    ] = None,
+    path: Annotated[
+        str | None,
+        typer.Option(
+            metavar="circle|spiral|FILE",
+            help="Move the light: to a folder of PNG frames, a .webp, .gif or .mp4 (ffmpeg).",
+        ),
+    ] = None,
+    frames: Annotated[int | None, typer.Option(help="Of a path; 60, or the file's lights.")] = None,
+    fps: Annotated[float, typer.Option(help="Frames of a path a second.")] = 25.0,
+    env: Annotated[
+        Path | None, typer.Option(help="Light of all round: .hdr, .exr, or .png, .jpg (sRGB).")
+    ] = None,
+    env_kind: Annotated[
+        str, typer.Option(help="What the map shows: equirectangular or mirrorball.")
+    ] = "equirectangular",
+    rotate: Annotated[
+        float, typer.Option(help="Turn the surroundings about the vertical, degrees.")
+    ] = 0.0,
+    exposure: Annotated[float, typer.Option(help="Of --env, stops (EV).")] = 0.0,
+    samples: Annotated[
+        int, typer.Option(help="Lights drawn from --env for networks and --linear-light.")
+    ] = 256,
+    seed: Annotated[int, typer.Option(min=0, help="Of the drawing.")] = 0,
+    linear_light: Annotated[
+        bool, typer.Option("--linear-light", help="Add linear values of an sRGB model (--env).")
+    ] = False,
     as_float: Annotated[
         bool, typer.Option("--float", help="32-bit values as decoded (.tif, .npy).")
     ] = False,
-    quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 95,
+    quality: Annotated[int, typer.Option(help="JPEG or WebP quality, 1 to 100.")] = 95,
     reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Relight a model and save a picture for each light."""
-    chosen = _lights(light or [], azimuth or [], elevation or [], lights)
-    with console.progress_bar() as progress:
-        made = save_relit(
-            open_model(model, reader=reader),
-            chosen,
-            output,
-            window=console.parse_window(window, "--window"),
-            as_float=as_float,
-            quality=quality,
-            overwrite=overwrite,
-            progress=progress,
+    """Relight a model: a picture for each light, one of an environment, or a light path."""
+    steps = [parse_enhancement(text) for text in enhance or ()]
+    given = bool(light or azimuth or lights)
+    if sum((given, path is not None, env is not None)) > 1 or (env is not None and steps):
+        raise OptionError(
+            "options that exclude one another",
+            expected="lights, --path or --env, and no --enhance with --env",
         )
-    console.say(*(f"wrote {path}" for path in made))
+    found = open_model(model, reader=reader)
+    part = console.parse_window(window, "--window")
+    common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
+    if env is not None:
+        kind: Any = env_kind
+        surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)
+        lit = EnvironmentLight(
+            found, surroundings, samples=samples, seed=seed, linear_light=linear_light
+        )
+        pictures: list[Render] = [lit.render]
+    elif path is not None:
+        moving = _path(path, frames, elevation or [])
+        pictures = [enhanced(found, one, steps) for one in moving]
+        if as_float:
+            raise OptionError("--float", where="--path", expected="8-bit pictures")
+        with console.progress_bar() as progress:
+            made = save_animation(found, pictures, output, fps=fps, progress=progress, **common)
+        console.say(f"wrote {made}, {len(pictures)} frames")
+        return
+    else:
+        chosen = _lights(light or [], azimuth or [], elevation or [], lights)
+        pictures = [enhanced(found, one, steps) for one in chosen]
+    with console.progress_bar() as progress:
+        files = save_rendered(
+            found, pictures, output, as_float=as_float, progress=progress, **common
+        )
+    console.say(*(f"wrote {file}" for file in files))
+    if env is not None:
+        console.say_notes([_environment_note(lit)])
+
+
+def _environment_note(lit: EnvironmentLight) -> str:
+    error = lit.error()
+    if error is None:
+        return "weights averaged over all lights of the map: no light was left out"
+    return (
+        f"{lit.samples} lights drawn from the map; against a sum over {error.lights} lights, "
+        f"{error.pixels} pixels are {error.rms:.2f} grey levels off (root mean square; "
+        f"at most {error.largest:.1f})"
+    )
+
+
+def _path(name: str, frames: int | None, elevation: list[float]) -> LightDirections:
+    if len(elevation) > 1:
+        raise OptionError(f"{len(elevation)} elevations", where="--path", expected="one or none")
+    count = _FRAMES if frames is None else frames
+    if name == "circle":
+        return circle(count, *elevation)
+    if name == "spiral":
+        return spiral(count, *elevation)
+    if elevation:
+        raise OptionError("an elevation", where=f"--path {name}", expected="none for a file")
+    lights = read_lights(Path(name))
+    return lights if frames is None else along(lights, frames)
 
 
 def _lights(
