@@ -120,7 +120,7 @@ class FoldedDecoder:
 
     @property
     def uniforms(self) -> dict[str, Affine]:
-        """What depends on the light, by the graphs' names: ``layer_0_weight``, ``layer_0_bias``, …."""
+        """What depends on the light, by the names that the graphs use: ``layer_0_bias``, …."""
         found = {}
         for number, layer in enumerate(self.layers):
             for part in ("weight", "bias"):
