@@ -165,8 +165,8 @@ def lrgb(coefficients: F32, design: F64, bits: int) -> F32:
 
     The best factors in the least-squares sense over the lights: the first singular pair of each
     pixel's (terms × 3) matrix in the metric of the light basis, by power iteration. The colour is
-    scaled so that the luminance peaks at 1 over the lights, and rounded to its stored precision
-    before the luminance is computed.
+    scaled so that the luminance peaks at 1 over the lights (higher where the colour would exceed
+    white), and rounded to its stored precision before the luminance is computed.
 
     Args:
         coefficients: (T, P, 3).
@@ -188,7 +188,9 @@ def lrgb(coefficients: F32, design: F64, bits: int) -> F32:
     luminance = np.einsum("tpc,pc->tp", coefficients, colour)
     peak = (design.astype(np.float32) @ luminance).max(axis=0)
     top = 2**bits - 1
-    colour = np.rint(np.clip(colour * np.maximum(peak, 0)[:, None], 0, 1) * top) / top
+    colour = colour * np.maximum(peak, 0)[:, None]
+    colour /= np.maximum(colour.max(axis=1, keepdims=True), 1)  # clipping would change the hue
+    colour = np.rint(colour * top) / top
     norm = np.maximum(np.sum(colour**2, axis=1), 1e-12)
     luminance = np.einsum("tpc,pc->tp", coefficients, colour) / norm
     return np.concatenate([colour.T, luminance]).astype(np.float32)
