@@ -15,8 +15,8 @@ from typing import Any
 
 from drti_core.errors import DrtiError, FormatError
 
-#: Larger JSON files are refused before they are read.
-MAX_BYTES = 64 << 20
+#: Larger JSON files are refused before they are read: parsed, they would take over a gigabyte.
+MAX_BYTES = 16 << 20
 #: Larger numbers are no measurement, and products of them overflow.
 MAX_NUMBER = 1e15
 #: C's ways to print what JSON has no word for, where JSON has a value.
