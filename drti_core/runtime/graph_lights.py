@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.bases import HSH_MAX_THETA, RBF_CUTOFF
-from drti_core.decoder import Grid, LightFunction, Rbf, Terms
+from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.runtime.fold import same_weights
 from drti_core.runtime.graph_builder import GraphBuilder, Value
@@ -204,9 +204,28 @@ def _grid(stage: LightStage, function: Any) -> str:
     return both.op("Reshape", graph.shape(0, size * size), name="grid_weights").name
 
 
+def _network(stage: LightStage, function: Any) -> str:
+    """A 1, and the last hidden layer of a network over a basis."""
+    graph, basis = stage.graph, function.basis
+    value = stage.weights(Terms(basis, np.zeros((1, basis.terms), np.float32)))
+    prefix = graph.free("network")
+    for number, layer in enumerate(function.layers):
+        label = f"{prefix}_layer_{number}"
+        # omega is folded in, as in the pixel stage
+        omega = layer.omega if layer.activation == "sine" else 1.0
+        weight = graph.constant(f"{label}_weight", layer.weight.astype(np.float64).T * omega)
+        bias = graph.constant(f"{label}_bias", layer.bias.astype(np.float64) * omega)
+        value = graph.op("Gemm", value, weight, bias, name=f"{label}_affine")
+        if layer.activation != "none":
+            kind = {"sine": "Sin"}.get(layer.activation, layer.activation.capitalize())
+            value = graph.op(kind, value, name=f"{label}_{layer.activation}")
+    return stage.columns([stage.one(), Value(graph, value)], f"{prefix}_weights")
+
+
 #: Kind of light function → its weights' graph. A new kind is one function here.
 WEIGHTS: dict[type[LightFunction], Callable[[LightStage, Any], str]] = {
     Terms: _terms,
     Rbf: _rbf,
     Grid: _grid,
+    Network: _network,
 }
