@@ -5,6 +5,7 @@ Also understands the ``nan`` and ``inf`` that some programs print for missing nu
 
 from __future__ import annotations
 
+import gc
 import json
 import re
 from collections.abc import Iterator
@@ -152,9 +153,9 @@ def load(path: Path) -> Node:
         ) from None
     try:
         try:
-            value = json.loads(text)
+            value = _parse(text)
         except json.JSONDecodeError:
-            value = json.loads(_NOT_A_NUMBER.sub("NaN", _INFINITE.sub(r"\1Infinity", text)))
+            value = _parse(_NOT_A_NUMBER.sub("NaN", _INFINITE.sub(r"\1Infinity", text)))
     except json.JSONDecodeError as error:
         raise FormatError(
             f"line {error.lineno}, column {error.colno}: {error.msg}",
@@ -164,6 +165,17 @@ def load(path: Path) -> Node:
     except (ValueError, RecursionError) as error:  # an integer of 4300 digits; deep nesting
         raise FormatError(f"unreadable JSON ({error})", where=str(path), expected="JSON") from None
     return Node(value, path)
+
+
+def _parse(text: str) -> Any:
+    # Millions of small lists would be walked by the collector again and again.
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        return json.loads(text)
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def dump(value: dict[str, Any]) -> bytes:
