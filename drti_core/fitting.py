@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from drti_core import scratch
 from drti_core.codec import Progress
 from drti_core.errors import FitError
 from drti_core.lights import F32, F64
+from drti_core.model import Metadata
 from drti_core.planes import Planes, bands
 from drti_core.stack import Stack
 
@@ -188,6 +189,18 @@ def _on_a_code(low: F64, high: F64, value: F64, levels: int) -> tuple[F64, F64]:
 
 def _nine_digits(values: F64) -> F64:
     return np.array([float(f"{value:.9g}") for value in values], np.float64)
+
+
+def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:
+    """What a model keeps of the stack that it was fitted to; ``notes`` come after the stack's."""
+    return Metadata(
+        lights=stack.lights,
+        encoding=stack.encoding,
+        icc=stack.icc,
+        pixel_size_mm=stack.pixel_size_mm,
+        xmp=stack.xmp,
+        notes=(*stack.notes, *notes),
+    )
 
 
 def encode(

@@ -13,9 +13,9 @@ from drti_core.codec import Codec, Progress, no_progress
 from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, Terms
 from drti_core.errors import FormatError, OptionError
-from drti_core.fitting import SAMPLE, choose_ridge, encode, least_squares
+from drti_core.fitting import SAMPLE, choose_ridge, encode, least_squares, metadata_of
 from drti_core.lights import F32, F64
-from drti_core.model import Metadata, RelightableModel, StoredModel
+from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
 
 Colorspace = Literal["rgb", "lrgb", "ycc"]
@@ -93,7 +93,7 @@ class TermsCodec(Codec):
         sample = stack.sample(SAMPLE, seed=0)
         ridge = choose_ridge(design, sample) if self.ridge is None else self.ridge
         operator, rank = least_squares(design, ridge)
-        notes = list(stack.notes)
+        notes = []
         if rank < basis.terms:
             notes.append(
                 f"the {len(stack.lights)} lights determine only {rank} of {basis.terms} terms; "
@@ -117,14 +117,7 @@ class TermsCodec(Codec):
             planes=planes,
             basis=basis,
             colorspace=self.colorspace,
-            metadata=Metadata(
-                lights=stack.lights,
-                encoding=stack.encoding,
-                icc=stack.icc,
-                pixel_size_mm=stack.pixel_size_mm,
-                xmp=stack.xmp,
-                notes=tuple(notes),
-            ),
+            metadata=metadata_of(stack, notes),
         )
 
     def restore(self, stored: StoredModel) -> TermsModel:

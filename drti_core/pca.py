@@ -19,9 +19,9 @@ from drti_core.codec import Codec, Progress, no_progress
 from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, LightFunction
 from drti_core.errors import FitError, FormatError, OptionError
-from drti_core.fitting import SAMPLE, encode
+from drti_core.fitting import SAMPLE, encode, metadata_of
 from drti_core.lights import F32, F64, LightDirections
-from drti_core.model import Metadata, RelightableModel, StoredModel
+from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
 
 Colorspace = Literal["mrgb", "mycc"]
@@ -204,14 +204,7 @@ class PcaCodec(Codec):
             tables=tables,
             colorspace=self.colorspace,
             yccplanes=counts if self.colorspace == "mycc" else None,
-            metadata=Metadata(
-                lights=stack.lights,
-                encoding=stack.encoding,
-                icc=stack.icc,
-                pixel_size_mm=stack.pixel_size_mm,
-                xmp=stack.xmp,
-                notes=(*stack.notes, *interpolation.notes),
-            ),
+            metadata=metadata_of(stack, interpolation.notes),
         )
 
     @abstractmethod
