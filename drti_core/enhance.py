@@ -20,13 +20,17 @@ from drti_core.colour import LUMA
 from drti_core.errors import OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.model import RelightableModel
-from drti_core.normals import biquadratic, brightest, normals, ring
+from drti_core.normals import biquadratic, brightest, normals, ptm_coefficients, ring
 from drti_core.planes import Window
 from drti_core.relighting import Render, relit
 
 #: A Gaussian is cut at so many standard deviations.
 _REACH = 3.0
 _MAX_RADIUS = 100.0
+#: Luminance below which a pixel counts as black.
+_DARK = 0.1
+#: The luminance of a model that is no PTM grows at most by this factor.
+_MOST = 4.0
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ class Specular(Enhancement):
 
     A highlight of the normals n that the model tells, h being the half vector between light and
     camera (Malzbender et al. 2001, section 5.1; Blinn 1977). S is the picture's luminance over
-    the pixel's largest under five lights, so that shadows stay dark and dark materials shine too.
+    the pixel's largest under five lights (at least 0.1, or the noise of black cloth would shine),
+    so that shadows stay dark and dark materials shine too.
 
     Args:
         ks: of the highlight, 0 or more.
@@ -81,7 +86,7 @@ class Specular(Enhancement):
         half = light.xyz[0] + np.array([0, 0, 1], np.float32)
         half /= max(float(np.linalg.norm(half)), 1e-6)
         near = np.maximum(normals(model, window) @ half, 0) ** np.float32(self.exponent)
-        share = np.clip(shown @ LUMA / np.maximum(_albedo(model, window) @ LUMA, 1e-3), 0, 1)
+        share = np.clip(shown @ LUMA / np.maximum(_albedo(model, window) @ LUMA, _DARK), 0, 1)
         return np.asarray(self.kd * shown + (self.ks * share * near)[..., None], np.float32)
 
 
@@ -92,8 +97,9 @@ class DiffuseGain(Enhancement):
     Malzbender et al. (2001) scale the second derivatives of the biquadratic by the
     gain and leave value and slope where the light is the normal n. That is adding
     ``(gain - 1) · ½ (l - n)ᵀ H (l - n)``, H being the second derivatives and l, n points of the
-    disk: exact for a PTM. Of other models H and n are those of the biquadratic fitted to what they
-    show under 25 lights, and their own picture is kept below it.
+    disk: exact for a PTM. Of other models H and n are those of the biquadratic fitted to the
+    luminance that they show under 25 lights, and their picture is multiplied so that its luminance
+    changes by this much (to 0..4 times), which keeps its hues.
 
     Args:
         gain: 1 changes nothing; 0..20.
@@ -110,12 +116,20 @@ class DiffuseGain(Enhancement):
     ) -> F32:
         """See :class:`Enhancement`."""
         c = biquadratic(model, window)
-        n = brightest(np.tensordot(c, LUMA, axes=(1, 0)).astype(np.float32))
-        x, y = (light.xyz[0, :2] - n[:, :2]).T
-        bend = c[..., 3] * (x * x)[:, None] + c[..., 4] * (x * y)[:, None]
-        bend += c[..., 5] * (y * y)[:, None]
+        luma = np.tensordot(c, LUMA, axes=(1, 0)).astype(np.float32)
+        x, y = (light.xyz[0, :2] - brightest(luma)[:, :2]).T
         shown = picture(window)
-        return np.asarray(shown + (self.gain - 1) * bend.reshape(shown.shape), np.float32)
+        if ptm_coefficients(model, window) is None:
+            bend = (self.gain - 1) * _bend(luma, x, y).reshape(shown.shape[:2])
+            factor = 1 + bend / np.maximum(shown @ LUMA, 1e-3)
+            return np.asarray(shown * np.clip(factor, 0, _MOST)[..., None], np.float32)
+        bend = _bend(c, x[:, None], y[:, None]).reshape(shown.shape)
+        return np.asarray(shown + (self.gain - 1) * bend, np.float32)
+
+
+def _bend(c: F32, x: F32, y: F32) -> F32:
+    """Second-order part of biquadratics (..., 6) at distances x, y."""
+    return np.asarray(c[..., 3] * x * x + c[..., 4] * x * y + c[..., 5] * y * y)
 
 
 @dataclass(frozen=True)
@@ -158,8 +172,8 @@ class NormalUnsharp(Enhancement):
     """Unsharp masking of the normals: the shading of exaggerated normals in place of the old.
 
     Palma et al. (2010), Dynamic shading enhancement for reflectance transformation imaging:
-    n' = n + amount · (n - blur(n)), normalised. What is added is ``A · (max(0, n'·l) - max(0, n·l))``, A being the
-    pixel's largest value under five lights.
+    n' = n + amount · (n - blur(n)), normalised. What is added is
+    ``A · (max(0, n'·l) - max(0, n·l))``, A being the pixel's largest value under five lights.
 
     Args:
         amount: 0 changes nothing; 0..20.

@@ -10,6 +10,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.describe import describe
+from drti_core.plots import plot_file
 
 
 def info(
@@ -18,9 +19,16 @@ def info(
     reader: Annotated[
         str | None, typer.Option(help="Reader to use, with options: rti:legacy_hshfitter=true.")
     ] = None,
+    plot: Annotated[
+        Path | None,
+        typer.Option(help="Draw the lights and the planes' histograms: .png, .jpg or .tif."),
+    ] = None,
+    overwrite: console.Overwrite = False,
 ) -> None:
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
     found = describe(path, reader=reader)
+    if plot is not None:
+        plot_file(path, plot, reader=reader, overwrite=overwrite)
     if json:
         console.say_json(found.as_dict())
         return
@@ -44,6 +52,8 @@ def info(
         ]
         console.say_table(("plane", "scale", "bias", "range"), rows)
     console.say_notes(found.notes)
+    if plot is not None:
+        console.say(f"wrote {plot}")
 
 
 def _text(value: Any) -> str:
