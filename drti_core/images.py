@@ -309,7 +309,7 @@ def _streamed(path: Path) -> Callable[[Window], Array] | None:
     try:
         # libvips caches pictures by name: revalidate, since the file may have been replaced.
         image = pyvips.Image.new_from_file(
-            str(path), access="sequential", fail_on="truncated", revalidate=True
+            os.fsencode(path), access="sequential", fail_on="truncated", revalidate=True
         )
     except pyvips.Error as error:
         raise OSError(str(error).strip()) from error

@@ -341,7 +341,8 @@ def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]
     # A JPEG's warnings are damage, but for some; a TIFF's may be no more than unknown tags.
     for fail_on in ("warning", "error") if info.format == "jpeg" else ("error",):
         try:
-            image = load(str(info.path), access="sequential", fail_on=fail_on)
+            # Bytes: a file name may hold what is no text.
+            image = load(os.fsencode(info.path), access="sequential", fail_on=fail_on)
             return save(_vips_prepare(image, info, window))
         except vips.Error as error:
             reason = str(error).strip()

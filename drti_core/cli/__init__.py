@@ -23,8 +23,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     from drti_core.cli.app import app
 
     # A file name may hold what the terminal's encoding cannot express.
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(args=None if argv is None else list(argv), prog_name="drti")
     except SystemExit as end:
