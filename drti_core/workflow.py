@@ -11,7 +11,16 @@ from typing import Any
 import numpy as np
 
 from drti_core import files, registry
-from drti_core.codec import Codec, Progress, Writer, no_progress, part_of, with_options
+from drti_core.codec import (
+    Codec,
+    ExportReport,
+    Progress,
+    Writer,
+    no_progress,
+    parse_spec,
+    part_of,
+    with_options,
+)
 from drti_core.describe import size_of
 from drti_core.errors import FitError, OptionError, UnsupportedFormatError
 from drti_core.formats.dome import read_dome
@@ -149,6 +158,37 @@ def conversion_writer(
     """
     chosen = with_options(registry.find_writer(target, writer), writer_options or {})
     return FolderWriter(quality=100, max_error=1) if chosen == FolderWriter() else chosen
+
+
+def export_file(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    exporter: str,
+    options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Write a model for another runtime.
+
+    Args:
+        source: a model.
+        output: a file or folder, as the exporter needs.
+        exporter: its id, with options (``"onnx:form=image"``).
+        options: more of them.
+        reader: id of the reader, with options.
+        overwrite: replace an output that exists.
+
+    Raises:
+        PluginError: no such exporter.
+        UnsupportedDecoderError: it cannot express this model; nothing was written.
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    name, own = parse_spec(exporter)
+    chosen = with_options(registry.registry().exporters.get(name), {**own, **(options or {})})
+    target = files.check_output(output, overwrite)
+    model = registry.open_model(source, reader=reader)
+    return chosen.export(model, target, overwrite=overwrite)
 
 
 def read_lights(path: str | os.PathLike[str]) -> LightDirections:

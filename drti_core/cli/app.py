@@ -16,6 +16,7 @@ from drti_core.cli import (
     convert,
     demo,
     evaluate,
+    export,
     fit,
     info,
     normals,
@@ -88,6 +89,7 @@ app.command("convert")(convert.convert)
 app.command("relight")(relight.relight)
 app.command("normals")(normals.normals)
 app.command("evaluate")(evaluate.evaluate)
+app.command("export")(export.export)
 app.command("plugins")(plugins.plugins)
 app.command("demo")(demo.demo)
 app.add_typer(benchmark.app, name="benchmark")

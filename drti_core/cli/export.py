@@ -1,0 +1,37 @@
+"""``drti export``: a model → a file for another runtime."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from drti_core.cli import console
+from drti_core.describe import size_of
+from drti_core.workflow import export_file
+
+
+def export(
+    model: Annotated[Path, typer.Argument(help="A model: .ptm, .rti or a folder.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="File or folder to write.")],
+    to: Annotated[str, typer.Option(help="Exporter: onnx; with options: onnx:form=image.")],
+    option: console.Options = None,
+    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    overwrite: console.Overwrite = False,
+) -> None:
+    """Write a model for another runtime, and measure how far that is from drti's own pixels."""
+    report = export_file(
+        model,
+        out,
+        exporter=to,
+        options=console.parse_options(option),
+        reader=reader,
+        overwrite=overwrite,
+    )
+    for file in report.files:
+        console.say(f"wrote {file} ({console.size_text(size_of(file))})")
+    if report.max_abs_error is not None:
+        levels = 255 * report.max_abs_error
+        console.say(f"largest difference from the reference: {levels:.3g} of 255")
+    console.say_notes(report.notes)

@@ -1,0 +1,183 @@
+"""Any model as ONNX: one graph, two stages, or a whole image; see :mod:`drti_core.runtime.graph`.
+
+========= ==================================================================
+decoder   ``OUT.onnx``: the decoder; the caller brings the codes
+stages    a folder with ``light.onnx`` and ``pixel.onnx``
+image     ``OUT.onnx``: the codes too; beyond ``external_over`` in ``OUT.onnx.data``
+========= ==================================================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from drti_core import files
+from drti_core.codec import Exporter, ExportReport
+from drti_core.errors import OptionError
+from drti_core.model import RelightableModel
+from drti_core.planes import Planes
+from drti_core.runtime import graph as graphs
+from drti_exporters.onnx import measure
+
+#: The two files of the form ``stages``.
+STAGES = ("light.onnx", "pixel.onnx")
+
+
+@dataclass(frozen=True)
+class OnnxExporter(Exporter):
+    """Every dense chain in three forms.
+
+    Args:
+        form: ``decoder``, ``stages`` or ``image``.
+        output: ``uint8`` (rounded, clipped) or ``float32`` (nominally 0..1).
+        external_over: with ``image``: codes of more bytes lie beside the graph. A protobuf ends
+            at 2 GB.
+    """
+
+    exporter_id = "onnx"
+    summary = "ONNX: for ONNX Runtime and whatever else reads it (decoder, stages or image)"
+
+    form: Literal["decoder", "stages", "image"] = "decoder"
+    output: Literal["uint8", "float32"] = "uint8"
+    external_over: int = 1_900_000_000
+
+    def export(
+        self, model: RelightableModel, out: Path, *, overwrite: bool = False
+    ) -> ExportReport:
+        """Write the model; see :meth:`Exporter.export`.
+
+        ``max_abs_error`` is measured on what was written, at 20 lights, against ``decode``; of
+        ``uint8`` it holds the rounding.
+
+        Raises:
+            OptionError: ``out`` has not the ending of this form.
+            UnsupportedDecoderError: a part of the decoder has no graph.
+            OutputExistsError: ``out`` exists and ``overwrite`` is false.
+        """
+        out = Path(out)
+        self._check(out)
+        files.check_output(out, overwrite)
+        if self.form == "stages":
+            return self._export_stages(model, out, overwrite)
+        if self.form == "image":
+            return self._export_image(model, out, overwrite)
+        return self._export_decoder(model, out, overwrite)
+
+    def _check(self, out: Path) -> None:
+        if self.form not in ("decoder", "stages", "image") or self.external_over < 0:
+            raise OptionError(
+                f"form {self.form!r}, external_over {self.external_over}",
+                where="onnx",
+                expected="form decoder, stages or image, external_over 0 or more",
+            )
+        if self.output not in ("uint8", "float32"):
+            raise OptionError(f"output {self.output!r}", where="onnx", expected="uint8 or float32")
+        if (out.suffix.lower() == ".onnx") == (self.form == "stages"):
+            raise OptionError(
+                f"the ending {out.suffix!r} for the form {self.form}",
+                where=str(out),
+                expected="a folder's name" if self.form == "stages" else ".onnx",
+            )
+
+    def _export_decoder(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+        made = graphs.decoder_graph(
+            model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
+        )
+        with files.atomic_file(out, overwrite=over) as temporary:
+            _write(made, temporary)
+            error = measure.of_decoder(temporary, model, self.output)
+        return ExportReport((out,), error)
+
+    def _export_stages(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+        _check_replaceable(out)
+        made = graphs.stage_graphs(
+            model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
+        )
+        with files.atomic_folder(out, overwrite=over) as folder:
+            for name, graph in zip(STAGES, (made.light, made.pixel), strict=True):
+                _write(graph, folder / name)
+            error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model, self.output)
+        return ExportReport(tuple(out / name for name in STAGES), error)
+
+    def _export_image(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+        planes = model.planes
+        size = 0 if planes is None else planes.codes.nbytes
+        beside = out.with_name(f"{out.name}.data") if size > self.external_over else None
+        if beside is not None:
+            files.check_output(beside, over)
+        made = graphs.image_graph(
+            model.decoder(),
+            planes,
+            model.shape,
+            output=self.output,
+            metadata=_metadata(model),
+            external=None if beside is None else beside.name,
+        )
+        notes: tuple[str, ...] = ()
+        with (
+            files.atomic_file(out, overwrite=over) as temporary,
+            _codes_beside(beside, planes, over),
+        ):
+            _write(made, temporary)
+            if model.shape[0] * model.shape[1] <= measure.MOST_PIXELS:
+                error = measure.of_image(temporary, model, self.output)
+            else:
+                part = measure.crop(model)
+                made = graphs.image_graph(
+                    part.decoder(), part.planes, part.shape, output=self.output
+                )
+                error = measure.of_image(graphs.to_bytes(made), part, self.output)
+                height, width = part.shape
+                notes = (f"max_abs_error is that of the graph of a {width}x{height} part",)
+        return ExportReport((out,) if beside is None else (out, beside), error, notes)
+
+
+@contextmanager
+def _codes_beside(path: Path | None, planes: Planes | None, overwrite: bool) -> Iterator[None]:
+    """The codes in a file of their own; gone again if what follows fails."""
+    if path is None or planes is None:
+        yield
+        return
+    new = not path.exists()
+    with files.atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+        for rows in graphs.code_rows(planes):
+            stream.write(rows)
+    try:
+        yield
+    except BaseException:
+        if new:
+            path.unlink(missing_ok=True)
+        raise
+
+
+def _write(graph: Any, path: Path) -> None:
+    """Write a graph and check the file, shapes included."""
+    from onnx import checker
+
+    path.write_bytes(graphs.to_bytes(graph))
+    checker.check_model(str(path), full_check=True)
+
+
+def _metadata(model: RelightableModel) -> dict[str, str]:
+    return graphs.describe(model.codec_id, model.metadata.encoding, model.shape)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Replacing a folder removes it: refuse where it holds anything else.
+
+    Raises:
+        OptionError: it does.
+    """
+    if out.is_dir():
+        others = sorted(path.name for path in out.iterdir() if path.name not in STAGES)
+        if others:
+            raise OptionError(
+                f"holds {others[0]!r}", where=str(out), expected=f"{' and '.join(STAGES)} only"
+            )
+
+
+EXPORTER = OnnxExporter()
