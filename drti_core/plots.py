@@ -118,6 +118,7 @@ def plot_lights(lights: LightDirections) -> RGB:
     for elevation in range(0, 90, 15):
         # Between two spokes, where no other line runs.
         turn, r = np.radians(-75), float(np.cos(np.radians(elevation)))
+        r += {0: 0.03, 15: -0.03}.get(elevation, 0)  # these two rings are close
         text = at(r * float(np.cos(turn)), r * float(np.sin(turn)))
         draw.text(text, f"{elevation}°", _FAINT, tiny, anchor="mm")
     xyz = lights.xyz.astype(np.float64)
@@ -180,7 +181,7 @@ def _cell(draw: Any, left: int, top: int, name: str, shares: F64, low: float, hi
     draw.text((left, top), name, _INK, small)
     ends = (float(shares[0]), float(shares[-1]))
     for share, x, anchor in ((ends[0], left, "la"), (ends[1], left + width, "ra")):
-        text = f"{low if x == left else high:.4g}"
+        text = f"{(low if x == left else high) + 0.0:.4g}"
         draw.text((x, base + 4), text, _FAINT, tiny, anchor=anchor)
         if share > 1e-3:
             mark = left + 70 if x == left else left + width

@@ -11,7 +11,11 @@ import typer
 from drti_core.benchmark import benchmark_fit
 from drti_core.cli import console
 from drti_core.demo import make_stack, write_stack
+from drti_core.environment_benchmark import benchmark_environment
 from drti_core.errors import OptionError
+from drti_core.planes import Window
+from drti_core.registry import codec as get_codec
+from drti_core.registry import open_model
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure what things cost.")
 
@@ -77,4 +81,53 @@ def fit(
         for cost in costs
     ]
     headings = ("codec", "stack", "CPU s", "wall s", "peak MB", "output MB")
+    console.say_table(headings, rows)
+
+
+@app.command("environment")
+def environment(
+    model: Annotated[
+        Path | None, typer.Argument(help="Model; by default ptm, hsh and rbf of the demo.")
+    ] = None,
+    size: Annotated[
+        str, typer.Option(metavar="WxH", help="Of the demo, or of the part of the model.")
+    ] = "160x120",
+    json: console.Json = False,
+) -> None:
+    """Relight by 10,000 lights: averaged weights against one light after another."""
+    height, width = console.parse_size(size)
+    window = None
+    if model is None:
+        stack = make_stack((height, width))
+        models = [get_codec(name).fit(stack) for name in ("ptm", "hsh", "rbf")]
+    else:
+        models = [open_model(model)]
+        height, width = min(height, models[0].shape[0]), min(width, models[0].shape[1])
+        window = Window(0, 0, height, width)
+    with console.progress_bar() as progress:
+        costs = [benchmark_environment(item, window=window, progress=progress) for item in models]
+    if json:
+        console.say_json([cost.as_dict() for cost in costs])
+        return
+    rows = [
+        [
+            cost.codec,
+            f"{cost.width}x{cost.height}",
+            str(cost.lights),
+            console.number(1000 * cost.averaged_seconds, 1),
+            console.number(cost.sum_seconds, 2),
+            console.number(cost.speedup, 0),
+            console.number(cost.largest_difference, 4),
+        ]
+        for cost in costs
+    ]
+    headings = (
+        "codec",
+        "picture",
+        "lights",
+        "averaged ms",
+        "sum s",
+        "times faster",
+        "grey levels off",
+    )
     console.say_table(headings, rows)
