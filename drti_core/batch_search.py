@@ -128,7 +128,7 @@ class Search:
             if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
         elif self.lights:
-            if reader.reader_id == "lp":
+            if reader.reader_id in ("lp", "dome"):
                 yield Found(path)
         elif reader.reads == "stack":
             yield Found(path, f"{path}: photographs, no model; fit them: drti fit", ignored=True)

@@ -124,6 +124,8 @@ def test_every_verb(kind, name, stack, run, tmp_path):
     assert f"wrote {shown(name)}.png\n" in good(
         "relight", "--light", "0.2,0.1", f"--output={name}.png", "--", web
     )
+    for source, picture in ((web, f"n {name}.png"), (relative, f"s {name}.tif")):
+        assert f"wrote {shown(picture)}" in good("normals", f"--output={picture}", "--", source)
     good("relight", f"--lights={relative}", f"--output={name}.tif", "--", ptm)
     numbered = [tmp_path / f"{name}-{number + 1:02}.tif" for number in range(COUNT)]
     assert all(path.exists() for path in numbered)
