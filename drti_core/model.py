@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -53,6 +54,9 @@ class StoredModel:
         planes: the coefficient planes, or None for a codec without planes.
         arrays: named arrays of the codec (tables, weights).
         metadata: see :class:`Metadata`.
+        decoder: the same as data, for a writer that keeps it; None where it is not known.
+        graph: a file that holds the decoder as ONNX (form ``decoder``), as far as a reader found
+            one: what relights the model where its codec is not installed.
     """
 
     config: Mapping[str, Any]
@@ -60,6 +64,8 @@ class StoredModel:
     planes: Planes | None = None
     arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
     metadata: Metadata = field(default_factory=Metadata)
+    decoder: Decoder | None = None
+    graph: Path | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -95,7 +101,14 @@ class RelightableModel(ABC):
 
     def stored(self) -> StoredModel:
         """What a writer stores, and what the codec's ``restore`` takes."""
-        return StoredModel(self.config(), self.shape, self.planes, self.arrays(), self.metadata)
+        return StoredModel(
+            self.config(),
+            self.shape,
+            self.planes,
+            self.arrays(),
+            self.metadata,
+            decoder=self.decoder(),
+        )
 
     def with_metadata(self, **changes: Any) -> Self:
         """The same model with some fields of its metadata changed."""
