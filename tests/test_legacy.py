@@ -656,6 +656,25 @@ def test_numbers_that_overflow(tmp_path: Path) -> None:
     )
 
 
+def test_signalling_nan_is_refused_without_a_warning(tmp_path: Path) -> None:
+    body, low, high = old(4)
+    signalling = bytes.fromhex("010080ff")
+    whole = hsh(body, low, high)
+    path = tmp_path / "a.hsh"
+    path.write_bytes(whole[:25] + signalling + whole[29:])
+    with pytest.raises(FormatError) as error:
+        read(path)
+    assert str(error.value) == (f"{path}, at byte 25: low nan of term 0; expected a finite number")
+    path = tmp_path / "a.rti"
+    content = four_terms()[0]
+    path.write_bytes(content[:22] + signalling + content[26:])
+    with pytest.raises(FormatError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"{path}, at byte 22: scale nan of term 0; expected a finite number"
+    )
+
+
 def test_png_chunk_beyond_the_file(tmp_path: Path) -> None:
     """Pillow would allocate what it claims."""
     planes, info = lrgb_fit()

@@ -87,15 +87,17 @@ def read_header(file: BinaryIO, path: Path) -> OldHeader | None:
             if actual < expected
             else "Bytes were added, or the header was altered.",
         )
-    table = np.frombuffer(file.read(8 * terms), "<f4").astype(np.float64)
-    wrong = np.flatnonzero(~np.isfinite(table))
+    raw_table = np.frombuffer(file.read(8 * terms), "<f4")
+    wrong = np.flatnonzero(~np.isfinite(raw_table))
     if len(wrong):
         place = int(wrong[0])
         raise FormatError(
-            f"{'low' if place < terms else 'high'} {table[place]} of term {place % terms}",
+            f"{'low' if place < terms else 'high'} {raw_table[place]} of term {place % terms}",
             where=f"{path}, at byte {start + _SIZES.size + 4 * place}",
             expected="a finite number",
         )
+    # (A signalling NaN would warn when it is converted.)
+    table = raw_table.astype(np.float64)
     low, high = table[:terms], table[terms:]
     return OldHeader((height, width), high - low, low, tuple(comments))
 

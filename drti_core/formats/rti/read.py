@@ -227,14 +227,15 @@ def _is_relights_four(header: TextHeader, shape: tuple[int, int]) -> bool:
 def _tables(file: BinaryIO, terms: int, path: Path) -> tuple[F64, F64]:
     """Scales and biases, (terms,) each."""
     start = file.tell()
-    table = np.frombuffer(file.read(8 * terms), "<f4").astype(np.float64)
-    if not np.isfinite(table).all():
-        place = int(np.flatnonzero(~np.isfinite(table))[0])
+    raw = np.frombuffer(file.read(8 * terms), "<f4")
+    if not np.isfinite(raw).all():
+        place = int(np.flatnonzero(~np.isfinite(raw))[0])
         raise FormatError(
-            f"{'scale' if place < terms else 'bias'} {table[place]} of term {place % terms}",
+            f"{'scale' if place < terms else 'bias'} {raw[place]} of term {place % terms}",
             where=f"{path}, at byte {start + 4 * place}",
             expected="a finite number",
         )
+    table = raw.astype(np.float64)
     return table[:terms], table[terms:]
 
 
