@@ -153,8 +153,9 @@ def rbf_weights(lights: LightDirections, centres: LightDirections, sigma: float)
 
 def squared_distances(a: LightDirections, b: LightDirections) -> F64:
     """(len(a), len(b)) squared distances between unit vectors, 0..4."""
-    difference = a.xyz[:, None].astype(np.float64) - b.xyz[None].astype(np.float64)
-    return np.asarray(np.sum(difference**2, axis=2))
+    from_xyz, to_xyz = a.xyz.astype(np.float64).T, b.xyz.astype(np.float64).T
+    x, y, z = from_xyz[:, :, None] - to_xyz[:, None]
+    return np.asarray(x * x + y * y + z * z)
 
 
 def rbf_shares(exponents: F64) -> F64:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from drti_core.colour import LUMA, linear_to_srgb, srgb_to_linear
-from drti_core.decoder import Decoder, LightFunction, evaluate
+from drti_core.decoder import Decoder, Grid, LightFunction, Rbf, Terms, evaluate
 from drti_core.environment_maps import Environment
 from drti_core.errors import OptionError
 from drti_core.lights import F32, F64, LightDirections
@@ -88,8 +88,13 @@ def averaged(decoder: Decoder, environment: Environment) -> Decoder:
     power = np.zeros(3)
     for xyz, weights in environment.power():
         lights = LightDirections(xyz.astype(np.float32))
+        basis: dict[object, F64] = {}
         for function, total in zip(functions, sums, strict=True):
-            total += weights.T @ function.weights(lights)
+            key = _same_basis(function)
+            if key not in basis:
+                basis[key] = function.weights(lights)
+            # Not by BLAS, whose threads cost more than such a thin product.
+            total += np.einsum("nc,nk->ck", weights, basis[key])
         power += weights.sum(axis=0)
 
     def constant(value: F32 | LightFunction) -> F32:
@@ -101,6 +106,19 @@ def averaged(decoder: Decoder, environment: Environment) -> Decoder:
 
     fixed = replace(layer, weight=constant(layer.weight), bias=constant(layer.bias))
     return replace(decoder, layers=(fixed,))
+
+
+def _same_basis(function: LightFunction) -> object:
+    """Equal for functions whose weights are the same under any light."""
+    match function:
+        case Terms():
+            return function.basis
+        case Rbf():
+            return id(function.centres), function.sigma
+        case Grid():
+            return function.resolution
+        case _:
+            return id(function)
 
 
 def sampled(environment: Environment, count: int, seed: int = 0) -> WeightedLights:
