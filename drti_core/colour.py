@@ -40,9 +40,7 @@ RGB_TO_YCC: F32 = np.array(
 )
 
 #: Its inverse.
-YCC_TO_RGB: F32 = np.array(
-    [[1.0, 0.5, -0.5], [1.0, 0.0, 0.5], [1.0, -0.5, -0.5]], dtype=np.float32
-)
+YCC_TO_RGB: F32 = np.array([[1.0, 0.5, -0.5], [1.0, 0.0, 0.5], [1.0, -0.5, -0.5]], dtype=np.float32)
 
 #: Rec. 709 luminance of linear r, g, b; used as luma on encoded values as well.
 LUMA: F32 = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
