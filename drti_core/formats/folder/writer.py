@@ -14,12 +14,20 @@ import numpy.typing as npt
 
 from drti_core import files, images, scratch, strict_json
 from drti_core.codec import Writer
-from drti_core.errors import DrtiError, OptionError, UnsupportedFormatError
+from drti_core.errors import (
+    DrtiError,
+    OptionError,
+    UnsupportedDecoderError,
+    UnsupportedFormatError,
+)
 from drti_core.formats.folder import tarzoom
 from drti_core.model import StoredModel
 from drti_core.planes import Codes
+from drti_core.runtime.graph import decoder_graph, describe, to_bytes
 from drti_core.strict_json import nine_digits
 
+#: The decoder as ONNX: relights the folder where its codec is not installed.
+GRAPH = "decoder.onnx"
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
 #: Arrays that info.json itself holds.
@@ -82,23 +90,36 @@ class FolderWriter(Writer):
         if reason is not None:
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
         extra = _extra_arrays(stored)
+        graph, notes = _graph(stored)
         with files.atomic_folder(path, overwrite=overwrite) as folder:
             if stored.planes is not None:
                 self._write_planes(stored, stored.planes.codes, folder)
                 if self.image == "jpg" and self.max_error is not None:
                     extra |= _corrections(stored.planes.codes, folder, self.max_error)
-            (folder / "info.json").write_bytes(self._info(stored, extra))
+            (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None))
+            if graph is not None:
+                (folder / GRAPH).write_bytes(graph)
             if extra:
                 from safetensors.numpy import save_file
 
                 save_file(extra, folder / "arrays.safetensors")
         if stored.planes is None or self.image == "png" or self.max_error == 0:
-            return ()
+            return notes
         change = "a little" if self.max_error is None else f"by up to {self.max_error} of 255"
-        return (f"the planes are JPEGs of quality {self.quality}, which changes them {change}",)
+        return (
+            *notes,
+            f"the planes are JPEGs of quality {self.quality}, which changes them {change}",
+        )
 
-    def _info(self, stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> bytes:
-        """The text of info.json; ``extra`` are the arrays that are stored apart.
+    def _info(
+        self, stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]], graph: bool = False
+    ) -> bytes:
+        """The text of info.json.
+
+        Args:
+            stored: the model.
+            extra: the arrays that are stored apart.
+            graph: whether decoder.onnx is written.
 
         Raises:
             DrtiError: a part is missing, does not fit the others or is not finite.
@@ -145,6 +166,8 @@ class FolderWriter(Writer):
         material["bias"] = nine_digits([] if planes is None else planes.bias)
         info["materials"] = [material]
         info["drti"] = _own(stored, extra)
+        if graph:
+            info["drti"]["decoder"] = GRAPH
         if self.layout != "image" and metadata.icc and planes is not None:
             # Not in every tile, where a viewer would apply it to coefficients.
             info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
@@ -179,6 +202,18 @@ class FolderWriter(Writer):
                 images.write_png(path, rows, stored.shape, icc=icc)
             else:
                 images.write_png(path, rows, stored.shape, channels=1, bits=16, icc=icc)
+
+
+def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
+    """The decoder as ONNX, and why there is none."""
+    if stored.decoder is None:
+        return None, ()
+    metadata = describe(str(stored.config["codec"]), stored.metadata.encoding, stored.shape)
+    try:
+        made = decoder_graph(stored.decoder, stored.planes, metadata=metadata)
+    except UnsupportedDecoderError as error:
+        return None, (f"{GRAPH} is left out: {error}",)
+    return to_bytes(made), ()
 
 
 def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
