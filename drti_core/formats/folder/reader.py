@@ -27,6 +27,8 @@ from drti_core.tiles import assemble, inside
 
 Arrays = dict[str, npt.NDArray[Any]]
 
+#: The decoder as ONNX.
+GRAPH = "decoder.onnx"
 #: Terms of the types whose planes are coefficients.
 _TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
 #: Types whose planes are principal components.
@@ -106,7 +108,7 @@ class FolderReader(Reader):
             comments=own.comments,
             notes=tuple(notes),
         )
-        return StoredModel(config, shape, planes, arrays, metadata)
+        return StoredModel(config, shape, planes, arrays, metadata, graph=own.graph(folder))
 
 
 @dataclass(frozen=True)
@@ -119,6 +121,7 @@ class _Own:
     comments: tuple[str, ...] = ()
     xmp: bytes | None = None
     icc: bytes | None = None
+    decoder: bool = False
 
     @staticmethod
     def read(info: Node) -> _Own:
@@ -137,7 +140,13 @@ class _Own:
             tuple(item.text() for item in node[name].items()) if name in node else ()
             for name in ("arrays", "comments")
         )
-        return _Own(config, bits, arrays, comments, xmp, icc)
+        decoder = "decoder" in node and bool(node["decoder"].choice(GRAPH))
+        return _Own(config, bits, arrays, comments, xmp, icc, decoder)
+
+    def graph(self, folder: Path) -> Path | None:
+        """The decoder as ONNX, if the folder holds it."""
+        path = inside(folder, GRAPH)
+        return path if self.decoder and path.is_file() else None
 
     def read_arrays(self, folder: Path) -> Arrays:
         """The arrays in arrays.safetensors, if there are any."""

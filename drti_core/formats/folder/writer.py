@@ -21,13 +21,12 @@ from drti_core.errors import (
     UnsupportedFormatError,
 )
 from drti_core.formats.folder import tarzoom
+from drti_core.formats.folder.reader import GRAPH
 from drti_core.model import StoredModel
 from drti_core.planes import Codes
 from drti_core.runtime.graph import decoder_graph, describe, to_bytes
 from drti_core.strict_json import nine_digits
 
-#: The decoder as ONNX: relights the folder where its codec is not installed.
-GRAPH = "decoder.onnx"
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
 #: Arrays that info.json itself holds.
