@@ -1,7 +1,8 @@
 """Runs command lines in forked children that are killed: imports are paid once.
 
 Reads lines of JSON: {"argv": [...], "delay": seconds or null, "rename": number or null,
-"two_steps": bool}. Answers each with {"status": ..., "seconds": ...}.
+"two_steps": bool, "after": [folder, number of outputs] or null}.
+Answers each with {"status": ..., "seconds": ...}.
 """
 
 from __future__ import annotations
@@ -50,6 +51,12 @@ def serve() -> None:
         process = os.fork()
         if process == 0:
             child(order)
+        if order["after"] is not None:
+            folder, count = order["after"]
+            while time.monotonic() - start < 30:
+                if len(list(Path(folder).glob("[!.]*"))) >= count:
+                    break
+                time.sleep(0.002)
         if order["delay"] is not None:
             time.sleep(order["delay"])
             if order.get("group"):
@@ -65,7 +72,11 @@ def serve() -> None:
 
 
 if __name__ == "__main__":
+    import onnx  # noqa: F401
+    import safetensors.numpy  # noqa: F401
+
     import drti_core.batch
+    import drti_core.cli.app
     import drti_core.registry
 
     drti_core.registry.registry().report()  # load every plugin
