@@ -18,6 +18,8 @@ from drti_core.errors import DrtiError, UnsupportedDecoderError
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.planes import Planes
 
+_MAX_F32 = float(np.finfo(np.float32).max)
+
 
 @dataclass(frozen=True, eq=False)
 class Quantisation:
@@ -151,13 +153,15 @@ def fold(decoder: Decoder, planes: Quantisation | None, peak: float = 1.0) -> Fo
         out = layer.omega if layer.activation == "sine" else 1.0
         if number == len(decoder.layers) - 1:
             out *= inside
-        weight = _affine(layer.weight, factor * out)
-        bias = _sum(_affine(layer.bias, out), _applied(layer.weight, offset * out))
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            weight = _affine(layer.weight, factor * out)
+            bias = _sum(_affine(layer.bias, out), _applied(layer.weight, offset * out))
         for part, name in ((weight, "weight"), (bias, "bias")):
             tables: list[Any] = [part.constant, *(function.table for function in part.functions)]
-            if not all(np.isfinite(table).all() for table in tables):
+            if not all((np.abs(table) <= _MAX_F32).all() for table in tables):  # also NaN
                 raise UnsupportedDecoderError(
-                    f"the {name} of layer {number} is not finite", expected="finite numbers"
+                    f"the {name} of layer {number} is not finite",
+                    expected=f"numbers up to {_MAX_F32:.3g}",
                 )
         layers.append(FoldedLayer(weight, bias, layer.activation))
         size = layer.weight.shape[0]
@@ -244,6 +248,4 @@ def _sum(one: Affine, other: Affine) -> Affine:
 
 
 def _with_table(function: LightFunction, table: Any) -> LightFunction:
-    with np.errstate(over="ignore"):
-        changed = np.asarray(table, np.float32)
-    return dataclasses.replace(function, table=changed)  # type: ignore[type-var]
+    return dataclasses.replace(function, table=np.asarray(table, np.float32))  # type: ignore[type-var]
