@@ -229,11 +229,17 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
 
 @functools.cache
 def libvips() -> Any | None:
-    """The module pyvips, or None where it or its library is not installed."""
+    """The module pyvips, or None where it or its library is not installed.
+
+    Its warnings are silenced: pyvips hands each to Python in a thread of libvips' own, where the
+    collector may free an image that the thread works on, which ends the process.
+    """
+    os.environ.setdefault("VIPS_WARNING", "0")  # libvips looks when it is loaded
     try:
         import pyvips
     except (ImportError, OSError):
         return None
+    getattr(pyvips, "_remove_log_handler", lambda: None)()
     return pyvips
 
 
