@@ -28,7 +28,7 @@ from drti_core.image_writers import (
     write_png,
     write_tiff,
 )
-from drti_core.photos import check_png
+from drti_core.photos import check_png, libvips
 from drti_core.planes import MAX_SIDE, Window, bands
 
 __all__ = [
@@ -302,23 +302,22 @@ def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
 
 def _streamed(path: Path) -> Callable[[Window], Array] | None:
     """Bands by libvips, or None where it is not installed."""
-    try:
-        import pyvips
-    except (ImportError, OSError):
+    vips = libvips()
+    if vips is None:
         return None
     try:
         # libvips caches pictures by name: revalidate, since the file may have been replaced.
-        image = pyvips.Image.new_from_file(
+        image = vips.Image.new_from_file(
             os.fsencode(path), access="sequential", fail_on="truncated", revalidate=True
         )
-    except pyvips.Error as error:
+    except vips.Error as error:
         raise OSError(str(error).strip()) from error
 
     def read(band: Window) -> Array:
         try:
             part = image.crop(0, band.y, image.width, band.height)
             array = np.asarray(part.numpy())
-        except pyvips.Error as error:
+        except vips.Error as error:
             raise OSError(str(error).strip()) from error
         return array[..., 0] if array.ndim == 3 and array.shape[2] == 1 else array
 
