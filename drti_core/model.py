@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -15,10 +15,9 @@ from drti_core.colour import Encoding as Encoding
 from drti_core.decoder import Decoder, evaluate
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
-from drti_core.planes import F32, Planes, Window, bands
-
-#: Pixels × lights × 3 values worked on at a time while relighting.
-_TILE_VALUES = 6 << 20
+from drti_core.planes import F32, Planes, Window
+from drti_core.runtime.kernels import Kind
+from drti_core.runtime.session import Relighter, Runtime
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,33 +136,80 @@ class RelightableModel(ABC):
         y = (np.arange(window.y, window.y + window.height) + 0.5) / self.shape[0]
         return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
 
-    def relight(self, lights: LightDirections, window: Window | None = None) -> F32:
-        """Relight a window (the whole image by default), band by band.
+    def relighter(
+        self,
+        lights: LightDirections,
+        *,
+        kind: Kind = "uint8",
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        threads: int | None = None,
+    ) -> Relighter:
+        """The model under some lights, to be asked for one window after another.
+
+        Args:
+            lights: L directions.
+            kind: ``uint8`` or ``float32`` pixels.
+            runtime: ``onnx`` (ONNX Runtime), ``numpy``, or ``auto``: the faster one.
+            providers: execution providers of ONNX Runtime, by its names or as ``cuda``,
+                ``coreml``, ``directml``, ``openvino``; given, they choose ONNX Runtime.
+            threads: at most so many; by default one for each core.
+
+        Raises:
+            OptionError: no such runtime, or an execution provider that is absent.
+            DrtiError: a weight of the decoder is not finite.
+        """
+        return Relighter(
+            self.decoder(),
+            self.planes,
+            self.shape,
+            lights,
+            kind=kind,
+            runtime=runtime,
+            providers=providers,
+            threads=threads,
+        )
+
+    def relight(
+        self,
+        lights: LightDirections,
+        window: Window | None = None,
+        *,
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        out: F32 | None = None,
+    ) -> F32:
+        """Relight a window (the whole image by default), tile by tile, on every core.
+
+        Args:
+            lights: L directions.
+            window: part of the image.
+            runtime: see :meth:`relighter`.
+            providers: likewise.
+            out: (L, h, w, 3) float32 to be filled; a new array by default.
 
         Returns:
             (L, h, w, 3) float32, nominally 0..1, not clipped. Any division into windows gives
             the same pixels.
 
         Raises:
-            DrtiError: the window is not inside the image.
+            OptionError: the window is not inside the image, or see :meth:`relighter`.
         """
-        window = (window or Window(0, 0, *self.shape)).check(self.shape)
-        out = np.empty((len(lights), window.height, window.width, 3), np.float32)
-        rows = max(1, _TILE_VALUES // (3 * window.width * len(lights)))
-        for band in bands((window.height, window.width), rows):
-            part = Window(window.y + band.y, window.x, band.height, band.width)
-            rgb = self.decode(self.features(part), self.coords(part), lights)
-            out[:, band.y : band.y + band.height] = rgb.reshape(len(lights), *part_shape(part), 3)
-        return out
+        relighter = self.relighter(lights, kind="float32", runtime=runtime, providers=providers)
+        return relighter.relight(window or Window(0, 0, *self.shape), out)
 
-    def relight_uint8(self, lights: LightDirections, window: Window | None = None) -> Any:
+    def relight_uint8(
+        self,
+        lights: LightDirections,
+        window: Window | None = None,
+        *,
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
         """Like :meth:`relight`, rounded and clipped to (L, h, w, 3) uint8."""
-        return to_uint8(self.relight(lights, window))
-
-
-def part_shape(window: Window) -> tuple[int, int]:
-    """(height, width) of a window."""
-    return window.height, window.width
+        relighter = self.relighter(lights, runtime=runtime, providers=providers)
+        return relighter.relight(window or Window(0, 0, *self.shape), out)
 
 
 def to_uint8(rgb: F32) -> npt.NDArray[np.uint8]:

@@ -29,16 +29,25 @@ class BrokenModel(PtmModel):
     def decode(self, features, coords, lights):
         rgb = super().decode(features, coords, lights)
         match self.fault:
-            case "window":
-                rgb += np.float32(1e-4) * features.mean()
-            case "lights":
-                rgb *= np.float32(1 + 1e-4 * len(lights))
             case "decoder":
                 rgb += np.float32(0.001)
             case "nan":
                 rgb[:, 0] = np.nan
             case "float64":
                 return rgb.astype(np.float64)
+        return rgb
+
+    def relight(self, lights, window=None, **options):
+        rgb = super().relight(lights, window, **options)
+        match self.fault:
+            case "window":
+                rgb += np.float32(1e-4) * rgb.mean()
+            case "lights":
+                rgb *= np.float32(1 + 1e-4 * len(lights))
+            case "nan":
+                rgb[:, 0] = np.nan
+            case "runtime":
+                rgb += np.float32(0.01)
         return rgb
 
     def config(self):
@@ -106,6 +115,7 @@ class Forgetful(BrokenCodec):
     ("fault", "test"),
     [
         ("window", "test_windows"),
+        ("runtime", "test_runtimes_agree"),
         ("lights", "test_lights_are_independent"),
         ("decoder", "test_decode_is_the_decoder"),
         ("nan", "test_pixels"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from functools import lru_cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import numpy as np
 import pytest
@@ -16,6 +16,7 @@ from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.planes import Planes, Window
+from drti_core.runtime.session import Runtime
 from drti_core.stack import ArrayStack, Stack
 from drti_core.testing.compare import metadata_changes, same_arrays, same_planes
 from drti_core.testing.stacks import dome, edge_stack, edge_stacks, make_stack, psnr
@@ -136,6 +137,14 @@ class CodecSuite:
         for window in windows:
             rows, columns = window.slices
             assert np.array_equal(model.relight(NEW_LIGHTS, window), whole[:, rows, columns])
+
+    def test_runtimes_agree(self, model: RelightableModel) -> None:
+        """Numpy's tiles and ONNX Runtime give what ``decode`` gives, within half a grey level."""
+        whole = Window(0, 0, *model.shape)
+        expected = model.decode(model.features(whole), model.coords(whole), NEW_LIGHTS)
+        for runtime in get_args(Runtime):
+            found = model.relight(NEW_LIGHTS, runtime=runtime).reshape(expected.shape)
+            assert np.abs(found - expected).max() <= 0.5 / 255, runtime
 
     def test_lights_are_independent(self, model: RelightableModel) -> None:
         """One light gives the very pixels that it gives among many."""

@@ -1,0 +1,222 @@
+"""Relighting whole windows: tiles, threads, and which runtime does the pixels."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import scratch
+from drti_core.decoder import Decoder
+from drti_core.errors import OptionError
+from drti_core.lights import F32, LightDirections
+from drti_core.planes import Planes, Window, bands
+from drti_core.runtime.fold import Quantisation, fold
+from drti_core.runtime.kernels import TILE, Kind, NumpyStage, OnnxStage, PixelStage
+
+Runtime = Literal["auto", "onnx", "numpy"]
+
+#: Pixels that a thread takes at a time.
+_JOB = 8 * TILE
+#: Multiply-adds of a whole image from which ONNX Runtime repays its start (0.3 s).
+_WORTH_ONNX = 1 << 30
+
+
+class Relighter:
+    """A decoder ready for some lights: the light stage is done, the pixels are asked for.
+
+    The choice of the runtime depends on the image, not on the window or the lights, so that any
+    division into windows gives the same pixels.
+
+    Args:
+        decoder: a dense chain, or what makes a pixel stage of another kind.
+        planes: its planes, or None.
+        shape: (H, W).
+        lights: L directions.
+        kind: ``uint8`` (rounded, clipped to 0..255) or ``float32`` (nominally 0..1, not clipped).
+        runtime: ``onnx``, ``numpy``, or the faster one: numpy for a single layer or a small image.
+        providers: execution providers of ONNX Runtime, see
+            :func:`~drti_core.runtime.kernels.providers_of`.
+        threads: at most so many; by default one for each core that this process may use.
+
+    Raises:
+        OptionError: no such runtime, or an execution provider that is absent.
+        DrtiError: a weight is not finite, or the inputs are not as wide as the decoder needs.
+    """
+
+    def __init__(
+        self,
+        decoder: Decoder | PixelStage,
+        planes: Planes | None,
+        shape: tuple[int, int],
+        lights: LightDirections,
+        *,
+        kind: Kind = "uint8",
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        threads: int | None = None,
+    ) -> None:
+        self.planes, self.shape, self.kind = planes, shape, kind
+        if isinstance(decoder, Decoder):
+            stage = _stage(decoder, planes, shape, kind, runtime, providers)
+        else:
+            stage = decoder
+        self.uses_coords = not isinstance(decoder, Decoder) or "coords" in decoder.inputs
+        self.kernels = [stage.under(light) for light in lights]
+        self.threads = threads or cores()
+
+    def relight(
+        self, window: Window, out: npt.NDArray[Any] | None = None, threads: int | None = None
+    ) -> npt.NDArray[Any]:
+        """Relight a window.
+
+        Args:
+            window: inside the image.
+            out: (L, h, w, 3) of the kind, filled and returned; a new array by default.
+            threads: fewer or more than the relighter's.
+
+        Raises:
+            OptionError: the window is not inside the image, or ``out`` does not fit.
+            DrtiError: a relit pixel is not a number.
+        """
+        window.check(self.shape)
+        out = self._buffer(window, out)
+        jobs = list(bands((window.height, window.width), max(1, _JOB // window.width)))
+        threads = min(threads or self.threads, len(jobs))
+        with one_blas_thread():
+            if threads == 1:
+                for job in jobs:
+                    self._band(window, job, out)
+            else:
+                with ThreadPoolExecutor(threads) as pool:
+                    list(pool.map(lambda job: self._band(window, job, out), jobs))
+        return out
+
+    def _buffer(self, window: Window, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
+        expected = (len(self.kernels), window.height, window.width, 3)
+        if out is None:
+            return np.empty(expected, self.kind)
+        if out.shape != expected or out.dtype != self.kind or not out.flags.writeable:
+            raise OptionError(
+                f"a buffer {out.dtype} of shape {out.shape}",
+                where="out",
+                expected=f"a writable one {self.kind} of shape {expected}",
+            )
+        return out
+
+    def _band(self, window: Window, band: Window, out: npt.NDArray[Any]) -> None:
+        """Some whole rows of a window, tile by tile."""
+        part = Window(window.y + band.y, window.x, band.height, band.width)
+        size = band.height * band.width
+        codes = coords = None
+        if self.planes is not None:
+            rows, columns = part.slices
+            codes = self.planes.codes[:, rows, columns].reshape(self.planes.count, size)
+        if self.uses_coords:
+            coords = _coords(part, self.shape)
+        targets = list(out[:, band.y : band.y + band.height])
+        flat = [
+            target.reshape(size, 3)
+            if target.flags.c_contiguous
+            else np.empty((size, 3), target.dtype)
+            for target in targets
+        ]
+        for start in range(0, size, TILE):
+            given = [_tile(values, start) for values in (codes, coords)]
+            count = min(TILE, size - start)
+            for kernel, pixels in zip(self.kernels, flat, strict=True):
+                rgb = kernel(*given)
+                for channel in range(3):
+                    pixels[start : start + count, channel] = rgb[channel, :count]
+        for target, pixels in zip(targets, flat, strict=True):
+            if not target.flags.c_contiguous:
+                target[...] = pixels.reshape(target.shape)
+        if self.planes is not None:
+            scratch.release(self.planes.codes)
+
+
+def _stage(
+    decoder: Decoder,
+    planes: Planes | None,
+    shape: tuple[int, int],
+    kind: Kind,
+    runtime: Runtime,
+    providers: Sequence[str],
+) -> PixelStage:
+    if runtime not in ("auto", "onnx", "numpy"):
+        raise OptionError(f"runtime {runtime!r}", expected="auto, onnx or numpy")
+    quantisation = None
+    if planes is not None and "planes" in decoder.inputs:
+        quantisation = Quantisation.of(planes)
+    folded = fold(decoder, quantisation, 255.0 if kind == "uint8" else 1.0)
+    products = sum(layer.weight.constant.size for layer in folded.layers)
+    worth = len(folded.layers) > 1 and products * shape[0] * shape[1] >= _WORTH_ONNX
+    if runtime == "onnx" or providers or (runtime == "auto" and worth):
+        return OnnxStage(folded, kind, providers)
+    return NumpyStage(folded, kind)
+
+
+def _tile(values: npt.NDArray[Any] | None, start: int) -> npt.NDArray[Any] | None:
+    """A contiguous tile from ``start``, the last one padded with zeros."""
+    if values is None:
+        return None
+    part = values[:, start : start + TILE]
+    if part.shape[1] == TILE:
+        return np.ascontiguousarray(part)
+    tile = np.zeros((len(values), TILE), values.dtype)
+    tile[:, : part.shape[1]] = part
+    return tile
+
+
+def _coords(window: Window, shape: tuple[int, int]) -> F32:
+    """(2, P) coordinates x, y of the pixels' centres, 0..1 over the image, y downwards."""
+    x = (np.arange(window.x, window.x + window.width) + 0.5) / shape[1]
+    y = (np.arange(window.y, window.y + window.height) + 0.5) / shape[0]
+    return np.stack(np.meshgrid(x, y)).reshape(2, -1).astype(np.float32)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@cache
+def _blas() -> Any:
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+_lock = threading.Lock()
+_inside = 0
+_limit: Any = None
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Matrix products on one core, as the tiles are spread over the cores already.
+
+    The limit holds for the process; it is lifted when the last thread leaves, which should be the
+    one that came first (OpenBLAS takes more threads from no other).
+    """
+    global _inside, _limit
+    with _lock:
+        if _inside == 0:
+            _limit = _blas().limit(limits=1, user_api="blas")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if _inside == 0:
+                _limit.restore_original_limits()

@@ -1,0 +1,234 @@
+"""Relighting by numpy and by ONNX Runtime: agreement, tiling, buffers, files, errors."""
+
+from __future__ import annotations
+
+import threading
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import drti_core as drti
+from drti_core import image_writers
+from drti_core.bases import Basis
+from drti_core.decoder import Decoder, Dense, Terms, evaluate
+from drti_core.errors import DrtiError, OptionError
+from drti_core.lights import LightDirections
+from drti_core.planes import Planes, Window
+from drti_core.runtime import kernels, session
+from drti_core.runtime.session import Relighter
+
+RNG = np.random.default_rng(3)
+#: 20 lights, the zenith and the horizon among them.
+LIGHTS = LightDirections.from_spherical(np.linspace(0, 350, 20), np.linspace(1, 90, 20))
+SHAPE = (50, 190)  # more than one tile
+
+
+def numbers(*shape, scale=0.3):
+    return (RNG.normal(size=shape) * scale).astype(np.float32)
+
+
+def planes(count, dtype=np.uint8):
+    codes = RNG.integers(0, np.iinfo(dtype).max + 1, (count, *SHAPE)).astype(dtype)
+    return Planes(codes, RNG.uniform(0.5, 2, count), RNG.uniform(0, 1, count))
+
+
+def affine(*shape):
+    return Terms(Basis("affine", 4), numbers(*shape, 4))
+
+
+def chain(activation, inputs, features, tint=None):
+    layers = (
+        Dense(affine(12, features), affine(12), activation, 2.0),
+        Dense(numbers(8, 12), numbers(8), activation, 2.0),
+        Dense(numbers(3, 8), numbers(3)),
+    )
+    return Decoder(inputs, layers, tint)
+
+
+CASES = {
+    **{a: (chain(a, ("planes",), 9), 9, np.uint8) for a in ("elu", "relu", "tanh", "sigmoid")},
+    "siren": (chain("sine", ("coords",), 2), 0, np.uint8),
+    "both inputs": (chain("elu", ("coords", "planes"), 7), 5, np.uint8),
+    "16 bits": (chain("elu", ("planes",), 9), 9, np.uint16),
+    "tint": (chain("elu", ("planes",), 9, slice(0, 3)), 9, np.uint8),
+    "one layer": (Decoder(("planes",), (Dense(affine(3, 6), affine(3)),)), 6, np.uint8),
+    "ends in elu": (Decoder(("planes",), (Dense(affine(3, 6), numbers(3), "elu"),)), 6, np.uint8),
+}
+
+
+def reference(decoder, given, lights=LIGHTS):
+    x = (np.arange(SHAPE[1]) + 0.5) / SHAPE[1]
+    y = (np.arange(SHAPE[0]) + 0.5) / SHAPE[0]
+    coords = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+    features = None if given is None else given.read(Window(0, 0, *SHAPE))
+    return evaluate(decoder, features, coords, lights).reshape(len(lights), *SHAPE, 3)
+
+
+@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
+@pytest.mark.parametrize("name", CASES)
+def test_both_runtimes_are_the_reference(name, runtime):
+    decoder, count, dtype = CASES[name]
+    given = planes(count, dtype) if count else None
+    expected = reference(decoder, given)
+    window = Window(0, 0, *SHAPE)
+    exact = Relighter(decoder, given, SHAPE, LIGHTS, kind="float32", runtime=runtime)
+    np.testing.assert_allclose(exact.relight(window), expected, atol=3e-5)
+    found = Relighter(decoder, given, SHAPE, LIGHTS, runtime=runtime).relight(window)
+    difference = np.abs(found.astype(int) - np.rint(np.clip(expected, 0, 1) * 255))
+    assert difference.max() <= 1
+    assert difference.mean() < 0.05
+
+
+@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_neither_windows_nor_threads_nor_other_lights_change_a_pixel(runtime, kind):
+    decoder, count, dtype = CASES["both inputs"]
+    given = planes(count, dtype)
+    options = {"kind": kind, "runtime": runtime}
+    many = Relighter(decoder, given, SHAPE, LIGHTS[:3], **options)
+    whole = many.relight(Window(0, 0, *SHAPE), threads=1)
+    alone = Relighter(decoder, given, SHAPE, LIGHTS[1:2], **options)
+    assert np.array_equal(alone.relight(Window(0, 0, *SHAPE), threads=4)[0], whole[1])
+    for window in (Window(0, 0, 1, 1), Window(49, 0, 1, 190), Window(3, 5, 41, 183)):
+        rows, columns = window.slices
+        assert np.array_equal(many.relight(window), whole[:, rows, columns])
+
+
+def test_a_buffer_is_filled_even_where_it_is_a_part_of_another():
+    decoder, count, _ = CASES["one layer"]
+    relighter = Relighter(decoder, planes(count), SHAPE, LIGHTS[:2])
+    window = Window(2, 3, 40, 100)
+    canvas = np.zeros((2, 60, 120, 3), np.uint8)
+    part = canvas[:, 10:50, 10:110]
+    assert relighter.relight(window, part) is part
+    assert np.array_equal(part, relighter.relight(window))
+    assert not canvas[:, :10].any()
+    with pytest.raises(OptionError) as error:
+        relighter.relight(window, np.zeros((2, 40, 100, 3), np.float32))
+    assert str(error.value) == (
+        "out: a buffer float32 of shape (2, 40, 100, 3); "
+        "expected a writable one uint8 of shape (2, 40, 100, 3)"
+    )
+
+
+def test_models_take_the_same_options():
+    model = drti.get_codec("hsh:terms=4").fit(drti.demo_stack())
+    lights = LIGHTS[:2]
+    out = np.empty((2, *model.shape, 3), np.uint8)
+    assert model.relight_uint8(lights, out=out) is out
+    exact = model.relight(lights, runtime="onnx")
+    assert np.abs(exact - model.relight(lights, runtime="numpy")).max() < 1e-5
+    assert np.abs(np.rint(exact.clip(0, 1) * 255) - out).max() <= 1
+    with pytest.raises(OptionError) as error:
+        model.relight(lights, runtime="fast")
+    assert str(error.value) == "runtime 'fast'; expected auto, onnx or numpy"
+
+
+def test_the_runtime_follows_from_the_image_not_from_the_window():
+    decoder = CASES["elu"][0]
+    small = Planes(np.zeros((9, 4, 4), np.uint8), np.ones(9), np.zeros(9))
+    large = Planes(np.zeros((9, 2400, 2400), np.uint8), np.ones(9), np.zeros(9))
+    for given, expected in ((small, kernels.NumpyStage), (large, kernels.OnnxStage)):
+        shape = given.shape
+        stage = session._stage(decoder, given, shape, "uint8", "auto", ())
+        assert type(stage) is expected
+    linear = CASES["one layer"][0]
+    stage = session._stage(linear, large.select(range(6)), large.shape, "uint8", "auto", ())
+    assert type(stage) is kernels.NumpyStage
+
+
+def test_execution_providers():
+    import onnxruntime
+
+    there = onnxruntime.get_available_providers()
+    assert kernels.providers_of(()) == kernels.providers_of(["cpu"]) == ("CPUExecutionProvider",)
+    missing = next(name for name in ("coreml", "directml") if kernels._PROVIDERS[name] not in there)
+    with pytest.raises(OptionError) as error:
+        kernels.providers_of([missing])
+    assert str(error.value) == (
+        f"execution provider '{kernels._PROVIDERS[missing]}'; expected {' or '.join(there)}. "
+        "Install the build of ONNX Runtime that has it (onnxruntime-gpu for CUDA, "
+        "onnxruntime-directml, onnxruntime-openvino; CoreML is in that for macOS)."
+    )
+
+
+def test_what_is_not_finite():
+    huge = Terms(Basis("affine", 4), np.full((3, 6, 4), 3e38, np.float32))
+    decoder = Decoder(("planes",), (Dense(huge, np.zeros(3, np.float32)),))
+    given = Planes(np.zeros((6, 2, 2), np.uint8), np.full(6, 255.0), np.zeros(6))
+    with np.errstate(over="ignore"), pytest.raises(DrtiError) as error:
+        Relighter(decoder, given, (2, 2), LightDirections([[0, 0, 1]]), kind="float32")
+    assert (
+        str(error.value)
+        == "layer 0 is not finite at light [0.0, 0.0, 1.0]; expected finite weights"
+    )
+    value = np.array([[1, np.nan], [2, 3]], np.float32)
+    with pytest.raises(DrtiError) as error:
+        kernels.quantise(value, np.empty((2, 2), np.uint8))
+    assert str(error.value) == "a relit pixel is not a number; expected finite coefficients"
+
+
+def test_blas_has_one_thread_while_anyone_is_inside():
+    from threadpoolctl import threadpool_info
+
+    def threads():
+        return {item["num_threads"] for item in threadpool_info() if item["user_api"] == "blas"}
+
+    before, seen = threads(), []
+    entered, leave = threading.Event(), threading.Event()
+
+    def other():
+        with session.one_blas_thread():
+            entered.set()
+            leave.wait(20)
+
+    with session.one_blas_thread():
+        thread = threading.Thread(target=other)
+        thread.start()
+        entered.wait(20)
+        seen.append(threads())
+        leave.set()
+        thread.join()
+        seen.append(threads())
+    assert seen == [{1}, {1}]
+    assert threads() == before
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize(("channels", "bits"), [(3, 8), (1, 8), (3, 16), (1, 16)])
+def test_png_strips_are_one_stream(tmp_path, threads, channels, bits):
+    tail = (3,) if channels == 3 else ()
+    array = RNG.integers(0, 2**bits, (333, 7, *tail)).astype(f"u{bits // 8}")
+    path = tmp_path / "a.png"
+    image_writers.write_png(
+        path, image_writers.rows_of(array), (333, 7), channels=channels, bits=bits, threads=threads
+    )
+    data = path.read_bytes()
+    stream, at = b"", 8
+    while at < len(data):
+        size = int.from_bytes(data[at : at + 4])
+        if data[at + 4 : at + 8] == b"IDAT":
+            stream += data[at + 8 : at + 8 + size]
+        at += 12 + size
+    assert len(zlib.decompress(stream)) == 333 * (1 + array[0].nbytes)  # its Adler-32 is right
+    with Image.open(path) as image:
+        image.load()
+        if (channels, bits) != (3, 16):  # Pillow reduces it to 8 bits
+            assert np.array_equal(np.asarray(image).astype(array.dtype), array)
+
+
+@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
+def test_saved_pictures_are_what_relight_gives(tmp_path, runtime):
+    model = drti.get_codec("ptm").fit(drti.demo_stack())
+    steps = []
+    (path,) = drti.save_relit(
+        model, LIGHTS[7:8], tmp_path / "a.png", runtime=runtime,
+        progress=lambda share, text: steps.append(share),
+    )  # fmt: skip
+    with Image.open(path) as image:
+        found = np.asarray(image)
+    assert np.array_equal(found, model.relight_uint8(LIGHTS[7:8], runtime=runtime)[0])
+    assert steps == sorted(steps)
+    assert steps[-1] == 1
