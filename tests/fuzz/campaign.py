@@ -8,6 +8,7 @@ had before it.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import json
 import random
 import subprocess
@@ -81,6 +82,7 @@ def main() -> int:
     given = parser.parse_args()
     given.keep.mkdir(parents=True, exist_ok=True)
     if given.worker is not None:
+        faulthandler.enable()
         run(given.worker, given.inputs, given.seed, given.keep, given.only)
         return 0
     end = given.first + given.inputs
