@@ -34,9 +34,10 @@ from drti_core.formats.folder import WRITER as FOLDER
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Planes, Window
-from drti_core.registry import open_model, registry
+from drti_core.registry import open_model, open_stack, registry
 from drti_core.runtime import graph as graphs
 from drti_core.runtime.fold import Quantisation
+from drti_core.stack import ArrayStack
 
 CODECS = registry().codecs.working()
 H, W = 16, 17
@@ -148,15 +149,47 @@ def cut(model: RelightableModel, size: int = 24) -> RelightableModel:
     return dataclasses.replace(model, shape=(window.height, window.width), planes=planes)
 
 
-@pytest.mark.parametrize("form", ["decoder", "stages", "image"])
-@pytest.mark.parametrize(
-    "path",
-    [
-        "files/reference_8x5/reference_8x5.ptm",
-    ],
-)
-def test_real_models(data, path, form):
-    check(cut(open_model(data / path)), form)
+#: Models that other software wrote, of every codec that the data has.
+REAL = [
+    "files/tablet1.ptm",
+    "files/vase.rti",
+    "openlime/bln",
+    "openlime/ptm",
+    "relight/bilinear18",
+    "relight/lptm",
+    "relight/ptm",
+    "relight/rbf27",
+    "relight_cli/direct/hsh27.rti",
+    "relight_cli/direct/ptm_rgb.ptm",
+    "relight_cli/handmade/lrgb12.ptm",
+    "relight_cli/handmade/hsh48.rti",
+    "relight_cli/linear/ptm18",
+    "relight_cli/srgb/lptm9",
+    "relight_cli/srgb/yrbf18",
+]
+
+
+@pytest.mark.parametrize("path", REAL)
+def test_real_models(data, path):
+    model = cut(open_model(data / path))
+    for form in ("decoder", "stages", "image"):
+        check(model, form)
+
+
+@pytest.fixture(scope="module")
+def photographs(data) -> ArrayStack:
+    """A part of 49 real-size photographs."""
+    stack = open_stack(data / "synthrti/Single/Object2/material2/Dome/dirs.lp")
+    window = Window(100, 120, H, W)
+    pixels = stack.read(window).reshape(len(stack), H, W, 3)
+    return ArrayStack.of(np.rint(255 * pixels).astype(np.uint8), stack.lights)
+
+
+@pytest.mark.parametrize("name", CODECS)
+def test_every_codec_on_photographs(photographs, name):
+    model = registry().codecs.get(name).fit(photographs)
+    for form in ("decoder", "stages", "image"):
+        check(model, form)
 
 
 @pytest.mark.parametrize("name", ["ptm", "lptm", "rbf"])
