@@ -64,7 +64,7 @@ from drti_core.registry import (
 from drti_core.registry import codec as get_codec
 from drti_core.relighting import save_relit
 from drti_core.stack import ArrayStack, ImageStack, Stack
-from drti_core.workflow import convert_file, fit_file
+from drti_core.workflow import convert_file, export_file, fit_file
 
 __version__ = _version("drti")
 
@@ -79,6 +79,7 @@ __all__ = [
     "evaluate",
     "fit_file",
     "convert_file",
+    "export_file",
     "demo_stack",
     # data
     "LightDirections",
