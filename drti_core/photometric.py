@@ -29,7 +29,7 @@ _WORKERS = min(8, os.cpu_count() or 1)
 
 # Chosen on the nine SynthRTI collections of docs/relighting.md.
 #: Shares of the darkest and brightest values that the first guess leaves out.
-_DARK, _BRIGHT = 0.35, 0.1
+_DARK, _BRIGHT = 0.5, 0.1
 #: Residuals of this share of the albedo get half weight (Cauchy); darker than predicted ones, as
 #: shadows make them, may be only a third of it in the first guess and half of it in the fit.
 _SCALE = 0.03
@@ -62,11 +62,12 @@ def least_squares_normals(values: F32, lights: LightDirections) -> F32:
 def robust_normals(values: F32, lights: LightDirections) -> F32:
     """Normals that shadows and highlights do not spoil; arguments and result as above.
 
-    For each pixel the darkest 35 % and the brightest 10 % of its values are left out, the others
-    are fitted by iteratively reweighted least squares; from there a Gauss-Newton method with
-    damping (Levenberg 1944, Marquardt 1963) fits kd · n·l + ks · exp(m · (n·h - 1)), h being the
-    half vector between light and camera, with Cauchy weights. Fewer than 8 lights are fitted by
-    plain least squares.
+    For each pixel the darkest half and the brightest 10 % of its values are left out, the others
+    are fitted by iteratively reweighted least squares; from there, and from plain least squares, a
+    Gauss-Newton method with damping (Levenberg 1944, Marquardt 1963) fits
+    kd · n·l + ks · exp(m · (n·h - 1)), h being the half vector between light and camera, with
+    Cauchy weights; the better fit of the two counts. Fewer than 8 lights are fitted by plain least
+    squares.
 
     Raises:
         FitError: fewer than three lights, or all in one plane.
@@ -75,11 +76,16 @@ def robust_normals(values: F32, lights: LightDirections) -> F32:
     if len(lights) < MIN_ROBUST:
         return least_squares_normals(values, lights)
     out = np.empty((values.shape[1], 3), np.float32)
+    operator = np.linalg.pinv(lights.xyz.astype(np.float64)).astype(np.float32)
 
     def work(start: int) -> None:
         part = np.ascontiguousarray(values[:, start : start + _CHUNK], np.float32)
-        guess = _without_outliers(part, lights.xyz)
-        out[start : start + _CHUNK] = _Lobe(part, lights.xyz).fit(guess)
+        lobe = _Lobe(part, lights.xyz)
+        first, cost = lobe.fit(_without_outliers(part, lights.xyz))
+        second, other = lobe.fit(unit((operator @ part).T))
+        found = np.where((cost <= other)[:, None], first, second)
+        found[part.max(axis=0) <= 0] = (0, 0, 1)
+        out[start : start + _CHUNK] = found
 
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(_WORKERS) as pool:
         for _ in pool.map(work, range(0, values.shape[1], _CHUNK)):
@@ -145,8 +151,8 @@ class _Lobe:
         self.white = np.quantile(values, 0.8, axis=0).astype(np.float32) + np.float32(1e-4)
         self.clipped = values > _CLIPPED
 
-    def fit(self, normals: F32) -> F32:
-        """(P, 3) normals, from a first guess."""
+    def fit(self, normals: F32) -> tuple[F32, F32]:
+        """(P, 3) normals and their (P,) costs, from a first guess."""
         n = normals.copy()
         n[:, 2] = np.maximum(n[:, 2], 0.05)
         n = unit(n)
@@ -171,7 +177,7 @@ class _Lobe:
             terms = tuple(
                 np.where(better, new, old) for new, old in zip(terms_new, terms, strict=True)
             )
-        return n
+        return n, cost
 
     def _look(self, n: F32, k: F32) -> tuple[F32, tuple[Any, ...]]:
         """(P,) cost, and what a step needs: n·l, n·h, the lobe, residuals and weights."""
