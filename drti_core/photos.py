@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import os
 import re
+import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ MAX_PIXELS = 10**9
 
 #: A chunk of a PNG that claims to reach so far beyond the file is not believed.
 _SPARE_BYTES = 64 << 20
+_LOADING = threading.Lock()
 _READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
 _RESAVE = f"Save it as {_READABLE}."
 _MAGIC: tuple[tuple[bytes, Literal["jpeg", "png", "tiff"]], ...] = (
@@ -227,13 +229,18 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
     _vips_run(info, window, save)
 
 
-@functools.cache
 def libvips() -> Any | None:
     """The module pyvips, or None where it or its library is not installed.
 
     Its warnings are silenced: pyvips hands each to Python in a thread of libvips' own, where the
     collector may free an image that the thread works on, which ends the process.
     """
+    with _LOADING:  # photographs are decoded in threads, and any may be the first
+        return _load_libvips()
+
+
+@functools.cache
+def _load_libvips() -> Any | None:
     os.environ.setdefault("VIPS_WARNING", "0")  # libvips looks when it is loaded
     try:
         import pyvips
