@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from drti_core.colour import Encoding as Encoding
 from drti_core.decoder import Decoder, evaluate
-from drti_core.errors import DrtiError
+from drti_core.errors import DrtiError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.planes import F32, Planes, Window
 from drti_core.runtime.kernels import Kind
@@ -100,13 +100,17 @@ class RelightableModel(ABC):
 
     def stored(self) -> StoredModel:
         """What a writer stores, and what the codec's ``restore`` takes."""
+        try:
+            decoder = self.decoder()
+        except UnsupportedDecoderError:  # it is no chain of layers
+            decoder = None
         return StoredModel(
             self.config(),
             self.shape,
             self.planes,
             self.arrays(),
             self.metadata,
-            decoder=self.decoder(),
+            decoder=decoder,
         )
 
     def with_metadata(self, **changes: Any) -> Self:
