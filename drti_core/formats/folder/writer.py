@@ -205,6 +205,9 @@ class FolderWriter(Writer):
 
 def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
     """The decoder as ONNX, and why there is none."""
+    own = stored.arrays.get("graph")
+    if stored.config["codec"] == "onnx" and stored.planes is not None and own is not None:
+        return own.tobytes(), ()
     if stored.decoder is None:
         return None, ()
     metadata = describe(str(stored.config["codec"]), stored.metadata.encoding, stored.shape)
