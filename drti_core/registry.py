@@ -23,6 +23,7 @@ from drti_core import files, hookspecs
 from drti_core import formats as builtin_formats
 from drti_core.codec import Codec, Exporter, Reader, Writer, own_options, parse_spec, with_options
 from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
+from drti_core.graph_model import GraphModel, restore_graph
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
 
@@ -261,7 +262,7 @@ def codec(spec: str | Codec, options: Mapping[str, Any] | None = None) -> Codec:
 
 
 def restore(stored: StoredModel) -> RelightableModel:
-    """Rebuild a model with the codec that its config names.
+    """Rebuild a model with the codec that its config names, else by the graph beside it.
 
     Raises:
         PluginError: that codec is not installed.
@@ -270,7 +271,14 @@ def restore(stored: StoredModel) -> RelightableModel:
     name = stored.config.get("codec")
     if not isinstance(name, str):
         raise FormatError(f"config names the codec {name!r}", expected="an id")
-    return registry().codecs.get(name).restore(stored)
+    codecs = registry().codecs
+    if name == GraphModel.codec_id:
+        return restore_graph(stored)
+    if name not in codecs.ids() and stored.graph is not None:
+        model = restore_graph(stored)
+        note = f"the codec {name!r} is not installed: relit by {stored.graph.name}"
+        return model.with_metadata(notes=(*model.metadata.notes, note))
+    return codecs.get(name).restore(stored)
 
 
 def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Reader:

@@ -1,0 +1,190 @@
+"""Decoders that are ONNX graphs and no dense chain: relit by ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.errors import OptionError
+from drti_core.lights import F32, LightDirections
+from drti_core.planes import Window
+from drti_core.runtime.kernels import (
+    TILE,
+    Kernel,
+    Kind,
+    PixelStage,
+    providers_of,
+    quantise,
+    session,
+)
+from drti_core.runtime.session import Relighter
+from drti_core.runtime.untrusted import check, fixed
+
+
+@dataclass(frozen=True, eq=False)
+class GraphDecoder:
+    """A decoder as an ONNX graph of the forms ``decoder`` or ``image`` (:mod:`.graph`).
+
+    Args:
+        graph: onnx.ModelProto; it is checked as a stranger's file is.
+        where: it comes from, for messages.
+
+    Raises:
+        FormatError: the graph is damaged or too large.
+        UnsupportedFormatError: other inputs or outputs, or an operator that is not allowed.
+    """
+
+    graph: Any
+    where: str = "the graph"
+
+    def __post_init__(self) -> None:
+        checked = check(self.graph.SerializeToString(deterministic=True), self.where)
+        object.__setattr__(self, "graph", checked)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """``planes`` and/or ``coords`` and ``light``, in the graph's order."""
+        stored = {tensor.name for tensor in self.graph.graph.initializer}
+        return tuple(v.name for v in self.graph.graph.input if v.name not in stored)
+
+    @property
+    def shape(self) -> tuple[int, int] | None:
+        """(H, W) of the form ``image``; None for the form ``decoder``."""
+        sides = self.graph.graph.output[0].type.tensor_type.shape.dim
+        return (sides[1].dim_value, sides[2].dim_value) if len(sides) == 4 else None
+
+    @property
+    def codes(self) -> tuple[int, Any]:
+        """K and the type of the codes; 0 and uint8 without planes."""
+        from onnx import helper
+
+        for value in self.graph.graph.input:
+            if value.name == "planes" and "planes" in self.inputs:
+                tensor = value.type.tensor_type
+                kind = helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+                return tensor.shape.dim[1].dim_value, kind
+        return 0, np.dtype(np.uint8)
+
+    @property
+    def metadata(self) -> dict[str, str]:
+        """The graph's ``metadata_props``."""
+        return {item.key: item.value for item in self.graph.metadata_props}
+
+    @cached_property
+    def data(self) -> bytes:
+        """The graph as a file."""
+        found: bytes = self.graph.SerializeToString(deterministic=True)
+        return found
+
+    @cached_property
+    def tiles(self) -> bytes:
+        """The graph for tiles of a fixed size, or for one light."""
+        found: bytes = fixed(self.graph, TILE if self.shape is None else 1).SerializeToString()
+        return found
+
+    def evaluate(
+        self, codes: npt.NDArray[Any] | None, coords: F32 | None, lights: LightDirections
+    ) -> F32:
+        """The reference: onnx's own numpy evaluator, of the form ``decoder``.
+
+        Args:
+            codes: (P, K) codes, or None.
+            coords: (P, 2) coordinates, or None.
+            lights: L directions.
+
+        Returns:
+            (L, P, 3) float32, nominally 0..1.
+        """
+        from onnx.reference import ReferenceEvaluator
+
+        run: Any = ReferenceEvaluator(self.graph).run
+        given: dict[str, Any] = {"planes": codes, "coords": coords}
+        feed = {name: given[name] for name in self.inputs if name != "light"}
+        found = [run(None, {**feed, "light": light.xyz[0]})[0] for light in lights]
+        return np.stack([_as(np.asarray(rgb), "float32") for rgb in found])
+
+
+def _as(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:
+    """Colours as uint8 0..255 or as float32 0..1, whichever they are."""
+    if values.dtype == kind:
+        return values
+    if kind == "float32":
+        return values.astype(np.float32) / np.float32(255)
+    return quantise(values * np.float32(255), np.empty(values.shape, np.uint8))
+
+
+class GraphStage(PixelStage):
+    """A graph of the form ``decoder`` by ONNX Runtime.
+
+    Args:
+        decoder: the graph.
+        kind: of the colours.
+        providers: see :func:`~drti_core.runtime.kernels.providers_of`.
+    """
+
+    def __init__(self, decoder: GraphDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
+        self.inputs, self.kind = decoder.inputs, kind
+        self.session = session(decoder.tiles, providers_of(providers))
+
+    def under(self, light: LightDirections) -> Kernel:
+        """See :meth:`PixelStage.under`."""
+
+        def run(codes: npt.NDArray[Any] | None, coords: F32 | None) -> npt.NDArray[Any]:
+            given: dict[str, Any] = {"planes": codes, "coords": coords}
+            feed = {n: np.ascontiguousarray(given[n].T) for n in self.inputs if n != "light"}
+            rgb = self.session.run(None, {**feed, "light": light.xyz[0]})[0]
+            return _as(rgb, self.kind).T
+
+        return run
+
+
+class ImageRelighter(Relighter):
+    """A graph of the form ``image``: it relights whole pictures, of which windows are cut.
+
+    Args:
+        decoder: the graph.
+        lights: L directions.
+        kind: of the colours.
+        providers: see :func:`~drti_core.runtime.kernels.providers_of`.
+    """
+
+    def __init__(
+        self,
+        decoder: GraphDecoder,
+        lights: LightDirections,
+        kind: Kind,
+        providers: Sequence[str] = (),
+    ) -> None:
+        if decoder.shape is None:
+            raise OptionError("a graph of the form decoder", expected="the form image")
+        self.shape, self.kind, self.planes, self.threads = decoder.shape, kind, None, 1
+        run = session(decoder.tiles, providers_of(providers)).run
+
+        def under(light: LightDirections) -> Kernel:
+            return lambda _codes, _coords: run(None, {"light": light.xyz})[0][0]
+
+        self.kernels = [under(light) for light in lights]
+        self.whole: dict[int, npt.NDArray[Any]] = {}
+
+    def relight(
+        self,
+        window: Window,
+        out: npt.NDArray[Any] | None = None,
+        threads: int | None = None,  # noqa: ARG002
+    ) -> npt.NDArray[Any]:
+        """See :meth:`Relighter.relight`; ONNX Runtime has its own threads."""
+        rows, columns = window.check(self.shape).slices
+        out = self._buffer(window, out)
+        for number, kernel in enumerate(self.kernels):
+            picture = self.whole.get(number)
+            if picture is None:
+                picture = _as(kernel(None, None), self.kind)
+                if len(self.kernels) == 1:
+                    self.whole[number] = picture  # asked for strip by strip
+            out[number] = picture[rows, columns]
+        return out
