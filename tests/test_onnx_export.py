@@ -14,15 +14,22 @@ import pytest
 from drti_core.cli import main
 from drti_core.codec import with_options
 from drti_core.decoder import Decoder, Dense, LightFunction
-from drti_core.errors import OptionError, OutputExistsError, UnsupportedDecoderError
+from drti_core.errors import (
+    OptionError,
+    OutputExistsError,
+    PluginError,
+    UnsupportedDecoderError,
+)
 from drti_core.formats.folder import WRITER as FOLDER
+from drti_core.graph_model import GraphModel
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Planes, Window
-from drti_core.registry import registry
+from drti_core.registry import open_model, registry
 from drti_core.testing.stacks import make_stack
 from drti_exporters.onnx import EXPORTER, measure
 
+FOLDER_PNG = with_options(FOLDER, {"image": "png"})
 LIGHTS = measure.lights()
 #: Half a level of 255, and a little.
 ROUNDING = 0.51 / 255
@@ -264,6 +271,68 @@ def test_command_line(data, tmp_path, capsys):
     assert images.dtype == np.float32
     assert main(["export", str(source), "--to", "nothing", "-o", str(out)]) == 1
     assert capsys.readouterr().err == "error: there is no exporter 'nothing'; expected onnx\n"
+
+
+@pytest.fixture
+def orphan(tmp_path, monkeypatch) -> tuple[RelightableModel, Any]:
+    """A folder with its codec, and the same where that codec is not installed."""
+    fitted = registry().codecs.get("rbf").fit(make_stack())
+    FOLDER_PNG.write(fitted.stored(), tmp_path / "coin")
+    monkeypatch.delitem(registry().codecs.targets, "rbf")
+    return fitted, open_model(tmp_path / "coin")
+
+
+def test_a_folder_is_relit_without_its_codec(orphan, tmp_path):
+    fitted, found = orphan
+    assert isinstance(found, GraphModel)
+    assert found.metadata.notes == ("the codec 'rbf' is not installed: relit by decoder.onnx",)
+    assert np.array_equal(found.metadata.lights.xyz, fitted.metadata.lights.xyz)
+    pixels, wanted = found.relight_uint8(LIGHTS), fitted.relight_uint8(LIGHTS)
+    off = np.abs(pixels.astype(int) - wanted)
+    assert off.max() <= 1
+    assert off.mean() < 0.05
+
+
+def test_a_folder_without_the_graph_needs_its_codec(orphan, tmp_path):
+    (tmp_path / "coin" / "decoder.onnx").unlink()
+    with pytest.raises(PluginError) as caught:
+        open_model(tmp_path / "coin")
+    assert str(caught.value).startswith("there is no codec 'rbf'; expected bilinear, ")
+
+
+def test_a_model_that_is_a_graph_is_saved_with_it(orphan, tmp_path):
+    _, found = orphan
+    FOLDER_PNG.write(found.stored(), tmp_path / "copy")
+    graph = (tmp_path / "copy" / "decoder.onnx").read_bytes()
+    assert graph == (tmp_path / "coin" / "decoder.onnx").read_bytes()
+    again = open_model(tmp_path / "copy")
+    assert np.array_equal(again.relight_uint8(LIGHTS), found.relight_uint8(LIGHTS))
+
+
+def test_a_graph_is_passed_through(orphan, tmp_path):
+    _, found = orphan
+    report = export(found, tmp_path / "a.onnx")
+    assert report.notes == ("the model's own graph, with the output that it has",)
+    assert report.max_abs_error <= 1 / 255
+    graph = (tmp_path / "coin" / "decoder.onnx").read_bytes()
+    assert (tmp_path / "a.onnx").read_bytes() == graph
+    for form, name in (("stages", "b"), ("image", "b.onnx")):
+        with pytest.raises(UnsupportedDecoderError) as caught:
+            export(found, tmp_path / name, form=form)
+        assert str(caught.value) == (
+            f"{tmp_path / 'coin' / 'decoder.onnx'}: the decoder is an ONNX graph; expected a chain "
+            "of dense layers. ONNX Runtime relights it; other runtimes need the codec that made "
+            "it."
+        )
+        assert not (tmp_path / name).exists()
+
+
+def test_an_image_is_passed_through(model, tmp_path):
+    export(model, tmp_path / "a.onnx", form="image")
+    found = open_model(tmp_path / "a.onnx")
+    report = export(found, tmp_path / "b.onnx", form="image")
+    assert report.max_abs_error is None
+    assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "a.onnx").read_bytes()
 
 
 def test_window_of_measure_is_the_middle(model):

@@ -18,6 +18,7 @@ from typing import Any, Literal
 from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
+from drti_core.graph_model import GraphModel
 from drti_core.model import RelightableModel
 from drti_core.planes import Planes
 from drti_core.runtime import graph as graphs
@@ -61,6 +62,8 @@ class OnnxExporter(Exporter):
         out = Path(out)
         self._check(out)
         files.check_output(out, overwrite)
+        if isinstance(model, GraphModel) and self.form == _form_of(model):
+            return _pass_through(model, out, overwrite)
         if self.form == "stages":
             return self._export_stages(model, out, overwrite)
         if self.form == "image":
@@ -89,7 +92,7 @@ class OnnxExporter(Exporter):
         )
         with files.atomic_file(out, overwrite=over) as temporary:
             _write(made, temporary)
-            error = measure.of_decoder(temporary, model, self.output)
+            error = measure.of_decoder(temporary, model)
         return ExportReport((out,), error)
 
     def _export_stages(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
@@ -100,7 +103,7 @@ class OnnxExporter(Exporter):
         with files.atomic_folder(out, overwrite=over) as folder:
             for name, graph in zip(STAGES, (made.light, made.pixel), strict=True):
                 _write(graph, folder / name)
-            error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model, self.output)
+            error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model)
         return ExportReport(tuple(out / name for name in STAGES), error)
 
     def _export_image(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
@@ -124,16 +127,29 @@ class OnnxExporter(Exporter):
         ):
             _write(made, temporary)
             if model.shape[0] * model.shape[1] <= measure.MOST_PIXELS:
-                error = measure.of_image(temporary, model, self.output)
+                error = measure.of_image(temporary, model)
             else:
                 part = measure.crop(model)
                 made = graphs.image_graph(
                     part.decoder(), part.planes, part.shape, output=self.output
                 )
-                error = measure.of_image(graphs.to_bytes(made), part, self.output)
+                error = measure.of_image(graphs.to_bytes(made), part)
                 height, width = part.shape
                 notes = (f"max_abs_error is that of the graph of a {width}x{height} part",)
         return ExportReport((out,) if beside is None else (out, beside), error, notes)
+
+
+def _form_of(model: GraphModel) -> str:
+    return "decoder" if model.graph.shape is None else "image"
+
+
+def _pass_through(model: GraphModel, out: Path, overwrite: bool) -> ExportReport:
+    """Write the very graph of a model that has one."""
+    with files.atomic_file(out, overwrite=overwrite) as temporary:
+        _write(model.graph.graph, temporary)
+        # An image that is in the graph has no reference but the graph.
+        error = None if model.graph.shape else measure.of_decoder(temporary, model)
+    return ExportReport((out,), error, ("the model's own graph, with the output that it has",))
 
 
 @contextmanager

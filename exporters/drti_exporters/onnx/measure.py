@@ -52,7 +52,7 @@ def session(graph: Path | bytes) -> Any:
     return onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
 
-def of_decoder(path: Path, model: RelightableModel, output: str) -> float:
+def of_decoder(path: Path, model: RelightableModel) -> float:
     """Largest difference, in 0..1 units, of the form ``decoder``."""
     run = session(path)
     names = [item.name for item in run.get_inputs()]
@@ -61,10 +61,10 @@ def of_decoder(path: Path, model: RelightableModel, output: str) -> float:
         given = {**pixels, "light": light}
         return run.run(None, {name: given[name] for name in names})[0]
 
-    return _of_pixels(relight, model, output)
+    return _of_pixels(relight, model)
 
 
-def of_stages(light: Path, pixel: Path, model: RelightableModel, output: str) -> float:
+def of_stages(light: Path, pixel: Path, model: RelightableModel) -> float:
     """Largest difference, in 0..1 units, of the form ``stages``."""
     first, second = session(light), session(pixel)
     uniforms = [item.name for item in first.get_outputs()]
@@ -75,22 +75,20 @@ def of_stages(light: Path, pixel: Path, model: RelightableModel, output: str) ->
         given = {**pixels, **dict(zip(uniforms, values, strict=True))}
         return second.run(None, {name: given[name] for name in names})[0]
 
-    return _of_pixels(relight, model, output)
+    return _of_pixels(relight, model)
 
 
-def of_image(graph: Path | bytes, model: RelightableModel, output: str) -> float:
+def of_image(graph: Path | bytes, model: RelightableModel) -> float:
     """Largest difference, in 0..1 units, of the form ``image``."""
     run = session(graph)
     worst = 0.0
     for light in lights():
         found = run.run(None, {"light": light.xyz})[0]
-        worst = max(worst, _difference(found, model.relight(light), output))
+        worst = max(worst, _difference(found, model.relight(light)))
     return worst
 
 
-def _of_pixels(
-    relight: Callable[[dict[str, Any], Any], Any], model: RelightableModel, output: str
-) -> float:
+def _of_pixels(relight: Callable[[dict[str, Any], Any], Any], model: RelightableModel) -> float:
     """Of rows spread over the image."""
     height, width = model.shape
     worst = 0.0
@@ -103,11 +101,11 @@ def _of_pixels(
             pixels["planes"] = np.ascontiguousarray(codes.T)
         wanted = model.decode(features, coords, lights())
         for number, light in enumerate(lights().xyz):
-            worst = max(worst, _difference(relight(pixels, light), wanted[number], output))
+            worst = max(worst, _difference(relight(pixels, light), wanted[number]))
     return worst
 
 
-def _difference(found: Any, wanted: Any, output: str) -> float:
-    if output == "uint8":
+def _difference(found: Any, wanted: Any) -> float:
+    if found.dtype == np.uint8:
         found, wanted = found / 255.0, np.clip(wanted, 0, 1)
     return float(np.abs(np.asarray(found, np.float64) - wanted).max())
