@@ -30,6 +30,7 @@ from drti_core.planes import Planes, bands
 from drti_core.runtime.fold import Affine, FoldedDecoder, Quantisation, fold
 from drti_core.runtime.graph_builder import GraphBuilder
 from drti_core.runtime.graph_lights import LightStage
+from drti_core.runtime.graph_pixels import pixel_stage
 
 Output = Literal["uint8", "float32"]
 
@@ -82,7 +83,7 @@ def decoder_graph(
     folded = _fold(decoder, planes, output)
     graph = GraphBuilder("drti_decoder")
     uniforms = _light_stage(graph, folded, _as_row(graph))
-    _pixel_stage(graph, folded, _inputs(graph, folded), uniforms, output, "rgb")
+    pixel_stage(graph, folded, _inputs(graph, folded), uniforms, output, "rgb")
     return graph.model(
         [*_pixel_inputs(folded), ("light", np.float32, [3], _LIGHT)],
         [_rgb(output)],
@@ -117,7 +118,7 @@ def stage_graphs(
         names = {name: light.op("Identity", constant, name=name)}
         shapes = {name: (3,)}
     pixel.taken |= set(names)
-    _pixel_stage(pixel, folded, _inputs(pixel, folded), names, output, "rgb")
+    pixel_stage(pixel, folded, _inputs(pixel, folded), names, output, "rgb")
     values: list[tuple[str, Any, list[Any], str]] = [
         (name, np.float32, list(shape), "of the light; see the light stage")
         for name, shape in shapes.items()
@@ -173,7 +174,7 @@ def image_graph(
             _store_codes(graph, planes, external)
             parts.append(graph.op("Cast", "planes", to=1, name="codes"))
     x = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=1, name="inputs")
-    flat = _pixel_stage(graph, folded, x, uniforms, output, "flat_images", batch=True)
+    flat = pixel_stage(graph, folded, x, uniforms, output, "flat_images", batch=True)
     if folded.uniforms:
         graph.op("Reshape", flat, graph.shape(0, *shape, 3), name="images")
     else:
@@ -296,73 +297,6 @@ def _inputs(graph: GraphBuilder, folded: FoldedDecoder) -> str:
             graph.op("Cast", kind, to=1, name="codes") if kind == "planes" else kind  # 1: FLOAT
         )
     return parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=1, name="inputs")
-
-
-def _pixel_stage(
-    graph: GraphBuilder,
-    folded: FoldedDecoder,
-    x: str,
-    uniforms: Mapping[str, str],
-    output: Output,
-    name: str,
-    *,
-    batch: bool = False,
-) -> str:
-    """The chain on x [pixels, n]; in a batch [lights, pixels, 3] comes out."""
-    value = x
-    for number, layer in enumerate(folded.layers):
-        label = f"layer_{number}"
-        weight, bias = (
-            uniforms.get(f"{label}_{part}")
-            or graph.constant(f"{label}_{part}", getattr(layer, part).constant.T)
-            for part in ("weight", "bias")
-        )
-        if batch:
-            product = graph.op("MatMul", value, weight, name=f"{label}_product")
-            value = graph.op("Add", product, bias, name=f"{label}_affine")
-        else:
-            value = graph.op("Gemm", value, weight, bias, name=f"{label}_affine")
-        value = _activate(graph, value, layer.activation, label)
-    if folded.after:
-        value = graph.op("Add", value, graph.number(folded.after), name="chain")
-    if folded.tint is not None:
-        value = graph.op("Mul", value, _tint(graph, folded, x), name="tinted")
-    if folded.gain != 1:
-        value = graph.op("Mul", value, graph.number(folded.gain), name="in_output_range")
-    if output == "float32":
-        graph.nodes[-1].output[0] = name  # the last node is the output
-        graph.taken.add(name)
-        return name
-    value = graph.op("Round", value, name="rounded")
-    low, high = graph.number(0), graph.number(255)
-    value = graph.op("Clip", value, low, high, name="clipped")
-    return graph.op("Cast", value, to=2, name=name)  # 2: UINT8
-
-
-def _activate(graph: GraphBuilder, value: str, activation: str, label: str) -> str:
-    match activation:
-        case "none":
-            return value
-        case "elu":  # its -1 is in the next layer's bias
-            above = graph.op("Relu", value, name=f"{label}_above_0")
-            below = graph.op("Min", value, graph.number(0), name=f"{label}_below_0")
-            exponential = graph.op("Exp", below, name=f"{label}_exponential")
-            return graph.op("Add", above, exponential, name=f"{label}_elu_plus_1")
-        case "sine":
-            return graph.op("Sin", value, name=f"{label}_sine")
-    return graph.op(activation.capitalize(), value, name=f"{label}_{activation}")
-
-
-def _tint(graph: GraphBuilder, folded: FoldedDecoder, x: str) -> str:
-    """The tint planes [pixels, 3], dequantised."""
-    assert folded.tint is not None
-    width = folded.planes + (2 if "coords" in folded.inputs else 0)
-    first, last, _ = folded.tint.indices(width)
-    starts, ends = graph.shape(first), graph.shape(last)
-    part = graph.op("Slice", x, starts, ends, graph.shape(1), name="tint_codes")
-    factor = graph.constant("tint_factor", folded.tint_factor)
-    scaled = graph.op("Mul", part, factor, name="tint_scaled")
-    return graph.op("Add", scaled, graph.constant("tint_offset", folded.tint_offset), name="tint")
 
 
 def _image_coords(graph: GraphBuilder, shape: tuple[int, int]) -> str:
