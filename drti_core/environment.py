@@ -17,19 +17,21 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from drti_core.colour import LUMA, linear_to_srgb, srgb_to_linear
-from drti_core.decoder import Decoder, Grid, LightFunction, Rbf, Terms, evaluate
+from drti_core.decoder import Decoder, Grid, LightFunction, Rbf, Terms
 from drti_core.environment_maps import Environment
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window
+from drti_core.runtime.session import Relighter
 
-#: Pixels × lights decoded together.
-_TILE = 1 << 21
+#: Lights decoded together.
+_TOGETHER = 8
 #: Cells of the reduced map that a sampled sum is compared with: azimuths, elevations.
 _AROUND, _UP = 96, 24
-#: Rows and pixels of each that are looked at for the error.
-_ERROR_ROWS, _ERROR_PIXELS = 16, 256
+#: Side of the squares that are looked at for the error, and where they lie between the top left
+#: and the bottom right.
+_ERROR_SIDE, _ERROR_PLACES = 64, (0.3, 0.7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +66,7 @@ class SampleError:
 
 def is_linear(decoder: Decoder) -> bool:
     """Whether pictures under two lights can be added by adding the decoder's weights."""
-    return (
-        isinstance(decoder, Decoder)
-        and len(decoder.layers) == 1
-        and decoder.layers[0].activation == "none"
-    )
+    return len(decoder.layers) == 1 and decoder.layers[0].activation == "none"
 
 
 def averaged(decoder: Decoder, environment: Environment) -> Decoder:
@@ -201,56 +199,64 @@ class EnvironmentLight:
     ) -> None:
         self.model, self.environment, self.samples = model, environment, samples
         self._convert = linear_light and model.metadata.encoding == "srgb"
-        decoder = model.decoder()
-        #: Whether the sum over all lights is exact, by averaged weights.
-        self.exact = is_linear(decoder) and not self._convert
-        self._decoder = averaged(decoder, environment) if self.exact else None
-        self._lights = None if self.exact else sampled(environment, samples, seed)
+        decoder = dense_decoder(model)
+        self._averaged: Relighter | None = None
+        self._sampled: list[tuple[Relighter, F64]] = []
+        if decoder is not None and is_linear(decoder) and not self._convert:
+            anywhere = LightDirections(np.array([[0, 0, 1]], np.float32))
+            fixed = averaged(decoder, environment)
+            self._averaged = Relighter(fixed, model.planes, model.shape, anywhere, kind="float32")
+        else:
+            self._sampled = self._groups(sampled(environment, samples, seed))
+
+    @property
+    def exact(self) -> bool:
+        """Whether the sum is over all lights, by averaged weights."""
+        return self._averaged is not None
 
     def render(self, window: Window) -> F32:
         """The picture in a window, (h, w, 3) float32 in the model's encoding, not clipped."""
-        features, coords = self.model.features(window), self.model.coords(window)
-        return self._pixels(features, coords).reshape(window.height, window.width, 3)
+        if self._averaged is not None:
+            return np.asarray(self._averaged.relight(window, threads=1)[0])
+        return self._sum(window, self._sampled)
 
     def error(self) -> SampleError | None:
-        """The sampled sum against a dense one at some thousand pixels; None where it is exact."""
-        if self._lights is None:
+        """The sampled sum against a dense one in two squares of pixels; None where it is exact."""
+        if self._averaged is not None:
             return None
         height, width = self.model.shape
-        across = min(width, _ERROR_PIXELS)
-        windows = [
-            Window(int(y), int(x), 1, across)
-            for y, x in zip(
-                np.linspace(0, height - 1, min(height, _ERROR_ROWS)),
-                np.linspace(0, width - across, min(height, _ERROR_ROWS)),
-                strict=True,
-            )
-        ]
-        parts = [self.model.features(window) for window in windows]
-        features = None if parts[0] is None else np.concatenate([p for p in parts if p is not None])
-        coords = np.concatenate([self.model.coords(window) for window in windows])
+        across, down = min(width, _ERROR_SIDE), min(height, _ERROR_SIDE)
         dense = reduced(self.environment)
-        off = 255 * np.abs(
-            np.clip(self._sum(features, coords, self._lights), 0, 1)
-            - np.clip(self._sum(features, coords, dense), 0, 1)
-        )
+        groups = self._groups(dense)
+        off = []
+        for share in _ERROR_PLACES:
+            y, x = int(share * (height - down)), int(share * (width - across))
+            part = Window(y, x, down, across)
+            drawn, true = (self._sum(part, lights) for lights in (self._sampled, groups))
+            off.append(255 * np.abs(np.clip(drawn, 0, 1) - np.clip(true, 0, 1)))
         rms = float(np.sqrt(np.mean(np.square(off, dtype=np.float64))))
-        return SampleError(rms, float(off.max()), len(coords), len(dense.lights))
+        return SampleError(rms, float(np.max(off)), len(off) * down * across, len(dense.lights))
 
-    def _pixels(self, features: F32 | None, coords: F32) -> F32:
-        if self._decoder is not None:
-            anywhere = LightDirections(np.array([[0, 0, 1]], np.float32))
-            return np.asarray(evaluate(self._decoder, features, coords, anywhere)[0])
-        assert self._lights is not None
-        return self._sum(features, coords, self._lights)
+    def _groups(self, lights: WeightedLights) -> list[tuple[Relighter, F64]]:
+        parts = [slice(i, i + _TOGETHER) for i in range(0, len(lights.lights), _TOGETHER)]
+        return [
+            (self.model.relighter(lights.lights[part], kind="float32"), lights.weights[part])
+            for part in parts
+        ]
 
-    def _sum(self, features: F32 | None, coords: F32, lights: WeightedLights) -> F32:
-        out = np.zeros((len(coords), 3), np.float64)
-        together = max(1, _TILE // len(coords))
-        for start in range(0, len(lights.lights), together):
-            part = slice(start, start + together)
-            shown = self.model.decode(features, coords, lights.lights[part])
+    def _sum(self, window: Window, groups: list[tuple[Relighter, F64]]) -> F32:
+        out = np.zeros((window.height, window.width, 3))
+        for relighter, weights in groups:
+            shown = relighter.relight(window, threads=1)
             if self._convert:
                 shown = srgb_to_linear(shown)
-            out += np.einsum("lpc,lc->pc", shown, lights.weights[part])
+            out += np.einsum("lhwc,lc->hwc", shown, weights)
         return linear_to_srgb(out) if self._convert else np.asarray(out, np.float32)
+
+
+def dense_decoder(model: RelightableModel) -> Decoder | None:
+    """The model's decoder, or None where it is no chain of dense layers."""
+    try:
+        return model.decoder()
+    except UnsupportedDecoderError:
+        return None

@@ -13,8 +13,8 @@ import numpy as np
 
 from drti_core.bases import Basis
 from drti_core.codec import Progress, no_progress
-from drti_core.decoder import Decoder, Terms
-from drti_core.errors import OptionError
+from drti_core.decoder import Terms
+from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.model import RelightableModel
 from drti_core.photometric import (
@@ -242,8 +242,11 @@ def _brightest_on_rim(c: F64) -> F64:
 
 def _ptm_terms(model: RelightableModel) -> Terms | None:
     """The light function of a decoder of one PTM layer, else None."""
-    decoder = model.decoder()
-    if not isinstance(decoder, Decoder) or len(decoder.layers) != 1:
+    try:
+        decoder = model.decoder()
+    except UnsupportedDecoderError:
+        return None
+    if len(decoder.layers) != 1:
         return None
     layer = decoder.layers[0]
     plain = layer.activation == "none" and decoder.inputs == ("planes",)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from drti_core import files, image_writers
 from drti_core.codec import Progress, no_progress
+from drti_core.enhance import Enhancement, enhanced
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
@@ -91,24 +92,26 @@ def along(lights: LightDirections, frames: int) -> LightDirections:
     )
 
 
-def save_animation(
+def save_path(
     model: RelightableModel,
-    pictures: Sequence[Render],
+    lights: LightDirections,
     path: str | os.PathLike[str],
     *,
+    enhancements: Sequence[Enhancement] = (),
     fps: float = 25.0,
     window: Window | None = None,
     quality: int = 90,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Path:
-    """Save pictures as frames, an animation or a film; whole or not at all.
+    """Relight along a path: frames, an animation or a film; whole or not at all.
 
     Args:
-        model: gives the size, the encoding and the ICC profile.
-        pictures: the frames in order.
+        model: what to relight.
+        lights: one for each frame, in order.
         path: ``.webp`` or ``.gif`` (they repeat for ever), ``.mp4`` (H.264 by ffmpeg), or a
             folder, which gets frame-1.png, frame-2.png …
+        enhancements: of every frame, one after the other.
         fps: frames a second; GIF keeps hundredths of a second.
         window: part of the image; all of it by default.
         quality: of WebP, 1..100 (100 is lossless).
@@ -123,16 +126,16 @@ def save_animation(
     target = files.check_output(path, overwrite)
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
     suffix = target.suffix.lower()
-    _check_film(target, suffix, part, len(pictures), fps, quality)
+    _check_film(target, suffix, part, len(lights), fps, quality)
 
     def frames() -> Iterator[npt.NDArray[np.uint8]]:
-        for number, picture in enumerate(pictures):
-            yield _whole(model, picture, part)
-            progress((number + 1) / len(pictures), f"frame {number + 1} of {len(pictures)}")
+        for number, light in enumerate(lights):
+            yield _whole(model, enhanced(model, light, enhancements), part)
+            progress((number + 1) / len(lights), f"frame {number + 1} of {len(lights)}")
 
     if suffix not in ENDINGS:
         with files.atomic_folder(target, overwrite=overwrite) as folder:
-            digits = len(str(len(pictures)))
+            digits = len(str(len(lights)))
             for number, frame in enumerate(frames()):
                 image_writers.write_png(
                     folder / f"frame-{number + 1:0{digits}}.png",

@@ -14,7 +14,7 @@ from drti_core.environment import EnvironmentLight
 from drti_core.environment_maps import open_environment
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
-from drti_core.paths import along, circle, save_animation, spiral
+from drti_core.paths import along, circle, save_path, spiral
 from drti_core.registry import open_model
 from drti_core.relighting import Render, save_rendered
 from drti_core.workflow import read_lights
@@ -103,12 +103,13 @@ def relight(
         pictures: list[Render] = [lit.render]
     elif path is not None:
         moving = _path(path, frames, elevation or [])
-        pictures = [enhanced(found, one, steps) for one in moving]
         if as_float:
             raise OptionError("--float", where="--path", expected="8-bit pictures")
         with console.progress_bar() as progress:
-            made = save_animation(found, pictures, output, fps=fps, progress=progress, **common)
-        console.say(f"wrote {made}, {len(pictures)} frames")
+            made = save_path(
+                found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
+            )
+        console.say(f"wrote {made}, {len(moving)} frames")
         return
     else:
         chosen = _lights(light or [], azimuth or [], elevation or [], lights)
