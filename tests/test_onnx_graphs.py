@@ -300,6 +300,21 @@ def test_chains_as_floats(name):
         assert np.abs(found - wanted).max() <= 2e-5 * max(1, np.abs(wanted).max())
 
 
+@pytest.mark.parametrize("name", ["elu", "siren", "weights that follow the light"])
+def test_tiles_change_no_pixel(name):
+    model = hand_made(*CHAINS[name])
+    run = Runner(graphs.decoder_graph(model.decoder(), model.planes), False)
+    pixels, light = pixels_of(model), LIGHTS.xyz[9]
+    whole = run(light=light, **pixels)["rgb"]
+    assert whole.std() > 1
+    for size in (1, 7, 64):
+        tiles = [
+            run(light=light, **{key: value[start : start + size] for key, value in pixels.items()})
+            for start in range(0, H * W, size)
+        ]
+        assert np.array_equal(np.concatenate([tile["rgb"] for tile in tiles]), whole)
+
+
 def network() -> Network:
     layers = (
         Dense(numbers(6, 4), numbers(6), "elu"),
