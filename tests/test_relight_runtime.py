@@ -12,7 +12,7 @@ from PIL import Image
 import drti_core as drti
 from drti_core import image_writers
 from drti_core.bases import Basis
-from drti_core.decoder import Decoder, Dense, Terms, evaluate
+from drti_core.decoder import Decoder, Dense, Terms, activate, evaluate
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.planes import Planes, Window
@@ -129,7 +129,7 @@ def test_models_take_the_same_options():
 def test_the_runtime_follows_from_the_image_not_from_the_window():
     decoder = CASES["elu"][0]
     small = Planes(np.zeros((9, 4, 4), np.uint8), np.ones(9), np.zeros(9))
-    large = Planes(np.zeros((9, 2400, 2400), np.uint8), np.ones(9), np.zeros(9))
+    large = Planes(np.zeros((9, 400, 400), np.uint8), np.ones(9), np.zeros(9))
     for given, expected in ((small, kernels.NumpyStage), (large, kernels.OnnxStage)):
         shape = given.shape
         stage = session._stage(decoder, given, shape, "uint8", "auto", ())
@@ -232,3 +232,43 @@ def test_saved_pictures_are_what_relight_gives(tmp_path, runtime):
     assert np.array_equal(found, model.relight_uint8(LIGHTS[7:8], runtime=runtime)[0])
     assert steps == sorted(steps)
     assert steps[-1] == 1
+
+
+def test_benchmark(capsys):
+    import json
+
+    from drti_core.benchmark_relight import benchmark_relight
+    from drti_core.cli import main
+
+    command = "benchmark relight --size 40x30 --decoder dense-10 --decoder ptm --seconds 0 --json"
+    assert main(command.split()) == 0
+    speeds = json.loads(capsys.readouterr().out)
+    ways = [item["way"] for item in speeds]
+    assert ways[:4] == ways[5:9] == ["drti", "onnx", "numpy", "reference"]
+    assert ways[4] == ways[9]
+    assert ways[4] in ("plain torch", "plain numpy")
+    assert {(item["width"], item["height"]) for item in speeds} == {(40, 30)}
+    assert all(item["megapixels_per_cpu_second"] > 0 for item in speeds)
+    with pytest.raises(OptionError) as error:
+        benchmark_relight(["neural"])
+    assert str(error.value) == (
+        "decoder 'neural'; expected dense-50, dense-20, dense-10, ptm, hsh-9, rbf-9"
+    )
+
+
+@pytest.mark.parametrize("name", ["dense-10", "ptm", "hsh-9", "rbf-9"])
+def test_the_plain_way_computes_the_same(name):
+    from drti_core import benchmark_relight as module
+
+    decoder, given = module._case(name, (20, 30))
+    stage = decoder.light_stage(module._LIGHT)
+    features = given.read(Window(0, 0, 20, 30))
+    layers = module._plain_layers(stage, decoder, name.startswith("dense"))
+    x = features
+    if name.startswith("dense"):
+        light = np.broadcast_to(module._LIGHT.xyz[:, :2], (len(x), 2))
+        x = np.concatenate([x, light], axis=1)
+    for weight, bias, activation in layers:
+        x = activate(x @ weight.T + bias, activation, 1.0)
+    expected = evaluate(decoder, features, None, module._LIGHT)[0]
+    np.testing.assert_allclose(x, expected, atol=2e-5)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from drti_core.benchmark import benchmark_fit
+from drti_core.benchmark_relight import DECODERS, benchmark_relight
 from drti_core.cli import console
 from drti_core.demo import make_stack, write_stack
 from drti_core.environment_benchmark import benchmark_environment
@@ -131,3 +132,37 @@ def environment(
         "grey levels off",
     )
     console.say_table(headings, rows)
+
+
+@app.command("relight")
+def relight(
+    size: Annotated[
+        list[str] | None,
+        typer.Option(metavar="WxH", help="Repeatable; by default 320x320 and 4000x3000."),
+    ] = None,
+    decoder: Annotated[
+        list[str] | None, typer.Option(help=f"Repeatable: {', '.join(DECODERS)}; all by default.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Each way is repeated for so long.")] = 0.5,
+    json: console.Json = False,
+) -> None:
+    """Relight in every way side by side: megapixels a CPU second and a second."""
+    sizes = [console.parse_size(text) for text in size or ("320x320", "4000x3000")]
+    with console.progress_bar() as progress:
+        speeds = benchmark_relight(
+            decoder or tuple(DECODERS), sizes, seconds=seconds, progress=progress
+        )
+    if json:
+        console.say_json([speed.as_dict() for speed in speeds])
+        return
+    rows = [
+        [
+            speed.decoder,
+            f"{speed.width}x{speed.height}",
+            speed.way,
+            console.number(speed.megapixels_per_cpu_second, 2),
+            console.number(speed.megapixels_per_second, 2),
+        ]
+        for speed in speeds
+    ]
+    console.say_table(("decoder", "image", "way", "MP / CPU s", "MP / s"), rows)

@@ -25,8 +25,8 @@ Runtime = Literal["auto", "onnx", "numpy"]
 
 #: Pixels that a thread takes at a time.
 _JOB = 8 * TILE
-#: Multiply-adds of a whole image from which ONNX Runtime repays its start (0.3 s).
-_WORTH_ONNX = 1 << 30
+#: Multiply-adds of a whole image from which ONNX Runtime is the faster one, once it is loaded.
+_WORTH_ONNX = 1 << 25
 
 
 class Relighter:
