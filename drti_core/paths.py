@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from drti_core import files, image_writers
 from drti_core.codec import Progress, no_progress
 from drti_core.enhance import Enhancement, enhanced
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, LightError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window, bands
@@ -80,6 +81,12 @@ def along(lights: LightDirections, frames: int) -> LightDirections:
         return lights[[0] * frames]
     cross = np.linalg.norm(np.cross(points[:-1], points[1:]), axis=1)
     steps = np.arctan2(cross, np.sum(points[:-1] * points[1:], axis=1))
+    for leg in np.flatnonzero(steps > np.pi - 1e-3)[:1]:
+        raise LightError(
+            f"lights {leg} and {leg + 1} of the path are opposite",
+            expected="less than 180 degrees between them",
+            mend="Put a light between them.",
+        )
     travel = np.concatenate([[0.0], np.cumsum(steps)])
     where = np.linspace(0, travel[-1], frames)
     leg = np.clip(np.searchsorted(travel, where, side="right") - 1, 0, len(steps) - 1)
@@ -252,7 +259,8 @@ def _film(path: Path, frames: Iterator[npt.NDArray[np.uint8]], part: Window, fps
             process.wait()
             raise
         finally:
-            process.stdin.close()
+            with suppress(BrokenPipeError):
+                process.stdin.close()
         said.seek(0)
         text = said.read().decode(errors="replace").strip()
     if status != 0:
