@@ -25,15 +25,13 @@ import numpy.typing as npt
 
 from drti_core.colour import LUMA, srgb_to_linear
 from drti_core.errors import FormatError, LightError, OptionError, UnsupportedFormatError
-from drti_core.exr import read_exr
+from drti_core.exr import MAX_PIXELS, read_exr
 from drti_core.lights import F32, F64
 from drti_core.photos import decode, probe
 from drti_core.planes import MAX_SIDE
 
 Kind = Literal["equirectangular", "mirrorball"]
 
-#: A map of 8192 x 4096 is the largest.
-MAX_PIXELS = 1 << 25
 #: Pixels of a map worked on at a time.
 _CHUNK = 1 << 16
 #: No run of a Radiance file stands for more pixels than 255 in 4 bytes.

@@ -13,6 +13,10 @@ from drti_core.planes import MAX_SIDE
 
 #: No compressed scan line expands more than deflate does (RFC 1951: 258 bytes for 2 bits).
 _RATIO = 1032
+#: A picture of 8192 x 4096 is the largest that is read.
+MAX_PIXELS = 1 << 25
+_MAX_CHANNELS = 8
+_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, MemoryError)
 _MAGIC = b"\x76\x2f\x31\x01"
 
 
@@ -55,25 +59,28 @@ def read_exr(path: Path) -> F32:
     with path.open("rb") as file:
         if file.read(4) != _MAGIC:
             raise FormatError("is no OpenEXR file", where=str(path), expected="OpenEXR")
-    damaged = f"{path}"
     try:
         with library.File(str(path), header_only=True) as file:
-            low, high = (np.asarray(corner) for corner in file.header()["dataWindow"])
-    except (RuntimeError, ValueError, TypeError, KeyError) as error:
-        raise FormatError(f"damaged OpenEXR file ({error})", where=damaged) from error
-    width, height = (int(v) + 1 for v in high.astype(np.int64) - low)
+            header = file.header()
+            low, high = (np.asarray(corner).astype(np.int64) for corner in header["dataWindow"])
+            count = len(header["channels"])
+    except _ERRORS as error:
+        raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
+    width, height = (int(v) + 1 for v in high - low)
     size = path.stat().st_size
-    if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > size * _RATIO:
+    possible = min(MAX_PIXELS, size * _RATIO)
+    inside = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and 0 < count <= _MAX_CHANNELS
+    if not inside or width * height > possible:
         raise FormatError(
-            f"claims {width}x{height} pixels in {size} bytes",
+            f"claims {width}x{height} pixels of {count} channels in {size} bytes",
             where=str(path),
-            expected=f"sides of 1 to {MAX_SIDE}, and no more pixels than {_RATIO} a byte",
+            expected=f"at most {possible} pixels and {_MAX_CHANNELS} channels",
         )
     try:
         with library.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
-    except (RuntimeError, ValueError, TypeError) as error:
-        raise FormatError(f"damaged OpenEXR file ({error})", where=damaged) from error
+    except _ERRORS as error:
+        raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
     names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
     if any(name not in channels or channels[name].shape != (height, width) for name in names):
         raise FormatError(
