@@ -282,5 +282,4 @@ def session(graph: bytes, providers: tuple[str, ...]) -> Any:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: they are raised as well
-    options.add_session_config_entry("session.set_denormal_as_zero", "1")
     return onnxruntime.InferenceSession(graph, options, providers=list(providers))
