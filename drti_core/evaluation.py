@@ -13,7 +13,7 @@ import numpy as np
 from drti_core.codec import Codec, Progress, no_progress, part_of
 from drti_core.colour import Encoding, linear_to_srgb
 from drti_core.errors import DrtiError, OptionError
-from drti_core.lights import F32, LightDirections
+from drti_core.lights import LightDirections
 from drti_core.metrics import Comparison
 from drti_core.model import RelightableModel, to_uint8
 from drti_core.planes import bands
@@ -292,8 +292,13 @@ def score(
     comparisons = [Comparison(with_ssim) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
     for window in bands(test.shape, rows):
-        relit = _picture(model.relight(lights, window), test.encoding)
-        photographs = _picture(test.read(window), test.encoding).reshape(relit.shape)
+        if test.encoding == "linear":
+            relit = to_uint8(linear_to_srgb(model.relight(lights, window)))
+            photographs = to_uint8(linear_to_srgb(test.read(window))).reshape(relit.shape)
+        else:
+            # The pictures that a user gets, to the last bit.
+            relit = model.relight_uint8(lights, window)
+            photographs = to_uint8(test.read(window)).reshape(relit.shape)
         mask = None if test.mask is None else test.mask[window.slices]
         for comparison, mine, true in zip(comparisons, relit, photographs, strict=True):
             comparison.add(mine, true, mask)
@@ -305,10 +310,6 @@ def score(
     size = 0 if model.planes is None else model.planes.codes.nbytes
     notes = model.metadata.notes
     return Score(fitted.label, tuple(results), size, fitted.cpu, fitted.wall, notes)
-
-
-def _picture(values: F32, encoding: Encoding) -> Any:
-    return to_uint8(linear_to_srgb(values) if encoding == "linear" else values)
 
 
 def _check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:
