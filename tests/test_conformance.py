@@ -177,8 +177,18 @@ def make_webptm(folder: Path) -> Path:
     return folder
 
 
+def make_onnx(folder: Path) -> Path:
+    from drti_core.runtime.graph import image_graph, to_bytes
+
+    model = codec("hsh4").restore(fitted("hsh4"))
+    graph = image_graph(model.decoder(), model.planes, model.shape)
+    (folder / "coin.onnx").write_bytes(to_bytes(graph))
+    return folder / "coin.onnx"
+
+
 #: Inputs of readers whose format has no writer.
 EXAMPLES = {
+    "onnx": make_onnx,
     "lp": make_lp,
     "dome": make_dome,
     "project": make_project,
@@ -219,8 +229,9 @@ def writer_class(spec: str) -> type:
 def reader_class(name: str, what: str = "") -> type:
     class Suite(ReaderSuite):
         reader = READERS[name]
-        # A light file without its last row is still one; its notes say what is left out.
-        end_is_known = name != "lp"
+        # A light file without its last row is still one; its notes say what is left out. A graph
+        # ends with metadata, each of which may be absent.
+        end_is_known = name not in ("lp", "onnx")
 
         def make(self, folder: Path) -> Path:
             if name in EXAMPLES:

@@ -298,6 +298,7 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "dome": lambda: Seed(
             "dome", {**_photographs(), "a.dome": json.dumps(_dome()).encode()}, "a.dome"
         ),
+        "onnx image": lambda: Seed("onnx", {"a.onnx": _graph()}, "a.onnx"),
         "mview": lambda: Seed(
             "foreign", {"a.mview": b"#v\n2 1 2\n0 0\n0\n1 a.rti\n2 b.rti\n1 2\n"}, "a.mview"
         ),
@@ -306,6 +307,14 @@ def _makers() -> dict[str, Callable[[], Seed]]:
             "foreign", {"a.gltf": b'{"asset": {"version": "2.0"}, "meshes": []}'}, "a.gltf"
         ),
     }  # fmt: skip
+
+
+def _graph() -> bytes:
+    from drti_core.registry import restore
+    from drti_core.runtime.graph import image_graph, to_bytes
+
+    model = restore(_model("hsh", "rgb", 12, terms=4))
+    return to_bytes(image_graph(model.decoder(), model.planes, model.shape))
 
 
 @cache
