@@ -25,7 +25,6 @@ from drti_core.registry import registry, restore
 from drti_core.runtime import untrusted
 from drti_core.runtime.graph import decoder_graph, image_graph, to_bytes
 from drti_core.runtime.graph_decoder import GraphDecoder
-from drti_core.testing import ReaderSuite
 
 LIGHTS = LightDirections.from_spherical([0, 40, 200, 90], [90, 45, 20, 2])
 MODEL = drti.get_codec("ptm").fit(drti.demo_stack(size=(24, 32)))
@@ -319,12 +318,14 @@ def test_unsupported_is_not_damaged():
         untrusted.check(graph(inputs=INPUTS[1:]).SerializeToString(), "a.onnx")
 
 
-class TestOnnxReader(ReaderSuite):
-    reader = registry().readers.get("onnx")
-    cuts = 8
-    flips = 10
-
-    def make(self, folder):
-        path = folder / "a.onnx"
-        path.write_bytes(to_bytes(image_graph(MODEL.decoder(), MODEL.planes, MODEL.shape)))
-        return path
+def test_what_onnx_runtime_refuses_is_no_crash(tmp_path):
+    """Two nodes of one name pass ONNX's checker, not ONNX Runtime."""
+    found = graph()
+    for node in found.graph.node:
+        node.name = "twin"
+    save_planes(tmp_path, MODEL.planes.select([0, 1, 2]))
+    (tmp_path / "a.onnx").write_bytes(found.SerializeToString())
+    with pytest.raises(FormatError) as error:
+        drti.open_model(tmp_path / "a.onnx").relight(LIGHTS)
+    assert str(error.value).startswith("ONNX Runtime refuses the graph: ")
+    assert str(error.value).endswith("; expected a graph that it can run")

@@ -17,7 +17,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, FormatError, OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.fold import FoldedDecoder
 
@@ -276,10 +276,19 @@ def providers_of(names: Sequence[str]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16)
 def session(graph: bytes, providers: tuple[str, ...]) -> Any:
-    """An InferenceSession that several threads may run, each on one core."""
+    """An InferenceSession that several threads may run, each on one core.
+
+    Raises:
+        FormatError: ONNX Runtime refuses the graph; its words are in the text.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     options.log_severity_level = 3  # errors only: they are raised as well
-    return onnxruntime.InferenceSession(graph, options, providers=list(providers))
+    try:
+        return onnxruntime.InferenceSession(graph, options, providers=list(providers))
+    except Exception as error:  # its exceptions have no common base
+        raise FormatError(
+            f"ONNX Runtime refuses the graph: {error}", expected="a graph that it can run"
+        ) from error

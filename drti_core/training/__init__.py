@@ -140,7 +140,7 @@ def _traced(
     factor = torch.from_numpy(quantisation.factor.astype(np.float32))
     offset = torch.from_numpy(quantisation.offset.astype(np.float32))
 
-    class Pixels(torch.nn.Module):
+    class Pixels(torch.nn.Module):  # type: ignore[misc, unused-ignore]  # Any without torch
         def __init__(self) -> None:
             super().__init__()
             self.module = module
