@@ -12,7 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+import drti_core as drti
 from drti_core import images, registry
 from drti_core.benchmark import fit_cost
 from drti_core.cli import main
@@ -511,3 +513,26 @@ def test_benchmark_refuses_before_any_work(run, stack, arguments, text):
     status, out, err = run("benchmark", "fit", stack, *arguments)
     assert (status, out) == (1, "")
     assert err.startswith(f"error: {text}")
+
+
+def test_relight_by_a_chosen_runtime(tmp_path, capsys):
+    model = drti.get_codec("hsh").fit(drti.demo_stack(size=(24, 32)))
+    drti.save_model(model, tmp_path / "m.rti")
+    pictures = []
+    for runtime in ("numpy", "onnx"):
+        out = tmp_path / f"{runtime}.png"
+        how = ["--light", "0.5,0.3", "-o", str(out), "--runtime", runtime]
+        assert main(["relight", str(tmp_path / "m.rti"), *how]) == 0
+        pictures.append(np.asarray(Image.open(out)).astype(int))
+    assert pictures[0].shape == (24, 32, 3)
+    assert np.abs(pictures[0] - pictures[1]).max() <= 1
+    capsys.readouterr()
+    how = ["--path", "circle", "-o", str(tmp_path / "f"), "--runtime", "onnx"]
+    assert main(["relight", str(tmp_path / "m.rti"), *how]) == 1
+    assert capsys.readouterr().err == (
+        "error: --runtime or --provider; expected lights only: --enhance, --path and --env "
+        "choose for themselves\n"
+    )
+    how = ["--light", "0,0", "-o", str(tmp_path / "g.png"), "--provider", "cuda"]
+    assert main(["relight", str(tmp_path / "m.rti"), *how]) == 1
+    assert "execution provider 'CUDAExecutionProvider'" in capsys.readouterr().err

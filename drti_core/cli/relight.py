@@ -16,7 +16,7 @@ from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.paths import along, circle, save_path, spiral
 from drti_core.registry import open_model
-from drti_core.relighting import Render, save_rendered
+from drti_core.relighting import Render, save_relit, save_rendered
 from drti_core.workflow import read_lights
 
 #: Frames of a circle or spiral.
@@ -80,6 +80,13 @@ def relight(
         bool, typer.Option("--float", help="32-bit values as decoded (.tif, .npy).")
     ] = False,
     quality: Annotated[int, typer.Option(help="JPEG or WebP quality, 1 to 100.")] = 95,
+    runtime: Annotated[
+        str, typer.Option(help="What computes pixels: auto (the faster), onnx or numpy.")
+    ] = "auto",
+    provider: Annotated[
+        list[str] | None,
+        typer.Option(help="Of ONNX Runtime: cpu, cuda, coreml, directml, openvino; repeatable."),
+    ] = None,
     reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
@@ -90,6 +97,12 @@ def relight(
         raise OptionError(
             "options that exclude one another",
             expected="lights, --path or --env, and no --enhance with --env",
+        )
+    chosen_runtime = runtime != "auto" or bool(provider)
+    if chosen_runtime and (steps or path is not None or env is not None):
+        raise OptionError(
+            "--runtime or --provider",
+            expected="lights only: --enhance, --path and --env choose for themselves",
         )
     found = open_model(model, reader=reader)
     part = console.parse_window(window, "--window")
@@ -113,6 +126,14 @@ def relight(
         return
     else:
         chosen = _lights(light or [], azimuth or [], elevation or [], lights)
+        if not steps:
+            how: Any = {"runtime": runtime, "providers": provider or ()}
+            with console.progress_bar() as progress:
+                files = save_relit(
+                    found, chosen, output, as_float=as_float, progress=progress, **how, **common
+                )
+            console.say(*(f"wrote {file}" for file in files))
+            return
         pictures = [enhanced(found, one, steps) for one in chosen]
     with console.progress_bar() as progress:
         files = save_rendered(
