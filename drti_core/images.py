@@ -9,14 +9,14 @@ import io
 import os
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
-from drti_core import files
+from drti_core import files, scratch
 from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
 from drti_core.image_writers import (
     JPEG_MAX_SIDE,
@@ -41,6 +41,7 @@ __all__ = [
     "encode_jpeg",
     "open_picture",
     "read_picture",
+    "read_planes",
     "rows_of",
     "save",
     "write_jpeg",
@@ -173,6 +174,31 @@ def open_picture(path: Path) -> Picture:
     with image:
         shape, channels = _checked(image, bits, size, str(path))
         return Picture(path, shape, channels, bits, image.info.get("icc_profile") or None)
+
+
+def read_planes(pictures: Sequence[Picture], count: int) -> Any:
+    """Codes of planes that stand in the channels of pictures of one size and kind.
+
+    Args:
+        pictures: 8-bit RGB, three planes in each, or 16-bit grey, one in each.
+        count: K, the number of planes; channels beyond them are left out.
+
+    Returns:
+        (K, H, W) uint8 or uint16, file-backed where large; one picture is decoded at a time.
+
+    Raises:
+        FormatError: a picture is damaged.
+    """
+    first = pictures[0]
+    each = first.channels
+    codes = scratch.empty((count, *first.shape), np.uint8 if first.bits == 8 else np.uint16)
+    for number, picture in enumerate(pictures):
+        start, end = each * number, min(each * number + each, count)
+        for band, part in picture.bands():
+            channels = part.reshape(band.height, band.width, each)[..., : end - start]
+            codes[start:end, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
+            scratch.release(codes)
+    return codes
 
 
 def decode_picture(

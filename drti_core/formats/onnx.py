@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from drti_core import images, scratch
+from drti_core import images
 from drti_core.codec import Reader
 from drti_core.errors import FormatError
 from drti_core.model import Encoding, Metadata, StoredModel
@@ -108,13 +108,7 @@ def _planes(folder: Path, count: int, kind: Any, where: str) -> Planes:
                 where=str(picture.path),
                 expected=images.describe(shape, each, bits),
             )
-    codes = scratch.empty((count, *shape), kind)
-    for number, picture in enumerate(pictures):
-        first, last = each * number, min(each * number + each, count)
-        for band, part in picture.bands():
-            channels = part.reshape(band.height, band.width, each)[..., : last - first]
-            codes[first:last, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
-            scratch.release(codes)
+    codes = images.read_planes(pictures, count)
     # The graph takes the codes themselves: a code is its value.
     top = float(np.iinfo(kind).max)
     return Planes(codes, np.full(count, top), np.zeros(count), where)

@@ -319,13 +319,7 @@ def _read_codes(
         pictures.append(picture)
     if (folder / f"plane_{len(names)}.{suffix}").exists():
         notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
-    codes = scratch.empty((count, *shape), np.uint8 if bits == 8 else np.uint16)
-    for number, picture in enumerate(pictures):
-        first, last = each * number, min(each * number + each, count)
-        for band, part in picture.bands():
-            channels = part.reshape(band.height, band.width, each)[..., : last - first]
-            codes[first:last, band.y : band.y + band.height] = np.moveaxis(channels, -1, 0)
-            scratch.release(codes)
+    codes = images.read_planes(pictures, count)
     return codes, pictures[0].icc
 
 
