@@ -17,7 +17,7 @@ from drti_core.errors import DrtiError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.planes import F32, Planes, Window
 from drti_core.runtime.kernels import Kind
-from drti_core.runtime.session import Relighter, Runtime
+from drti_core.runtime.session import Relighter, Runtime, pixel_coords
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,9 +136,7 @@ class RelightableModel(ABC):
 
     def coords(self, window: Window) -> F32:
         """(P, 2) coordinates x, y of the pixels' centres, 0..1 over the image, y downwards."""
-        x = (np.arange(window.x, window.x + window.width) + 0.5) / self.shape[1]
-        y = (np.arange(window.y, window.y + window.height) + 0.5) / self.shape[0]
-        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2).astype(np.float32)
+        return np.ascontiguousarray(pixel_coords(window, self.shape).T)
 
     def relighter(
         self,

@@ -120,7 +120,7 @@ class Relighter:
             rows, columns = part.slices
             codes = self.planes.codes[:, rows, columns].reshape(self.planes.count, size)
         if self.uses_coords:
-            coords = _coords(part, self.shape)
+            coords = pixel_coords(part, self.shape)
         targets = list(out[:, band.y : band.y + band.height])
         flat = [
             target.reshape(size, 3)
@@ -175,7 +175,7 @@ def _tile(values: npt.NDArray[Any] | None, start: int) -> npt.NDArray[Any] | Non
     return tile
 
 
-def _coords(window: Window, shape: tuple[int, int]) -> F32:
+def pixel_coords(window: Window, shape: tuple[int, int]) -> F32:
     """(2, P) coordinates x, y of the pixels' centres, 0..1 over the image, y downwards."""
     x = (np.arange(window.x, window.x + window.width) + 0.5) / shape[1]
     y = (np.arange(window.y, window.y + window.height) + 0.5) / shape[0]
