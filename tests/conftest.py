@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.browser import Chromium
 
 
 @pytest.fixture(scope="session")
@@ -15,3 +18,11 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real files: set DRTI_DATA (looked for {folder})")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Chromium]:
+    """Call it with a renderer for a headless browser; it skips where that is missing."""
+    browsers = Chromium()
+    yield browsers
+    browsers.close()

@@ -1,0 +1,157 @@
+"""The light stage as a table of numbers: in numpy, and as JavaScript.
+
+The numbers are what the pixel stage takes of a light: ``constant + Σ table · weights(light)``,
+light functions with the same weights put together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from drti_core.bases import HSH_MAX_THETA, RBF_CUTOFF, Basis
+from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms
+from drti_core.errors import UnsupportedDecoderError
+from drti_core.lights import F32, F64, LightDirections
+from drti_core.runtime.fold import Affine, same_weights
+from drti_exporters.glsl.texts import base64_of, fill
+
+_ZENITH = LightDirections(np.array([[0, 0, 1]], np.float32))
+
+
+def constant_part(value: Affine) -> tuple[F64, Any]:
+    """What of an affine value does not depend on the light.
+
+    Returns:
+        The constant part (*shape), and which elements (*shape, bool) depend on the
+        light. A term that is the same under every light counts as constant where it stands alone.
+    """
+    constant, varies = value.constant.copy(), np.zeros(value.constant.shape, bool)
+    for function in value.functions:
+        first = 1 if isinstance(function, Terms | Network) else 0
+        varies |= function.table[..., first:].any(axis=-1)
+    for function in value.functions:
+        if isinstance(function, Terms | Network):
+            same = float(function.weights(_ZENITH)[0, 0])
+            constant += np.where(varies, 0, function.table[..., 0] * np.float64(same))
+    return constant, varies
+
+
+@dataclass
+class LightTable:
+    """Numbers that follow the light, four to a vector; :meth:`add` gives them their places.
+
+    Args:
+        constant: what each number starts from.
+        groups: for the functions with the same weights: one of them, the numbers' places and
+            their rows of the table.
+    """
+
+    constant: list[float] = field(default_factory=list)
+    groups: dict[Hashable, tuple[LightFunction, list[int], list[F32]]] = field(default_factory=dict)
+
+    def add(self, values: list[tuple[Affine, tuple[int, ...]] | float]) -> int:
+        """Give up to four numbers a vector of their own.
+
+        Args:
+            values: each an element of an affine value, or a constant.
+
+        Returns:
+            The vector's number.
+        """
+        start = len(self.constant)
+        self.constant += [0.0] * 4
+        for offset, value in enumerate(values):
+            if not isinstance(value, tuple):
+                self.constant[start + offset] = float(value)
+                continue
+            affine, index = value
+            self.constant[start + offset] = float(affine.constant[index])
+            for function in affine.functions:
+                row = function.table[index]
+                if row.any():
+                    key = same_weights(function)
+                    group = self.groups.setdefault(key, (function, [], []))
+                    group[1].append(start + offset)
+                    group[2].append(row)
+        return start // 4
+
+    def __call__(self, light: LightDirections) -> F32:
+        """All numbers under one light, float32."""
+        total = np.array(self.constant, np.float32).astype(np.float64)
+        for function, places, rows in self.groups.values():
+            total[places] += np.array(rows) @ function.weights(light)[0]
+        return total.astype(np.float32)
+
+    def javascript(self) -> str:
+        """An expression: a function of x, y and, where it is not that of the upper half, z.
+
+        Raises:
+            UnsupportedDecoderError: a kind of light function has no JavaScript.
+        """
+        needed: dict[str, None] = {}
+        groups = []
+        for function, places, rows in self.groups.values():
+            table, weights = base64_of(np.array(rows)), _weights(function, needed)
+            groups.append(f'    [[{_runs(places)}], "{table}", {weights}],\n')
+        return fill(
+            "light.js",
+            functions="".join(fill(f"light_{name}.js", **_NUMBERS) for name in needed),
+            constant=base64_of(self.constant),
+            groups="".join(groups),
+        ).rstrip()
+
+
+#: Numbers that the scripts share with :mod:`drti_core.bases`.
+_NUMBERS = {"max_theta": repr(HSH_MAX_THETA), "cutoff": repr(RBF_CUTOFF)}
+
+
+def _weights(function: LightFunction, needed: dict[str, None]) -> str:
+    """A script's expression for the weights of a light; ``needed`` takes what it calls."""
+    match function:
+        case Terms():
+            return _basis(function.basis, needed)
+        case Rbf():
+            needed["rbf"] = None
+            centres = base64_of(function.centres.xyz)
+            return f'rbf(floats("{centres}"), {float(function.sigma)!r})'
+        case Grid():
+            needed["grid"] = None
+            return f"grid({int(function.resolution)})"
+        case Network():
+            basis = _basis(function.basis, needed)
+            needed["network"] = None
+            layers = (
+                f'[floats("{base64_of(layer.weight)}"), floats("{base64_of(layer.bias)}"), '
+                f'"{layer.activation}", {float(layer.omega)!r}]'
+                for layer in function.layers
+            )
+            return f"network({basis}, [{', '.join(layers)}])"
+    raise UnsupportedDecoderError(
+        f"the light function {type(function).__name__}", expected="Terms, Rbf, Grid or Network"
+    )
+
+
+def _basis(basis: Basis, needed: dict[str, None]) -> str:
+    needed[basis.name] = None
+    name = f"hsh({float(basis.exponent)!r})" if basis.name == "hsh" else basis.name
+    needed["first"] = None
+    return f"first({basis.terms}, {name})"
+
+
+def _runs(places: list[int]) -> str:
+    """Places in their order as runs (first, count, first, count).
+
+    >>> _runs([0, 1, 2, 5])
+    '0, 3, 5, 1'
+    """
+    runs: list[list[int]] = []
+    for place in places:
+        if runs and place == sum(runs[-1]):
+            runs[-1][1] += 1
+        else:
+            runs.append([place, 1])
+    return ", ".join(f"{first}, {count}" for first, count in runs)

@@ -1,0 +1,1 @@
+  const affine = (x, y, z) => [1, x, y, z];

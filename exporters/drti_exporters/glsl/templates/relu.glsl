@@ -1,0 +1,3 @@
+$type drti_relu($type v) {
+  return max(v, 0.0);
+}
