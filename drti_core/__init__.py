@@ -45,9 +45,10 @@ from drti_core.errors import (
     StackError,
     UnsupportedDecoderError,
     UnsupportedFormatError,
+    VetoError,
 )
 from drti_core.evaluation import evaluate
-from drti_core.hookspecs import hookimpl
+from drti_core.hookspecs import FitReport, hookimpl
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.planes import Planes, Window
@@ -56,6 +57,7 @@ from drti_core.registry import (
     open_any,
     open_model,
     open_stack,
+    register_plugin,
     restore,
     save_model,
 )
@@ -106,7 +108,9 @@ __all__ = [
     "Writer",
     "Exporter",
     "ExportReport",
+    "FitReport",
     "hookimpl",
+    "register_plugin",
     "parse_spec",
     "with_options",
     "restore",
@@ -123,5 +127,6 @@ __all__ = [
     "StackError",
     "UnsupportedDecoderError",
     "UnsupportedFormatError",
+    "VetoError",
     "__version__",
 ]

@@ -62,6 +62,10 @@ class PluginError(DrtiError):
     """No plugin has this id, two claim it, or the one that does failed to load."""
 
 
+class VetoError(DrtiError):
+    """A plugin's hook refuses to let the work go on; the message names the plugin."""
+
+
 class MissingExtraError(DrtiError):
     """An optional dependency is needed; the message says which extra to install."""
 

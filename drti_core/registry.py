@@ -1,251 +1,155 @@
-"""What is installed: codecs, readers, writers and exporters, loaded lazily and guarded.
+"""What is installed: codecs, readers, writers, exporters and verbs, loaded lazily and guarded.
 
 A plugin that fails to import or to register is named once, in a warning and in
-:func:`plugin_report`; everything else goes on working.
+:meth:`Registry.report`; everything else goes on working.
 """
 
 from __future__ import annotations
 
-import importlib
 import os
-import warnings
-from collections.abc import Callable, Mapping
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 import pluggy
 
 from drti_core import codecs as builtin_codecs
-from drti_core import files, hookspecs
+from drti_core import files, isolation, plugins
 from drti_core import formats as builtin_formats
-from drti_core.codec import Codec, Exporter, Reader, Writer, own_options, parse_spec, with_options
+from drti_core.codec import Codec, Exporter, Reader, Writer, parse_spec, with_options
 from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
 from drti_core.graph_model import GraphModel, restore_graph
 from drti_core.model import RelightableModel, StoredModel
+from drti_core.shelves import BUILTIN, Listing, Shelf, summary_of, warn_once
+from drti_core.shelves import PluginWarning as PluginWarning
 from drti_core.stack import Stack
 
-T = TypeVar("T")
-
-#: Group of entry points that plugins are found by.
-GROUP = "drti_core"
-
-
-class PluginWarning(UserWarning):
-    """A plugin failed to load; it is named, and the rest goes on."""
+#: Verbs that drti has itself: a module each.
+_VERBS = frozenset(
+    module.name for module in pkgutil.iter_modules([str(Path(__file__).with_name("cli"))])
+)
 
 
-@dataclass(frozen=True)
-class Listing:
-    """One thing that is, or should be, installed.
-
-    Args:
-        kind: ``codec``, ``reader``, ``writer``, ``exporter`` or ``plugin``.
-        plugin_id: its id.
-        target: ``"package.module:OBJECT"``.
-        source: the distribution or module that registered it.
-        summary: its own words, empty if it failed to load.
-        error: why it failed to load, or None.
-        options: those that differ from its class's defaults, as a preset's do.
-    """
-
-    kind: str
-    plugin_id: str
-    target: str
-    source: str
-    summary: str = ""
-    error: str | None = None
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass
-class Shelf(Generic[T]):
-    """Things of one kind by id; each is imported the first time it is asked for."""
-
-    kind: str
-    base: type[Any]
-    targets: dict[str, tuple[str, str]] = field(default_factory=dict)
-    conflicts: dict[str, list[str]] = field(default_factory=dict)
-    _loaded: dict[str, T | None] = field(default_factory=dict)
-
-    def add(self, plugin_id: str, target: str, source: str) -> None:
-        """Register a target; two claims on one id are kept and reported when it is used."""
-        if not plugin_id.replace("-", "_").isidentifier() or ":" not in target:
-            raise PluginError(
-                f"{self.kind} id {plugin_id!r} with target {target!r}",
-                where=source,
-                expected='letters, digits, - and _, and "package.module:OBJECT"',
-            )
-        if plugin_id in self.targets and self.targets[plugin_id] != (target, source):
-            self.conflicts.setdefault(plugin_id, [self.targets[plugin_id][1]]).append(source)
-            return
-        self.targets[plugin_id] = (target, source)
-
-    def ids(self) -> list[str]:
-        """Every id that is registered, sorted; some may fail to load."""
-        return sorted(self.targets)
-
-    def get(self, plugin_id: str) -> T:
-        """The object of this id.
-
-        Raises:
-            PluginError: none has it, two claim it, or it failed to load.
-        """
-        item = self._find(plugin_id)
-        if item is None:
-            raise PluginError(
-                f"there is no {self.kind} {plugin_id!r}", expected=", ".join(self.working())
-            )
-        return item
-
-    def _find(self, plugin_id: str) -> T | None:
-        if plugin_id in self.conflicts:
-            raise PluginError(
-                f"the {self.kind} id {plugin_id!r} is claimed by "
-                + " and by ".join(self.conflicts[plugin_id]),
-                mend="Uninstall one of them.",
-            )
-        if plugin_id not in self.targets:
-            return None
-        if plugin_id not in self._loaded:
-            target, source = self.targets[plugin_id]
-            self._loaded[plugin_id] = self._load(plugin_id, target, source)
-        return self._loaded[plugin_id]
-
-    def _load(self, plugin_id: str, target: str, source: str) -> T | None:
-        module, _, name = target.partition(":")
-        try:
-            item = getattr(importlib.import_module(module), name)
-        except Exception as error:
-            raise PluginError(
-                f"the {self.kind} {plugin_id!r} failed to load: {type(error).__name__}: {error}",
-                where=f"{source} ({target})",
-            ) from error
-        if item is not None and not isinstance(item, self.base):
-            raise PluginError(
-                f"the {self.kind} {plugin_id!r} is {type(item).__name__}",
-                where=f"{source} ({target})",
-                expected=f"an instance of {self.base.__name__}",
-            )
-        return item
-
-    def working(self) -> list[str]:
-        """Ids that load."""
-        return [listing.plugin_id for listing in self.report() if listing.error is None]
-
-    def load_all(self) -> dict[str, T]:
-        """Everything that loads; what does not is named in a warning."""
-        found: dict[str, T] = {}
-        for plugin_id in self.ids():
-            try:
-                item = self._find(plugin_id)
-            except PluginError as error:
-                _warn_once(str(error))
-                continue
-            if item is not None:
-                found[plugin_id] = item
-        return found
-
-    def report(self) -> list[Listing]:
-        """Every id with its summary or its failure; modules without this kind are left out."""
-        listings = []
-        for plugin_id in self.ids():
-            target, source = self.targets[plugin_id]
-            try:
-                item = self._find(plugin_id)
-            except PluginError as error:
-                listings.append(Listing(self.kind, plugin_id, target, source, error=error.args[0]))
-                continue
-            if item is not None:
-                summary = str(getattr(item, "summary", ""))
-                options = own_options(item)
-                listings.append(
-                    Listing(self.kind, plugin_id, target, source, summary, options=options)
-                )
-        return listings
+def _commands() -> Shelf[Callable[..., Any]]:
+    return Shelf("command", Callable, "a function, or a typer.Typer", _VERBS, words=2)  # type: ignore[arg-type]
 
 
 @dataclass
 class Registry:
-    """The four shelves, and the plugins that could not be asked."""
+    """The shelves, the plugins themselves, and those that could not be asked."""
 
     codecs: Shelf[Codec] = field(default_factory=lambda: Shelf("codec", Codec))
     readers: Shelf[Reader] = field(default_factory=lambda: Shelf("reader", Reader))
     writers: Shelf[Writer] = field(default_factory=lambda: Shelf("writer", Writer))
     exporters: Shelf[Exporter] = field(default_factory=lambda: Shelf("exporter", Exporter))
+    commands: Shelf[Callable[..., Any]] = field(default_factory=_commands)
+    plugins: dict[str, list[pluggy.PluginManager]] = field(default_factory=dict)
     failed: list[Listing] = field(default_factory=list)
 
-    def register(self, plugin: object, source: str) -> None:
-        """Call a plugin's hooks; a failure is noted and warned of, never raised."""
-        manager = pluggy.PluginManager("drti_core")
-        manager.add_hookspecs(hookspecs)
-        shelves: Mapping[str, Shelf[Any]] = {
+    @property
+    def shelves(self) -> Mapping[str, Shelf[Any]]:
+        """The shelf that each ``register_…`` hook fills."""
+        return {
             "register_codecs": self.codecs,
             "register_readers": self.readers,
             "register_writers": self.writers,
             "register_exporters": self.exporters,
+            "register_commands": self.commands,
         }
+
+    def register(self, plugin: object, source: str) -> None:
+        """Call a plugin's hooks; a failure is noted and warned of, never raised."""
         try:
-            manager.register(plugin, name=source)
-            manager.check_pending()
-        except Exception as error:  # noqa: BLE001
+            hooks = plugins.manager(plugin, source)
+        except Exception as error:  # noqa: BLE001 - pluggy looks at every attribute
             self.fail(source, str(getattr(plugin, "__name__", plugin)), error)
             return
-        for hook, shelf in shelves.items():
-            try:
-                getattr(manager.hook, hook)(register=_adder(shelf, source))
-            except Exception as error:  # noqa: BLE001
-                self.fail(source, hook, error)
+        self.plugins.setdefault(source, []).append(hooks)
+        for hook, shelf in self.shelves.items():
+            given, failure = plugins.claims(hooks, hook)
+            for plugin_id, target in given:
+                try:
+                    shelf.add(plugin_id, target, source)
+                except PluginError as error:
+                    self.fail(source, hook, error)
+            if failure:
+                self.fail(source, hook, failure)
 
-    def fail(self, source: str, target: str, error: Exception) -> None:
+    def remove(self, source: str) -> None:
+        """Forget a plugin and what it registered."""
+        self.plugins.pop(source, None)
+        for shelf in self.shelves.values():
+            shelf.remove(source)
+
+    def fail(self, source: str, target: str, error: BaseException | str) -> None:
         """Note and warn that a plugin failed."""
-        text = f"{type(error).__name__}: {error}"
+        text = error if isinstance(error, str) else isolation.describe(error)
         self.failed.append(Listing("plugin", source, target, source, error=text))
-        _warn_once(f"the plugin {source} ({target}) failed: {text}")
+        warn_once(f"the plugin {source} ({target}) failed: {text}")
+
+    def hooks(self, name: str) -> Iterator[tuple[str, pluggy.HookCaller]]:
+        """Plugins that have a hook, in the order in which they were found, with its caller."""
+        for source, managers in self.plugins.items():
+            for hooks in managers:
+                caller: pluggy.HookCaller = getattr(hooks.hook, name)
+                if caller.get_hookimpls():
+                    yield source, caller
 
     def report(self) -> list[Listing]:
         """Everything installed, and everything that failed."""
-        shelves: list[Shelf[Any]] = [self.codecs, self.readers, self.writers, self.exporters]
-        return [listing for shelf in shelves for listing in shelf.report()] + self.failed
-
-
-def _adder(shelf: Shelf[Any], source: str) -> Callable[[str, str], None]:
-    def register(plugin_id: str, target: str) -> None:
-        shelf.add(plugin_id, target, source)
-
-    return register
-
-
-_warned: set[str] = set()
-
-
-def _warn_once(text: str) -> None:
-    if text not in _warned:
-        _warned.add(text)
-        warnings.warn(text, PluginWarning, stacklevel=3)
-
-
-def _entry_points() -> list[EntryPoint]:
-    return sorted(entry_points(group=GROUP), key=lambda point: point.name)
+        found = [listing for shelf in self.shelves.values() for listing in shelf.report()]
+        for name in plugins.PIPELINE:
+            for source, caller in self.hooks(name):
+                (hook,) = (implementation.function for implementation in caller.get_hookimpls())
+                target = f"{getattr(hook, '__module__', '?')}:{getattr(hook, '__qualname__', name)}"
+                found.append(Listing("hook", name, target, source, summary_of(hook)))
+        return found + self.failed
 
 
 @cache
 def registry() -> Registry:
     """The registry of this process: built-ins first, then every installed plugin."""
     found = Registry()
-    found.register(builtin_codecs, "drti")
-    found.register(builtin_formats, "drti")
-    for point in _entry_points():
-        source = point.dist.name if point.dist else point.name
+    found.register(builtin_codecs, BUILTIN)
+    found.register(builtin_formats, BUILTIN)
+    for plugin in (*plugins.installed(), *plugins.in_folders()):
         try:
-            plugin = point.load()
+            loaded = plugin.load()
         except Exception as error:  # noqa: BLE001 - a stranger's package may raise anything
-            found.fail(source, point.value, error)
-            continue
-        found.register(plugin, source)
+            found.fail(plugin.source, plugin.place, error)
+        else:
+            found.register(loaded, plugin.source)
     return found
+
+
+def register_plugin(plugin: object, name: str) -> None:
+    """Register a plugin that is a module or an object of this very process.
+
+    Args:
+        plugin: has functions with the names of hooks, marked with :data:`drti_core.hookimpl`.
+            What they register lies in a module that is imported already, ``__main__`` for one.
+        name: for messages. A plugin of this name that is there is replaced.
+
+    Raises:
+        PluginError: the name is drti's own or that of an installed plugin, or the plugin fails.
+    """
+    found = registry()
+    if name in found.plugins and name not in _by_code:
+        raise PluginError(f"there is a plugin {name!r}", expected="another name")
+    found.remove(name)
+    _by_code.add(name)
+    before = len(found.failed)
+    found.register(plugin, name)
+    failures = found.failed[before:]
+    if failures:
+        raise PluginError("; ".join(listing.error or "" for listing in failures), where=name)
+
+
+#: Names of plugins that this process registered itself.
+_by_code: set[str] = set()
 
 
 def codec(spec: str | Codec, options: Mapping[str, Any] | None = None) -> Codec:
@@ -274,11 +178,16 @@ def restore(stored: StoredModel) -> RelightableModel:
     codecs = registry().codecs
     if name == GraphModel.codec_id:
         return restore_graph(stored)
-    if name not in codecs.ids() and stored.graph is not None:
+    try:
+        found = codecs.get(name)
+    except PluginError as error:
+        if stored.graph is None:
+            raise
+        reason = str(error) if name in codecs.ids() else f"the codec {name!r} is not installed"
         model = restore_graph(stored)
-        note = f"the codec {name!r} is not installed: relit by {stored.graph.name}"
+        note = f"{reason}: relit by {stored.graph.name}"
         return model.with_metadata(notes=(*model.metadata.notes, note))
-    return codecs.get(name).restore(stored)
+    return found.restore(stored)
 
 
 def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Reader:
@@ -302,7 +211,7 @@ def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Read
     except OSError as error:
         raise FormatError(error.strerror or str(error), where=str(file)) from None
     readers = registry().readers.load_all()
-    claims = {name: reader for name, reader in readers.items() if reader.sniff(file, head)}
+    claims = {name: reader for name, reader in readers.items() if _claims(name, file, head)}
     if not claims:
         what = "folder" if file.is_dir() else f"file (it starts with {head[:16]!r})"
         raise UnsupportedFormatError(
@@ -310,13 +219,40 @@ def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Read
             where=str(file),
             expected="one of: " + "; ".join(reader.summary for reader in readers.values()),
         )
-    if len(claims) > 1:
+    chosen = _one(registry().readers, claims)
+    if chosen is None:
         raise PluginError(
             f"the readers {' and '.join(claims)} both claim it",
             where=str(file),
             mend="Name the reader to use.",
         )
-    return next(iter(claims.values()))
+    return claims[chosen]
+
+
+def _claims(name: str, file: Path, head: bytes) -> bool:
+    """Whether a reader recognises a file; a stranger's that fails is named, and does not."""
+    readers = registry().readers
+    try:
+        return readers.get(name).sniff(file, head)
+    except Exception as error:
+        if readers.is_builtin(name):
+            raise
+        source = readers.targets[name][1]
+        warn_once(f"the reader {name!r} of {source} failed: {isolation.describe(error)}")
+        return False
+
+
+def _one(shelf: Shelf[Any], names: Iterable[str]) -> str | None:
+    """The id that has precedence: drti's own, or the only one; None where two are alike.
+
+    ``foreign`` only refuses by name what nobody else reads.
+    """
+    found = list(names)
+    if len(found) > 1 and "foreign" in found:
+        found.remove("foreign")
+    own = [name for name in found if shelf.is_builtin(name)]
+    candidates = own or found
+    return candidates[0] if len(candidates) == 1 else None
 
 
 def open_any(
@@ -377,10 +313,17 @@ def find_writer(path: str | os.PathLike[str], writer: str | None = None) -> Writ
         return with_options(registry().writers.get(name), options)
     suffix = Path(path).suffix.lower()
     writers = registry().writers.load_all()
-    for item in writers.values():
-        if suffix in item.suffixes:
-            return item
-    folders = [item for item in writers.values() if not item.suffixes]
+    fitting = {name: item for name, item in writers.items() if suffix in item.suffixes}
+    if fitting:
+        chosen = _one(registry().writers, fitting)
+        if chosen is None:
+            raise PluginError(
+                f"the writers {' and '.join(fitting)} both write {suffix}",
+                where=str(path),
+                mend="Name the writer to use.",
+            )
+        return fitting[chosen]
+    folders = [item for item in writers.values() if not item.suffixes]  # drti's own is the first
     endings = sorted(ending for item in writers.values() for ending in item.suffixes)
     if suffix in (".json", ".html", ".onnx") or not folders:
         raise UnsupportedFormatError(

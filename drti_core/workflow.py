@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from drti_core import files, registry
+from drti_core import files, pipeline, registry
 from drti_core.codec import (
     Codec,
     ExportReport,
@@ -26,6 +27,7 @@ from drti_core.errors import FitError, OptionError, UnsupportedFormatError
 from drti_core.formats.dome import read_dome
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.lp import check_target, convert_lights, open_stack, parse_lp, write_lights
+from drti_core.hookspecs import FitReport
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window
@@ -85,17 +87,23 @@ def fit_file(
         progress: called with the share done and what is being done.
 
     Raises:
+        VetoError: a plugin's hook refuses; nothing was written.
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
     target = files.check_output(output, overwrite)
     chosen = with_options(registry.find_writer(target, writer), writer_options or {})
     fitter = registry.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    photographs = open_stack(stack, crop=crop, mask=mask, images=images, to_linear=to_linear)
+    opened = open_stack(stack, crop=crop, mask=mask, images=images, to_linear=to_linear)
+    photographs, before = pipeline.before_fit(opened, fitter)
     _check_refusal(fitter, chosen, photographs, target)
+    start = time.monotonic()
     photographs.prepare(part_of(progress, 0, 0.5))
     model = fitter.fit(photographs, part_of(progress, 0.5, 1))
+    seconds = time.monotonic() - start
+    report = FitReport(photographs, fitter, target, seconds, (*before, *model.metadata.notes))
+    model, after = pipeline.after_fit(model, report)
     notes = registry.save_model(model, target, writer=chosen, overwrite=overwrite)
-    return Report(_words(model), size_of(target), (*model.metadata.notes, *notes))
+    return Report(_words(model), size_of(target), (*before, *model.metadata.notes, *after, *notes))
 
 
 def convert_file(
@@ -182,13 +190,17 @@ def export_file(
     Raises:
         PluginError: no such exporter.
         UnsupportedDecoderError: it cannot express this model; nothing was written.
+        VetoError: a plugin's hook refuses, before or after the export.
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
     name, own = parse_spec(exporter)
     chosen = with_options(registry.registry().exporters.get(name), {**own, **(options or {})})
     target = files.check_output(output, overwrite)
-    model = registry.open_model(source, reader=reader)
-    return chosen.export(model, target, overwrite=overwrite)
+    model, notes = pipeline.before_export(
+        registry.open_model(source, reader=reader), chosen, target
+    )
+    report = chosen.export(model, target, overwrite=overwrite)
+    return pipeline.after_export(model, chosen, replace(report, notes=(*notes, *report.notes)))
 
 
 def read_lights(path: str | os.PathLike[str]) -> LightDirections:

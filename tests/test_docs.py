@@ -35,8 +35,13 @@ def test_every_hook_has_its_heading():
         "register_readers",
         "register_writers",
         "register_exporters",
+        "register_commands",
+        "before_fit",
+        "after_fit",
+        "before_export",
+        "after_export",
     ]
-    headings = re.findall(r"^## (register_.*)$", TEXT["hooks.md"], re.M)
+    headings = re.findall(r"^## (\w+\(.*)$", TEXT["hooks.md"], re.M)
     assert headings == [
         f"{hook.__name__}({', '.join(inspect.signature(hook).parameters)})" for hook in HOOKS
     ]
@@ -53,7 +58,7 @@ def test_code_blocks_run(name, tmp_path, monkeypatch):
 
 
 def test_blocks_are_found():
-    assert len(list(BLOCK.finditer(TEXT["hooks.md"]))) == TEXT["hooks.md"].count("```python") == 6
+    assert len(list(BLOCK.finditer(TEXT["hooks.md"]))) == TEXT["hooks.md"].count("```python") == 11
     skipped = "<!-- not run: needs a camera -->\n```python\nshoot()\n```\n"
     (block,) = BLOCK.finditer(skipped)
     assert block["why"] == "needs a camera"
@@ -106,7 +111,8 @@ def run_pytest(folder: Path) -> list[str]:
     "listing", registry().report(), ids=lambda listing: f"{listing.kind}-{listing.plugin_id}"
 )
 def test_every_id_is_documented(listing):
-    assert re.search(rf"^\| `{re.escape(listing.plugin_id)}` \|", TEXT["codecs.md"], re.M)
+    name = f"drti {listing.plugin_id}" if listing.kind == "command" else listing.plugin_id
+    assert re.search(rf"^\| `{re.escape(name)}` \|", TEXT["codecs.md"], re.M)
 
 
 @pytest.mark.parametrize("name", registry().codecs.working())

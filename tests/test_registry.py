@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from drti_core import registry as module
+from drti_core import shelves
 from drti_core.codec import Codec, Reader, with_options
 from drti_core.codecs.ptm import CODEC as PTM
 from drti_core.errors import (
@@ -25,10 +26,8 @@ from drti_core.errors import (
 from drti_core.formats.ptm import READER
 from drti_core.hookspecs import hookimpl
 from drti_core.registry import (
-    Listing,
     PluginWarning,
     Registry,
-    Shelf,
     codec,
     find_reader,
     find_writer,
@@ -39,6 +38,7 @@ from drti_core.registry import (
     restore,
     save_model,
 )
+from drti_core.shelves import Listing, Shelf
 from drti_core.testing import dome, make_stack
 
 PTM_TARGET = "drti_core.codecs.ptm:CODEC"
@@ -47,7 +47,7 @@ PTM_TARGET = "drti_core.codecs.ptm:CODEC"
 @pytest.fixture(autouse=True)
 def forget_warnings(monkeypatch):
     """Each test may see each warning."""
-    monkeypatch.setattr(module, "_warned", set())
+    monkeypatch.setattr(shelves, "warned", set())
 
 
 def shelf(**targets: str) -> Shelf[Codec]:
@@ -235,7 +235,7 @@ def test_a_hook_of_another_name_or_signature_is_the_plugins_failure():
 
 
 def test_report_of_this_process():
-    kinds = {"codec", "reader", "writer", "exporter"}
+    kinds = {"codec", "reader", "writer", "exporter", "command", "hook"}
     for listing in registry().report():
         assert listing.kind in kinds
         assert listing.error is None
@@ -311,16 +311,18 @@ def test_installed_plugins_in_a_process_of_its_own(tmp_path):
         "good_plugin (good_plugin:MISSING): the codec 'theirs' failed to load: "
         "AttributeError: module 'good_plugin' has no attribute 'MISSING'"
     )
-    rivals = "the codec id 'hsh' is claimed by drti and by rival_plugin. Uninstall one of them."
+    shadow = (
+        "rival_plugin: the codec id 'hsh' is drti's own, which stays. Register it under another id."
+    )
     assert done.stdout.splitlines() == [
         "16 8",
         f"PluginWarning the plugin broken_plugin (broken_plugin) failed: {broken}",
-        f"PluginWarning {rivals}",
+        f"PluginWarning the plugin rival_plugin (register_codecs) failed: {shadow}",
         f"PluginWarning {missing}",
-        f"codec hsh drti {rivals}",
         "codec mine good_plugin None",
         f"codec theirs good_plugin {missing}",
         f"plugin broken_plugin broken_plugin {broken}",
+        f"plugin rival_plugin rival_plugin {shadow}",
     ]
 
 
@@ -391,7 +393,7 @@ def test_a_file_claimed_by_two(tmp_path, monkeypatch):
     monkeypatch.setattr(registry(), "readers", readers)
     monkeypatch.setattr(module, "GREEDY", Greedy(), raising=False)
     readers.add("greedy", "drti_core.registry:GREEDY", "a package")
-    readers.add("ptm", "drti_core.formats.ptm:READER", "drti")
+    readers.add("ptm", "drti_core.formats.ptm:READER", "another package")
     path = tmp_path / "a.ptm"
     save_model(PTM.fit(make_stack()), path)
     with pytest.raises(PluginError) as caught:
@@ -400,6 +402,8 @@ def test_a_file_claimed_by_two(tmp_path, monkeypatch):
         f"{path}: the readers greedy and ptm both claim it. Name the reader to use."
     )
     assert open_model(path, reader="ptm").codec_id == "ptm"
+    readers.targets["ptm"] = ("drti_core.formats.ptm:READER", "drti")
+    assert open_model(path).codec_id == "ptm"  # drti's own has precedence
 
 
 def test_reader_by_id_with_options(tmp_path):

@@ -1,15 +1,11 @@
-"""The verbs put together, and what happens to their errors."""
+"""The verbs put together."""
 
 from __future__ import annotations
 
-import os
-import sys
-import warnings
 from importlib.metadata import version
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
 from drti_core.cli import (
     benchmark,
@@ -23,38 +19,7 @@ from drti_core.cli import (
     plugins,
     relight,
 )
-from drti_core.errors import DrtiError
-
-
-class Verbs(TyperGroup):
-    """Turns errors into one line and an exit status; ``DRTI_DEBUG=1`` shows where they arose."""
-
-    def invoke(self, ctx: Any) -> Any:
-        """Run the verb."""
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            try:
-                return super().invoke(ctx)
-            except DrtiError as error:
-                if os.environ.get("DRTI_DEBUG") == "1":
-                    raise
-                print(f"error: {error}", file=sys.stderr)
-                raise typer.Exit(1) from None
-            except BrokenPipeError:
-                raise  # typer ends quietly
-            except OSError as error:
-                if os.environ.get("DRTI_DEBUG") == "1":
-                    raise
-                where = f"{error.filename}: " if error.filename else ""
-                print(f"error: {where}{error.strerror or error}", file=sys.stderr)
-                raise typer.Exit(1) from None
-            except KeyboardInterrupt:
-                print("interrupted", file=sys.stderr)
-                raise typer.Exit(130) from None
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+from drti_core.cli.groups import Verbs
 
 
 def _version(wanted: bool) -> None:

@@ -11,6 +11,7 @@ import typer
 from drti_core.benchmark import benchmark_fit
 from drti_core.benchmark_relight import DECODERS, benchmark_relight
 from drti_core.cli import console
+from drti_core.cli.groups import Group
 from drti_core.demo import make_stack, write_stack
 from drti_core.environment_benchmark import benchmark_environment
 from drti_core.errors import OptionError
@@ -18,7 +19,9 @@ from drti_core.planes import Window
 from drti_core.registry import codec as get_codec
 from drti_core.registry import open_model
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, help="Measure what things cost.")
+app = typer.Typer(
+    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Measure what things cost."
+)
 
 
 @app.callback()

@@ -9,7 +9,7 @@ from drti_core.registry import registry
 
 
 def plugins(json: console.Json = False) -> None:
-    """List codecs, readers, writers and exporters, from where, and what failed and why."""
+    """List codecs, readers, writers, exporters, verbs and hooks, from where; what failed, why."""
     report = registry().report()
     if json:
         console.say_json([asdict(listing) for listing in report])

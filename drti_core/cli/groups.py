@@ -1,0 +1,129 @@
+"""Groups of verbs that plugins add to, and what happens to the verbs' errors."""
+
+from __future__ import annotations
+
+import os
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from drti_core import isolation
+from drti_core.errors import DrtiError, PluginError
+from drti_core.registry import registry
+from drti_core.shelves import warn_once
+
+
+class Group(TyperGroup):
+    """Verbs of drti, then those that plugins registered for this group."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Names of the verbs."""
+        return [*super().list_commands(ctx), *sorted(self._added(ctx))]
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """A verb; one of a plugin that fails says so when it is called, and in the help."""
+        own = super().get_command(ctx, cmd_name)
+        if own is not None:
+            return own
+        verb = self._added(ctx).get(cmd_name)
+        return None if verb is None else _plugin_verb(verb, cmd_name)
+
+    def _added(self, ctx: Any) -> dict[str, str]:
+        """Names of plugins' verbs of this group, with their ids."""
+        path = []
+        while ctx.parent is not None:
+            path.append(ctx.info_name)
+            ctx = ctx.parent
+        commands = registry().commands
+        found = {}
+        for verb in commands.ids():
+            *group, name = verb.split(" ")
+            if group != path[::-1]:
+                continue
+            if name in self.commands:
+                source = commands.targets[verb][1]
+                warn_once(f"the plugin {source}: the verb {verb!r} is drti's own, which stays")
+            else:
+                found[name] = verb
+        return found
+
+
+class Verbs(Group):
+    """Turns errors into one line and an exit status; ``DRTI_DEBUG=1`` shows where they arose."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the arguments; the help asks plugins."""
+        with _told():
+            return super().make_context(*args, **kwargs)
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the verb."""
+        with _told():
+            return super().invoke(ctx)
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            yield
+        except DrtiError as error:
+            if os.environ.get("DRTI_DEBUG") == "1":
+                raise
+            print(f"error: {error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except BrokenPipeError:
+            raise  # typer ends quietly
+        except OSError as error:
+            if os.environ.get("DRTI_DEBUG") == "1":
+                raise
+            where = f"{error.filename}: " if error.filename else ""
+            print(f"error: {where}{error.strerror or error}", file=sys.stderr)
+            raise typer.Exit(1) from None
+        except KeyboardInterrupt:
+            print("interrupted", file=sys.stderr)
+            raise typer.Exit(130) from None
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    print(f"warning: {message}", file=sys.stderr)
+
+
+def _plugin_verb(verb: str, name: str) -> Any:
+    try:
+        item = registry().commands.get(verb)
+        if not isinstance(item, typer.Typer):
+            app = typer.Typer(rich_markup_mode=None, add_completion=False)
+            app.command(name)(item)
+            item = app
+        try:
+            command = typer.main.get_command(item)
+        except Exception as error:
+            raise PluginError(
+                f"the command {verb!r} is no verb: {isolation.describe(error)}",
+                where=registry().commands.targets[verb][1],
+                expected="a function that typer can call, or a typer.Typer",
+            ) from error
+    except PluginError as error:
+        return _broken(name, error)
+    command.name = name
+    return command
+
+
+def _broken(name: str, error: PluginError) -> Any:
+    def fail() -> None:
+        raise error
+
+    return TyperCommand(
+        name,
+        callback=fail,
+        help=f"failed: {error}",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+        rich_markup_mode=None,
+    )
