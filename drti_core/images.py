@@ -20,9 +20,11 @@ from drti_core import files, scratch
 from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
 from drti_core.image_writers import (
     JPEG_MAX_SIDE,
+    WEBP_MAX_SIDE,
     Array,
     Rows,
     encode_jpeg,
+    encode_webp,
     rows_of,
     write_jpeg,
     write_png,
@@ -33,12 +35,15 @@ from drti_core.planes import MAX_SIDE, Window, bands
 
 __all__ = [
     "JPEG_MAX_SIDE",
+    "WEBP_MAX_PIXELS",
+    "WEBP_MAX_SIDE",
     "Array",
     "Picture",
     "Rows",
     "decode_picture",
     "describe",
     "encode_jpeg",
+    "encode_webp",
     "open_picture",
     "read_picture",
     "read_planes",
@@ -55,6 +60,8 @@ _STREAM_PIXELS = 16 << 20
 _JPEG_PIXELS_PER_BYTE = 512
 #: No deflate stream expands more than this (RFC 1951: 258 bytes for 2 bits).
 _DEFLATE_RATIO = 1032
+#: Most pixels of a WebP: its bytes bound nothing, since a single colour takes none.
+WEBP_MAX_PIXELS = 64 << 20
 #: What Pillow raises for damaged pictures.
 _DAMAGE = (OSError, SyntaxError, ValueError, struct.error, zlib.error)
 
@@ -119,7 +126,7 @@ def save(
 
 @dataclass(frozen=True, eq=False)
 class Picture:
-    """A JPEG or PNG whose header was read and checked; its pixels are decoded on request.
+    """A JPEG, PNG or WebP whose header was read and checked; its pixels are decoded on request.
 
     Args:
         path: the file.
@@ -158,11 +165,11 @@ class Picture:
 
 
 def open_picture(path: Path) -> Picture:
-    """Read and check the header of a JPEG or PNG, RGB or grey, before anything is allocated.
+    """Read and check the header of a JPEG, PNG or WebP, RGB or grey, before anything is allocated.
 
     Raises:
         FormatError: missing, damaged, or it claims more pixels than its bytes can hold.
-        UnsupportedFormatError: no JPEG or PNG, or with a palette, alpha or four channels.
+        UnsupportedFormatError: of another format, or with a palette, alpha or four channels.
     """
     try:
         image, bits = _pillow(path, str(path))
@@ -204,7 +211,7 @@ def read_planes(pictures: Sequence[Picture], count: int) -> Any:
 def decode_picture(
     data: bytes, where: str, shape: tuple[int, int], channels: int, bits: int
 ) -> tuple[Array, bytes | None]:
-    """A JPEG or PNG in memory, whose size and kind are known; the profile is not applied.
+    """A JPEG, PNG or WebP in memory, of known size and kind; the profile is not applied.
 
     Args:
         data: the whole picture.
@@ -218,7 +225,7 @@ def decode_picture(
 
     Raises:
         FormatError: damaged, of another size or kind.
-        UnsupportedFormatError: no JPEG or PNG, or with a palette, alpha or four channels.
+        UnsupportedFormatError: of another format, or with a palette, alpha or four channels.
     """
     try:
         image, found_bits = _pillow(data, where)
@@ -254,7 +261,9 @@ def _checked(image: Any, bits: int, size: int, where: str) -> tuple[tuple[int, i
             where=where,
             expected="8-bit RGB or grey, or 16-bit grey",
         )
-    if image.format == "PNG":
+    if image.format == "WEBP":
+        possible = WEBP_MAX_PIXELS
+    elif image.format == "PNG":
         possible = size * _DEFLATE_RATIO // (channels * bits // 8)
     else:
         possible = size * _JPEG_PIXELS_PER_BYTE
@@ -268,7 +277,7 @@ def _checked(image: Any, bits: int, size: int, where: str) -> tuple[tuple[int, i
 
 
 def read_picture(path: Path) -> Array:
-    """A whole JPEG or PNG: (H, W) or (H, W, 3), uint8 or uint16; a profile is not applied.
+    """A whole JPEG, PNG or WebP: (H, W) or (H, W, 3), uint8 or uint16; a profile is not applied.
 
     Raises:
         FormatError: see :func:`open_picture` and :meth:`Picture.bands`.
@@ -289,14 +298,14 @@ def _pillow(source: Path | bytes, where: str) -> tuple[Any, int]:
     bounded by their file's size instead.
     """
     if isinstance(source, bytes):
-        head = source[:26]
+        head = source[:30]
     else:
         with source.open("rb") as file:
-            head = file.read(26)
+            head = file.read(30)
     opened = io.BytesIO(source) if isinstance(source, bytes) else source
     if not head:
-        raise FormatError("is empty", where=where, expected="JPEG or PNG")
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) == 26:
+        raise FormatError("is empty", where=where, expected="JPEG, PNG or WebP")
+    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 26:
         from PIL.PngImagePlugin import PngImageFile
 
         if not isinstance(source, bytes):
@@ -307,7 +316,32 @@ def _pillow(source: Path | bytes, where: str) -> tuple[Any, int]:
         from PIL.JpegImagePlugin import JpegImageFile
 
         return JpegImageFile(opened), 8
-    raise UnsupportedFormatError("is no JPEG or PNG", where=where, expected="JPEG or PNG")
+    if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and len(head) == 30:
+        # Pillow's decoder allocates the picture when it is opened.
+        width, height = _webp_size(head)
+        if width * height > WEBP_MAX_PIXELS:
+            raise FormatError(
+                f"claims {width}x{height} pixels",
+                where=where,
+                expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
+            )
+        from PIL.WebPImagePlugin import WebPImageFile
+
+        return WebPImageFile(opened), 8
+    raise UnsupportedFormatError(
+        "is no JPEG, PNG or WebP", where=where, expected="JPEG, PNG or WebP"
+    )
+
+
+def _webp_size(head: bytes) -> tuple[int, int]:
+    """Width and height in the first 30 bytes of a WebP (its container specification, RFC 9649)."""
+    if head[12:16] == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:], "little")
+    if head[12:16] == b"VP8L":
+        bits = int.from_bytes(head[21:25], "little")
+        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
+    bits = int.from_bytes(head[26:30], "little")
+    return bits & 0x3FFF, bits >> 16 & 0x3FFF
 
 
 def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:

@@ -154,13 +154,29 @@ def png(width: int, height: int, kind: int = 2) -> bytes:
 @pytest.mark.parametrize(
     ("content", "kind", "message"),
     [
-        (b"", FormatError, "is empty; expected JPEG or PNG"),
-        (b"GIF89a....", UnsupportedFormatError, "is no JPEG or PNG; expected JPEG or PNG"),
+        (b"", FormatError, "is empty; expected JPEG, PNG or WebP"),
+        (
+            b"GIF89a....",
+            UnsupportedFormatError,
+            "is no JPEG, PNG or WebP; expected JPEG, PNG or WebP",
+        ),
         (
             png(60000, 60000),
             FormatError,
             "claims 60000x60000 pixels in 69 bytes; expected sides of 1 to 65535 and at most "
             "23736 pixels",
+        ),
+        *(
+            (
+                head,
+                FormatError,
+                "claims 16000x4200 pixels; expected at most 67108864 pixels of a WebP",
+            )
+            for head in (
+                b"RIFF\0\0\0\0WEBPVP8X" + bytes(8) + b"\x7f\x3e\0\x67\x10\0",
+                b"RIFF\0\0\0\0WEBPVP8L\0\0\0\0/" + (15999 | 4199 << 14).to_bytes(9, "little"),
+                b"RIFF\0\0\0\0WEBPVP8 " + bytes(10) + b"\x80\x3e\x68\x10",
+            )
         ),
         (
             png(9, 9, 6),
@@ -176,6 +192,24 @@ def test_headers_are_checked_before_anything_is_allocated(
     path.write_bytes(content)
     with pytest.raises(kind, match=f"^{re.escape(f'{path}: {message}')}$"):
         images.open_picture(path)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_webp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) -> None:
+    if streamed:
+        pytest.importorskip("pyvips")
+        monkeypatch.setattr(images, "_STREAM_PIXELS", 0)
+    path = tmp_path / "a.webp"
+    pixels = picture(300, 70)
+    path.write_bytes(images.encode_webp(pixels))
+    np.testing.assert_array_equal(images.read_picture(path), pixels)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(FormatError, match=f"^{re.escape(str(path))}: damaged picture "):
+        images.read_picture(path)
+    wide = np.zeros((1, 16384, 3), np.uint8)
+    with pytest.raises(OptionError) as caught:
+        images.encode_webp(wide)
+    assert str(caught.value) == "a WebP of 16384x1 pixels; expected sides of 1 to 16383"
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:

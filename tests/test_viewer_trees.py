@@ -422,7 +422,7 @@ DAMAGE: dict[str, tuple[Callable[[Path], object], str]] = {
     ),
     "text for a tile": (
         lambda p: (p.parent / "7_2.png").write_bytes(b"tile"),
-        "/7_2.png: is no JPEG or PNG; expected JPEG or PNG",
+        "/7_2.png: is no JPEG, PNG or WebP; expected JPEG, PNG or WebP",
     ),
 }
 

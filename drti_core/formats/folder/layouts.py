@@ -1,6 +1,7 @@
 """Layouts of the plane pictures of a web folder, cut into tiles as OpenLIME takes them.
 
-Pictures P are plane_0, plane_1 …; only the full resolution of a pyramid is read.
+Pictures P are plane_0, plane_1 … (from plane_1 for networks); only the full resolution of a pyramid
+is read.
 
 ========== ==================================================================================
 deepzoom   P.dzi, P_files/LEVEL/COLUMN_ROW.jpg; tiles reach into each other by the overlap
@@ -9,6 +10,8 @@ zoomify    P/ImageProperties.xml, P/TileGroupN/LEVEL-COLUMN-ROW.jpg; 256 tiles i
 tarzoom    P.tzi (JSON), P.tzb: the tiles one after the other, the smallest level first
 itarzoom   planes.tzi, planes.tzb: the same with the tiles of all pictures next to each other
 ========== ==================================================================================
+
+Beside those of the planes there may be a picture ``normals`` (in itarzoom the last one of a tile).
 """
 
 from __future__ import annotations
@@ -18,6 +21,7 @@ from pathlib import Path
 
 from drti_core import strict_json, strict_xml
 from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.planes import Window
 from drti_core.strict_json import Node
 from drti_core.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
 
@@ -27,21 +31,29 @@ Tiles = Callable[[], Iterator[Tile]]
 #: The side of Google's tiles.
 GOOGLE_SIDE = 256
 _MAX_LEVELS = 32
+#: Endings of tiles that a description may state.
+_ENDINGS = ("jpg", "jpeg", "png", "webp")
 #: Zoomify puts so many tiles in a folder.
-_GROUP = 256
+ZOOMIFY_GROUP = 256
 
 
-def find(folder: Path, suffix: str) -> str:
-    """Name of the layout of a folder; ``image`` if there is no sign of another."""
-    if (folder / f"plane_0.{suffix}").exists():
+def find(folder: Path, suffix: str, first: str = "plane_0") -> str:
+    """Name of the layout of a folder; ``image`` if there is no sign of another.
+
+    Args:
+        folder: the folder.
+        suffix: of the pictures, as info.json states.
+        first: name of the first picture.
+    """
+    if (folder / f"{first}.{suffix}").exists():
         return "image"
     marks = {
-        "plane_0.tzi": "tarzoom",
+        f"{first}.tzi": "tarzoom",
         "planes.tzi": "itarzoom",
-        "plane_0.dzi": "deepzoom",
-        "plane_0/ImageProperties.xml": "zoomify",
-        "plane_0/info.json": "iiif",
-        "plane_0/0": "google",
+        f"{first}.dzi": "deepzoom",
+        f"{first}/ImageProperties.xml": "zoomify",
+        f"{first}/info.json": "iiif",
+        f"{first}/0": "google",
     }
     for mark, layout in marks.items():
         if (folder / mark).exists():
@@ -50,7 +62,13 @@ def find(folder: Path, suffix: str) -> str:
 
 
 def layers(
-    folder: Path, layout: str, shape: Shape, suffix: str, planes: int, each: int
+    folder: Path,
+    layout: str,
+    shape: Shape,
+    suffix: str,
+    planes: int,
+    each: int,
+    names: Sequence[str],
 ) -> list[Layer]:
     """The tiles of a folder.
 
@@ -58,19 +76,19 @@ def layers(
         folder: the folder.
         layout: from :func:`find`; not ``image``.
         shape: (H, W) that info.json states.
-        suffix: ``jpg`` or ``png``, as info.json states.
+        suffix: ``jpg``, ``png`` or ``webp``, as info.json states.
         planes: K.
         each: planes in a picture.
+        names: of the pictures.
 
     Raises:
         FormatError: the description of a picture is damaged or contradicts info.json.
         UnsupportedFormatError: a layout that is not read.
     """
-    pictures = -(-planes // each)
     if layout == "itarzoom":
-        found = _itarzoom(folder, shape, pictures)
+        found = _itarzoom(folder, shape, len(names))
     elif layout in _READ:
-        found = [_READ[layout](folder, f"plane_{i}", shape, suffix) for i in range(pictures)]
+        found = [_READ[layout](folder, name, shape, suffix) for name in names]
     else:
         raise UnsupportedFormatError(
             f"layout {layout}",
@@ -87,20 +105,25 @@ def layers(
 def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # noqa: ARG001
     root = strict_xml.load(inside(folder, f"{name}.dzi"), "Image")
     ending = root.attribute("Format")
-    if ending not in ("jpg", "jpeg", "png"):
-        raise FormatError(f"{ending!r}", where=f"{root.where} Format", expected="jpg, jpeg or png")
+    if ending not in _ENDINGS:
+        raise FormatError(f"{ending!r}", where=f"{root.where} Format", expected=_listed(_ENDINGS))
     side = root.integer("TileSize", MIN_SIDE, MAX_SIDE)
     overlap = root.integer("Overlap", 0, side)
     size = root.child("Size")
     found = size.integer("Height", 1, 65535), size.integer("Width", 1, 65535)
-    _check_shape(found, shape, size.where)
+    # Filled up to whole tiles, because OpenLIME's neural layer stretches smaller ones.
+    rows, columns = count(shape, side)
+    if found != (rows * side, columns * side):
+        _check_shape(found, shape, size.where)
     files = folder / f"{name}_files"
-    level = _top_level(files, {_halvings(shape, 1), _halvings(shape, side)})
+    level = _top_level(files, {halvings(found, 1), halvings(found, side)})
 
     def tiles() -> Iterator[Tile]:
-        for row, column, picture, part in grid(shape, side, overlap):
+        for row, column, picture, part in grid(found, side, overlap):
+            y, x = row * side, column * side
+            height, width = min(part.height, shape[0] - y), min(part.width, shape[1] - x)
             path = files / str(level) / f"{column}_{row}.{ending}"
-            yield Tile(path, picture, part, row * side, column * side)
+            yield Tile(path, picture, Window(part.y, part.x, height, width), y, x)
 
     return tiles
 
@@ -108,7 +131,7 @@ def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # n
 def _google(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
     side = GOOGLE_SIDE
     files = folder / name
-    level = _top_level(files, {_halvings(shape, side)})
+    level = _top_level(files, {halvings(shape, side)})
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(shape, side, full=True):
@@ -125,6 +148,8 @@ def _zoomify(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
     _check_shape(found, shape, root.where)
     stated = root.integer("NUMTILES", 1, 1 << 32)
     pyramids = [_pyramid(shape, side, up) for up in (True, False)]
+    # OpenLIME counts the levels as if sides were rounded up, and their tiles rounded down.
+    pyramids.append(_pyramid(shape, side, False, len(pyramids[0])))
     fitting = [levels for levels in pyramids if sum(levels) == stated]
     if not fitting:
         raise FormatError(
@@ -137,7 +162,7 @@ def _zoomify(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(shape, side):
-            group = (before + row * columns + column) // _GROUP
+            group = (before + row * columns + column) // ZOOMIFY_GROUP
             path = folder / name / f"TileGroup{group}" / f"{level}-{column}-{row}.{suffix}"
             yield Tile(path, picture, part, row * side, column * side)
 
@@ -151,14 +176,15 @@ def _tarzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # no
 
 def _itarzoom(folder: Path, shape: Shape, pictures: int) -> list[Tiles]:
     info = strict_json.load(inside(folder, "planes.tzi"))
-    if info["stride"].value != pictures:
+    stride = info["stride"].value
+    if stride not in (pictures, pictures + 1):  # normals are the last one
         raise info["stride"].fails(f"{pictures}, the number of pictures")
-    return _packed(info, inside(folder, "planes.tzb"), shape, pictures)
+    return _packed(info, inside(folder, "planes.tzb"), shape, stride)[:pictures]
 
 
 def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
     """The tiles of each of ``stride`` pictures in a .tzb."""
-    info["format"].choice("jpg", "jpeg", "png")
+    info["format"].choice(*_ENDINGS)
     side = info["tilesize"].integer(MIN_SIDE, MAX_SIDE)
     overlap = info["overlap"].integer(0, side)
     for name, value in zip(("height", "width"), shape, strict=True):
@@ -228,11 +254,11 @@ def _pyramid(shape: Shape, side: int, up: bool, levels: int | None = None) -> li
         found.insert(0, rows * columns)
         if levels is None and rows * columns <= 1:
             break
-        height, width = (height + up) // 2, (width + up) // 2
+        height, width = max(1, (height + up) // 2), max(1, (width + up) // 2)
     return found
 
 
-def _halvings(shape: Shape, side: int) -> int:
+def halvings(shape: Shape, side: int) -> int:
     """How often the longer side must be halved to be at most ``side``."""
     return max(0, (-(-max(shape) // side) - 1).bit_length())
 
@@ -257,6 +283,10 @@ def _check_shape(found: Shape, shape: Shape, where: str) -> None:
             where=where,
             expected=f"{shape[1]}x{shape[0]} pixels, as info.json states",
         )
+
+
+def _listed(words: Sequence[str]) -> str:
+    return f"{', '.join(words[:-1])} or {words[-1]}"
 
 
 def _either(numbers: Sequence[int] | Iterator[int] | set[int]) -> str:

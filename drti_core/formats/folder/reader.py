@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from drti_core.errors import (
     LightError,
     UnsupportedFormatError,
 )
-from drti_core.formats.folder import layouts, rtiprep
+from drti_core.formats.folder import layouts, network, rtiprep
 from drti_core.lights import LightDirections
 from drti_core.model import Encoding, Metadata, StoredModel
 from drti_core.planes import MAX_SIDE, Planes
@@ -34,12 +35,13 @@ _TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
 #: Types whose planes are principal components.
 _TABLES = ("rbf", "bilinear")
 _MAX_PLANES = 9999
+_SUFFIXES = ("jpg", "png", "webp")
 _MAX_RESOLUTION = 256
 
 
 @dataclass(frozen=True)
 class FolderReader(Reader):
-    """Folders of types ptm, hsh, sh, rbf, bilinear, or by drti.
+    """Folders of types ptm, hsh, sh, rbf, bilinear, neural, or by drti.
 
     Pictures are whole (layout ``image``) or cut into tiles; see
     :mod:`drti_core.formats.folder.layouts`.
@@ -78,19 +80,25 @@ class FolderReader(Reader):
         elif kind in _TABLES:
             config, count, tables = _read_table(info, kind, lights)
             arrays |= tables
-        elif own.config.get("codec") == kind:
+        elif kind == "neural" and not own.config:
+            return _read_network(folder, info, shape)
+        elif own.config.get("codec") == kind or (kind == "neural" and own.config):
             config, count = {}, info["nplanes"].integer(0, _MAX_PLANES)
         else:
             raise UnsupportedFormatError(
                 f"type {kind!r}",
                 where=f"{info.file}: $.type",
-                expected=", ".join([*_TERMS, *_TABLES]),
+                expected=", ".join([*_TERMS, *_TABLES, "neural"]),
             )
-        if own.config.get("codec") == kind:
+        if own.config.get("codec") == kind or not config:
             config = {**own.config, **config}
         (material,) = info["materials"].items(1)
         scale, bias = material["scale"].numbers(count), material["bias"].numbers(count)
-        codes, icc = _read_codes(folder, info, count, shape, own.bits, notes)
+        names = None
+        if kind == "neural" and "planes" in info:  # of which OpenLIME wants nine
+            info["nplanes"].integer(1, network.PLANES)
+            names = network.NAMES
+        codes, icc = _read_codes(folder, info, count, shape, own.bits, notes, names)
         if codes is not None and "corrections" in arrays:
             _correct(codes, arrays.pop("corrections"), folder)
         planes = None
@@ -278,19 +286,51 @@ def _pixel_size(info: Node) -> float | None:
     return size if size > 0 else None
 
 
+def _read_network(folder: Path, info: Node, shape: tuple[int, int]) -> StoredModel:
+    """A network that another program wrote."""
+    config, arrays, low, high = network.read(info)
+    notes: list[str] = []
+    names = network.names(folder, info["format"].choice(*_SUFFIXES))
+    codes, icc = _read_codes(folder, info, network.PLANES, shape, 8, notes, names)
+    metadata = Metadata(
+        lights=_lights(info, notes),
+        encoding=_encoding(info, notes),
+        icc=icc,
+        pixel_size_mm=_pixel_size(info),
+        notes=tuple(notes),
+    )
+    planes = network.planes(codes, low, high, str(info.file))
+    return StoredModel(config, shape, planes, arrays, metadata)
+
+
 def _read_codes(
-    folder: Path, info: Node, count: int, shape: tuple[int, int], bits: int, notes: list[str]
+    folder: Path,
+    info: Node,
+    count: int,
+    shape: tuple[int, int],
+    bits: int,
+    notes: list[str],
+    stems: Sequence[str] | None = None,
 ) -> tuple[Any, bytes | None]:
-    """(K, H, W) codes and the ICC profile; every header is checked before anything is allocated."""
+    """(K, H, W) codes and the ICC profile; every header is checked before anything is allocated.
+
+    ``stems`` are the pictures' names without ending, if they are not ``plane_0`` …; there may be
+    more of them than the K planes need.
+    """
     if count == 0:
         return None, None
-    suffix = info["format"].choice("jpg", "png")
+    suffix = info["format"].choice(*_SUFFIXES)
     each = 3 if bits == 8 else 1
-    layout = layouts.find(folder, suffix)
+    numbered = stems is None
+    if stems is None:
+        stems = [f"plane_{number}" for number in range(-(-count // each))]
+    layout = layouts.find(folder, suffix, stems[0])
     if layout != "image":
-        layers = layouts.layers(folder, layout, shape, suffix, count, each)
-        return assemble(shape, folder, layers, channels=each, bits=bits)
-    names = [f"plane_{i}.{suffix}" for i in range(-(-count // each))]
+        planes = each * len(stems) if not numbered else count
+        layers = layouts.layers(folder, layout, shape, suffix, planes, each, stems)
+        codes, icc = assemble(shape, folder, layers, channels=each, bits=bits)
+        return codes[:count], icc
+    names = [f"{stem}.{suffix}" for stem in stems[: -(-count // each)]]
     pictures = []
     for name in names:
         if not (folder / name).exists():
@@ -317,7 +357,7 @@ def _read_codes(
                 expected=images.describe(shape, each, bits),
             )
         pictures.append(picture)
-    if (folder / f"plane_{len(names)}.{suffix}").exists():
+    if numbered and (folder / f"plane_{len(names)}.{suffix}").exists():
         notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
     codes = images.read_planes(pictures, count)
     return codes, pictures[0].icc

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -20,12 +20,15 @@ from drti_core.errors import (
     UnsupportedDecoderError,
     UnsupportedFormatError,
 )
-from drti_core.formats.folder import tarzoom
+from drti_core.formats.folder import network
+from drti_core.formats.folder.layouts import GOOGLE_SIDE
+from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.model import StoredModel
 from drti_core.planes import Codes
 from drti_core.runtime.graph import decoder_graph, describe, to_bytes
 from drti_core.strict_json import nine_digits
+from drti_core.tiles import MAX_SIDE, MIN_SIDE
 
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
@@ -33,15 +36,23 @@ _TERMS = ("ptm", "hsh", "sh")
 _IN_JSON = {"rbf": ("lights", "basis", "range"), "bilinear": ("basis", "range")}
 
 
+FolderLayout = Literal["image", Layout]
+
+
 @dataclass(frozen=True)
 class FolderWriter(Writer):
     """relight's keys in relight's types and order, and one more, ``drti``.
 
+    Networks that OpenLIME can show are of its type ``neural``; see :mod:`.network`.
+
     Args:
-        image: ``jpg`` (8-bit planes, 4:4:4) or ``png`` (exact; 8 or 16 bits).
+        image: ``jpg`` (8-bit planes, 4:4:4), ``png`` (exact; 8 or 16 bits) or ``webp`` (exact;
+            8 bits).
         quality: of the JPEGs, 1..100.
-        layout: ``image`` (whole pictures), ``tarzoom`` or ``itarzoom`` (pyramids of tiles, for a
-            viewer that fetches what it shows; one file for each picture, or one for all).
+        layout: ``image`` (whole pictures), or a pyramid of tiles, for a viewer that fetches what it
+            shows: ``deepzoom``, ``google``, ``zoomify``, ``tarzoom`` (one file for each picture)
+            or ``itarzoom`` (one for all); see :mod:`.layouts`.
+        tile: side of the tiles, 16..4096; 256 for ``google``.
         max_error: most that a code may differ after the JPEG, 0..255 (image layout only): what
             differs more is stored apart, in ``arrays.safetensors``, and put right when drti reads
             the folder; other viewers show the JPEGs alone. None: no such limit. At quality 100
@@ -49,33 +60,32 @@ class FolderWriter(Writer):
     """
 
     writer_id = "folder"
-    summary = "relight/OpenLIME web folder: info.json and plane_0.jpg …, or tiles (tarzoom)"
+    summary = (
+        "relight/OpenLIME web folder: info.json and plane_0.jpg …, or tiles "
+        "(deepzoom, google, zoomify, tarzoom, itarzoom)"
+    )
 
-    image: Literal["jpg", "png"] = "jpg"
+    image: Kind = "jpg"
     quality: int = 95
-    layout: Literal["image", "tarzoom", "itarzoom"] = "image"
+    layout: FolderLayout = "image"
+    tile: int = 256
     max_error: int | None = None
 
     def refuse(self, stored: StoredModel) -> str | None:
         """Why this model cannot be written, or None if it can."""
-        limited = self.max_error is None or 0 <= self.max_error <= 255
-        if self.image not in ("jpg", "png") or not 1 <= self.quality <= 100 or not limited:
-            raise OptionError(
-                f"image {self.image!r}, quality {self.quality!r}, max_error {self.max_error!r}",
-                where="folder",
-                expected="image jpg or png, quality 1 to 100, max_error 0 to 255 or none",
-            )
-        if self.layout not in ("image", "tarzoom", "itarzoom"):
-            raise OptionError(
-                f"layout {self.layout!r}", where="folder", expected="image, tarzoom or itarzoom"
-            )
+        self._check_options()
         if self.max_error is not None and self.layout != "image":
             return f"max_error needs the image layout, not {self.layout}"
-        if self.image == "jpg" and stored.planes is not None:
+        if self.image != "png" and stored.planes is not None:
+            kind = "JPEG" if self.image == "jpg" else "WebP"
             if stored.planes.code_max > 255:
-                return "JPEG holds 8-bit planes and these have 16 bits; write image=png"
-            if self.layout == "image" and max(stored.shape) > images.JPEG_MAX_SIDE:
-                return f"JPEG holds sides of up to {images.JPEG_MAX_SIDE} pixels; write image=png"
+                return f"{kind} holds 8-bit planes and these have 16 bits; write image=png"
+            limit = images.JPEG_MAX_SIDE if self.image == "jpg" else images.WEBP_MAX_SIDE
+            if self.layout == "image" and max(stored.shape) > limit:
+                return f"{kind} holds sides of up to {limit} pixels; write image=png"
+            pixels = stored.shape[0] * stored.shape[1]
+            if self.layout == "image" and self.image == "webp" and pixels > images.WEBP_MAX_PIXELS:
+                return f"{pixels} pixels are too many for one WebP; write tiles or image=png"
         try:
             self._info(stored, _extra_arrays(stored))
         except DrtiError as error:
@@ -85,30 +95,72 @@ class FolderWriter(Writer):
     def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
         """Write a folder; see :meth:`Writer.write`."""
         files.check_output(path, overwrite)
+        with files.atomic_folder(path, overwrite=overwrite) as folder:
+            return self.write_into(stored, folder)
+
+    def write_into(
+        self, stored: StoredModel, folder: Path, normals: Codes | None = None
+    ) -> tuple[str, ...]:
+        """Write into a folder that is there; the caller makes it whole or absent.
+
+        Args:
+            stored: the model.
+            folder: an empty folder.
+            normals: (3, H, W) codes of (n + 1) / 2, written as the picture ``normals``.
+
+        Returns:
+            What was lost or changed on the way, a sentence each.
+
+        Raises:
+            UnsupportedFormatError: :meth:`refuse` gives a reason.
+        """
         reason = self.refuse(stored)
         if reason is not None:
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
         extra = _extra_arrays(stored)
         graph, notes = _graph(stored)
-        with files.atomic_folder(path, overwrite=overwrite) as folder:
-            if stored.planes is not None:
-                self._write_planes(stored, stored.planes.codes, folder)
-                if self.image == "jpg" and self.max_error is not None:
-                    extra |= _corrections(stored.planes.codes, folder, self.max_error)
-            (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None))
-            if graph is not None:
-                (folder / GRAPH).write_bytes(graph)
-            if extra:
-                from safetensors.numpy import save_file
+        self._write_planes(stored, folder, normals)
+        planes = stored.planes
+        if planes is not None and self.image == "jpg" and self.max_error is not None:
+            names = picture_names(stored)
+            extra |= _corrections(planes.codes, folder, names, self.max_error)
+        (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None))
+        if graph is not None:
+            (folder / GRAPH).write_bytes(graph)
+        if extra:
+            from safetensors.numpy import save_file
 
-                save_file(extra, folder / "arrays.safetensors")
-        if stored.planes is None or self.image == "png" or self.max_error == 0:
+            save_file(extra, folder / "arrays.safetensors")
+        if planes is None or self.image != "jpg" or self.max_error == 0:
             return notes
         change = "a little" if self.max_error is None else f"by up to {self.max_error} of 255"
         return (
             *notes,
             f"the planes are JPEGs of quality {self.quality}, which changes them {change}",
         )
+
+    def _check_options(self) -> None:
+        limited = self.max_error is None or 0 <= self.max_error <= 255
+        if self.image not in get_args(Kind) or not 1 <= self.quality <= 100 or not limited:
+            raise OptionError(
+                f"image {self.image!r}, quality {self.quality!r}, max_error {self.max_error!r}",
+                where="folder",
+                expected="image jpg, png or webp, quality 1 to 100, max_error 0 to 255 or none",
+            )
+        if self.layout != "image" and self.layout not in get_args(Layout):
+            raise OptionError(
+                f"layout {self.layout!r}",
+                where="folder",
+                expected="image, deepzoom, google, zoomify, tarzoom or itarzoom",
+            )
+        if not MIN_SIDE <= self.tile <= MAX_SIDE:
+            raise OptionError(
+                f"tile {self.tile}", where="folder", expected=f"{MIN_SIDE} to {MAX_SIDE}"
+            )
+        if self.layout == "google" and self.tile != GOOGLE_SIDE:
+            raise OptionError(
+                f"tile {self.tile} in the layout google", where="folder", expected=f"{GOOGLE_SIDE}"
+            )
 
     def _info(
         self, stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]], graph: bool = False
@@ -137,14 +189,17 @@ class FolderWriter(Writer):
         }
         if metadata.pixel_size_mm is not None:
             info["pixelSizeInMM"] = nine_digits([metadata.pixel_size_mm])[0]
-        info["type"] = kind
+        native = network.keys(stored)
+        info["type"] = kind if native is None else "neural"
         if kind in _TERMS:
             _check_terms(config, count)
         if kind in _IN_JSON:
             _check_tables(stored, count)
         if kind == "bilinear":
             info["resolution"] = config["resolution"]
-        if isinstance(config.get("colorspace"), str):
+        if native is not None:
+            info |= native
+        elif isinstance(config.get("colorspace"), str):
             info["colorspace"] = config["colorspace"]
         if kind == "rbf":
             info["sigma"] = nine_digits([config["sigma"]])[0]
@@ -167,40 +222,57 @@ class FolderWriter(Writer):
         info["drti"] = _own(stored, extra)
         if graph:
             info["drti"]["decoder"] = GRAPH
-        if self.layout != "image" and metadata.icc and planes is not None:
+        if (self.layout != "image" or self.image == "webp") and metadata.icc and planes is not None:
             # Not in every tile, where a viewer would apply it to coefficients.
             info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
         return strict_json.dump(info)
 
-    def _write_planes(self, stored: StoredModel, codes: Codes, folder: Path) -> None:
+    def _write_planes(self, stored: StoredModel, folder: Path, normals: Codes | None) -> None:
         icc = stored.metadata.icc
+        sources: list[tuple[Codes, tuple[str, ...]]] = []
+        native = network.keys(stored) is not None
+        if stored.planes is not None:
+            codes = network.nine(stored.planes.codes) if native else stored.planes.codes
+            sources.append((codes, picture_names(stored)))
+        if normals is not None:
+            sources.append((normals, ("normals",)))
         # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
         # and 1.6 (lrgb) to 2.5 dB (mrgb) more where they are unlike planes: measured on
         # 11 collections of SynthRTI and RealRTI, quality 95, PSNR of the renders.
         # From 98 on the rounding of the colour transform outweighs what it saves.
         keep_rgb = stored.config.get("colorspace") != "rgb" or self.quality >= 98
         if self.layout != "image":
-            tarzoom.write(
-                folder,
-                codes,
-                image=self.image,
-                quality=self.quality,
-                keep_rgb=keep_rgb,
-                interleaved=self.layout == "itarzoom",
-            )
+            if native and self.layout == "deepzoom":
+                # OpenLIME's neural layer stretches tiles that are smaller than the others.
+                sources = [(padded(codes, self.tile), names) for codes, names in sources]
+            tiles = Tiles(self.layout, self.image, self.quality, keep_rgb, self.tile)
+            tiles.write(folder, [source for source in sources if len(source[0])])
             return
-        each = 3 if codes.dtype == np.uint8 else 1
-        for number in range(-(-len(codes) // each)):
-            path = folder / f"plane_{number}.{self.image}"
-            rows = _picture_rows(codes, each * number, each)
-            if self.image == "jpg":
-                images.write_jpeg(
-                    path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
-                )
-            elif each == 3:
-                images.write_png(path, rows, stored.shape, icc=icc)
-            else:
-                images.write_png(path, rows, stored.shape, channels=1, bits=16, icc=icc)
+        for codes, names in sources:
+            each = planes_in_picture(codes)
+            for number, name in enumerate(names):
+                path = folder / f"{name}.{self.image}"
+                rows = _picture_rows(codes, each * number, each)
+                if self.image == "jpg":
+                    images.write_jpeg(
+                        path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
+                    )
+                elif self.image == "webp":
+                    path.write_bytes(images.encode_webp(rows(0, stored.shape[0])))
+                elif each == 3:
+                    images.write_png(path, rows, stored.shape, icc=icc)
+                else:
+                    images.write_png(path, rows, stored.shape, channels=1, bits=16, icc=icc)
+
+
+def picture_names(stored: StoredModel) -> tuple[str, ...]:
+    """Names of the pictures of the planes, without their ending."""
+    if network.keys(stored) is not None:
+        return network.NAMES
+    if stored.planes is None:
+        return ()
+    each = planes_in_picture(stored.planes.codes)
+    return tuple(f"plane_{number}" for number in range(-(-stored.planes.count // each)))
 
 
 def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
@@ -232,12 +304,14 @@ def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
     return rows
 
 
-def _corrections(codes: Codes, folder: Path, limit: int) -> dict[str, npt.NDArray[np.int64]]:
+def _corrections(
+    codes: Codes, folder: Path, names: Sequence[str], limit: int
+) -> dict[str, npt.NDArray[np.int64]]:
     """What the JPEGs changed by more than ``limit``: rows of (index into (K, H, W), code)."""
     _, height, width = codes.shape
     found = []
-    for number in range(-(-len(codes) // 3)):
-        picture = images.open_picture(folder / f"plane_{number}.jpg")
+    for number, name in enumerate(names[: -(-len(codes) // 3)]):
+        picture = images.open_picture(folder / f"{name}.jpg")
         for band, part in picture.bands():
             planes = codes[3 * number : 3 * number + 3, band.y : band.y + band.height]
             channels = np.moveaxis(part.reshape(band.height, width, 3), -1, 0)[: len(planes)]

@@ -1,0 +1,257 @@
+"""Writes plane pictures as pyramids of tiles, in the layouts that OpenLIME takes.
+
+Each level is half the finer one, a code being the mean of four. OpenLIME counts the tiles of a
+level with sides rounded down; Deep Zoom and Google round them up, so that their last row or column
+may be one tile more than OpenLIME asks for. Tiles do not overlap.
+
+The tiles are encoded by Pillow rather than by libvips, whose JPEGs cannot keep R, G, B as they are:
+see :data:`Tiles.keep_rgb`. Levels lie on a temporary file where they are large, and a row of tiles
+is encoded at a time.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core import images, scratch, strict_json
+from drti_core.formats.folder.layouts import GOOGLE_SIDE, ZOOMIFY_GROUP, halvings
+from drti_core.planes import Codes, Window, bands
+from drti_core.requantise import band_rows
+from drti_core.tiles import count, grid
+
+Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
+Kind = Literal["jpg", "png", "webp"]
+#: Encoded tiles of a row: (row, column, one for each picture).
+TileRow = list[tuple[int, int, list[bytes]]]
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """How the tiles of a pyramid are made.
+
+    Args:
+        layout: where they lie.
+        image: kind of the tiles; JPEG and WebP (lossless) for 8 bits only.
+        quality: of JPEGs, 1..100.
+        keep_rgb: JPEGs store R, G, B as they are instead of YCbCr.
+        side: of a tile, pixels; 256 for ``google``.
+    """
+
+    layout: Layout
+    image: Kind = "jpg"
+    quality: int = 95
+    keep_rgb: bool = False
+    side: int = 256
+
+    def write(self, folder: Path, sources: Sequence[tuple[Codes, Sequence[str]]]) -> None:
+        """Write pictures of one size.
+
+        Args:
+            folder: to write to.
+            sources: (K, H, W) codes, K > 0, and the names of the pictures that hold them, three
+                planes in each, or one if they have 16 bits. ``itarzoom`` puts all pictures into
+                one file, in this order.
+        """
+        if self.layout == "itarzoom":
+            self._pack(folder, "planes", sources)
+            return
+        for codes, names in sources:
+            each = planes_in_picture(codes)
+            for number, name in enumerate(names):
+                part = codes[each * number : each * number + each]
+                _WRITERS[self.layout](self, folder, name, part)
+
+    def levels(self, codes: Codes) -> list[Codes]:
+        """(K, h, w) codes of every level, the full resolution first, the last of one tile."""
+        found = [codes]
+        up = self.layout in ("deepzoom", "google")
+        if self.layout in ("tarzoom", "itarzoom"):  # their .tzi says how many levels there are
+            while max(found[-1].shape[1:]) > self.side and min(found[-1].shape[1:]) > 1:
+                found.append(_halved(found[-1], up))
+            return found
+        for _ in range(halvings((codes.shape[1], codes.shape[2]), self.side)):
+            found.append(_halved(found[-1], up))
+        return found
+
+    def rows(self, levels: Sequence[Codes]) -> Iterator[TileRow]:
+        """The encoded tiles of a level, row by row; ``levels`` is that level of each source."""
+        parts = [
+            level[first : first + planes_in_picture(level)]
+            for level in levels
+            for first in range(0, len(level), planes_in_picture(level))
+        ]
+        shape = levels[0].shape[1], levels[0].shape[2]
+        with ThreadPoolExecutor(2) as pool:
+            row: list[Window] = []
+            for y, x, _, part in grid(shape, self.side):
+                row.append(Window(y * self.side, x * self.side, part.height, part.width))
+                if row[-1].x + part.width < shape[1]:
+                    continue
+                cut = [codes[:, *tile.slices] for tile in row for codes in parts]
+                encoded = iter(list(pool.map(self._encode, cut)))
+                yield [
+                    (tile.y // self.side, tile.x // self.side, [next(encoded) for _ in parts])
+                    for tile in row
+                ]
+                row = []
+                for level in levels:
+                    scratch.release(level)
+
+    def _encode(self, codes: Codes) -> bytes:
+        each = planes_in_picture(codes)
+        height, width = codes.shape[1:]
+        pixels = np.zeros((height, width, each), codes.dtype)
+        for channel, plane in enumerate(codes):
+            pixels[..., channel] = plane
+        if self.layout == "google":
+            fill = ((0, self.side - height), (0, self.side - width), (0, 0))
+            pixels = np.pad(pixels, fill, mode="edge")
+        if self.image == "jpg":
+            return images.encode_jpeg(pixels, self.quality, keep_rgb=self.keep_rgb)
+        if self.image == "webp":
+            return images.encode_webp(pixels)
+        return _png(pixels[..., 0] if each == 1 else pixels)
+
+    def _deepzoom(self, folder: Path, name: str, codes: Codes) -> None:
+        def place(level: int, row: int, column: int) -> Path:
+            return folder / f"{name}_files" / str(level) / f"{column}_{row}.{self.image}"
+
+        self._save(codes, place)
+        (folder / f"{name}.dzi").write_text(
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            '<Image xmlns="http://schemas.microsoft.com/deepzoom/2008" '
+            f'Format="{self.image}" Overlap="0" TileSize="{self.side}">\n'
+            f'  <Size Height="{codes.shape[1]}" Width="{codes.shape[2]}"/>\n</Image>\n',
+            encoding="utf-8",
+        )
+
+    def _google(self, folder: Path, name: str, codes: Codes) -> None:
+        def place(level: int, row: int, column: int) -> Path:
+            return folder / name / str(level) / str(row) / f"{column}.{self.image}"
+
+        assert self.side == GOOGLE_SIDE
+        self._save(codes, place)
+
+    def _zoomify(self, folder: Path, name: str, codes: Codes) -> None:
+        number = 0
+
+        def place(level: int, row: int, column: int) -> Path:
+            nonlocal number
+            group = folder / name / f"TileGroup{number // ZOOMIFY_GROUP}"
+            number += 1
+            return group / f"{level}-{column}-{row}.{self.image}"
+
+        self._save(codes, place)
+        (folder / name / "ImageProperties.xml").write_text(
+            f'<IMAGE_PROPERTIES WIDTH="{codes.shape[2]}" HEIGHT="{codes.shape[1]}" '
+            f'NUMTILES="{number}" NUMIMAGES="1" VERSION="1.8" TILESIZE="{self.side}" />\n',
+            encoding="utf-8",
+        )
+
+    def _tarzoom(self, folder: Path, name: str, codes: Codes) -> None:
+        self._pack(folder, name, [(codes, [name])])
+
+    def _save(self, codes: Codes, place: Callable[[int, int, int], Path]) -> None:
+        """Each tile in a file of its own, the smallest level first."""
+        made: set[Path] = set()
+        for level, part in enumerate(reversed(self.levels(codes))):
+            for tiles in self.rows([part]):
+                for row, column, (data,) in tiles:
+                    path = place(level, row, column)
+                    if path.parent not in made:
+                        path.parent.mkdir(parents=True, exist_ok=True)
+                        made.add(path.parent)
+                    path.write_bytes(data)
+
+    def _pack(
+        self, folder: Path, stem: str, sources: Sequence[tuple[Codes, Sequence[str]]]
+    ) -> None:
+        """All tiles in one .tzb, and a .tzi that says where each begins."""
+        names = [name for _, group in sources for name in group]
+        codes = sources[0][0]
+        pyramids = [self.levels(part) for part, _ in sources]
+        offsets = [0]
+        with (folder / f"{stem}.tzb").open("wb") as file:
+            for levels in reversed(list(zip(*pyramids, strict=True))):
+                for tiles in self.rows(levels):
+                    for _, _, pictures in tiles:
+                        for data in pictures:
+                            file.write(data)
+                            offsets.append(offsets[-1] + len(data))
+        info: dict[str, Any] = {
+            "width": codes.shape[2],
+            "height": codes.shape[1],
+            "format": self.image,
+            "tilesize": self.side,
+            "overlap": 0,
+            "nlevels": len(pyramids[0]),
+        }
+        if self.layout == "itarzoom":
+            info |= {"mode": "interleaved", "stride": len(names)}
+        info["offsets"] = offsets
+        (folder / f"{stem}.tzi").write_bytes(strict_json.dump(info))
+
+
+_WRITERS: dict[str, Callable[[Tiles, Path, str, Codes], None]] = {
+    "deepzoom": Tiles._deepzoom,
+    "google": Tiles._google,
+    "zoomify": Tiles._zoomify,
+    "tarzoom": Tiles._tarzoom,
+}
+
+
+def padded(codes: Codes, side: int) -> Codes:
+    """(K, H, W) with its last row and column repeated up to multiples of ``side``."""
+    rows, columns = count((codes.shape[1], codes.shape[2]), side)
+    height, width = rows * side, columns * side
+    if (height, width) == codes.shape[1:]:
+        return codes
+    out: Any = scratch.empty((len(codes), height, width), codes.dtype)
+    for band in bands((height, width), band_rows(width, len(codes))):
+        last = min(band.y, codes.shape[1] - 1)
+        part = codes[:, last : band.y + band.height]
+        fill = (0, band.height - part.shape[1]), (0, width - part.shape[2])
+        out[:, band.y : band.y + band.height] = np.pad(part, ((0, 0), *fill), mode="edge")
+        scratch.release(codes)
+        scratch.release(out)
+    return out  # type: ignore[no-any-return]
+
+
+def planes_in_picture(codes: Codes) -> int:
+    """Planes that a picture holds: three of 8 bits, or one of 16."""
+    return 3 if codes.dtype == np.uint8 else 1
+
+
+def _halved(codes: Codes, up: bool) -> Codes:
+    """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
+    size = [(side + up) // 2 for side in codes.shape[1:]]
+    height, width = max(1, size[0]), max(1, size[1])
+    half: Any = scratch.empty((len(codes), height, width), codes.dtype)
+    for band in bands((height, width), band_rows(width, 4)):
+        for plane in range(len(codes)):
+            fine: Any = codes[plane, 2 * band.y : 2 * (band.y + band.height), : 2 * width]
+            lacking = 2 * band.height - fine.shape[0], 2 * width - fine.shape[1]
+            if any(lacking):
+                fine = np.pad(fine, ((0, lacking[0]), (0, lacking[1])), mode="edge")
+            total = fine.reshape(band.height, 2, width, 2).sum(axis=(1, 3), dtype=np.uint32)
+            half[plane, band.y : band.y + band.height] = (total + 2) >> 2
+        scratch.release(codes)
+        scratch.release(half)
+    return half  # type: ignore[no-any-return]
+
+
+def _png(pixels: npt.NDArray[Any]) -> bytes:
+    """A PNG of 8-bit RGB or 16-bit grey."""
+    from PIL import Image
+
+    out = io.BytesIO()
+    Image.fromarray(pixels).save(out, "PNG", compress_level=4)
+    return out.getvalue()
