@@ -86,7 +86,7 @@ class Specular(Enhancement):
         half = light.xyz[0] + np.array([0, 0, 1], np.float32)
         half /= max(float(np.linalg.norm(half)), 1e-6)
         near = np.maximum(normals(model, window) @ half, 0) ** np.float32(self.exponent)
-        share = np.clip(shown @ LUMA / np.maximum(_albedo(model, window) @ LUMA, _DARK), 0, 1)
+        share = np.clip(shown @ LUMA / np.maximum(albedo(model, window) @ LUMA, _DARK), 0, 1)
         return np.asarray(self.kd * shown + (self.ks * share * near)[..., None], np.float32)
 
 
@@ -198,7 +198,7 @@ class NormalUnsharp(Enhancement):
         new /= np.maximum(np.linalg.norm(new, axis=-1, keepdims=True), 1e-6)
         direction = light.xyz[0]
         change = np.maximum(new @ direction, 0) - np.maximum(old @ direction, 0)
-        added = _albedo(model, window) * change[inner][..., None]
+        added = albedo(model, window) * change[inner][..., None]
         return np.asarray(picture(window) + added, np.float32)
 
 
@@ -258,8 +258,8 @@ def _check(item: Enhancement, name: str, low: float, high: float) -> None:
         )
 
 
-def _albedo(model: RelightableModel, window: Window) -> F32:
-    """(h, w, 3) the largest values under the zenith and four lights at 45°."""
+def albedo(model: RelightableModel, window: Window) -> F32:
+    """(h, w, 3) the largest values of a window under the zenith and four lights at 45°."""
     xyz = np.concatenate([ring(4).xyz, np.array([[0, 0, 1]], np.float32)])
     return np.asarray(model.relight(LightDirections(xyz), window).max(axis=0))
 

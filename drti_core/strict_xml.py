@@ -140,7 +140,7 @@ def load(path: Path, root: str) -> Element:
         raise FormatError(
             f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes of XML"
         )
-    found = _parse(data, path)
+    found = parse(data, path)
     if found.name != root:
         raise FormatError(
             f"the root element is <{found.name[:60]}>",
@@ -150,8 +150,16 @@ def load(path: Path, root: str) -> Element:
     return found
 
 
-def _parse(data: bytes, path: Path) -> Element:
-    """The root element."""
+def parse(data: bytes, path: Path) -> Element:
+    """The root element of XML in memory.
+
+    Args:
+        data: the document.
+        path: its file, or a name for it, for errors.
+
+    Raises:
+        FormatError: no XML, with entities, or too many elements; names the line.
+    """
     parser = expat.ParserCreate()
     parser.buffer_text, parser.buffer_size = True, 1 << 20
     parser.SetParamEntityParsing(expat.XML_PARAM_ENTITY_PARSING_NEVER)

@@ -1,0 +1,307 @@
+// Draws a scene with WebGL2 in two passes: the pixels that are seen are relit into a texture,
+// which is then finished (exposure, highlight, normals) on the canvas or in another frame.
+const CORNERS = %corners.glsl%;
+const RELIT = %relit.glsl%;
+const FINISH = %finish.glsl%;
+const EXACT = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
+
+class Painter {
+  // scene: the description; lights: its light stages; blobOf(part): promise of a picture's Blob.
+  constructor(canvas, scene, lights, blobOf) {
+    Object.assign(this, {canvas, scene, lights, blobOf, width: scene.width, height: scene.height});
+    const gl = this.gl = canvas.getContext("webgl2", {
+      alpha: false, antialias: false, depth: false, powerPreference: "high-performance"});
+    if (!gl) throw new Error("no WebGL2");
+  }
+
+  // Builds everything on the GPU; again after a lost context.
+  async build(progress) {
+    const gl = this.gl;
+    gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
+    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
+    gl.pixelStorei(gl.PACK_ALIGNMENT, 1);
+    gl.disable(gl.DITHER);
+    this.filters = {};
+    for (const [name, min, mag] of [["texel", gl.NEAREST, gl.NEAREST], ["flat", gl.LINEAR, gl.LINEAR],
+      ["small", gl.LINEAR_MIPMAP_LINEAR, gl.LINEAR]]) {
+      const filter = this.filters[name] = gl.createSampler();
+      gl.samplerParameteri(filter, gl.TEXTURE_MIN_FILTER, min);
+      gl.samplerParameteri(filter, gl.TEXTURE_MAG_FILTER, mag);
+      gl.samplerParameteri(filter, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
+      gl.samplerParameteri(filter, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+    }
+    this.finish = this.program(FINISH, CORNERS);
+    this.buffer = null;
+    const total = this.scene.layers.reduce(
+      (sum, {pictures, relief}) => sum + [...pictures, ...(relief ? [relief] : [])].flat().length, 0);
+    let done = 0;
+    const step = () => progress(++done, total);
+    this.layers = [];
+    for (const [number, layer] of this.scene.layers.entries()) {
+      const program = this.program(layer.shader + RELIT, CORNERS);
+      const tiles = this.grid(layer);
+      const made = {layer, program, tiles, light: this.lights[number], key: ""};
+      const array = layer.array;
+      for (const tile of tiles) {
+        tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
+        tile.relief = layer.relief && this.texture(tile);
+      }
+      for (const [index, parts] of layer.pictures.entries()) {
+        await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
+      }
+      if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
+      for (const tile of tiles) for (const {kind, name} of [...tile.planes, ...(tile.relief ? [tile.relief] : [])]) {
+        gl.bindTexture(kind, name);
+        gl.generateMipmap(kind);
+      }
+      if (layer.weights) {
+        made.weights = gl.createTexture();
+        gl.bindTexture(gl.TEXTURE_2D, made.weights);
+        gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA32F, ...layer.weights);
+      }
+      this.layers.push(made);
+    }
+    const fault = gl.getError();
+    if (fault && !gl.isContextLost()) throw new Error(
+      fault === gl.OUT_OF_MEMORY ? "The graphics memory is too small for this picture." : "WebGL error " + fault);
+  }
+
+  program(fragment, vertex) {
+    const gl = this.gl, program = gl.createProgram();
+    for (const [kind, text] of [[gl.VERTEX_SHADER, vertex], [gl.FRAGMENT_SHADER, fragment]]) {
+      const shader = gl.createShader(kind);
+      gl.shaderSource(shader, text);
+      gl.compileShader(shader);
+      gl.attachShader(program, shader);
+    }
+    gl.linkProgram(program);
+    if (!gl.getProgramParameter(program, gl.LINK_STATUS) && !gl.isContextLost()) {
+      const logs = gl.getAttachedShaders(program).map((shader) => gl.getShaderInfoLog(shader));
+      throw new Error("The shader was refused: " + [gl.getProgramInfoLog(program), ...logs].join("\n").trim());
+    }
+    const places = {};
+    const at = (name) => (places[name] ??= gl.getUniformLocation(program, name));
+    return {name: program, at};
+  }
+
+  // Rectangles that cover a picture, each no larger than a texture may be. Neighbours share a
+  // margin of one texel, so that interpolation knows what comes next.
+  grid({width, height}) {
+    const gl = this.gl, most = gl.getParameter(gl.MAX_TEXTURE_SIZE), tiles = [];
+    const cuts = (size) => {
+      if (size <= most) return [[0, size, 0, size]];
+      const found = [];
+      for (let at = 0; at < size; at += most - 2) {
+        const end = Math.min(size, at + most - 2);
+        found.push([at, end, Math.max(0, at - 1), Math.min(size, end + 1)]);
+      }
+      return found;
+    };
+    for (const [y0, y1, top, bottom] of cuts(height))
+      for (const [x0, x1, left, right] of cuts(width))
+        tiles.push({x0, y0, x1, y1, left, top, width: right - left, height: bottom - top});
+    return tiles;
+  }
+
+  texture({width, height}, layers = 0) {
+    const gl = this.gl, kind = layers ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, name = gl.createTexture();
+    const levels = 1 + Math.floor(Math.log2(Math.max(width, height)));
+    gl.bindTexture(kind, name);
+    if (layers) gl.texStorage3D(kind, levels, gl.RGB8, width, height, layers);
+    else gl.texStorage2D(kind, levels, gl.RGB8, width, height);
+    return {kind, name};
+  }
+
+  // The parts of one picture, each decoded once, to the tiles that they touch.
+  async upload(parts, tiles, target, slice, step) {
+    const gl = this.gl;
+    for (const part of parts) {
+      const whole = await createImageBitmap(await this.blobOf(part), EXACT);
+      for (const tile of tiles) {
+        const px = part.x || 0, py = part.y || 0;
+        const left = Math.max(px, tile.left), right = Math.min(px + whole.width, tile.left + tile.width);
+        const top = Math.max(py, tile.top), bottom = Math.min(py + whole.height, tile.top + tile.height);
+        const w = right - left, h = bottom - top;
+        if (w <= 0 || h <= 0) continue;
+        const all = w === whole.width && h === whole.height;
+        const piece = all ? whole : await createImageBitmap(whole, left - px, top - py, w, h, EXACT);
+        const {kind, name} = target(tile), x = left - tile.left, y = top - tile.top;
+        gl.bindTexture(kind, name);
+        if (slice >= 0) gl.texSubImage3D(kind, 0, x, y, slice, w, h, 1, gl.RGB, gl.UNSIGNED_BYTE, piece);
+        else gl.texSubImage2D(kind, 0, x, y, w, h, gl.RGB, gl.UNSIGNED_BYTE, piece);
+        if (!all) piece.close();
+      }
+      whole.close();
+      step();
+    }
+  }
+
+  // Where the relit pixels go: a texture of the frame's size.
+  reserve(width, height) {
+    const gl = this.gl;
+    if (this.buffer && this.buffer.width === width && this.buffer.height === height) return;
+    if (this.buffer) {
+      gl.deleteTexture(this.buffer.name);
+      gl.deleteFramebuffer(this.buffer.frame);
+    }
+    this.buffer = this.frame(width, height);
+  }
+
+  frame(width, height) {
+    const gl = this.gl, name = gl.createTexture(), frame = gl.createFramebuffer();
+    gl.bindTexture(gl.TEXTURE_2D, name);
+    gl.texStorage2D(gl.TEXTURE_2D, 1, gl.RGBA8, width, height);
+    gl.bindFramebuffer(gl.FRAMEBUFFER, frame);
+    gl.framebufferTexture2D(gl.FRAMEBUFFER, gl.COLOR_ATTACHMENT0, gl.TEXTURE_2D, name, 0);
+    return {name, frame, width, height};
+  }
+
+  // Draws one frame.
+  // view: {left, top, zoom}, picture coordinates of the frame's corner and its pixels to a pixel
+  // of the picture. look: {light, mode, exposure, kd, ks, exponent, split (frame's pixels)}.
+  // share: resolution of the relit pixels, 0..1. relight: whether they changed at all.
+  // Returns milliseconds that relighting took, measured where `timed`.
+  draw({view, look, size, share = 1, relight = true, target = null, back = [0, 0, 0], timed = false}) {
+    const gl = this.gl, [width, height] = size;
+    const sides = this.layers.length > 1 ? [[0, look.split], [look.split, width]] : [[0, width]];
+    let took = 0;
+    gl.bindVertexArray(null);
+    gl.enable(gl.SCISSOR_TEST);
+    if (relight && look.mode < 2) {
+      const w = Math.max(1, Math.round(width * share)), h = Math.max(1, Math.round(height * share));
+      const start = performance.now();
+      this.reserve(w, h);
+      gl.bindFramebuffer(gl.FRAMEBUFFER, this.buffer.frame);
+      gl.viewport(0, 0, w, h);
+      for (const [number, [from, to]] of sides.entries()) {
+        const cut = [Math.round((from * w) / width), Math.round((to * w) / width)];
+        gl.scissor(cut[0], 0, cut[1] - cut[0], h);
+        this.relight(this.layers[number], view, look, size, share, [from, to]);
+      }
+      if (timed) {
+        gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for the GPU
+        took = performance.now() - start;
+      }
+    }
+    gl.bindFramebuffer(gl.FRAMEBUFFER, target);
+    gl.viewport(0, 0, width, height);
+    gl.scissor(0, 0, width, height);
+    gl.clearColor(...back, 1);
+    gl.clear(gl.COLOR_BUFFER_BIT);
+    const {name, at} = this.finish;
+    gl.useProgram(name);
+    gl.uniform1i(at("drti_picture"), 0);
+    gl.uniform1i(at("drti_relief"), 1);
+    gl.uniform1i(at("drti_mode"), look.mode);
+    gl.uniform2f(at("drti_size"), width, height);
+    gl.uniform4f(at("drti_finish"), 2 ** look.exposure, look.kd, look.ks, look.exponent);
+    gl.uniform3f(at("drti_half"), ...half(look.light));
+    this.bind(0, this.buffer && this.buffer.name, share === 1 ? "texel" : "flat");
+    for (const [number, [from, to]] of sides.entries()) {
+      const made = this.layers[number];
+      gl.scissor(from, 0, to - from, height);
+      for (const tile of this.seen(made, view, size, [from, to])) {
+        this.bind(1, tile.relief && tile.relief.name, tile.filter);
+        this.quad(this.finish, tile);
+      }
+    }
+    gl.disable(gl.SCISSOR_TEST);
+    return took;
+  }
+
+  relight(made, view, look, size, share, side) {
+    const gl = this.gl, {layer, program} = made, {name, at} = program;
+    gl.useProgram(name);
+    const key = look.light.join();
+    if (made.light && made.key !== key) {
+      made.key = key;
+      const values = made.light(...look.light), count = 4 * layer.vectors;
+      if (count) gl.uniform4fv(at("drti_u"), values, 0, count);
+      if (made.weights) {
+        const [w, h] = layer.weights;
+        gl.activeTexture(gl.TEXTURE0);
+        gl.bindTexture(gl.TEXTURE_2D, made.weights);
+        gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, w, h, gl.RGBA, gl.FLOAT, values, count);
+      }
+    }
+    for (const tile of this.seen(made, view, size, side, share)) {
+      tile.planes.forEach((plane, unit) => {
+        this.bind(unit, plane.name, tile.filter, plane.kind);
+        gl.uniform1i(at(layer.array ? "drti_planes" : "plane_" + unit), unit);
+      });
+      if (made.weights) {
+        this.bind(tile.planes.length, made.weights, "texel");
+        gl.uniform1i(at("drti_weights"), tile.planes.length);
+      }
+      gl.uniform1i(at("drti_texels"), tile.filter === "texel" ? 1 : 0);
+      gl.uniform4f(at("drti_window"), tile.left / layer.width, tile.top / layer.height,
+        tile.width / layer.width, tile.height / layer.height);
+      this.quad(program, tile);
+    }
+  }
+
+  // The tiles that a side of the frame shows: where on it (clip coordinates), which part of them.
+  seen({layer, tiles}, view, [width, height], [from, to], share = 1) {
+    const gain = this.width / layer.width, zoom = view.zoom * gain, found = [];
+    const rise = (view.zoom * this.height) / layer.height;
+    const least = Math.min(zoom, rise) * share;
+    const filter = least < 1 ? "small" : least === 1 || least >= 3 ? "texel" : "flat";
+    for (const tile of tiles) {
+      const x = (at) => (at * gain - view.left) * view.zoom, y = (at) => (at * rise) - view.top * view.zoom;
+      const X = [Math.max(from, x(tile.x0)), Math.min(to, x(tile.x1))];
+      const Y = [Math.max(0, y(tile.y0)), Math.min(height, y(tile.y1))];
+      if (X[0] >= X[1] || Y[0] >= Y[1]) continue;
+      const u = (at) => (at / zoom + view.left / gain - tile.left) / tile.width;
+      const v = (at) => ((at + view.top * view.zoom) / rise - tile.top) / tile.height;
+      found.push({...tile, filter, part: [u(X[0]), v(Y[0]), u(X[1]), v(Y[1])],
+        place: [2 * X[0] / width - 1, 1 - 2 * Y[0] / height, 2 * X[1] / width - 1, 1 - 2 * Y[1] / height]});
+    }
+    return found;
+  }
+
+  quad({at}, {place, part}) {
+    const gl = this.gl;
+    gl.uniform4f(at("drti_place"), ...place);
+    gl.uniform4f(at("drti_part"), ...part);
+    gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
+  }
+
+  bind(unit, name, filter, kind = this.gl.TEXTURE_2D) {
+    const gl = this.gl;
+    gl.activeTexture(gl.TEXTURE0 + unit);
+    gl.bindTexture(kind, name);
+    gl.bindSampler(unit, this.filters[filter]);
+  }
+
+  // The whole picture as it is shown, at its own resolution, in pieces that the GPU can take.
+  picture(look) {
+    const gl = this.gl, canvas = document.createElement("canvas"), {width, height} = this;
+    const flat = canvas.getContext("2d", {colorSpace: "srgb"}), side = 1024;
+    canvas.width = width;
+    canvas.height = height;
+    const {name, frame} = this.frame(side, side), shown = this.buffer;
+    this.buffer = null;
+    for (let top = 0; top < height; top += side) for (let left = 0; left < width; left += side) {
+      const w = Math.min(side, width - left), h = Math.min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
+      const split = Math.round(Math.max(0, Math.min(w, look.share * width - left)));
+      this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: frame});
+      gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
+      const rows = new ImageData(w, h);
+      for (let y = 0; y < h; y++) rows.data.set(data.subarray(4 * w * (h - 1 - y), 4 * w * (h - y)), 4 * w * y);
+      flat.putImageData(rows, left, top);
+    }
+    gl.deleteTexture(name);
+    gl.deleteFramebuffer(frame);
+    if (this.buffer) {
+      gl.deleteTexture(this.buffer.name);
+      gl.deleteFramebuffer(this.buffer.frame);
+    }
+    this.buffer = shown;
+    return new Promise((done) => canvas.toBlob(done, "image/png"));
+  }
+}
+
+function half([x, y]) {
+  const z = Math.sqrt(Math.max(0, 1 - x * x - y * y)), length = Math.hypot(x, y, z + 1);
+  return [x / length, y / length, (z + 1) / length];
+}

@@ -1,0 +1,449 @@
+// The page around a Painter: what the user sees and does. Draws only when something changed.
+const MARKUP = %markup.html%;
+const MOST_ZOOM = 64, RIM = 0.98, REST = 150, FRAME = 33;
+const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+
+class Viewer {
+  constructor(root, scene, lights, blobOf) {
+    this.root = root;
+    this.scene = scene;
+    this.light = [-0.5, 0.5];
+    this.look = {mode: 0, exposure: 0, kd: 0.4, ks: 0.4, exponent: 75, share: 0.5};
+    this.view = {x: scene.width / 2, y: scene.height / 2, zoom: 1};
+    this.fitted = true;
+    this.quality = 1;
+    this.cost = 0;
+    this.frames = this.relit = 0;
+    this.pointers = new Map();
+    root.classList.add("drti");
+    root.innerHTML = MARKUP;
+    this.canvas = this.$("canvas");
+    this.stage = this.$(".stage");
+    this.words();
+    try {
+      this.painter = new Painter(this.canvas, scene, lights, blobOf);
+    } catch {
+      this.say("This browser cannot show the picture.", "It needs WebGL2, which every current " +
+        "browser has: update it, switch hardware acceleration on in its settings, or try another.");
+      return;
+    }
+    this.listen();
+    this.show();
+    this.ready = this.build();
+  }
+
+  $(name) { return this.root.querySelector(name); }
+
+  all(name) { return [...this.root.querySelectorAll(name)]; }
+
+  // What the scene says of itself; set as text, never as markup.
+  words() {
+    const {scene} = this, size = `${scene.width} × ${scene.height}`;
+    const names = scene.layers.map(({name}) => name);
+    const {facts = [], title} = scene;
+    this.$("h1").textContent = this.$("h2").textContent = title;
+    this.$(".what").textContent = [scene.credit, names.join(" | "), size].filter(Boolean).join(" · ");
+    this.canvas.setAttribute("aria-label", `Relightable picture: ${title}. Arrow keys move the light, ` +
+      "shift and arrow keys the picture, plus and minus zoom, question mark for all keys.");
+    for (const [term, text] of [...facts, ["Size", size + " pixels"], ["Codec", names.join(" | ")]]) {
+      const dt = document.createElement("dt"), dd = document.createElement("dd");
+      dt.textContent = term;
+      dd.textContent = text;
+      this.$(".facts").append(dt, dd);
+    }
+    const split = names.length > 1;
+    this.$(".divider").hidden = !split;
+    if (split) [this.$(".a").textContent, this.$(".b").textContent] = names;
+    const reliefs = scene.layers.every(({relief}) => relief);
+    this.root.classList.toggle("plain", !reliefs);
+    this.$('[data-do="full"]').hidden = !document.fullscreenEnabled;
+  }
+
+  say(head, text) {
+    const box = this.$(".message"), b = document.createElement("b");
+    b.textContent = head;
+    box.replaceChildren(b, text);
+    box.hidden = false;
+    this.$(".busy").textContent = "";
+  }
+
+  async build() {
+    const token = this.token = {};
+    this.alive = false;
+    try {
+      await this.painter.build((done, total) => {
+        if (this.token === token) this.$(".busy").textContent = done < total ? `Loading ${done} of ${total}` : "";
+      });
+    } catch (error) {
+      if (this.token === token && !this.painter.gl.isContextLost()) this.say("The picture could not be shown.", error.message);
+      return;
+    }
+    if (this.token !== token || this.painter.gl.isContextLost()) return;
+    this.$(".message").hidden = true;
+    this.alive = true;
+    this.change();
+  }
+
+  // Something changed; `finish` if the relit pixels did not, `moving` if more is to come.
+  change({finish = false, moving = false} = {}) {
+    this.stale ||= !finish;
+    if (moving) {
+      clearTimeout(this.timer);
+      this.moving = true;
+      this.timer = setTimeout(() => {
+        this.moving = false;
+        if (this.share !== 1) this.change();
+      }, REST);
+    }
+    this.asked ||= requestAnimationFrame(() => this.frame());
+  }
+
+  frame() {
+    this.asked = 0;
+    if (!this.alive || !this.canvas.width) return;
+    const {width, height} = this.canvas, {view, look} = this;
+    const share = this.moving ? this.quality : 1;
+    const relight = this.stale || share !== this.share;
+    const took = this.painter.draw({
+      view: this.corner(), share, relight, back: this.back, timed: this.moving, size: [width, height],
+      look: {...look, light: this.light, split: Math.round(look.share * width)},
+    });
+    this.stale = false;
+    this.share = share;
+    this.frames++;
+    this.relit += relight;
+    if (took && this.warm) {
+      const whole = took / (share * share);
+      this.cost = this.cost ? 0.6 * this.cost + 0.4 * whole : whole;
+      const wanted = Math.sqrt(FRAME / this.cost);
+      this.quality = wanted > 0.9 ? 1 : clamp(wanted, 0.2, 1);
+    }
+    this.warm = true;
+  }
+
+  // The picture's coordinates at the canvas's corner; whole pixels of the canvas, or it shimmers.
+  corner() {
+    const {x, y, zoom} = this.view, {width, height} = this.canvas;
+    const snap = (at, size) => Math.round(at * zoom - size / 2) / zoom;
+    return {left: snap(x, width), top: snap(y, height), zoom};
+  }
+
+  fit() {
+    const {width, height} = this.canvas;
+    return Math.min(width / this.scene.width, height / this.scene.height) * 0.96;
+  }
+
+  // Shows `zoom` canvas pixels to a pixel of the picture; what is at (x, y) of the canvas stays.
+  zoomTo(zoom, x = this.canvas.width / 2, y = this.canvas.height / 2, moving = false) {
+    const {view, canvas} = this, fit = this.fit();
+    zoom = clamp(zoom, Math.min(fit, 1) / 2, MOST_ZOOM);
+    const dx = x - canvas.width / 2, dy = y - canvas.height / 2;
+    view.x += dx / view.zoom - dx / zoom;
+    view.y += dy / view.zoom - dy / zoom;
+    view.zoom = zoom;
+    this.fitted = false;
+    this.moved(moving);
+  }
+
+  whole() {
+    Object.assign(this.view, {x: this.scene.width / 2, y: this.scene.height / 2, zoom: this.fit()});
+    this.fitted = true;
+    this.moved(false);
+  }
+
+  pan(dx, dy, moving = true) {
+    this.view.x -= dx / this.view.zoom;
+    this.view.y -= dy / this.view.zoom;
+    this.fitted = false;
+    this.moved(moving);
+  }
+
+  moved(moving) {
+    this.view.x = clamp(this.view.x, 0, this.scene.width);
+    this.view.y = clamp(this.view.y, 0, this.scene.height);
+    const percent = 100 * this.view.zoom, text = percent < 10 ? percent.toFixed(1) : Math.round(percent);
+    this.$(".zoom").textContent = text + " %";
+    this.$(".zoom").setAttribute("aria-label", `Zoom ${text} %: show actual size`);
+    this.change({moving});
+  }
+
+  setLight(x, y, moving = true) {
+    const radius = Math.hypot(x, y), most = Math.min(1, RIM / Math.max(radius, 1e-9));
+    this.light = [x * most, y * most];
+    this.show();
+    this.change({moving});
+  }
+
+  // The controls say what is so.
+  show() {
+    const [x, y] = this.light, around = (Math.round((Math.atan2(y, x) * 180) / Math.PI) + 360) % 360;
+    const above = Math.round((Math.acos(Math.min(1, Math.hypot(x, y))) * 180) / Math.PI);
+    const ball = this.$(".ball").style, {look} = this;
+    ball.setProperty("--x", 50 + 50 * x + "%");
+    ball.setProperty("--y", 50 - 50 * y + "%");
+    this.$(".lamp output").textContent = `${around}° · ${above}° high`;
+    const values = {azimuth: around, elevation: above, ...look};
+    for (const input of this.all("[data-set]")) {
+      const {set} = input.dataset;
+      if (document.activeElement !== input || !set.match(/azimuth|elevation/)) input.value = values[set];
+      const out = input.parentNode.querySelector("output");
+      const text = set === "exposure" ? `${look.exposure > 0 ? "+" : ""}${look.exposure.toFixed(1)} EV` : values[set] + (out ? "" : "°");
+      input.setAttribute("aria-valuetext", text);
+      if (out) out.textContent = text;
+    }
+    this.root.classList.toggle("shiny", look.mode === 1);
+    for (const input of this.all("[name=mode]")) input.checked = +input.value === look.mode;
+    const divider = this.$(".divider"), share = Math.round(100 * look.share);
+    divider.style.left = 100 * look.share + "%";
+    divider.setAttribute("aria-valuenow", share);
+  }
+
+  setMode(mode) {
+    if (mode && this.root.classList.contains("plain")) return;
+    this.look.mode = mode;
+    this.show();
+    this.change();
+  }
+
+  setSplit(share) {
+    this.look.share = clamp(share, 0, 1);
+    this.show();
+    this.change();
+  }
+
+  async save() {
+    const look = {...this.look, light: this.light};
+    const blob = await this.painter.picture(look);
+    if (!blob) return this.note("The picture is too large for this browser to save.");
+    const link = document.createElement("a"), plain = this.scene.title.replace(/[^\p{L}\p{N}._-]+/gu, "_");
+    link.href = URL.createObjectURL(blob);
+    link.download = (plain.slice(0, 80) || "picture") + ".png";
+    link.click();
+    setTimeout(() => URL.revokeObjectURL(link.href), 60000);
+    this.note(`Saved ${link.download}`);
+  }
+
+  note(text) {
+    const busy = this.$(".busy");
+    busy.textContent = text;
+    setTimeout(() => { if (busy.textContent === text) busy.textContent = ""; }, 4000);
+  }
+
+  do(name) {
+    const {zoom} = this.view;
+    if (name === "in") this.zoomTo(zoom * 1.5);
+    if (name === "out") this.zoomTo(zoom / 1.5);
+    if (name === "one") this.zoomTo(1);
+    if (name === "fit") this.whole();
+    if (name === "save") this.save();
+    if (name === "about") this.$("dialog").showModal();
+    if (name === "full") {
+      if (document.fullscreenElement) document.exitFullscreen();
+      else this.root.requestFullscreen?.().catch(() => {});
+    }
+  }
+
+  listen() {
+    const {canvas, stage, root} = this;
+    const on = (target, names, act, options) => {
+      for (const name of names.split(" ")) target.addEventListener(name, act, options);
+    };
+    on(canvas, "webglcontextlost", (event) => {
+      event.preventDefault();
+      this.alive = false;
+      this.$(".busy").textContent = "The graphics processor was reset; one moment";
+    });
+    on(canvas, "webglcontextrestored", () => { this.ready = this.build(); });
+    new ResizeObserver(() => this.resize()).observe(stage);
+    this.scheme = matchMedia("(prefers-color-scheme: dark)");
+    on(this.scheme, "change", () => this.colours());
+    this.resize();
+    this.colours();
+    on(root, "click", ({target}) => {
+      const button = target.closest("[data-do]");
+      if (button) this.do(button.dataset.do);
+    });
+    on(root, "input", ({target}) => this.input(target));
+    on(this.$(".exposure input"), "dblclick", () => {
+      this.look.exposure = 0;
+      this.show();
+      this.change({finish: true});
+    });
+    on(canvas, "pointerdown", (event) => this.down(event));
+    on(canvas, "pointermove", (event) => this.drag(event));
+    on(canvas, "pointerup pointercancel", (event) => this.up(event));
+    on(canvas, "contextmenu", (event) => event.preventDefault());
+    on(canvas, "wheel", (event) => {
+      event.preventDefault();
+      const [x, y] = this.place(event), line = [1, 16, 400][event.deltaMode];
+      this.zoomTo(this.view.zoom * Math.exp(-event.deltaY * line * (event.ctrlKey ? 0.01 : 0.002)), x, y, true);
+    }, {passive: false});
+    on(canvas, "keydown", (event) => this.key(event));
+    this.draggable(this.$(".ball"), ({clientX, clientY}, box) => {
+      this.setLight((2 * (clientX - box.left)) / box.width - 1, 1 - (2 * (clientY - box.top)) / box.height);
+    });
+    this.draggable(this.$(".divider"), ({clientX}) => {
+      const box = stage.getBoundingClientRect();
+      this.setSplit((clientX - box.left) / box.width);
+    });
+    on(this.$(".divider"), "keydown", (event) => {
+      const step = {ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, Home: -1, End: 1}[event.key];
+      if (!step) return;
+      event.preventDefault();
+      this.setSplit(this.look.share + step);
+    });
+  }
+
+  draggable(element, act) {
+    const move = (event) => act(event, element.getBoundingClientRect());
+    element.addEventListener("pointerdown", (event) => {
+      event.preventDefault();
+      if (element.tabIndex >= 0) element.focus({preventScroll: true});
+      element.setPointerCapture(event.pointerId);
+      move(event);
+    });
+    element.addEventListener("pointermove", (event) => {
+      if (element.hasPointerCapture(event.pointerId)) move(event);
+    });
+  }
+
+  resize() {
+    const ratio = devicePixelRatio || 1, box = this.stage.getBoundingClientRect();
+    const width = Math.round(box.width * ratio), height = Math.round(box.height * ratio);
+    const {canvas} = this;
+    if (!width || !height || (canvas.width === width && canvas.height === height)) return;
+    canvas.width = width;
+    canvas.height = height;
+    if (this.fitted) this.whole();
+    else this.moved(false);
+    if (this.alive) this.frame(); // at once: a resized canvas is empty
+  }
+
+  colours() {
+    const style = getComputedStyle(this.root).backgroundColor;
+    this.back = (style.match(/[\d.]+/g) || [0, 0, 0]).slice(0, 3).map((value) => value / 255);
+    this.change({finish: true});
+  }
+
+  input(target) {
+    const {set} = target.dataset, value = +target.value;
+    if (target.name === "mode") return this.setMode(value);
+    if (target.name === "drag") return this.root.classList.toggle("pan", target.value === "pan");
+    if (!set) return;
+    if (set === "azimuth" || set === "elevation") {
+      const [a, e] = ["azimuth", "elevation"].map((name) => (+this.$(`[data-set=${name}]`).value * Math.PI) / 180);
+      return this.setLight(Math.cos(e) * Math.cos(a), Math.cos(e) * Math.sin(a));
+    }
+    this.look[set] = value;
+    this.show();
+    this.change({finish: true});
+  }
+
+  // A pointer's place in pixels of the canvas.
+  place({clientX, clientY}) {
+    const box = this.canvas.getBoundingClientRect();
+    return [((clientX - box.left) * this.canvas.width) / box.width, ((clientY - box.top) * this.canvas.height) / box.height];
+  }
+
+  lightAt([x, y]) {
+    const {width, height} = this.canvas, radius = Math.min(width, height) / 2;
+    this.setLight((x - width / 2) / radius, (height / 2 - y) / radius);
+  }
+
+  down(event) {
+    const {pointers} = this;
+    try {
+      this.canvas.setPointerCapture(event.pointerId);
+    } catch {
+      // A pointer that is gone already.
+    }
+    this.canvas.focus({preventScroll: true});
+    pointers.set(event.pointerId, this.place(event));
+    if (pointers.size === 1) {
+      const other = event.button > 0 || event.shiftKey || event.ctrlKey;
+      this.lit = !other && !this.root.classList.contains("pan");
+      this.before = [this.light, performance.now()];
+      if (this.lit) this.lightAt(this.place(event));
+    } else if (this.lit) {
+      // The first finger of two meant no light.
+      this.lit = false;
+      if (performance.now() - this.before[1] < 300) this.setLight(...this.before[0]);
+    }
+    event.preventDefault();
+  }
+
+  drag(event) {
+    const {pointers} = this, old = pointers.get(event.pointerId);
+    if (!old) return;
+    const now = this.place(event);
+    const middle = () => {
+      const [[ax, ay], [bx, by]] = [...pointers.values()];
+      return [(ax + bx) / 2, (ay + by) / 2, Math.hypot(ax - bx, ay - by)];
+    };
+    if (pointers.size === 1) {
+      pointers.set(event.pointerId, now);
+      if (this.lit) this.lightAt(now);
+      else this.pan(now[0] - old[0], now[1] - old[1]);
+      return;
+    }
+    const was = middle();
+    pointers.set(event.pointerId, now);
+    const is = middle();
+    this.pan(is[0] - was[0], is[1] - was[1]);
+    if (was[2] > 0) this.zoomTo((this.view.zoom * is[2]) / was[2], is[0], is[1], true);
+  }
+
+  up(event) {
+    this.pointers.delete(event.pointerId);
+    this.lit = false;
+  }
+
+  key(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const arrow = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
+    const [x, y] = this.light, key = event.key.toLowerCase();
+    const action = {"+": "in", "=": "in", "-": "out", 0: "fit", 1: "one", p: "save", f: "full", "?": "about"}[key];
+    const mode = {c: 0, s: 1, n: 2}[key];
+    if (arrow && event.shiftKey) this.pan(-60 * arrow[0], 60 * arrow[1]);
+    else if (arrow) this.setLight(x + 0.05 * arrow[0], y + 0.05 * arrow[1]);
+    else if (action) this.do(action);
+    else if (mode !== undefined) this.setMode(mode);
+    else return;
+    event.preventDefault();
+  }
+}
+
+// Shows a scene in an element. source: its description, or the URL of one.
+async function mount(element, source, lights = globalThis.drtiLights) {
+  let scene = source, base = document.baseURI;
+  if (typeof source === "string") {
+    base = new URL(source, base).href;
+    scene = await (await fetch(base)).json();
+  }
+  const blobOf = async ({src, id, type, range}) => {
+    if (id) return embedded(document.getElementById(id).textContent, type);
+    const headers = range ? {Range: `bytes=${range[0]}-${range[1]}`} : {};
+    const answer = await fetch(new URL(src, base), {headers});
+    if (!answer.ok) throw new Error(`${src}: ${answer.status} ${answer.statusText}`);
+    const blob = await answer.blob();
+    return range && answer.status === 200 ? blob.slice(range[0], range[1] + 1) : blob;
+  };
+  return (element.drti = new Viewer(element, scene, lights, blobOf));
+}
+
+// Base64 → Blob, in pieces: a whole picture may be hundreds of megabytes.
+function embedded(text, type) {
+  const pieces = [], size = 1 << 20;
+  for (let at = 0; at < text.length; at += size) {
+    pieces.push(Uint8Array.from(atob(text.slice(at, at + size)), (letter) => letter.charCodeAt(0)));
+  }
+  return new Blob(pieces, {type});
+}
+
+globalThis.drti = {mount};
+for (const element of document.querySelectorAll("[data-drti]")) {
+  const {drti: name} = element.dataset, own = document.getElementById(name);
+  mount(element, own ? JSON.parse(own.textContent) : name).catch((error) => {
+    element.textContent = `The picture could not be loaded: ${error.message}`;
+  });
+}
