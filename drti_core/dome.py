@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from drti_core.errors import LightError
 from drti_core.lights import LightDirections, usable
+from drti_core.positions import LightPositions
 from drti_core.strict_json import Node
 
 F64 = npt.NDArray[np.float64]
@@ -51,6 +52,7 @@ class Dome:
         centre: tuple[float, float] = (0.0, 0.0),
         rows: Sequence[int] | None = None,
         names: Sequence[str] | None = None,
+        near: bool = False,
     ) -> tuple[LightDirections, tuple[str, ...]]:
         """Unit vectors from the object to the lights, and oddities, a sentence each.
 
@@ -59,6 +61,7 @@ class Dome:
                 of the photograph, +y up; it matters to positions only.
             rows: which lights; all by default.
             names: what to call these in messages.
+            near: the positions themselves are used as well (:meth:`near`): nothing is lost.
 
         Raises:
             LightError: a direction cannot be used; names the light.
@@ -69,14 +72,30 @@ class Dome:
         if self.positions:
             xyz = xyz - np.array([*centre, 0.0])
             length = np.linalg.norm(xyz, axis=1, keepdims=True)
-            notes.append(
-                f"The lights are {length.min():.4g} to {length.max():.4g} mm away: their "
-                "directions from the centre of the picture are used for all of it."
-            )
+            if not near:
+                notes.append(
+                    f"The lights are {length.min():.4g} to {length.max():.4g} mm away, but the "
+                    "size of a pixel is not known: their directions from the centre of the picture "
+                    "are used for all of it."
+                )
             xyz = np.divide(xyz, length, out=np.zeros_like(xyz), where=length > 0)
         labels = names or [f"light {row}" for row in chosen]
         found, odd = usable(xyz, self.where, labels)
         return found, (*notes, *odd)
+
+    def near(
+        self, pixel_mm: float | None, rows: Sequence[int] | None = None
+    ) -> LightPositions | None:
+        """Positions in pixels from the centre of the photograph; None if they are not known.
+
+        Args:
+            pixel_mm: side of a pixel on the object, millimetres, if that is known.
+            rows: which lights; all by default.
+        """
+        if not self.positions or pixel_mm is None:
+            return None
+        chosen = self.directions if rows is None else self.directions[list(rows)]
+        return LightPositions(chosen / pixel_mm)
 
 
 def parse_dome(node: Node) -> Dome:

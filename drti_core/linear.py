@@ -16,6 +16,7 @@ from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import SAMPLE, choose_ridge, encode, least_squares, metadata_of
 from drti_core.lights import F32, F64
 from drti_core.model import RelightableModel, StoredModel
+from drti_core.near_lights import projected
 from drti_core.stack import Stack
 
 Colorspace = Literal["rgb", "lrgb", "ycc"]
@@ -93,6 +94,9 @@ class TermsCodec(Codec):
         sample = stack.sample(SAMPLE, seed=0)
         ridge = choose_ridge(design, sample) if self.ridge is None else self.ridge
         operator, rank = least_squares(design, ridge)
+        if stack.positions is not None:
+            stack = projected(stack, basis, ridge)
+            sample, operator = stack.sample(SAMPLE, seed=0), least_squares(design, 0)[0]
         notes = []
         if rank < basis.terms:
             notes.append(

@@ -17,6 +17,7 @@ from drti_core.errors import FormatError, OptionError
 from drti_core.exr import require_exr, write_exr
 from drti_core.lights import F32
 from drti_core.model import RelightableModel
+from drti_core.near_lights import resampled
 from drti_core.normals import Method, check_method, normals
 from drti_core.photometric import unit
 from drti_core.photos import decode, probe
@@ -185,6 +186,7 @@ def save_normals(
     errors = AngularErrors()
     if isinstance(source, Stack):
         source.prepare(lambda share, what: progress(0.3 * share, what))
+        source = resampled(source)
 
     def rows(top: int, count: int) -> F32:
         found = normals(source, Window(top, 0, count, width), method=chosen, lights=lights)

@@ -17,6 +17,7 @@ from drti_core.decoder import Terms
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.model import RelightableModel
+from drti_core.near_lights import resampled
 from drti_core.photometric import (
     check_lights,
     least_squares_normals,
@@ -48,7 +49,8 @@ def normals(
     """Normals of a model or of a stack.
 
     Args:
-        source: a model, or a stack of photographs.
+        source: a model, or a stack of photographs (near lights: see
+            :func:`drti_core.near_lights.resampled`).
         window: part of the image; all of it by default.
         method: ``three``, see :func:`normals_from_lights`; ``ptm``, see :func:`normals_of_ptm`;
             ``stack``, see :func:`drti_core.photometric.robust_normals`; ``least-squares``,
@@ -68,6 +70,7 @@ def normals(
     chosen = check_method(source, method, lights)
     part = (window or Window(0, 0, *source.shape)).check(source.shape)
     if isinstance(source, Stack):
+        source = resampled(source)
         source.prepare()
         rows = source.band_rows
     else:

@@ -22,6 +22,7 @@ from drti_core.errors import FitError, FormatError, OptionError
 from drti_core.fitting import SAMPLE, encode, metadata_of
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.model import RelightableModel, StoredModel
+from drti_core.near_lights import resampled
 from drti_core.stack import Stack
 
 Colorspace = Literal["mrgb", "mycc"]
@@ -165,6 +166,7 @@ class PcaCodec(Codec):
         counts = self.counts()
         if max(counts) > count * (3 if self.colorspace == "mrgb" else 1):
             raise OptionError(f"planes {counts}", expected=f"up to {count} of each channel")
+        stack = resampled(stack)
         sample = stack.sample(SAMPLE, seed=0)
         step = max(1, sample.shape[1] // _CHOICE_SAMPLE)
         # On many small matrices BLAS's threads only wait for one another, up to 70 times as long.

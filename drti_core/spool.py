@@ -97,7 +97,7 @@ class Spool:
         crop: Window,
         resample: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
     ) -> None:
-        self.photos, self.crop, self._resample = tuple(photos), crop, resample
+        self.photos, self.crop, self.resample = tuple(photos), crop, resample
         self._in_memory = sum(map(self._bytes, range(len(photos)))) <= scratch.IN_MEMORY
         self._arrays: dict[int, npt.NDArray[Any]] = {}
         self._places: dict[int, tuple[_Lane, int]] = {}
@@ -158,10 +158,10 @@ class Spool:
     def _decode(self, index: int) -> None:
         if self._in_memory:
             info = self.photos[index]
-            if self._resample is None:
+            if self.resample is None:
                 self._arrays[index] = decode(info, self.crop)
             else:
-                self._arrays[index] = self._resample(decode(info))
+                self._arrays[index] = self.resample(decode(info))
             return
         lane = self._idle.get()
         try:
@@ -173,10 +173,10 @@ class Spool:
     def _append(self, index: int, lane: _Lane) -> None:
         info = self.photos[index]
         lane.file.seek(lane.end)
-        if self._resample is None:
+        if self.resample is None:
             stream(info, self.crop, lane.file)
         else:
-            pixels: Any = np.ascontiguousarray(self._resample(decode(info)))
+            pixels: Any = np.ascontiguousarray(self.resample(decode(info)))
             rows = memoryview(pixels).cast("B")
             while rows:
                 rows = rows[lane.file.write(rows) :]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -16,6 +16,7 @@ from drti_core.errors import OptionError, StackError
 from drti_core.lights import F32, LightDirections
 from drti_core.photos import decode, probe
 from drti_core.planes import Window
+from drti_core.positions import LightPositions
 from drti_core.spool import Progress, Spool, check_siblings
 
 Bool = npt.NDArray[np.bool_]
@@ -45,6 +46,8 @@ class Stack(ABC):
         icc: ICC profile of the photographs; carried, never applied.
         xmp: XMP packet of the first photograph that has one.
         pixel_size_mm: side of a pixel on the object, millimetres.
+        positions: of the lights, where they are near; ``lights`` are their directions from the
+            centre of the picture (:mod:`drti_core.near_lights`).
         notes: oddities met while opening, a sentence each.
     """
 
@@ -59,6 +62,7 @@ class Stack(ABC):
     icc: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
     pixel_size_mm: float | None = None
+    positions: LightPositions | None = None
     notes: tuple[str, ...] = ()
     #: Which photographs of the source these are.
     order: tuple[int, ...]
@@ -136,6 +140,7 @@ class Stack(ABC):
         return replace(
             self,
             lights=self.lights[picked],
+            positions=None if self.positions is None else self.positions[picked],
             names=tuple(self.names[i] for i in picked),
             order=tuple(self.order[i] for i in picked),
         )
@@ -193,6 +198,7 @@ class ImageStack(Stack):
         to_linear: bool = False,
         code_encoding: Encoding = "srgb",
         pixel_size_mm: float | None = None,
+        positions: LightPositions | None = None,
         notes: Sequence[str] = (),
     ) -> ImageStack:
         """Open photographs by their headers; pixels are decoded when they are first needed.
@@ -206,6 +212,8 @@ class ImageStack(Stack):
             to_linear: give linear values.
             code_encoding: what the photographs hold.
             pixel_size_mm: side of a pixel on the object, millimetres.
+            positions: of the lights, from the centre of the photographs; ``lights`` then become
+                their directions from that of the crop.
             notes: oddities already met.
 
         Raises:
@@ -218,8 +226,14 @@ class ImageStack(Stack):
         photos = [probe(Path(path)) for path in paths]
         more = check_siblings(photos)
         crop = (crop or Window(0, 0, *photos[0].shape)).check(photos[0].shape)
+        if positions is not None:
+            height, width = photos[0].shape
+            right, down = crop.x + crop.width / 2 - width / 2, crop.y + crop.height / 2 - height / 2
+            positions = positions.moved(right, -down)
+            lights = positions.directions()
         return cls(
             lights=lights,
+            positions=positions,
             shape=(crop.height, crop.width),
             names=tuple(info.path.name for info in photos),
             dtype=photos[0].dtype,
@@ -242,6 +256,46 @@ class ImageStack(Stack):
             StackError: a photograph is damaged, or the scratch folder is too small.
         """
         self.spool.prepare(self.order, progress)
+
+    def cropped(self, window: Window) -> ImageStack:
+        """A part of the same photographs; near lights are looked at from its centre.
+
+        Args:
+            window: inside this stack's picture.
+
+        Raises:
+            OptionError: it is not.
+        """
+        part, spool = window.check(self.shape), self.spool
+        rows, columns = part.slices
+        if (resample := spool.resample) is None:
+            crop = Window(spool.crop.y + part.y, spool.crop.x + part.x, part.height, part.width)
+            kept = Spool(spool.photos, crop)
+        else:
+            crop = Window(0, 0, part.height, part.width)
+            kept = Spool(spool.photos, crop, lambda pixels: resample(pixels)[rows, columns])
+        lights, positions = self.lights, self.positions
+        if positions is not None:
+            right = part.x + part.width / 2 - self.shape[1] / 2
+            positions = positions.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
+            lights = positions.directions()
+        mask = None if self.mask is None else self.mask[part.slices]
+        shape = (part.height, part.width)
+        return replace(self, spool=kept, shape=shape, mask=mask, lights=lights, positions=positions)
+
+    def mapped(
+        self, function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], **changes: Any
+    ) -> ImageStack:
+        """The same photographs with their pixels changed.
+
+        Args:
+            function: called with the (H, W, C) codes of each photograph, gives as many.
+            changes: of other fields, for example ``icc``.
+        """
+        spool, slices = self.spool, self.spool.crop.slices
+        before = spool.resample or (lambda pixels: pixels[slices])
+        kept = Spool(spool.photos, spool.crop, lambda pixels: function(before(pixels)))
+        return replace(self, spool=kept, **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         self.prepare()

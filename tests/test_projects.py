@@ -233,10 +233,46 @@ def test_positions(make: Callable[..., Path]) -> None:
     expected = positions - [2, 1, 0]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert np.allclose(stack.lights.xyz, expected, atol=1e-6)
-    assert stack.notes == (
-        "The lights are 98.82 to 101.2 mm away: their directions from the centre of the picture "
-        "are used for all of it.",
+    assert stack.positions is not None
+    assert np.allclose(stack.positions.xyz, (positions - [2, 1, 0]) * 4)  # 4 pixels are 1 mm
+    assert stack.notes == ()
+
+
+def test_positions_of_unknown_scale(make: Callable[..., Path]) -> None:
+    lights = dome(
+        lightConfiguration="lights3d", positions3d=vectors((100 * np.array(XYZ)).tolist())
     )
+    path = make(dome=lights, pixelSize=0)
+    stack = open_project(path)
+    assert stack.positions is None
+    assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
+    assert stack.notes == (
+        "The lights are 100 to 100 mm away, but the size of a pixel is not known: their directions "
+        "from the centre of the picture are used for all of it.",
+    )
+    known = open_project(make(dome=lights, pixelSize=0.5)).positions
+    assert known is not None
+    assert np.allclose(known.xyz, 200 * np.array(XYZ))
+
+
+def test_positions_turn_with_the_photographs(make: Callable[..., Path]) -> None:
+    """A quarter turn, cropped off the centre: the directions from one and the same point agree."""
+    lights = dome(
+        lightConfiguration="lights3d",
+        imageWidth=W / 4,
+        positions3d=vectors((100 * np.array(XYZ)).tolist()),
+    )
+    plain = open_project(make(dome=lights))
+    crop = {"left": 2, "top": 1, "width": 6, "height": 8, "angle": 90}
+    turned = open_project(make(dome=lights, crop=crop))
+    assert plain.positions is not None
+    assert turned.positions is not None
+    # The middle of the turned crop, x right and y down in the turned frame of H x W pixels.
+    x, y = 2 + 3 - H / 2, 1 + 4 - W / 2
+    seen = plain.positions.directions(y, x).xyz  # clockwise: right is what was up, down is right
+    expected = np.stack([seen[:, 1], -seen[:, 0], seen[:, 2]], axis=1)
+    assert np.allclose(turned.positions.directions().xyz, expected, atol=1e-6)
+    assert np.allclose(turned.lights.xyz, expected, atol=1e-6)
 
 
 def test_spherical_positions_follow_from_the_dome(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from drti_core import strict_json
 from drti_core.codec import Reader
 from drti_core.dome import Dome, parse_dome
 from drti_core.errors import StackError
-from drti_core.photos import pictures
+from drti_core.photos import pictures, probe
 from drti_core.stack import ImageStack, Stack
 
 __all__ = ["READER", "WRITER", "DomeReader", "read_dome"]
@@ -69,8 +69,8 @@ class DomeReader(Reader):
         if file is None:
             raise StackError("no dome", where=str(path), expected="one file *.dome")
         dome = read_dome(file)
-        lights, notes = dome.lights()
         photos = pictures(file.parent)
+        lights, notes = dome.lights(near=dome.width_mm is not None)
         if len(photos) != len(lights):
             raise StackError(
                 f"{len(lights)} lights and {len(photos)} pictures in {file.parent}",
@@ -78,11 +78,14 @@ class DomeReader(Reader):
                 expected="a picture for each light",
                 mend="Put the photographs of one object beside the dome, and no others.",
             )
+        near = None
+        if dome.width_mm is not None:
+            near = dome.near(dome.width_mm / probe(photos[0]).width)
         order = f"the pictures were taken in natural order, {photos[0].name} to {photos[-1].name}"
         return ImageStack.open(
             photos,
             lights,
-            pixel_size_mm=None,
+            positions=near,
             notes=(*notes, f"A dome has no names: {order}."),
         )
 

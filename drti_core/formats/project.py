@@ -16,6 +16,7 @@ from drti_core.dome import parse_dome
 from drti_core.errors import FormatError, LightError, StackError
 from drti_core.lights import LightDirections
 from drti_core.planes import MAX_SIDE, Window
+from drti_core.positions import LightPositions
 from drti_core.rotation import Rotation
 from drti_core.spool import Spool
 from drti_core.stack import ImageStack, Stack
@@ -37,7 +38,7 @@ def open_project(
 
     A crop without an angle keeps the pixels as they are; one with an angle resamples each
     photograph (bicubic) and turns the lights with it. Lights that are positions become their
-    directions from the centre of the crop.
+    directions from the centre of the crop, and are kept where the size of a pixel is known.
 
     Args:
         path: the .relight file.
@@ -60,13 +61,14 @@ def open_project(
         forced = project["forcedInputColorspace"].choice("linear", "srgb")
         encoding = "linear" if forced == "linear" else "srgb"
     rotation = _crop(project, shape)
-    lights = _lights(project, len(rows), rows, names, shape, rotation, notes)
+    lights, near = _lights(project, len(rows), rows, names, shape, rotation, notes)
     _tell_unused(project, notes)
     straight = rotation is None or rotation.angle == 0
     stack = ImageStack.open(
         paths,
         lights,
         crop=rotation.crop if rotation is not None and straight else None,
+        positions=near if straight else None,
         to_linear=to_linear,
         code_encoding=encoding,
         pixel_size_mm=_pixel_size(project),
@@ -83,7 +85,7 @@ def open_project(
         return stack
     size = (rotation.crop.height, rotation.crop.width)
     spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
-    return replace(stack, spool=spool, shape=size, mask=rotation.inside())
+    return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
 
 
 @dataclass(frozen=True)
@@ -217,8 +219,11 @@ def _lights(
     shape: tuple[int, int],
     rotation: Rotation | None,
     notes: list[str],
-) -> LightDirections:
-    """One light for each photograph that is not skipped."""
+) -> tuple[LightDirections, LightPositions | None]:
+    """One light for each photograph that is not skipped, and where they stand.
+
+    Positions are from the centre of the photograph; of a turned one, from that of the crop.
+    """
     dome = parse_dome(project["dome"])
     total = len(project["images"].value)
     if len(dome.directions) == count:
@@ -236,18 +241,18 @@ def _lights(
             expected=f"{count}, one for each photograph that is not skipped",
             mend="Let RelightLab compute the lights again, and save the project.",
         )
-    centre = (0.0, 0.0)
-    if rotation is not None and dome.width_mm is not None:
-        x, y = rotation.centre()
-        size = dome.width_mm / shape[1]
-        centre = (x * size, -y * size)
-    found, odd = dome.lights(centre, chosen, names)
+    size = _pixel_size(project) if dome.width_mm is None else dome.width_mm / shape[1]
+    near = dome.near(size, chosen)
+    x, y = (0.0, 0.0) if rotation is None else rotation.centre()
+    centre = (0.0, 0.0) if size is None else (x * size, -y * size)
+    found, odd = dome.lights(centre, chosen, names, near=near is not None)
     notes.extend(odd)
     if rotation is None or rotation.angle == 0:
-        return found
+        return found, near
     notes.append(f"The photographs and their lights are turned by {rotation.angle:g} degrees.")
-    turned = rotation.turn(found.xyz)
-    return LightDirections(turned.astype("float32"))
+    if near is not None:
+        near = LightPositions(rotation.turn(near.moved(x, -y).xyz))
+    return LightDirections(rotation.turn(found.xyz).astype("float32")), near
 
 
 def _pixel_size(project: Node) -> float | None:
