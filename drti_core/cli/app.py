@@ -18,6 +18,7 @@ from drti_core.cli import (
     normals,
     plugins,
     relight,
+    view,
 )
 from drti_core.cli.groups import Verbs
 
@@ -55,6 +56,7 @@ app.command("relight")(relight.relight)
 app.command("normals")(normals.normals)
 app.command("evaluate")(evaluate.evaluate)
 app.command("export")(export.export)
+app.command("view")(view.view)
 app.command("plugins")(plugins.plugins)
 app.command("demo")(demo.demo)
 app.add_typer(benchmark.app, name="benchmark")

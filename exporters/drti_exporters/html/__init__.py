@@ -89,7 +89,8 @@ class HtmlExporter(Exporter):
             layers.append(self._layer(each, number, encoding))
         names = _names(models, self.split)
         layers = [replace(layer, name=name) for layer, name in zip(layers, names, strict=True)]
-        title, credit = self.title or out.stem or out.name, self.credit or ""
+        own = out.stem if self.form == "file" else out.name
+        title, credit = self.title or own, self.credit or ""
         scene = make_scene(layers, title=title, credit=credit)
         if self.title:
             scene = replace(scene, data={**scene.data, "title": self.title})

@@ -1,0 +1,65 @@
+"""``drti view``: a model in the browser."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from drti_core.cli import console
+from drti_core.view import viewing
+
+
+def view(
+    model: Annotated[
+        Path, typer.Argument(help="A model; or a page or folder that was exported before.")
+    ],
+    to: Annotated[
+        str, typer.Option(help="Exporter that writes an index.html, with options: html, openlime.")
+    ] = "html",
+    option: console.Options = None,
+    port: Annotated[int, typer.Option(help="Port on this machine; 0: any that is free.")] = 0,
+    browser: Annotated[
+        bool, typer.Option("--browser/--no-browser", help="Open the browser, or only say where.")
+    ] = True,
+    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+) -> None:
+    """Show a model in the browser of this machine, until Ctrl-C."""
+    options = console.parse_options(option)
+    with (
+        _ended_by_kill(),
+        viewing(model, exporter=to, options=options, reader=reader, port=port) as found,
+    ):
+        console.say_notes(found.notes)
+        print(f"{found.url} shows {model}; end it with Ctrl-C", flush=True)
+        with suppress(KeyboardInterrupt):
+            if browser and not webbrowser.open(found.url):
+                print("no browser was found: open the address in one", flush=True)
+            _wait()
+    console.say("ended")
+
+
+def _wait() -> None:
+    forever = threading.Event()
+    while True:
+        forever.wait(1)  # in pieces: on Windows Ctrl-C does not end a wait without a limit
+
+
+@contextmanager
+def _ended_by_kill() -> Iterator[None]:
+    """Let SIGTERM end the verb as Ctrl-C does, so that the folder is removed."""
+
+    def interrupt(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
