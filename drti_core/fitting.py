@@ -14,7 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from drti_core import scratch
 from drti_core.codec import Progress
-from drti_core.errors import FitError
+from drti_core.errors import FitError, OptionError
 from drti_core.lights import F32, F64
 from drti_core.model import Metadata
 from drti_core.planes import Planes, bands
@@ -129,6 +129,7 @@ class Quantiser:
         exact: bool,
         fixed: int = 0,
         black: F32 | None = None,
+        quantile: float | None = None,
     ) -> Quantiser:
         """Choose the ranges from sampled values.
 
@@ -138,11 +139,17 @@ class Quantiser:
             exact: whether the sample is every pixel; if not, ranges are widened by 2 %.
             fixed: so many first planes are stored as they are (scale 1, bias 0).
             black: (K,) values that have to be in range, and exactly on a code each.
+            quantile: share of the values that the range covers, as many left out at either end;
+                None: the range of the least squared error.
         """
         levels = 2**bits - 1
-        ranges = np.array([quantisation_range(plane, levels) for plane in values], np.float64)
-        low, high = ranges.reshape(-1, 2).T
-        if not exact:
+        if quantile is None:
+            ranges = np.array([quantisation_range(plane, levels) for plane in values], np.float64)
+            low, high = ranges.reshape(-1, 2).T
+        else:
+            tails = [(1 - quantile) / 2, (1 + quantile) / 2]
+            low, high = np.quantile(values.astype(np.float64), tails, axis=1)
+        if not exact and quantile is None:
             low, high = low - 0.02 * (high - low), high + 0.02 * (high - low)
         if black is not None:
             low, high = np.minimum(low, black), np.maximum(high, black)
@@ -211,6 +218,7 @@ def encode(
     *,
     fixed: int = 0,
     sample: F32 | None = None,
+    quantile: float | None = None,
 ) -> Planes:
     """Turn a stack into quantised planes in one pass, band by band.
 
@@ -222,13 +230,17 @@ def encode(
         progress: called after each band.
         fixed: so many first planes are stored with scale 1 and bias 0.
         sample: pixels (L, S, 3) for the ranges; drawn from the stack by default.
+        quantile: see :meth:`Quantiser.from_sample`.
 
     What black photographs would give, as pixels outside a mask do, is held exactly: it costs the
     other pixels a little precision (0 to 0.3 dB), and such pixels are relit black.
 
     Raises:
         FitError: a coefficient is not finite.
+        OptionError: the quantile is not over 0 and up to 1.
     """
+    if quantile is not None and not 0 < quantile <= 1:
+        raise OptionError(f"quantile {quantile:g}", expected="more than 0 and up to 1, or auto")
     height, width = stack.shape
     if sample is None:
         sample = stack.sample(SAMPLE, seed=0)
@@ -240,7 +252,9 @@ def encode(
     # Fixed planes are a colour, which is black by itself.
     if stack.mask is not None and not fixed and not stack.mask.all():
         black = coefficients(np.zeros((len(stack), 1, 3), np.float32))[:, 0]
-    quantise = Quantiser.from_sample(values, bits, exact=exact, fixed=fixed, black=black)
+    quantise = Quantiser.from_sample(
+        values, bits, exact=exact, fixed=fixed, black=black, quantile=quantile
+    )
     codes = scratch.empty((len(values), height, width), quantise.dtype)
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.

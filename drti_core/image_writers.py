@@ -20,6 +20,8 @@ from drti_core.planes import Window, bands
 Array = npt.NDArray[Any]
 #: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey or (height, W, 3) RGB.
 Rows = Callable[[int, int], Array]
+#: Resolution of a JPEG's colour differences.
+Chroma = Literal["444", "420"]
 
 #: Largest width or height that libjpeg reads and writes.
 JPEG_MAX_SIDE = 65500
@@ -42,9 +44,10 @@ def write_jpeg(
     *,
     quality: int = 95,
     keep_rgb: bool = False,
+    chroma: Chroma = "444",
     icc: bytes | None = None,
 ) -> None:
-    """Write a baseline JPEG without chroma subsampling, in memory that its height does not change.
+    """Write a baseline JPEG, in memory that its height does not change.
 
     Strips are encoded side by side in two threads and joined by restart markers (ITU-T T.81,
     B.2.1, E.1.3), which leaves the very pixels of an encoding in one piece.
@@ -55,6 +58,7 @@ def write_jpeg(
         shape: (H, W), each at most 65500.
         quality: 1..100, libjpeg's scale.
         keep_rgb: store R, G, B as they are (Adobe marker) instead of YCbCr (JFIF).
+        chroma: ``444``, or ``420``: that of YCbCr at half the resolution. (R, G, B keep theirs.)
         icc: profile to embed.
 
     Raises:
@@ -70,13 +74,15 @@ def write_jpeg(
         )
     if not 1 <= quality <= 100:
         raise OptionError(f"quality {quality}", where=str(path), expected="1 to 100")
-    units = -(-width // 8)
-    strip = min(_STRIP, 8 * (0xFFFF // units))
+    side = 16 if chroma == "420" and not keep_rgb and rows(0, 1).ndim == 3 else 8
+    units = -(-width // side)
+    strip = min(_STRIP, side * (0xFFFF // units))
 
     def encode(y: int) -> bytes:
         strip_rows = rows(y, min(strip, height - y))
         # The profile may take several segments, and only the first strip's header is kept.
-        return encode_jpeg(strip_rows, quality, keep_rgb=keep_rgb, icc=icc if y == 0 else None)
+        profile = icc if y == 0 else None
+        return encode_jpeg(strip_rows, quality, keep_rgb=keep_rgb, chroma=chroma, icc=profile)
 
     with path.open("wb") as file, ThreadPoolExecutor(2) as pool:
         for number, data in enumerate(pool.map(encode, range(0, height, strip))):
@@ -84,7 +90,7 @@ def write_jpeg(
             start = int.from_bytes(data[scan + 2 : scan + 4]) + scan + 2
             if number == 0:
                 file.write(data[: frame + 5] + struct.pack(">H", height) + data[frame + 7 : scan])
-                file.write(struct.pack(">HHH", 0xFFDD, 4, strip // 8 * units) + data[scan:start])
+                file.write(struct.pack(">HHH", 0xFFDD, 4, strip // side * units) + data[scan:start])
             else:
                 file.write(bytes([0xFF, 0xD0 + (number - 1) % 8]))
             file.write(data[start:-2])
@@ -92,15 +98,28 @@ def write_jpeg(
 
 
 def encode_jpeg(
-    array: Array, quality: int = 95, *, keep_rgb: bool = False, icc: bytes | None = None
+    array: Array,
+    quality: int = 95,
+    *,
+    keep_rgb: bool = False,
+    chroma: Chroma = "444",
+    icc: bytes | None = None,
 ) -> bytes:
-    """A baseline JPEG 4:4:4 of a uint8 array (H, W) or (H, W, 3), with the standard tables."""
+    """A baseline JPEG of a uint8 array (H, W) or (H, W, 3), with the standard tables.
+
+    Args as of :func:`write_jpeg`.
+    """
     from PIL import Image
 
     out = io.BytesIO()
     extra: dict[str, Any] = {"icc_profile": icc} if icc else {}
     Image.fromarray(np.ascontiguousarray(array)).save(
-        out, "JPEG", quality=quality, subsampling=0, keep_rgb=keep_rgb, **extra
+        out,
+        "JPEG",
+        quality=quality,
+        subsampling=2 if chroma == "420" and not keep_rgb else 0,
+        keep_rgb=keep_rgb,
+        **extra,
     )
     return out.getvalue()
 

@@ -69,6 +69,8 @@ class TermsCodec(Codec):
         bits: of a stored coefficient, 8 or 16.
         ridge: 0 for plain least squares, ``auto`` (None) to choose the strength by
             leave-one-light-out error, or a strength (units of :func:`least_squares`).
+        quantile: share of a coefficient's values that its range covers; ``auto`` (None) weighs
+            what is clipped against the finer steps.
     """
 
     model: ClassVar[type[TermsModel]]
@@ -76,6 +78,7 @@ class TermsCodec(Codec):
     colorspace: Colorspace = "rgb"
     bits: Literal[8, 16] = 8
     ridge: float | None = 0.0
+    quantile: float | None = None
 
     @abstractmethod
     def basis(self) -> Basis:
@@ -115,7 +118,15 @@ class TermsCodec(Codec):
             return np.ascontiguousarray(fitted.transpose(0, 2, 1)).reshape(-1, pixels.shape[1])
 
         fixed = 3 if self.colorspace == "lrgb" else 0
-        planes = encode(stack, coefficients, self.bits, progress, fixed=fixed, sample=sample)
+        planes = encode(
+            stack,
+            coefficients,
+            self.bits,
+            progress,
+            fixed=fixed,
+            sample=sample,
+            quantile=self.quantile,
+        )
         return self.model(
             shape=stack.shape,
             planes=planes,

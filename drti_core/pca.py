@@ -30,6 +30,7 @@ U8 = npt.NDArray[np.uint8]
 
 #: Pixels used to choose an interpolation by leave-one-light-out error.
 _CHOICE_SAMPLE = 8_000
+_LEAST_SAMPLE = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,6 +120,9 @@ class PcaCodec(Codec):
         luma_planes: for ``mycc``, how many of the planes are Y's; the rest is halved between Co
             and Cg. Default (None): half of them, rounded so that the rest is even.
         bits: of a stored value, 8 or 16.
+        quantile: share of a plane's values that its range covers; ``auto`` (None) weighs what is
+            clipped against the finer steps.
+        sample: pixels that the components are found from, 100 or more.
     """
 
     model: ClassVar[type[PcaModel]]
@@ -127,6 +131,8 @@ class PcaCodec(Codec):
     colorspace: Colorspace = "mrgb"
     luma_planes: int | None = None
     bits: Literal[8, 16] = 8
+    quantile: float | None = None
+    sample: int = SAMPLE
 
     @abstractmethod
     def interpolation(self, lights: LightDirections, sample: F32) -> Interpolation:
@@ -163,11 +169,15 @@ class PcaCodec(Codec):
             raise OptionError(
                 f"{self.planes} planes", expected=f"1 to {3 * count} for {count} photographs"
             )
+        if self.sample < _LEAST_SAMPLE:
+            raise OptionError(
+                f"a sample of {self.sample} pixels", expected=f"{_LEAST_SAMPLE} or more"
+            )
         counts = self.counts()
         if max(counts) > count * (3 if self.colorspace == "mrgb" else 1):
             raise OptionError(f"planes {counts}", expected=f"up to {count} of each channel")
         stack = resampled(stack)
-        sample = stack.sample(SAMPLE, seed=0)
+        sample = stack.sample(self.sample, seed=0)
         step = max(1, sample.shape[1] // _CHOICE_SAMPLE)
         # On many small matrices BLAS's threads only wait for one another, up to 70 times as long.
         with threadpool_limits(1, "blas"):
@@ -197,7 +207,7 @@ class PcaCodec(Codec):
                 values += by_channel[channel] @ np.ascontiguousarray(pixels[:, :, channel])
             return values
 
-        planes = encode(stack, coefficients, self.bits, progress)
+        planes = encode(stack, coefficients, self.bits, progress, quantile=self.quantile)
         return self.build(
             stack.lights,
             interpolation,

@@ -257,6 +257,10 @@ def test_ridge_auto_costs_good_captures_next_to_nothing(data, item):
         (RbfCodec(planes=97), "97 planes; expected 1 to 96 for 32 photographs"),
         (BilinearCodec(planes=200), "200 planes; expected 1 to 96 for 32 photographs"),
         (BilinearCodec(resolution=1), "resolution 1; expected 2 to 64"),
+        (BilinearCodec(smoothness=0.0), "smoothness 0; expected a number over 0"),
+        (RbfCodec(sample=99), "a sample of 99 pixels; expected 100 or more"),
+        (RbfCodec(quantile=0.0), "quantile 0; expected more than 0 and up to 1, or auto"),
+        (PtmCodec(quantile=1.5), "quantile 1.5; expected more than 0 and up to 1, or auto"),
         (
             RbfCodec(planes=2, colorspace="mycc"),
             "2 planes, 2 of them luma; expected luma_planes at least the planes of each chroma, "
@@ -426,6 +430,38 @@ def test_sigma_is_taken_as_given():
     model = RbfCodec(sigma=0.33).fit(make_stack())
     assert model.sigma == 0.33
     assert model.config()["sigma"] == 0.33
+
+
+def test_quantile_sets_the_range():
+    stack = make_stack()
+    full, tight = (PtmCodec(quantile=share).fit(stack).planes for share in (1.0, 0.5))
+    assert full is not None
+    assert tight is not None
+    exact = PtmCodec(quantile=1.0, bits=16).fit(stack)
+    values = exact.features(Window(0, 0, *stack.shape))
+    assert values is not None
+    low, high = np.quantile(values, [0.25, 0.75], axis=0)
+    step = exact.planes.scale / 65535
+    assert np.allclose(full.scale, np.ptp(values, axis=0), atol=step.max(), rtol=1e-4)
+    assert np.allclose(tight.scale, high - low, atol=2 * step.max(), rtol=1e-3)
+    assert np.allclose(-tight.bias * tight.scale, low, atol=2 * step.max(), rtol=1e-3)
+
+
+def test_smoothness_pulls_towards_the_prediction():
+    """On the photographs' own lights a strong pull costs what a weak one keeps."""
+    stack = make_stack(lights=dome(40))
+    weak, strong = (
+        quality(BilinearCodec(planes=18, resolution=8, smoothness=s).fit(stack), stack)
+        for s in (0.01, 30.0)
+    )
+    assert weak > strong + 0.2
+
+
+def test_components_of_a_small_sample():
+    stack = make_stack()
+    few, all_pixels = (RbfCodec(sample=n).fit(stack) for n in (100, 100_000))
+    assert not np.array_equal(few.tables.basis, all_pixels.tables.basis)
+    assert quality(few, stack) > quality(all_pixels, stack) - 2
 
 
 def test_finer_grids_follow_more_lights():

@@ -630,6 +630,29 @@ def test_max_error_bounds_what_the_jpegs_change(tmp_path: Path, limit: int) -> N
     assert worst["bound"] <= limit
 
 
+def test_halved_chroma(tmp_path: Path) -> None:
+    """Of YCbCr only: planes of other models keep their full resolution."""
+    for name, stored, halved in (
+        ("rgb", make_noisy(), True),
+        ("lrgb", terms("ptm", "lrgb", 9, 6), False),
+    ):
+        FolderWriter(chroma="444").write(stored, tmp_path / name / "full")
+        FolderWriter(chroma="420").write(stored, tmp_path / name / "half")
+        full, half = (
+            (tmp_path / name / kind / "plane_0.jpg").read_bytes() for kind in ("full", "half")
+        )
+        assert (len(half) < 0.9 * len(full)) is halved
+        assert (half == full) is not halved
+    with pytest.raises(UnsupportedFormatError) as refused:
+        FolderWriter(chroma="420", layout="google").write(make_noisy(), tmp_path / "g")
+    assert str(refused.value) == (
+        "cannot be written as a web folder: chroma 420 needs the image layout, not google"
+    )
+    with pytest.raises(OptionError) as wrong:
+        FolderWriter(chroma="422").write(make_noisy(), tmp_path / "w")  # type: ignore[arg-type]
+    assert str(wrong.value) == "folder: chroma '422'; expected 444 or 420"
+
+
 def test_corrections_outside_the_planes_are_refused(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 

@@ -16,6 +16,7 @@ from PIL import Image, ImageCms
 
 from drti_core import images
 from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedFormatError
+from drti_core.image_writers import Chroma
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -29,22 +30,28 @@ def picture(height: int, width: int, channels: int = 3, dtype: Any = np.uint8) -
     return values[..., 0] if channels == 1 else values
 
 
+@pytest.mark.parametrize("chroma", ["444", "420"])
 @pytest.mark.parametrize("keep_rgb", [False, True])
 @pytest.mark.parametrize("shape", [(1, 1), (64, 40), (130, 77), (700, 33)])
 def test_a_jpeg_of_strips_decodes_like_one_of_one_piece(
-    tmp_path: Path, shape: tuple[int, int], keep_rgb: bool
+    tmp_path: Path, shape: tuple[int, int], keep_rgb: bool, chroma: Chroma
 ) -> None:
     array = picture(*shape)
     path = tmp_path / "a.jpg"
-    images.write_jpeg(path, images.rows_of(array), shape, quality=90, keep_rgb=keep_rgb, icc=ICC)
+    images.write_jpeg(
+        path, images.rows_of(array), shape, quality=90, keep_rgb=keep_rgb, chroma=chroma, icc=ICC
+    )
     whole = io.BytesIO()
-    Image.fromarray(array).save(whole, "JPEG", quality=90, subsampling=0, keep_rgb=keep_rgb)
+    halved = 2 if chroma == "420" and not keep_rgb else 0
+    Image.fromarray(array).save(whole, "JPEG", quality=90, subsampling=halved, keep_rgb=keep_rgb)
     expected = np.asarray(Image.open(whole))
     with Image.open(path) as image:
         assert image.size == shape[::-1]
         assert image.info["icc_profile"] == ICC
         assert ("adobe_transform" in image.info) is keep_rgb
         assert ("jfif" in image.info) is not keep_rgb
+        sampling = {layer[1] for layer in image.layer[:1]}  # type: ignore[attr-defined]
+        assert sampling == {2 if halved else 1}
         np.testing.assert_array_equal(np.asarray(image), expected)
     pyvips = pytest.importorskip("pyvips")
     vips = pyvips.Image.new_from_file(str(path), revalidate=True)

@@ -19,9 +19,8 @@ from drti_core.lights import F32, LightDirections
 from drti_core.model import StoredModel
 from drti_core.pca import Interpolation, PcaCodec, PcaModel
 
-#: Lights between the photographs' at which the grid follows the kriging prediction, and how much
-#: they weigh beside the photographs.
-_BETWEEN, _BETWEEN_WEIGHT = 400, 0.3
+#: Lights between the photographs' at which the grid follows the kriging prediction.
+_BETWEEN = 400
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -54,6 +53,8 @@ class BilinearCodec(PcaCodec):
     Args:
         resolution: points along a side, 2 to 64. A finer grid costs nothing per pixel, only a
             longer table: relight's own default is 8.
+        smoothness: how much the prediction between the lights weighs beside the photographs,
+            over 0: more is smoother, less follows the photographs.
     """
 
     codec_id = "bilinear"
@@ -61,14 +62,17 @@ class BilinearCodec(PcaCodec):
     model = BilinearModel
 
     resolution: int = 16
+    smoothness: float = 0.3
 
     def interpolation(self, lights: LightDirections, sample: F32) -> Interpolation:
         """Solve for the grid's values."""
         if not 2 <= self.resolution <= 64:
             raise OptionError(f"resolution {self.resolution}", expected="2 to 64")
+        if not (np.isfinite(self.smoothness) and self.smoothness > 0):
+            raise OptionError(f"smoothness {self.smoothness:g}", expected="a number over 0")
         kriging = choose(lights, second_moment(sample))
         between = _hemisphere(_BETWEEN)
-        share = _BETWEEN_WEIGHT * np.sqrt(len(lights) / _BETWEEN)
+        share = self.smoothness * np.sqrt(len(lights) / _BETWEEN)
         weights = grid_weights(lights, self.resolution)
         rows = np.vstack([weights, share * grid_weights(between, self.resolution)])
         wanted = np.vstack(

@@ -24,6 +24,7 @@ from drti_core.formats.folder import network
 from drti_core.formats.folder.layouts import GOOGLE_SIDE
 from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
 from drti_core.formats.folder.reader import GRAPH
+from drti_core.image_writers import Chroma
 from drti_core.model import StoredModel
 from drti_core.planes import Codes
 from drti_core.runtime.graph import decoder_graph, describe, to_bytes
@@ -49,6 +50,8 @@ class FolderWriter(Writer):
         image: ``jpg`` (8-bit planes, 4:4:4), ``png`` (exact; 8 or 16 bits) or ``webp`` (exact;
             8 bits).
         quality: of the JPEGs, 1..100.
+        chroma: ``444``, or ``420``, which makes the JPEGs of PTM, HSH and SH smaller and worse
+            (image layout only; planes of other models keep their full resolution).
         layout: ``image`` (whole pictures), or a pyramid of tiles, for a viewer that fetches what it
             shows: ``deepzoom``, ``google``, ``zoomify``, ``tarzoom`` (one file for each picture)
             or ``itarzoom`` (one for all); see :mod:`.layouts`.
@@ -67,6 +70,7 @@ class FolderWriter(Writer):
 
     image: Kind = "jpg"
     quality: int = 95
+    chroma: Chroma = "444"
     layout: FolderLayout = "image"
     tile: int = 256
     max_error: int | None = None
@@ -76,6 +80,8 @@ class FolderWriter(Writer):
         self._check_options()
         if self.max_error is not None and self.layout != "image":
             return f"max_error needs the image layout, not {self.layout}"
+        if self.chroma != "444" and self.layout != "image":
+            return f"chroma {self.chroma} needs the image layout, not {self.layout}"
         if self.image != "png" and stored.planes is not None:
             kind = "JPEG" if self.image == "jpg" else "WebP"
             if stored.planes.code_max > 255:
@@ -153,6 +159,8 @@ class FolderWriter(Writer):
                 where="folder",
                 expected="image, deepzoom, google, zoomify, tarzoom or itarzoom",
             )
+        if self.chroma not in get_args(Chroma):
+            raise OptionError(f"chroma {self.chroma!r}", where="folder", expected="444 or 420")
         if not MIN_SIDE <= self.tile <= MAX_SIDE:
             raise OptionError(
                 f"tile {self.tile}", where="folder", expected=f"{MIN_SIDE} to {MAX_SIDE}"
@@ -255,7 +263,13 @@ class FolderWriter(Writer):
                 rows = _picture_rows(codes, each * number, each)
                 if self.image == "jpg":
                     images.write_jpeg(
-                        path, rows, stored.shape, quality=self.quality, keep_rgb=keep_rgb, icc=icc
+                        path,
+                        rows,
+                        stored.shape,
+                        quality=self.quality,
+                        keep_rgb=keep_rgb,
+                        chroma=self.chroma,
+                        icc=icc,
                     )
                 elif self.image == "webp":
                     path.write_bytes(images.encode_webp(rows(0, stored.shape[0])))
