@@ -168,6 +168,11 @@ def write_relief(model: RelightableModel, encoding: Encoding, path: Path) -> Non
         OptionError: a side is too long for the format.
     """
     encoding.check(model.shape)
+    encoding.write(path, images.rows_of(relief_codes(model)), model.shape)
+
+
+def relief_codes(model: RelightableModel) -> npt.NDArray[np.uint8]:
+    """(H, W, 3) codes of the relief of a model, file-backed where large; see the module."""
     height, width = model.shape
     linear = model.metadata.encoding == "linear"
     codes: Any = scratch.empty((height, width, 3), np.uint8)
@@ -178,7 +183,7 @@ def write_relief(model: RelightableModel, encoding: Encoding, path: Path) -> Non
         found[..., 2] = (linear_to_srgb(shown) if linear else shown) @ LUMA
         codes[band.y : band.y + band.height] = np.rint(255 * np.clip(found, 0, 1))
         scratch.release(codes)
-    encoding.write(path, images.rows_of(codes), model.shape)
+    return codes  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
