@@ -14,7 +14,13 @@ import pytest
 from PIL import Image
 
 from drti_core import scratch, strict_json
-from drti_core.errors import DrtiError, FormatError, OutputExistsError, UnsupportedFormatError
+from drti_core.errors import (
+    DrtiError,
+    FormatError,
+    OptionError,
+    OutputExistsError,
+    UnsupportedFormatError,
+)
 from drti_core.formats.folder import READER, FolderWriter
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
