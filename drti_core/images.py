@@ -40,6 +40,7 @@ __all__ = [
     "Array",
     "Picture",
     "Rows",
+    "decode_channels",
     "decode_picture",
     "describe",
     "encode_jpeg",
@@ -227,19 +228,37 @@ def decode_picture(
         FormatError: damaged, of another size or kind.
         UnsupportedFormatError: of another format, or with a palette, alpha or four channels.
     """
+    image = _loaded(data, where, shape, channels, bits)
+    array = np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8, copy=False)
+    return array, image.info.get("icc_profile") or None
+
+
+def decode_channels(
+    data: bytes, where: str, shape: tuple[int, int], channels: int
+) -> Iterator[Array]:
+    """The channels of an 8-bit picture in memory one by one, (H, W) uint8 each.
+
+    Arguments and errors as of :func:`decode_picture`, which takes longer for channels by
+    themselves.
+    """
+    image = _loaded(data, where, shape, channels, 8)
+    parts = (image.tobytes("raw", band) for band in image.getbands())
+    return (np.frombuffer(part, np.uint8).reshape(shape) for part in parts)
+
+
+def _loaded(data: bytes, where: str, shape: tuple[int, int], channels: int, bits: int) -> Any:
+    """Pillow's image of a picture, decoded."""
     try:
         image, found_bits = _pillow(data, where)
-        with image:
-            found = *_checked(image, found_bits, len(data), where), found_bits
-            if found != (shape, channels, bits):
-                raise FormatError(
-                    describe(*found), where=where, expected=describe(shape, channels, bits)
-                )
-            image.load()
-            array = np.asarray(image).astype(np.uint16 if bits == 16 else np.uint8, copy=False)
-            return array, image.info.get("icc_profile") or None
+        found = *_checked(image, found_bits, len(data), where), found_bits
+        if found != (shape, channels, bits):
+            raise FormatError(
+                describe(*found), where=where, expected=describe(shape, channels, bits)
+            )
+        image.load()
     except _DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=where) from error
+    return image
 
 
 def describe(shape: tuple[int, int], channels: int, bits: int) -> str:

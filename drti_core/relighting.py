@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import threading
 from collections.abc import Callable, Sequence
@@ -11,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import files, image_writers
+from drti_core import files, image_writers, registry
 from drti_core.codec import Progress, no_progress
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import OptionError
@@ -30,6 +31,21 @@ ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
 ENDINGS_FLOAT = (".tif", ".tiff", ".npy")
 #: Of PNG: the fastest level that compresses; pictures of a sweep of lights are many and large.
 _LEVEL = 1
+
+
+def open_for_one_pass(
+    path: str | os.PathLike[str], *, reader: str | None = None
+) -> RelightableModel:
+    """Open a model that will be relit once, from the top; see :func:`~drti_core.open_model`.
+
+    A reader with the option ``stream`` then decodes planes while they are used: there is less to
+    do, and damage may be found only while relighting.
+    """
+    if reader is None:
+        found = registry.find_reader(path)
+        if any(option.name == "stream" for option in dataclasses.fields(found)):
+            reader = f"{found.reader_id}:stream=true"
+    return registry.open_model(path, reader=reader)
 
 
 def numbered(path: Path, count: int) -> list[Path]:

@@ -2,25 +2,54 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from drti_core.cli import (
-    benchmark,
-    convert,
-    demo,
-    evaluate,
-    export,
-    fit,
-    info,
-    normals,
-    plugins,
-    relight,
-    view,
+from drti_core.cli.groups import Verbs, verb_of
+
+#: A module of drti_core.cli each, in the order of the help.
+VERBS = (
+    "info",
+    "fit",
+    "convert",
+    "relight",
+    "normals",
+    "evaluate",
+    "export",
+    "view",
+    "plugins",
+    "demo",
+    "benchmark",
 )
-from drti_core.cli.groups import Verbs
+
+
+class _Modules(Mapping[str, Any]):
+    """The verbs; a verb's module is imported when it is asked for."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in VERBS:
+            raise KeyError(name)
+        module = import_module(f"drti_core.cli.{name}")
+        return verb_of(getattr(module, "app", None) or getattr(module, name), name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in VERBS
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(VERBS)
+
+    def __len__(self) -> int:
+        return len(VERBS)
+
+
+class _Main(Verbs):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self.commands: Any = _Modules()
 
 
 def _version(wanted: bool) -> None:
@@ -30,7 +59,7 @@ def _version(wanted: bool) -> None:
 
 
 app = typer.Typer(
-    cls=Verbs,
+    cls=_Main,
     no_args_is_help=True,
     add_completion=False,
     rich_markup_mode=None,
@@ -47,16 +76,3 @@ def common(
     ] = False,
 ) -> None:
     """Options before the verb."""
-
-
-app.command("info")(info.info)
-app.command("fit")(fit.fit)
-app.command("convert")(convert.convert)
-app.command("relight")(relight.relight)
-app.command("normals")(normals.normals)
-app.command("evaluate")(evaluate.evaluate)
-app.command("export")(export.export)
-app.command("view")(view.view)
-app.command("plugins")(plugins.plugins)
-app.command("demo")(demo.demo)
-app.add_typer(benchmark.app, name="benchmark")

@@ -20,7 +20,11 @@ from drti_core.registry import codec as get_codec
 from drti_core.registry import open_model
 
 app = typer.Typer(
-    cls=Group, rich_markup_mode=None, no_args_is_help=True, help="Measure what things cost."
+    cls=Group,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    help="Measure what things cost.",
 )
 
 

@@ -98,12 +98,8 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
 def _plugin_verb(verb: str, name: str) -> Any:
     try:
         item = registry().commands.get(verb)
-        if not isinstance(item, typer.Typer):
-            app = typer.Typer(rich_markup_mode=None, add_completion=False)
-            app.command(name)(item)
-            item = app
         try:
-            command = typer.main.get_command(item)
+            return verb_of(item, name)
         except Exception as error:
             raise PluginError(
                 f"the command {verb!r} is no verb: {isolation.describe(error)}",
@@ -112,6 +108,15 @@ def _plugin_verb(verb: str, name: str) -> Any:
             ) from error
     except PluginError as error:
         return _broken(name, error)
+
+
+def verb_of(item: Any, name: str) -> Any:
+    """What runs a verb: of a function that typer can call, or of a typer.Typer."""
+    if not isinstance(item, typer.Typer):
+        app = typer.Typer(rich_markup_mode=None, add_completion=False)
+        app.command(name)(item)
+        item = app
+    command = typer.main.get_command(item)
     command.name = name
     return command
 

@@ -16,7 +16,7 @@ from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.paths import along, circle, save_path, spiral
 from drti_core.registry import open_model
-from drti_core.relighting import Render, save_relit, save_rendered
+from drti_core.relighting import Render, open_for_one_pass, save_relit, save_rendered
 from drti_core.workflow import read_lights
 
 #: Frames of a circle or spiral.
@@ -104,7 +104,8 @@ def relight(
             "--runtime or --provider",
             expected="lights only: --enhance, --path and --env choose for themselves",
         )
-    found = open_model(model, reader=reader)
+    one_pass = len(light or azimuth or ()) == 1 and not steps
+    found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     part = console.parse_window(window, "--window")
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
     if env is not None:

@@ -23,6 +23,7 @@ from drti_core.formats.folder import layouts, network, rtiprep
 from drti_core.lights import LightDirections
 from drti_core.model import Encoding, Metadata, StoredModel
 from drti_core.planes import MAX_SIDE, Planes
+from drti_core.streamed import read_streamed
 from drti_core.strict_json import Node
 from drti_core.tiles import assemble, inside
 
@@ -45,7 +46,13 @@ class FolderReader(Reader):
 
     Pictures are whole (layout ``image``) or cut into tiles; see
     :mod:`drti_core.formats.folder.layouts`.
+
+    Args:
+        stream: decode whole pictures while the codes are used, for one pass over the image;
+            damage is found then. Needs pyvips; without it, nothing changes.
     """
+
+    stream: bool = False
 
     reader_id = "folder"
     summary = (
@@ -98,7 +105,8 @@ class FolderReader(Reader):
         if kind == "neural" and "planes" in info:  # of which OpenLIME wants nine
             info["nplanes"].integer(1, network.PLANES)
             names = network.NAMES
-        codes, icc = _read_codes(folder, info, count, shape, own.bits, notes, names)
+        stream = self.stream and "corrections" not in arrays
+        codes, icc = _read_codes(folder, info, count, shape, own.bits, notes, names, stream)
         if codes is not None and "corrections" in arrays:
             _correct(codes, arrays.pop("corrections"), folder)
         planes = None
@@ -311,6 +319,7 @@ def _read_codes(
     bits: int,
     notes: list[str],
     stems: Sequence[str] | None = None,
+    stream: bool = False,
 ) -> tuple[Any, bytes | None]:
     """(K, H, W) codes and the ICC profile; every header is checked before anything is allocated.
 
@@ -359,7 +368,7 @@ def _read_codes(
         pictures.append(picture)
     if numbered and (folder / f"plane_{len(names)}.{suffix}").exists():
         notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
-    codes = images.read_planes(pictures, count)
+    codes = read_streamed(pictures, count) if stream else images.read_planes(pictures, count)
     return codes, pictures[0].icc
 
 
