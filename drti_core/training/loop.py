@@ -1,0 +1,304 @@
+"""The training loop, for teacher and student, network and field alike.
+
+A step depends on the parameters, the optimiser's state and the step's number alone, so a run that
+is broken off and resumed from its checkpoint ends in the same bytes as one that is not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import cos, isfinite, pi
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from drti_core import files
+from drti_core.errors import FitError, FormatError
+from drti_core.training.soap import Soap
+from drti_core.training.task import Task
+
+#: Looks at the score, of a whole run.
+_LOOKS = 50
+#: Divergences that a run survives.
+_RESTARTS = 4
+#: A loss this many times the best one so far is a divergence.
+_BURST = 30.0
+#: Gradients longer than this many times their running mean length are cut.
+_CLIP = 10.0
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How long and how fast.
+
+    Args:
+        steps: of a whole run.
+        rate: largest learning rate: reached after the warm-up, then falling as a cosine to 0.
+        warm_up: share of the steps.
+        max_seconds: the schedule is hurried to end within so many seconds of wall time.
+        patience: looks without a better score after which a run that has left-out lights ends;
+            0 never.
+    """
+
+    steps: int
+    rate: float = 1e-2
+    warm_up: float = 0.05
+    max_seconds: float | None = None
+    patience: int = 0
+
+    def rate_at(self, share: float) -> float:
+        """Learning rate after a share of the run."""
+        rest = max(0.0, share - self.warm_up) / (1 - self.warm_up)
+        return self.rate * min(1.0, share / self.warm_up + 1e-3) * 0.5 * (1 + cos(pi * rest))
+
+
+@dataclass
+class Look:
+    """What is known of a run when it is looked at.
+
+    Args:
+        step: steps done.
+        share: of the run that is done, 0..1.
+        loss: mean since the last look.
+        score: PSNR in dB on left-out lights.
+        best: the best score so far.
+        seconds: of wall time that the run took until now.
+    """
+
+    step: int
+    share: float
+    loss: float
+    score: float
+    best: float
+    seconds: float
+
+
+@dataclass
+class Outcome:
+    """How a run went.
+
+    Args:
+        looks: at the run, the first to the last.
+        notes: what the user should know, a sentence each.
+    """
+
+    looks: list[Look] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class Loop:
+    """Trains a task.
+
+    Args:
+        task: what is trained, in place.
+        schedule: how long and how fast.
+        optimiser: for the task's parameters.
+        checkpoint: file that the state is kept in; beside it ``.best`` the best parameters.
+        resume: continue from the checkpoint, if it is there.
+        watch: called at every look.
+    """
+
+    def __init__(
+        self,
+        task: Task,
+        schedule: Schedule,
+        optimiser: Soap,
+        *,
+        checkpoint: Path | None = None,
+        resume: bool = False,
+        watch: Callable[[Look], None] = lambda look: None,
+    ) -> None:
+        self.task, self.schedule, self.optimiser = task, schedule, optimiser
+        self.checkpoint, self.watch = checkpoint, watch
+        self.outcome = Outcome()
+        self.step, self.slowed, self.restarts = 0, 1.0, 0
+        self.mean_length = 0.0
+        self.best, self.waited = -float("inf"), 0
+        self._best: list[torch.Tensor] | None = None
+        self._done_before = 0.0
+        if resume and checkpoint is not None and checkpoint.exists():
+            self._load(checkpoint)
+
+    def run(self) -> Outcome:
+        """Train to the end; the task's parameters are then the best ones.
+
+        Raises:
+            FitError: the loss is not finite at ever lower rates.
+        """
+        start = time.monotonic()
+        steps = self.schedule.steps
+        every = max(1, steps // _LOOKS)
+        good = self._state()
+        total, count, lowest = 0.0, 0, float("inf")
+        while self.step < steps:
+            share = self.step / steps
+            if self.schedule.max_seconds is not None:
+                used = self._done_before + time.monotonic() - start
+                share = max(share, used / self.schedule.max_seconds)
+            if share >= 1:
+                self.outcome.notes.append(
+                    f"stopped after {self.step} of {steps} steps: max_seconds"
+                )
+                break
+            loss, gradients = self.task.gradient(self.step)
+            length = _length(gradients)
+            if not (isfinite(loss) and isfinite(length)) or loss > _BURST * lowest:
+                self._recover(loss, good)
+                total, count = 0.0, 0
+                continue
+            lowest = min(lowest, loss)
+            self._clip(gradients, length)
+            self.optimiser.step(
+                self.task.parameters, gradients, self.slowed * self.schedule.rate_at(share)
+            )
+            self.step += 1
+            total, count = total + loss, count + 1
+            if self.step % every == 0 or self.step == steps:
+                seconds = self._done_before + time.monotonic() - start
+                if self._look(total / count, share, seconds):
+                    break
+                total, count = 0.0, 0
+                good = self._state()
+                if self.checkpoint is not None:
+                    self._save(self.checkpoint, seconds)
+        if self._best is not None:
+            for parameter, kept in zip(self.task.parameters, self._best, strict=True):
+                parameter.copy_(kept)
+        return self.outcome
+
+    def _clip(self, gradients: list[torch.Tensor], length: float) -> None:
+        """Cut a gradient that is far longer than they were of late."""
+        if self.mean_length and length > _CLIP * self.mean_length:
+            torch._foreach_mul_(gradients, _CLIP * self.mean_length / length)
+            length = _CLIP * self.mean_length
+        self.mean_length = (
+            0.99 * self.mean_length + 0.01 * length if self.mean_length else length
+        )
+
+    def _look(self, loss: float, share: float, seconds: float) -> bool:
+        """Score the parameters; True if there is no hope of a better score."""
+        score = self.task.score()
+        if score > self.best:
+            self.best, self.waited = score, 0
+            self._best = [parameter.clone() for parameter in self.task.parameters]
+        else:
+            self.waited += 1
+        look = Look(self.step, share, loss, score, self.best, seconds)
+        self.outcome.looks.append(look)
+        self.watch(look)
+        if self.schedule.patience and self.waited >= self.schedule.patience:
+            self.outcome.notes.append(
+                f"stopped after {self.step} of {self.schedule.steps} steps: the left-out lights "
+                f"were predicted best ({self.best:.2f} dB) {self.waited} looks before"
+            )
+            return True
+        return False
+
+    def _recover(self, loss: float, good: dict[str, torch.Tensor]) -> None:
+        """Go back to the last good state, at a lower rate."""
+        self.restarts += 1
+        if self.restarts > _RESTARTS:
+            raise FitError(
+                f"training diverged {self.restarts} times, the last time at step {self.step}",
+                expected="a finite loss",
+                mend="Check the photographs, or lower the learning rate.",
+            )
+        self.slowed *= 0.3
+        failed, self.step = self.step, int(good["step"])
+        self._set(good)
+        self.outcome.notes.append(
+            f"the loss was {loss:.3g} at step {failed}: continued from step {self.step} at "
+            f"{self.slowed:.2g} of the rate"
+        )
+
+    # -- state -----------------------------------------------------------------------------
+
+    def _state(self) -> dict[str, torch.Tensor]:
+        """A copy of everything that a step depends on."""
+        found = {"step": torch.tensor(self.step), "taken": torch.tensor(self.optimiser.taken)}
+        for number, (parameter, state) in enumerate(
+            zip(self.task.parameters, self.optimiser.states, strict=True)
+        ):
+            found[f"{number}.value"] = parameter.clone()
+            for name, value in state.items():
+                found[f"{number}.{name}"] = value.clone()
+        return found
+
+    def _set(self, state: dict[str, torch.Tensor]) -> None:
+        self.step, self.optimiser.taken = int(state["step"]), int(state["taken"])
+        for number, parameter in enumerate(self.task.parameters):
+            parameter.copy_(state[f"{number}.value"])
+            start = f"{number}."
+            self.optimiser.states[number] = {
+                name.removeprefix(start): value.clone().to(parameter.device)
+                for name, value in state.items()
+                if name.startswith(start) and name != f"{number}.value"
+            }
+
+    def _save(self, path: Path, seconds: float) -> None:
+        from safetensors.torch import save_file
+
+        numbers = {
+            "slowed": self.slowed,
+            "restarts": self.restarts,
+            "mean_length": self.mean_length,
+            "best": self.best,
+            "waited": self.waited,
+            "seconds": seconds,
+            "steps": self.schedule.steps,
+            "looks": [vars(look) for look in self.outcome.looks],
+            "notes": self.outcome.notes,
+        }
+        kept = {f"best.{i}": value for i, value in enumerate(self._best or [])}
+        tensors = {
+            name: value.cpu().contiguous() for name, value in (self._state() | kept).items()
+        }
+        import json
+
+        with files.atomic_file(path, overwrite=True) as temporary:
+            save_file(tensors, temporary, metadata={"loop": json.dumps(numbers)})
+
+    def _load(self, path: Path) -> None:
+        import json
+
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="pt") as file:
+                numbers: dict[str, Any] = json.loads(file.metadata()["loop"])
+                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+            raise FormatError(
+                f"damaged ({error})", where=str(path), mend="Remove it to start anew."
+            ) from error
+        shapes = [tuple(parameter.shape) for parameter in self.task.parameters]
+        found = [
+            tuple(state[f"{number}.value"].shape) if f"{number}.value" in state else None
+            for number in range(len(shapes))
+        ]
+        if found != shapes or numbers["steps"] != self.schedule.steps:
+            raise FitError(
+                f"the checkpoint is of another run ({numbers['steps']} steps, {found})",
+                where=str(path),
+                expected=f"{self.schedule.steps} steps, {shapes}",
+                mend="Resume with the same options, or remove it.",
+            )
+        self._set(state)
+        self.slowed, self.restarts = numbers["slowed"], numbers["restarts"]
+        self.mean_length, self.best = numbers["mean_length"], numbers["best"]
+        self.waited, self._done_before = numbers["waited"], numbers["seconds"]
+        self.outcome = Outcome(
+            [Look(**look) for look in numbers["looks"]], list(numbers["notes"])
+        )
+        if "best.0" in state:
+            self._best = [
+                state[f"best.{number}"].to(parameter.device)
+                for number, parameter in enumerate(self.task.parameters)
+            ]
+
+
+def _length(gradients: list[torch.Tensor]) -> float:
+    return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))

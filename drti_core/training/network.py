@@ -1,0 +1,204 @@
+"""From a stack to a trained decoder, its latents stored as planes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from threadpoolctl import threadpool_limits
+
+from drti_core.codec import Progress, no_progress, part_of
+from drti_core.decoder import Dense
+from drti_core.errors import OptionError
+from drti_core.fitting import encode
+from drti_core.lights import F32, LightDirections
+from drti_core.planes import Planes
+from drti_core.stack import Stack
+from drti_core.training.chain import Chain, Plan
+from drti_core.training.encoder import Encoder
+from drti_core.training.kernel import PARTS
+from drti_core.training.loop import Look, Loop, Outcome, Schedule
+from drti_core.training.sample import Sample
+from drti_core.training.soap import Soap
+from drti_core.training.task import DecoderTask, Indices, Mix
+
+#: Fewer photographs than this are all trained on.
+_FEW = 16
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Args:
+        plan: the decoder.
+        components: principal components that the encoder sees.
+        encoder: width of its hidden layer; 0 for a fixed projection.
+        schedule: steps and rates.
+        mix: of a step.
+        decay: weight decay.
+        left_out: share of the photographs that are only scored.
+        bits: of a stored latent.
+        seed: of everything random.
+        device: ``cpu``, ``cuda``, …
+        threads: of the kernel.
+    """
+
+    plan: Plan
+    schedule: Schedule
+    mix: Mix = Mix()
+    components: int = 32
+    encoder: int = 64
+    decay: float = 0.0
+    left_out: float = 0.0
+    bits: Literal[8, 16] = 8
+    seed: int = 0
+    device: str = "cpu"
+    threads: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """What training gave.
+
+    Args:
+        planes: the latents of every pixel of the stack.
+        layers: the decoder.
+        outcome: how it went.
+        share: of the pixels that were trained on.
+        steps: that were done.
+    """
+
+    planes: Planes
+    layers: tuple[Dense, ...]
+    outcome: Outcome
+    share: float
+    steps: int
+
+
+def train(
+    stack: Stack,
+    recipe: Recipe,
+    progress: Progress = no_progress,
+    *,
+    labels: Callable[[Sample], Sample] = lambda sample: sample,
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    watch: Callable[[Look, DecoderTask], None] = lambda look, task: None,
+) -> Trained:
+    """Train a decoder on a stack and encode the stack with it.
+
+    Args:
+        stack: the photographs.
+        recipe: how.
+        progress: called at every look, and while the stack is encoded.
+        labels: adds novel lights to the sample, or blends the photographs with a teacher's.
+        checkpoint: see :class:`Loop`.
+        resume: see :class:`Loop`.
+        watch: called at every look.
+
+    Raises:
+        FitError: the loss is not finite at ever lower rates, or a pixel is not finite.
+        OptionError: more latents than the encoder can give, or no such device.
+    """
+    device = check_device(recipe.device)
+    threads = recipe.threads or min(PARTS, os.cpu_count() or 1)
+    pool = ThreadPoolExecutor(threads) if threads > 1 and device == "cpu" else None
+    with one_thread(), pool if pool is not None else nullcontext():
+        sample = labels(Sample.of(stack, recipe.components, recipe.seed))
+        chain = Chain(recipe.plan, stack.lights, device)
+        mean = sample.targets[: sample.real].mean(axis=2, dtype=np.float64) * sample.unit
+        chain.initialise(recipe.seed, stack.lights, mean.astype(np.float32))
+        encoder = Encoder(
+            sample.projection.count, recipe.encoder, recipe.plan.latents, device
+        )
+        encoder.initialise(recipe.seed + 1)
+        task = DecoderTask(
+            sample,
+            chain,
+            encoder,
+            recipe.mix,
+            recipe.seed,
+            left_out(stack.lights, recipe.left_out),
+            pool,
+        )
+
+        def see(look: Look) -> None:
+            watch(look, task)
+            progress(0.95 * look.share, f"training, {look.score:.2f} dB")
+
+        loop = Loop(
+            task,
+            recipe.schedule,
+            Soap(len(task.parameters), decay=recipe.decay),
+            checkpoint=checkpoint,
+            resume=resume,
+            watch=see,
+        )
+        outcome = loop.run()
+        planes = _encoded(stack, sample, encoder, recipe.bits, part_of(progress, 0.95, 1))
+        return Trained(planes, chain.layers(), outcome, sample.share, loop.step)
+
+
+def _encoded(
+    stack: Stack, sample: Sample, encoder: Encoder, bits: Literal[8, 16], progress: Progress
+) -> Planes:
+    """The latents of every pixel, tile by tile."""
+    encoder = encoder.on_cpu()
+
+    def latents(pixels: F32) -> F32:
+        components = torch.from_numpy(sample.projection(pixels))
+        return np.ascontiguousarray(encoder.forward(components)[0].numpy())
+
+    return encode(stack, latents, bits, progress)
+
+
+def left_out(lights: LightDirections, share: float) -> Indices:
+    """Photographs that are not trained on, spread over the lights' elevations.
+
+    Args:
+        lights: L lights.
+        share: of them; of fewer than 16 none is left out.
+    """
+    count = round(share * len(lights)) if len(lights) >= _FEW else 0
+    order = np.argsort(lights.xyz[:, 2], kind="stable")
+    at = (np.arange(count) + 0.5) * len(lights) / max(1, count)
+    return np.sort(order[at.astype(np.intp)])
+
+
+def check_device(device: str) -> str:
+    """The device, if it is there.
+
+    Raises:
+        OptionError: it is not.
+    """
+    kind = device.partition(":")[0]
+    there = {"cpu": True, "cuda": torch.cuda.is_available()}
+    if not there.get(kind, False):
+        raise OptionError(
+            f"device {device!r}", expected=" or ".join(k for k, ok in there.items() if ok)
+        )
+    return device
+
+
+class one_thread:  # noqa: N801 - a context manager
+    """Torch and BLAS on one thread: the matrices are small, and a core is a core."""
+
+    def __enter__(self) -> None:
+        self._before = torch.get_num_threads()
+        torch.set_num_threads(1)
+        self._limits: Any = threadpool_limits(1)
+        self._inference = torch.inference_mode()
+        self._inference.__enter__()
+
+    def __exit__(self, *error: object) -> None:
+        self._inference.__exit__(None, None, None)
+        self._limits.restore_original_limits()
+        torch.set_num_threads(self._before)

@@ -1,0 +1,122 @@
+"""The pixels that are trained on, in a shuffled order, under real and under novel lights."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.errors import FitError
+from drti_core.lights import F32, LightDirections
+from drti_core.stack import Stack
+from drti_core.training.encoder import Projection
+from drti_core.training.kernel import BLOCK
+
+#: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new.
+MAX_PIXELS = 400_000
+#: Pixels that principal components, kernels and ranges are found from.
+_LOOKED_AT = 20_000
+_CHUNK = 16_384
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """P pixels, a multiple of the kernel's block, in an order that is random once and for all.
+
+    Args:
+        lights: B lights: first those of the photographs, then novel ones.
+        targets: (B, 3, P) colours, as codes: value = code · unit.
+        unit: value of one code.
+        components: (C, P) whitened principal components of each pixel's photographs.
+        projection: where those come from.
+        real: number of photographs.
+        share: of the stack's pixels that are here.
+    """
+
+    lights: LightDirections
+    targets: npt.NDArray[Any]
+    unit: float
+    components: F32 = field(repr=False)
+    projection: Projection
+    real: int
+    share: float
+
+    @classmethod
+    def of(cls, stack: Stack, components: int, seed: int) -> Sample:
+        """Draw the pixels of a stack, evenly over its rows.
+
+        Args:
+            stack: the photographs.
+            components: C, at most.
+            seed: of the draw and of the order.
+
+        Raises:
+            FitError: a pixel is not finite.
+        """
+        pixels = drawn(stack, seed)
+        if not np.isfinite(pixels).all():
+            raise FitError("a pixel is not finite", mend="Check the photographs.")
+        projection = Projection(pixels[:, :_LOOKED_AT].copy(), components)
+        size = pixels.shape[1]
+        found = [
+            projection(pixels[:, start : start + _CHUNK]) for start in range(0, size, _CHUNK)
+        ]
+        targets, unit = as_codes(pixels, stack)
+        inside = stack.shape[0] * stack.shape[1] if stack.mask is None else int(stack.mask.sum())
+        return cls(
+            stack.lights,
+            targets,
+            unit,
+            np.concatenate(found, axis=1),
+            projection,
+            len(stack),
+            min(1.0, size / inside),
+        )
+
+    @property
+    def size(self) -> int:
+        """P."""
+        return int(self.targets.shape[2])
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of the kernel."""
+        return self.size // BLOCK
+
+    def colours(self, lights: npt.NDArray[np.intp], blocks: npt.NDArray[np.intp]) -> F32:
+        """(B', 3, P') values of some lights and some blocks."""
+        out = np.empty((len(lights), 3, len(blocks) * BLOCK), np.float32)
+        unit = np.float32(self.unit)
+        for number, block in enumerate(blocks.tolist()):
+            part = self.targets[lights, :, block * BLOCK : (block + 1) * BLOCK]
+            np.multiply(part, unit, out=out[:, :, number * BLOCK : (number + 1) * BLOCK])
+        return out
+
+    def of_blocks(self, blocks: npt.NDArray[np.intp]) -> F32:
+        """(C, P') components of some blocks."""
+        shape = len(self.components), self.blocks, BLOCK
+        return np.ascontiguousarray(
+            self.components.reshape(shape)[:, blocks].reshape(shape[0], -1)
+        )
+
+
+def drawn(stack: Stack, seed: int) -> F32:
+    """(L, P, 3) pixels of a stack in their shuffled order, the same places for the same seed.
+
+    P is a multiple of the kernel's block: of a picture with fewer pixels some come twice.
+    """
+    pixels = stack.sample(MAX_PIXELS, seed)
+    size = pixels.shape[1]
+    order = np.random.default_rng(seed).permutation(size)
+    whole = max(BLOCK, size - size % BLOCK)
+    return np.ascontiguousarray(pixels[:, np.resize(order, whole)])
+
+
+def as_codes(pixels: F32, stack: Stack) -> tuple[npt.NDArray[Any], float]:
+    """(L, P, 3) values → (L, 3, P) as compact as the photographs are, and the unit."""
+    turned = pixels.transpose(0, 2, 1)
+    if stack.dtype == np.uint8 and stack.encoding == stack.code_encoding:
+        return np.ascontiguousarray(np.rint(turned * 255).astype(np.uint8)), 1 / 255
+    return np.ascontiguousarray(turned), 1.0

@@ -1,0 +1,77 @@
+"""SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al. 2024, algorithm 3)."""
+
+from __future__ import annotations
+
+import torch
+
+
+class Soap:
+    """For matrices of a few hundred rows and columns.
+
+    Args:
+        count: number of parameters.
+        betas: decay of the mean gradient, of its square, and of the preconditioner.
+        every: steps between two updates of the eigenbases.
+        decay: weight decay, decoupled from the gradient.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        *,
+        betas: tuple[float, float, float] = (0.95, 0.95, 0.95),
+        every: int = 10,
+        decay: float = 0.0,
+    ) -> None:
+        self.betas, self.every, self.decay = betas, every, decay
+        self.taken = 0
+        self.states: list[dict[str, torch.Tensor]] = [{} for _ in range(count)]
+
+    def step(
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
+    ) -> None:
+        """Change the parameters in place; the first call only sets up the preconditioner."""
+        self.taken += 1
+        for parameter, gradient, state in zip(parameters, gradients, self.states, strict=True):
+            if state:
+                self._step(parameter, gradient, state, rate)
+            else:
+                state.update(_start(gradient))
+
+    def _step(
+        self,
+        parameter: torch.Tensor,
+        gradient: torch.Tensor,
+        state: dict[str, torch.Tensor],
+        rate: float,
+    ) -> None:
+        first, second, third = self.betas
+        count = self.taken - 1
+        left, right = state["left_basis"], state["right_basis"]
+        mean, square = state["mean"], state["square"]
+        mean.lerp_(gradient, 1 - first)
+        turned = left.T @ gradient @ right
+        square.mul_(second).addcmul_(turned, turned, value=1 - second)
+        scale = (square / (1 - second**count)).sqrt_().add_(1e-8)
+        direction = (left.T @ mean @ right).div_(scale)
+        if self.decay:
+            parameter.mul_(1 - rate * self.decay)
+        parameter.sub_(left @ direction @ right.T, alpha=rate / (1 - first**count))
+        state["left"].lerp_(gradient @ gradient.T, 1 - third)
+        state["right"].lerp_(gradient.T @ gradient, 1 - third)
+        if self.taken % self.every == 0:
+            for side in ("left", "right"):
+                basis = state[side] @ state[f"{side}_basis"]
+                state[f"{side}_basis"] = torch.linalg.qr(basis)[0]
+
+
+def _start(gradient: torch.Tensor) -> dict[str, torch.Tensor]:
+    left, right = gradient @ gradient.T, gradient.T @ gradient
+    return {
+        "mean": torch.zeros_like(gradient),
+        "square": torch.zeros_like(gradient),
+        "left": left,
+        "right": right,
+        "left_basis": torch.linalg.eigh(left)[1],
+        "right_basis": torch.linalg.eigh(right)[1],
+    }

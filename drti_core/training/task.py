@@ -1,0 +1,150 @@
+"""What is trained: parameters, a gradient for each step, a score on lights that are left out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from drti_core.lights import F32
+from drti_core.training.chain import Chain
+from drti_core.training.encoder import Encoder
+from drti_core.training.kernel import BLOCK
+from drti_core.training.sample import Sample
+
+Indices = npt.NDArray[np.intp]
+
+
+class Task(ABC):
+    """What :class:`drti_core.training.loop.Loop` trains."""
+
+    #: Changed in place by the optimiser.
+    parameters: list[torch.Tensor]
+
+    @abstractmethod
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        """Loss and gradients of one step; depends on the parameters and the step alone."""
+
+    @abstractmethod
+    def score(self) -> float:
+        """PSNR in dB on left-out lights; higher is better."""
+
+
+@dataclass(frozen=True)
+class Mix:
+    """What a step is made of.
+
+    Args:
+        pixels: of a step, a multiple of the kernel's block.
+        novel: novel lights of a step.
+        novel_weight: of all of them together, the photographs weighing 1.
+    """
+
+    pixels: int = 1024
+    novel: int = 0
+    novel_weight: float = 0.3
+
+
+#: Pixels that a score is taken of.
+_SCORED = 8192
+
+
+class DecoderTask(Task):
+    """A decoder and its encoder: pixels are encoded once and decoded for all lights of a step.
+
+    Args:
+        sample: the pixels.
+        chain: the decoder.
+        encoder: from components to latents.
+        mix: of a step.
+        seed: of what a step draws.
+        left_out: photographs that are only scored.
+        pool: threads of the kernel.
+    """
+
+    def __init__(
+        self,
+        sample: Sample,
+        chain: Chain,
+        encoder: Encoder,
+        mix: Mix,
+        seed: int,
+        left_out: Indices,
+        pool: ThreadPoolExecutor | None = None,
+    ) -> None:
+        self.sample, self.chain, self.encoder, self.mix = sample, chain, encoder, mix
+        self.seed, self.left_out, self.pool = seed, left_out, pool
+        self.parameters = [*chain.matrices, *encoder.matrices]
+        self.kept = np.setdiff1d(np.arange(sample.real), left_out)
+        self._features = chain.features(sample.lights)
+        self._per_step = max(1, min(mix.pixels // BLOCK, sample.blocks))
+        self._epoch: tuple[int, Indices] = (-1, np.empty(0, np.intp))
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        """See :meth:`Task.gradient`."""
+        random = np.random.default_rng((self.seed, step))
+        blocks = self._blocks(step)
+        lights, scale = self._lights(random, len(blocks) * BLOCK)
+        device = self.chain.device
+        targets = torch.from_numpy(self.sample.colours(lights, blocks)).to(device)
+        components = torch.from_numpy(self.sample.of_blocks(blocks)).to(device)
+        latents, taken = self.encoder.forward(components)
+        at = torch.from_numpy(lights).to(device)
+        features = [(weight[at], bias[at]) for weight, bias in self._features]
+        packed = self.chain.packed(features)
+        loss, slope, change = self.chain.step(
+            latents, packed, targets, torch.from_numpy(scale).to(device), self.pool
+        )
+        gradients = self.chain.gradient(features, change)
+        return loss, gradients + self.encoder.gradient(taken, slope)
+
+    def _blocks(self, step: int) -> Indices:
+        """Every block once in an epoch, in an order of its own."""
+        count = self.sample.blocks
+        steps = count // self._per_step
+        epoch, part = divmod(step, steps)
+        if self._epoch[0] != epoch:
+            order = np.random.default_rng((self.seed, 0, epoch)).permutation(count)
+            self._epoch = (epoch, order)
+        return self._epoch[1][part * self._per_step : (part + 1) * self._per_step]
+
+    def _lights(self, random: np.random.Generator, pixels: int) -> tuple[Indices, F32]:
+        """The lights of a step and the weight of each one's squared error."""
+        scale = np.full(len(self.kept), 1 / (len(self.kept) * 3 * pixels), np.float32)
+        novel = len(self.sample.lights) - self.sample.real
+        count = min(self.mix.novel, novel)
+        if not count:
+            return self.kept, scale
+        drawn = self.sample.real + random.choice(novel, count, replace=False)
+        weight = self.mix.novel_weight / (count * 3 * pixels)
+        return (
+            np.concatenate([self.kept, drawn]),
+            np.concatenate([scale, np.full(count, weight, np.float32)]),
+        )
+
+    def score(self) -> float:
+        """See :meth:`Task.score`; without left-out lights, of the photographs."""
+        lights = self.left_out if len(self.left_out) else self.kept
+        blocks = np.arange(min(self.sample.blocks, _SCORED // BLOCK))
+        found = self.predict(lights, blocks).cpu().numpy()
+        return psnr(found, self.sample.colours(lights, blocks))
+
+    def predict(self, lights: Indices, blocks: Indices) -> torch.Tensor:
+        """RGB (B', 3, P') of some lights and blocks."""
+        device = self.chain.device
+        components = torch.from_numpy(self.sample.of_blocks(blocks)).to(device)
+        at = torch.from_numpy(lights).to(device)
+        packed = self.chain.packed([(w[at], b[at]) for w, b in self._features])
+        return self.chain.predict(self.encoder.forward(components)[0], packed)
+
+
+def psnr(found: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
+    """Mean over the first axis of the PSNR in dB; values are clipped to 0..1."""
+    error = (np.clip(found, 0, 1) - np.clip(truth, 0, 1)) ** 2
+    each = error.reshape(len(error), -1).mean(axis=1)
+    return float(np.mean(-10 * np.log10(np.maximum(each, 1e-10))))
