@@ -107,6 +107,44 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         _remove(temporary)
 
 
+@contextmanager
+def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
+    """Yield a temporary folder; on success its files take their places in the folder ``path``.
+
+    Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
+    last, so that whoever finds it finds everything that belongs to it; without a new one, the old
+    one stays.
+
+    Args:
+        path: a folder; made if it is not there.
+        key: name of the file that describes the others.
+
+    Raises:
+        DrtiError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
+    """
+    target = check_output(path, overwrite=True)
+    if target.exists() and not target.is_dir():
+        raise DrtiError("is not a folder", where=str(target), expected="a folder")
+    if not target.exists():
+        with atomic_folder(target) as whole:
+            yield whole
+        return
+    temporary = Path(tempfile.mkdtemp(dir=target, prefix=_prefix(), suffix=".tmp"))
+    try:
+        yield temporary
+        names = sorted((file.name for file in temporary.iterdir()), key=lambda name: name == key)
+        for name in names:
+            _sync(temporary / name)
+            if (target / name).is_dir():
+                raise DrtiError("is a folder", where=str(target / name), expected="a file")
+        if key in names:
+            (target / key).unlink(missing_ok=True)
+        for name in names:
+            (temporary / name).replace(target / name)
+    finally:
+        _remove(temporary)
+
+
 def clean(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     """Clear what killed runs left in a folder, and put back what they had moved aside.
 
