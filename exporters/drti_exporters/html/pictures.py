@@ -206,9 +206,7 @@ def measure(model: RelightableModel, changed: Planes) -> Loss:
         model: as it was.
         changed: the planes as a page has them, in another quantisation perhaps.
     """
-    side = int(_MEASURED**0.5)
-    height, width = (min(side, size) for size in model.shape)
-    window = Window((model.shape[0] - height) // 2, (model.shape[1] - width) // 2, height, width)
+    window = middle(model.shape)
     other = replace(model, planes=changed)
     levels, compared = 0, metrics.Comparison(with_ssim=False)
     for light in twenty_lights():
@@ -216,6 +214,13 @@ def measure(model: RelightableModel, changed: Planes) -> Loss:
         levels = max(levels, int(np.abs(a.astype(np.int16) - b).max()))
         compared.add(a, b)
     return Loss(levels, compared.psnr)
+
+
+def middle(shape: tuple[int, int]) -> Window:
+    """The part of an image of (H, W) on which :func:`measure` looks."""
+    side = int(_MEASURED**0.5)
+    height, width = (min(side, size) for size in shape)
+    return Window((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
 
 
 def twenty_lights() -> LightDirections:
