@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import files, images, scratch, strict_json
+from drti_core import files, images, strict_json
 from drti_core.codec import Writer
 from drti_core.errors import (
     DrtiError,
@@ -22,7 +22,8 @@ from drti_core.errors import (
 )
 from drti_core.formats.folder import network
 from drti_core.formats.folder.layouts import GOOGLE_SIDE
-from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
+from drti_core.formats.folder.pictures import FolderLayout, Pictures, corrections, picture_names
+from drti_core.formats.folder.pyramid import Kind, Layout
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.image_writers import Chroma
 from drti_core.model import StoredModel
@@ -35,9 +36,6 @@ from drti_core.tiles import MAX_SIDE, MIN_SIDE
 _TERMS = ("ptm", "hsh", "sh")
 #: Arrays that info.json itself holds.
 _IN_JSON = {"rbf": ("lights", "basis", "range"), "bilinear": ("basis", "range")}
-
-
-FolderLayout = Literal["image", Layout]
 
 
 @dataclass(frozen=True)
@@ -105,14 +103,21 @@ class FolderWriter(Writer):
             return self.write_into(stored, folder)
 
     def write_into(
-        self, stored: StoredModel, folder: Path, normals: Codes | None = None
+        self,
+        stored: StoredModel,
+        folder: Path,
+        *,
+        others: Mapping[str, Codes] | None = None,
+        bare: bool = False,
     ) -> tuple[str, ...]:
         """Write into a folder that is there; the caller makes it whole or absent.
 
         Args:
             stored: the model.
             folder: an empty folder.
-            normals: (3, H, W) codes of (n + 1) / 2, written as the picture ``normals``.
+            others: (3, H, W) codes of more pictures, by their names.
+            bare: leave the colour profile to info.json in any layout: browsers would apply it to
+                the coefficients.
 
         Returns:
             What was lost or changed on the way, a sentence each.
@@ -125,12 +130,14 @@ class FolderWriter(Writer):
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
         extra = _extra_arrays(stored)
         graph, notes = _graph(stored)
-        self._write_planes(stored, folder, normals)
+        bare = bare or self.layout != "image" or self.image == "webp"
+        pictures = Pictures(self.image, self.quality, self.chroma, self.layout, self.tile)
+        pictures.write(stored, folder, others or {}, None if bare else stored.metadata.icc)
         planes = stored.planes
         if planes is not None and self.image == "jpg" and self.max_error is not None:
             names = picture_names(stored)
-            extra |= _corrections(planes.codes, folder, names, self.max_error)
-        (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None))
+            extra |= corrections(planes.codes, folder, names, self.max_error)
+        (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None, bare))
         if graph is not None:
             (folder / GRAPH).write_bytes(graph)
         if extra:
@@ -171,7 +178,11 @@ class FolderWriter(Writer):
             )
 
     def _info(
-        self, stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]], graph: bool = False
+        self,
+        stored: StoredModel,
+        extra: Mapping[str, npt.NDArray[Any]],
+        graph: bool = False,
+        bare: bool = False,
     ) -> bytes:
         """The text of info.json.
 
@@ -179,6 +190,7 @@ class FolderWriter(Writer):
             stored: the model.
             extra: the arrays that are stored apart.
             graph: whether decoder.onnx is written.
+            bare: whether the colour profile is not in the pictures.
 
         Raises:
             DrtiError: a part is missing, does not fit the others or is not finite.
@@ -230,63 +242,10 @@ class FolderWriter(Writer):
         info["drti"] = _own(stored, extra)
         if graph:
             info["drti"]["decoder"] = GRAPH
-        if (self.layout != "image" or self.image == "webp") and metadata.icc and planes is not None:
+        if bare and metadata.icc and planes is not None:
             # Not in every tile, where a viewer would apply it to coefficients.
             info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
         return strict_json.dump(info)
-
-    def _write_planes(self, stored: StoredModel, folder: Path, normals: Codes | None) -> None:
-        icc = stored.metadata.icc
-        sources: list[tuple[Codes, tuple[str, ...]]] = []
-        native = network.keys(stored) is not None
-        if stored.planes is not None:
-            codes = network.nine(stored.planes.codes) if native else stored.planes.codes
-            sources.append((codes, picture_names(stored)))
-        if normals is not None:
-            sources.append((normals, ("normals",)))
-        # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
-        # and 1.6 (lrgb) to 2.5 dB (mrgb) more where they are unlike planes: measured on
-        # 11 collections of SynthRTI and RealRTI, quality 95, PSNR of the renders.
-        # From 98 on the rounding of the colour transform outweighs what it saves.
-        keep_rgb = stored.config.get("colorspace") != "rgb" or self.quality >= 98
-        if self.layout != "image":
-            if native and self.layout == "deepzoom":
-                # OpenLIME's neural layer stretches tiles that are smaller than the others.
-                sources = [(padded(codes, self.tile), names) for codes, names in sources]
-            tiles = Tiles(self.layout, self.image, self.quality, keep_rgb, self.tile)
-            tiles.write(folder, [source for source in sources if len(source[0])])
-            return
-        for codes, names in sources:
-            each = planes_in_picture(codes)
-            for number, name in enumerate(names):
-                path = folder / f"{name}.{self.image}"
-                rows = _picture_rows(codes, each * number, each)
-                if self.image == "jpg":
-                    images.write_jpeg(
-                        path,
-                        rows,
-                        stored.shape,
-                        quality=self.quality,
-                        keep_rgb=keep_rgb,
-                        chroma=self.chroma,
-                        icc=icc,
-                    )
-                elif self.image == "webp":
-                    path.write_bytes(images.encode_webp(rows(0, stored.shape[0])))
-                elif each == 3:
-                    images.write_png(path, rows, stored.shape, icc=icc)
-                else:
-                    images.write_png(path, rows, stored.shape, channels=1, bits=16, icc=icc)
-
-
-def picture_names(stored: StoredModel) -> tuple[str, ...]:
-    """Names of the pictures of the planes, without their ending."""
-    if network.keys(stored) is not None:
-        return network.NAMES
-    if stored.planes is None:
-        return ()
-    each = planes_in_picture(stored.planes.codes)
-    return tuple(f"plane_{number}" for number in range(-(-stored.planes.count // each)))
 
 
 def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
@@ -302,40 +261,6 @@ def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
     except UnsupportedDecoderError as error:
         return None, (f"{GRAPH} is left out: {error}",)
     return to_bytes(made), ()
-
-
-def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
-    """Rows of the picture of planes first … first + each; what is missing of it is 0."""
-    planes = codes[first : first + each]
-
-    def rows(y: int, height: int) -> npt.NDArray[Any]:
-        out = np.zeros((height, codes.shape[2], each), codes.dtype)
-        for channel, plane in enumerate(planes):
-            out[..., channel] = plane[y : y + height]
-        scratch.release(codes)
-        return out
-
-    return rows
-
-
-def _corrections(
-    codes: Codes, folder: Path, names: Sequence[str], limit: int
-) -> dict[str, npt.NDArray[np.int64]]:
-    """What the JPEGs changed by more than ``limit``: rows of (index into (K, H, W), code)."""
-    _, height, width = codes.shape
-    found = []
-    for number, name in enumerate(names[: -(-len(codes) // 3)]):
-        picture = images.open_picture(folder / f"{name}.jpg")
-        for band, part in picture.bands():
-            planes = codes[3 * number : 3 * number + 3, band.y : band.y + band.height]
-            channels = np.moveaxis(part.reshape(band.height, width, 3), -1, 0)[: len(planes)]
-            off = np.abs(channels.astype(np.int16) - planes) > limit
-            plane, y, x = np.nonzero(off)
-            index = ((3 * number + plane) * height + band.y + y) * width + x
-            found.append(np.stack([index, planes[off].astype(np.int64)], axis=1))
-            scratch.release(codes)
-    corrections = np.concatenate(found)
-    return {"corrections": corrections} if len(corrections) else {}
 
 
 def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
