@@ -124,10 +124,11 @@ class FolderServer(ThreadingHTTPServer):
             if name in ("", ".", "..") or _FORBIDDEN.search(name):
                 return None
             found /= name
-            if found.is_symlink():
-                return None
-        # Names of other kinds that a system may give another meaning (junctions, short names).
-        return found if found.is_file() and found.resolve() == found else None
+        try:
+            # A link anywhere, or a name that the system takes for another, resolves elsewhere.
+            return found if found.is_file() and found.resolve() == found else None
+        except OSError:  # the name is too long, for one
+            return None
 
 
 @contextmanager
