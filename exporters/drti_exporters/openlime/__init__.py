@@ -1,0 +1,192 @@
+"""Any model as a folder for OpenLIME, for a static web server.
+
+============== ================================================================================
+info.json, …   the web folder that drti reads again: planes as pictures or pyramids of tiles, of
+               OpenLIME's own type where it has one
+drti-layer.js  a layer for OpenLIME, the same in every folder
+drti-model.js  the model's shader and light stage, which the layer loads
+index.html     a page: with OpenLIME if it is given, else (or where it cannot be loaded) with
+               drti's own viewer
+============== ================================================================================
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from drti_core import files
+from drti_core.codec import Exporter, ExportReport
+from drti_core.errors import OptionError
+from drti_core.formats.folder import FolderWriter
+from drti_core.formats.folder.pictures import FolderLayout, picture_names
+from drti_core.model import RelightableModel
+from drti_core.planes import Codes
+from drti_exporters.html.page import files_of, folder_page
+from drti_exporters.html.pictures import measure, middle, relief_codes
+from drti_exporters.html.scene import Layer, make_scene
+from drti_exporters.openlime import page
+from drti_exporters.openlime.prepared import prepare
+from drti_exporters.openlime.written import Written
+
+#: Name of the picture of the relief, and of the copy of OpenLIME.
+RELIEF, COPY = "relief", "openlime.js"
+#: Longer sides are cut into tiles by ``auto``: not every device holds larger textures.
+_WHOLE = 4096
+
+
+@dataclass(frozen=True)
+class OpenlimeExporter(Exporter):
+    """A folder that OpenLIME shows, and a page that shows it.
+
+    Args:
+        layout: ``image``, ``deepzoom``, ``google``, ``zoomify``, ``tarzoom`` or ``itarzoom``;
+            ``auto``: deepzoom for sides over 4096 pixels, else image.
+        format: of the pictures: ``jpg`` (4:4:4), ``png`` or ``webp`` (both exact).
+        quality: of JPEGs, 1..100.
+        tile: side of the tiles.
+        normals: with what the modes normals and specular need, one picture more.
+        openlime: path of OpenLIME's script (a bundle; it is copied), or its URL.
+        title: the picture's name; by default what the metadata say, else the output's name.
+        credit: who made it; by default what the metadata say.
+    """
+
+    exporter_id = "openlime"
+    summary = "OpenLIME: a folder of pictures or tiles, a layer for OpenLIME and a page (static)"
+
+    layout: Literal[
+        "auto", "image", "deepzoom", "google", "zoomify", "tarzoom", "itarzoom"
+    ] = "auto"
+    format: Literal["jpg", "png", "webp"] = "jpg"
+    quality: int = 95
+    tile: int = 256
+    normals: bool = True
+    openlime: str | None = None
+    title: str | None = None
+    credit: str | None = None
+
+    def export(
+        self, model: RelightableModel, out: Path, *, overwrite: bool = False
+    ) -> ExportReport:
+        """Write the folder; see :meth:`Exporter.export`.
+
+        ``max_abs_error`` is what the pictures lost, measured on renders of the middle under 20
+        lights: 0 where the planes are exact.
+
+        Raises:
+            OptionError: an option is outside its range, or ``out`` holds something else.
+            UnsupportedFormatError: the format cannot hold a picture of this size.
+            UnsupportedDecoderError: a part of the decoder has no shader, or more than 48 planes.
+            OutputExistsError: ``out`` exists and ``overwrite`` is false.
+        """
+        out = Path(out)
+        files.check_output(out, overwrite)
+        _check_replaceable(out)
+        script, url = self._script()
+        ready = prepare(model)
+        shader = page.emitted(ready.model)
+        layout: FolderLayout = "deepzoom" if max(model.shape) > _WHOLE else "image"
+        if self.layout != "auto":
+            layout = self.layout
+        writer = FolderWriter(
+            image=self.format, quality=self.quality, layout=layout, tile=self.tile
+        )
+        names = picture_names(ready.stored)
+        others: dict[str, Codes] = {}
+        # A model without planes needs some picture, for OpenLIME loads pictures only.
+        if self.normals or not names:
+            others[RELIEF] = np.moveaxis(relief_codes(ready.model), -1, 0)
+        with files.atomic_folder(out, overwrite=overwrite) as folder:
+            notes = writer.write_into(ready.stored, folder, others=others, bare=True)
+            written = Written(folder, layout, self.format, model.shape, (*names, *others))
+            module = page.model_module(
+                ready.model,
+                shader,
+                pictures=names,
+                relief=RELIEF if others else None,
+                layout=layout,
+                suffix=self.format,
+            )
+            texts = {page.LAYER: page.text(page.LAYER), page.MODEL: module}
+            for name, content in texts.items():
+                (folder / name).write_text(content, encoding="utf-8", newline="\n")
+            self._write_page(ready.model, written, folder, out, url)
+            if script is not None:
+                shutil.copyfile(script, folder / COPY)
+            error, loss = _loss(model, ready.model, written)
+        if layout in ("tarzoom", "itarzoom"):
+            notes = (*notes, f"the web server of a {layout} folder must answer range requests")
+        return ExportReport((out,), error, (*ready.notes, *notes, *loss, *shader.notes))
+
+    def _script(self) -> tuple[Path | None, str | None]:
+        """OpenLIME's file, if it is to be copied, and its URL on the page; no URL without it."""
+        if self.openlime is None:
+            return None, None
+        path = Path(self.openlime)
+        if path.is_file():
+            return path, f"./{COPY}"
+        if page.origin(self.openlime):
+            return None, self.openlime
+        raise OptionError(
+            "is no file", where=f"openlime: {path}", expected="the path or URL of OpenLIME"
+        )
+
+    def _write_page(
+        self,
+        model: RelightableModel,
+        written: Written,
+        folder: Path,
+        out: Path,
+        url: str | None,
+    ) -> None:
+        """Write index.html and what it needs; drti's own viewer is always there."""
+        parts = [[part.as_dict() for part in picture] for picture in written.parts()]
+        relief = parts.pop() if written.names[-1] == RELIEF else None
+        count = 0 if model.planes is None else -(-model.planes.count // 3)
+        title, credit = self.title or out.stem or out.name, self.credit or ""
+        scene = make_scene([Layer(model, parts[:count], relief)], title=title, credit=credit)
+        if self.title:
+            scene = replace(scene, data={**scene.data, "title": self.title})
+        for name, data in files_of(scene).items():
+            (folder / name).write_bytes(data)
+        if url is None:
+            (folder / "index.html").write_bytes(folder_page(scene))
+            return
+        index = page.openlime_page(str(scene.data["title"]), str(scene.data["credit"]), url)
+        for name, text in {"index.html": index, **page.page_files()}.items():
+            (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _loss(
+    model: RelightableModel, shown: RelightableModel, written: Written
+) -> tuple[float, tuple[str, ...]]:
+    """Largest difference of renders, 0..1, and a note of it."""
+    planes = shown.planes
+    if planes is None or (planes is model.planes and written.suffix != "jpg"):
+        return 0.0, ()
+    loss = measure(model, written.reread(planes, middle(model.shape)))
+    words = f"renders differ by up to {loss.levels} of 255, PSNR {loss.psnr:.1f} dB"
+    return loss.levels / 255, (words,)
+
+
+def _check_replaceable(out: Path) -> None:
+    """Replacing a folder removes it: refuse where it is none of this exporter's.
+
+    Raises:
+        OptionError: it is not.
+    """
+    if out.is_dir() and not (out / page.LAYER).is_file():
+        others = sorted(path.name for path in out.iterdir())
+        if others:
+            raise OptionError(
+                f"holds {others[0]!r} and no {page.LAYER}",
+                where=str(out),
+                expected="an export for OpenLIME, or an empty folder",
+            )
+
+
+EXPORTER = OpenlimeExporter()

@@ -1,0 +1,93 @@
+"""The pictures of a folder as they were written: where each lies, and what it holds now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from drti_core import images, scratch
+from drti_core.formats.folder.layouts import layers
+from drti_core.planes import Codes, Planes, Window
+from drti_core.tiles import Tile
+from drti_exporters.html import Part
+
+
+@dataclass(frozen=True, eq=False)
+class Written:
+    """Pictures of three planes each.
+
+    Args:
+        folder: the folder.
+        layout: of the pictures.
+        suffix: likewise.
+        shape: (H, W) of the image.
+        names: of the pictures, in their order.
+    """
+
+    folder: Path
+    layout: str
+    suffix: str
+    shape: tuple[int, int]
+    names: Sequence[str]
+
+    def tiles(self) -> list[Callable[[], Iterator[Tile]]]:
+        """The tiles of the full resolution, for each picture."""
+        if self.layout == "image":
+            return [lambda name=name: iter([self._whole(name)]) for name in self.names]  # type: ignore[misc]
+        count = 3 * len(self.names)
+        found = layers(self.folder, self.layout, self.shape, self.suffix, count, 3, self.names)
+        return [layer.tiles for layer in found]
+
+    def parts(self) -> list[list[Part]]:
+        """The same, as a page names them."""
+        return [[self._part(tile) for tile in tiles()] for tiles in self.tiles()]
+
+    def reread(self, planes: Planes, window: Window) -> Planes:
+        """Planes whose codes inside a window are those of the pictures; elsewhere they are unset.
+
+        Args:
+            planes: as they were, the first of these pictures.
+            window: inside the image.
+        """
+        codes: Any = scratch.empty(planes.codes.shape, planes.codes.dtype)
+        for number, tiles in enumerate(self.tiles()[: -(-planes.count // 3)]):
+            part = codes[3 * number : 3 * number + 3]
+            for tile in tiles():
+                if _meet(tile, window):
+                    self._read(tile, part, window)
+        return Planes(codes, planes.scale, planes.bias)
+
+    def _whole(self, name: str) -> Tile:
+        path = self.folder / f"{name}.{self.suffix}"
+        return Tile(path, self.shape, Window(0, 0, *self.shape), 0, 0)
+
+    def _part(self, tile: Tile) -> Part:
+        where = tile.path.relative_to(self.folder).as_posix()
+        piece = None if tile.size is None else (tile.start, tile.start + tile.size - 1)
+        return Part(where, tile.x - tile.part.x, tile.y - tile.part.y, piece)
+
+    def _read(self, tile: Tile, codes: Codes, window: Window) -> None:
+        if self.layout == "image":
+            bottom = window.y + window.height
+            for band, pixels in images.open_picture(tile.path).bands():
+                if band.y >= bottom:
+                    return
+                for channel, plane in enumerate(codes):
+                    plane[band.slices] = pixels[..., channel]
+            return
+        data = tile.read(3 * tile.shape[0] * tile.shape[1])
+        pixels, _ = images.decode_picture(data, tile.where, tile.shape, 3, 8)
+        target = Window(tile.y, tile.x, tile.part.height, tile.part.width)
+        for channel, plane in enumerate(codes):
+            plane[target.slices] = pixels[tile.part.slices][..., channel]
+
+
+def _meet(tile: Tile, window: Window) -> bool:
+    return (
+        tile.y < window.y + window.height
+        and window.y < tile.y + tile.part.height
+        and tile.x < window.x + window.width
+        and window.x < tile.x + tile.part.width
+    )
