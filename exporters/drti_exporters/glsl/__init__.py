@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from drti_exporters.glsl.emit import emit
+from drti_exporters.glsl.emitter import emit
 from drti_exporters.glsl.exporter import GlslExporter
 from drti_exporters.glsl.shader import Sampler, Shader, Uniform
 

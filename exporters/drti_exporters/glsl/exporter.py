@@ -11,8 +11,8 @@ from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
 from drti_core.model import RelightableModel
-from drti_exporters.glsl.emit import BUDGET, emit
-from drti_exporters.glsl.shader import Dialect, Shader
+from drti_exporters.glsl.emitter import BUDGET, emit
+from drti_exporters.glsl.shader import Dialect, Form, Shader
 
 #: What the folder holds.
 FILES = ("shader.frag", "shader.vert", "light.js", "shader.json")
@@ -24,7 +24,8 @@ class GlslExporter(Exporter):
 
     Args:
         dialect: ``webgl2``, ``glsl330``, ``glsl450`` or ``vulkan``.
-        budget: uniform vectors that the shader may use.
+        budget: uniform vectors that the shader and its host may use.
+        form: see :func:`~drti_exporters.glsl.emit`.
     """
 
     exporter_id = "glsl"
@@ -32,6 +33,7 @@ class GlslExporter(Exporter):
 
     dialect: Dialect = "webgl2"
     budget: int = BUDGET
+    form: Form = "auto"
 
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False
@@ -49,7 +51,7 @@ class GlslExporter(Exporter):
         out = Path(out)
         files.check_output(out, overwrite)
         _check_replaceable(out)
-        shader = emit(model, dialect=self.dialect, budget=self.budget)
+        shader = emit(model, dialect=self.dialect, budget=self.budget, form=self.form)
         texts = (
             shader.source,
             shader.vertex,

@@ -19,6 +19,9 @@ from drti_core.lights import F32, F64, LightDirections
 from drti_core.runtime.fold import Affine, same_weights
 from drti_exporters.glsl.texts import base64_of, fill
 
+#: Texels in a row of a texture of weights.
+TEXTURE_WIDTH = 256
+
 _ZENITH = LightDirections(np.array([[0, 0, 1]], np.float32))
 
 
@@ -78,6 +81,28 @@ class LightTable:
                     group[1].append(start + offset)
                     group[2].append(row)
         return start // 4
+
+    def as_texture(self) -> tuple[int, int] | None:
+        """Fill whole rows of texels, for a table of its own: (width, height), None for none."""
+        texels = len(self.constant) // 4
+        if not texels:
+            return None
+        width = min(texels, TEXTURE_WIDTH)
+        height = -(-texels // width)
+        self.constant += [0.0] * (4 * (width * height - texels))
+        return width, height
+
+    def then(self, other: LightTable) -> LightTable:
+        """A table with the numbers of another behind its own."""
+        start = len(self.constant)
+        groups = {
+            key: (f, list(places), list(rows)) for key, (f, places, rows) in self.groups.items()
+        }
+        for key, (function, places, rows) in other.groups.items():
+            group = groups.setdefault(key, (function, [], []))
+            group[1].extend(start + place for place in places)
+            group[2].extend(rows)
+        return LightTable(self.constant + other.constant, groups)
 
     def __call__(self, light: LightDirections) -> F32:
         """All numbers under one light, float32."""

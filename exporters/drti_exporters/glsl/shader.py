@@ -47,7 +47,7 @@ from drti_core.lights import F32, LightDirections
 from drti_exporters.glsl.light import LightTable
 
 Dialect = Literal["webgl2", "glsl330", "glsl450", "vulkan"]
-Form = Literal["auto", "uniforms", "texture"]
+Form = Literal["auto", "uniforms", "texture", "terms"]
 
 
 @dataclass(frozen=True)

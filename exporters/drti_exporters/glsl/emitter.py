@@ -10,11 +10,12 @@ from drti_core.errors import OptionError
 from drti_core.model import RelightableModel
 from drti_core.planes import Planes
 from drti_core.runtime.fold import FoldedDecoder, Quantisation, fold
-from drti_exporters.glsl.chain import Value, activations, pixel_stage
+from drti_exporters.glsl.chain import activations
 from drti_exporters.glsl.dialects import SYNTAX
-from drti_exporters.glsl.light import LightTable
-from drti_exporters.glsl.shader import Dialect, Sampler, Shader, Uniform
+from drti_exporters.glsl.plan import plan
+from drti_exporters.glsl.shader import Dialect, Form, Sampler, Shader, Uniform
 from drti_exporters.glsl.texts import fill, template
+from drti_exporters.glsl.values import Value
 
 #: Fragment uniform vectors that every WebGL2 device has.
 BUDGET = 224
@@ -27,6 +28,7 @@ def emit(
     *,
     dialect: Dialect = "webgl2",
     budget: int = BUDGET,
+    form: Form = "auto",
     planes: Planes | Quantisation | None = None,
     encoding: Encoding | None = None,
     output: Literal["model", "srgb", "linear"] = "model",
@@ -36,7 +38,9 @@ def emit(
     Args:
         model: a model, or a decoder alone.
         dialect: ``webgl2`` (GLSL ES 3.00), ``glsl330``, ``glsl450`` or ``vulkan``.
-        budget: uniform vectors that it may use.
+        budget: uniform vectors that it and its host may use.
+        form: of what follows the light: ``uniforms``, ``texture``, ``terms`` (constants once for
+            each term), or by default uniforms as far as the budget goes, then the texture.
         planes: with a decoder: its planes, or how they are quantised; by default its samples are
             the values themselves.
         encoding: with a decoder: of its values; sRGB by default.
@@ -46,7 +50,7 @@ def emit(
         The shader; the same arguments give the same text.
 
     Raises:
-        OptionError: an argument outside its range.
+        OptionError: an argument outside its range, or a form that cannot be.
         UnsupportedDecoderError: a part of the decoder has no shader; names the part.
     """
     if dialect not in SYNTAX:
@@ -58,12 +62,12 @@ def emit(
     else:
         decoder, planes, own = model.decoder(), model.planes, model.metadata.encoding
     folded = fold(decoder, _quantisation(decoder, planes))
-    table = LightTable()
     uses_coords = "coords" in folded.inputs
-    count = (folded.planes + 2) // 3
-    inputs, samples = _inputs(folded)
-    text, chain = pixel_stage(folded, "matrix", inputs, table)
-    vectors = len(table.constant) // 4
+    inputs, arguments = _inputs(folded)
+    planned = plan(folded, inputs, form, budget)
+    chain = planned.chain
+    vectors = len(chain.uniforms.constant) // 4
+    texture = chain.texture.as_texture()
     uniforms = []
     if vectors:
         uniforms.append(Uniform("drti_u", "vec4", vectors, "what depends on the light"))
@@ -71,22 +75,25 @@ def emit(
         window = "left, top, width, height of the texture coordinates' range, 0..1 over the image"
         uniforms.append(Uniform("drti_window", "vec4", 0, window))
     syntax = SYNTAX[dialect]
-    first = 1 if syntax.block else 0
-    samplers = _samplers(folded.planes, count, first)
+    samplers = _samplers(folded.planes, 1 if syntax.block else 0, texture is not None)
     encoded: Encoding = own if output == "model" else output
     colour = ""
     if encoded != own:
         name = f"{'linear' if own == 'linear' else 'srgb'}_to_{encoded}"
         colour = "\n" + template(f"{name}.glsl")
     result = "clamp(rgb, 0.0, 1.0)"
+    light = chain.uniforms.then(chain.texture)
+    of_planes = tuple(sampler for sampler in samplers if sampler.planes)
     body = [
         syntax.declare(uniforms, samplers),
+        "" if texture is None else fill("weight.glsl", width=str(texture[0])),
         activations(list(chain.functions)),
         colour,
-        f"\nvec3 drti_decode({', '.join(samples)}) {{\n{text}",
+        f"\nvec3 drti_decode({', '.join(arguments)}) {{\n",
+        "".join(f"  {line}\n" for line in chain.lines),
         f"  return {f'drti_{name}({result})' if colour else result};\n}}\n",
-        _sample("drti_sample", samplers, uses_coords, exact=False),
-        _sample("drti_exact", samplers, uses_coords, exact=True),
+        _sample("drti_sample", of_planes, uses_coords, exact=False),
+        _sample("drti_exact", of_planes, uses_coords, exact=True),
     ]
     return Shader(
         dialect=dialect,
@@ -96,12 +103,12 @@ def emit(
         vertex=syntax.vertex_shader(),
         uniforms=tuple(uniforms),
         samplers=samplers,
-        light_js=table.javascript(),
+        light_js=light.javascript(),
         encoding=encoded,
         vectors=vectors + uses_coords,
-        texture=None,
-        notes=(f"{vectors} of {budget} uniform vectors",),
-        light=table,
+        texture=texture,
+        notes=planned.notes,
+        light=light,
     )
 
 
@@ -132,13 +139,17 @@ def _inputs(folded: FoldedDecoder) -> tuple[list[Value], list[str]]:
     return values, [*arguments, *(["vec2 xy"] if "coords" in folded.inputs else [])]
 
 
-def _samplers(planes: int, count: int, first: int) -> tuple[Sampler, ...]:
-    if count > UNITS:
-        return (Sampler("drti_planes", "sampler2DArray", tuple(range(planes)), first),)
-    return tuple(
+def _samplers(planes: int, first: int, weights: bool) -> tuple[Sampler, ...]:
+    count = (planes + 2) // 3
+    found = [
         Sampler(f"plane_{n}", "sampler2D", tuple(range(3 * n, min(3 * n + 3, planes))), first + n)
         for n in range(count)
-    )
+    ]
+    if count + weights > UNITS:
+        found = [Sampler("drti_planes", "sampler2DArray", tuple(range(planes)), first)]
+    if weights:
+        found.append(Sampler("drti_weights", "sampler2D", (), first + len(found)))
+    return tuple(found)
 
 
 def _sample(name: str, samplers: tuple[Sampler, ...], coords: bool, *, exact: bool) -> str:
