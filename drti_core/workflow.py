@@ -95,7 +95,7 @@ def fit_file(
     fitter = registry.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
     opened = open_stack(stack, crop=crop, mask=mask, images=images, to_linear=to_linear)
     photographs, before = pipeline.before_fit(opened, fitter)
-    _check_refusal(fitter, chosen, photographs, target)
+    check_refusal(fitter, chosen, photographs, target)
     start = time.monotonic()
     photographs.prepare(part_of(progress, 0, 0.5))
     model = fitter.fit(photographs, part_of(progress, 0.5, 1))
@@ -221,10 +221,19 @@ def read_lights(path: str | os.PathLike[str]) -> LightDirections:
     return lights
 
 
-def _check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
+def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
     """Let the writer look at such a model, fitted to a few made-up pixels.
 
     Only for single files, whose formats hold one kind of model; a folder holds all.
+
+    Args:
+        codec: what is to be fitted.
+        writer: what is to write the model.
+        stack: only its lights are looked at.
+        target: where to.
+
+    Raises:
+        UnsupportedFormatError: the format cannot hold such a model; says why.
     """
     if not writer.suffixes:
         return

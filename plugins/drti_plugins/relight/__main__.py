@@ -1,0 +1,9 @@
+"""``python -m drti_plugins.relight``."""
+
+from __future__ import annotations
+
+import sys
+
+from drti_plugins.relight.command import main
+
+sys.exit(main())

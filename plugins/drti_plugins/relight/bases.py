@@ -1,0 +1,133 @@
+"""From a basis of relight-cli and its options to a codec of drti."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from typing import Any
+
+from drti_core import registry
+from drti_core.codec import Codec, parse_spec, with_options
+from drti_core.errors import OptionError, PluginError
+from drti_core.linear import TermsCodec
+from drti_plugins.relight.arguments import Arguments
+
+#: Codecs behind relight's names.
+BASES = {
+    "rbf": "rbf",
+    "ptm": "ptm",
+    "lptm": "ptm:colorspace=lrgb",
+    "hsh": "hsh",
+    "sh": "sh",
+    "bilinear": "bilinear:resolution=8",
+    "bln": "bilinear:resolution=8",
+    "yrbf": "rbf:colorspace=mycc",
+    "ybilinear": "bilinear:colorspace=mycc,resolution=8",
+    "ybln": "bilinear:colorspace=mycc,resolution=8",
+    "yptm": "ptm:colorspace=ycc",
+    "yhsh": "hsh:colorspace=ycc",
+    "lhsh": "hsh:colorspace=lrgb",
+}
+#: No model: only what -n, -m and -M ask for.
+SKIP = "skip"
+
+#: The regularisation that relight-cli starts from, and the smoothness that drti starts from.
+_REGULARISATION, _SMOOTHNESS = 0.1, 0.3
+#: Bytes of a sampled pixel for each light: three float32.
+_SAMPLE_BYTES = 12
+
+
+def basis_of(arguments: Arguments) -> str:
+    """The basis asked for; by default the one of the output's format."""
+    by_ending = {".ptm": "ptm", ".rti": "hsh"}
+    return arguments.basis or by_ending.get(arguments.output.suffix.lower(), "rbf")
+
+
+def codec_of(arguments: Arguments, lights: int) -> tuple[Codec, list[str]]:
+    """The codec with every option that it has, and a sentence for each that it has not.
+
+    Args:
+        arguments: what was asked for.
+        lights: number of the photographs.
+
+    Raises:
+        OptionError: a number of planes that the basis cannot have.
+        PluginError: no such basis.
+    """
+    name = basis_of(arguments)
+    codec = _find("rbf" if name in ("bilinear", "bln") and arguments.resolution == 0 else name)
+    given: dict[str, tuple[str, Any]] = {
+        "-y": ("luma_planes", arguments.luma_planes),
+        "-r": ("resolution", arguments.resolution),
+        "-S": ("sigma", arguments.sigma),
+        "-Q": ("quantile", arguments.quantile),
+    }
+    if arguments.regularisation is not None:
+        smoothness = arguments.regularisation * _SMOOTHNESS / _REGULARISATION
+        given["-R"] = ("smoothness", smoothness)
+    if arguments.sampling is not None:
+        pixels = max(100, (arguments.sampling << 20) // (_SAMPLE_BYTES * lights))
+        given["-s"] = ("sample", pixels)
+    fields = {field.name for field in dataclasses.fields(codec)}
+    changes, notes = _planes(codec, name, arguments.planes, fields), []
+    for letter, (field, value) in given.items():
+        if value is None or (letter == "-r" and value == 0):
+            continue
+        if field in fields:
+            changes[field] = value
+        else:
+            notes.append(f"{letter} is not used: {name} has no {field.replace('_', ' ')}")
+    if arguments.steady:
+        if "ridge" in fields:
+            changes["ridge"] = None
+        else:
+            notes.append(f"-H is not used: {name} has no ridge")
+    return with_options(codec, changes), notes
+
+
+def _find(name: str) -> Codec:
+    codecs = registry.registry().codecs
+    plain, _ = parse_spec(name)
+    if name in BASES:
+        return registry.codec(BASES[name])
+    if plain in codecs.ids():
+        return registry.codec(name)
+    # disk20, hyper12: the width of a codec's network, in its name.
+    match = re.fullmatch(r"([a-z]+)([0-9]+)", plain)
+    if match is not None and match[1] in codecs.ids():
+        codec = registry.codec(match[1] + name[len(plain) :])
+        if "width" in {field.name for field in dataclasses.fields(codec)}:
+            return with_options(codec, {"width": match[2]})
+    mend = f"Install the package that brings the codec {plain!r}, or choose another basis."
+    known = [*BASES, SKIP, *(name for name in codecs.working() if name not in BASES)]
+    raise PluginError(f"{name!r}", where="-b", expected=", ".join(known), mend=mend)
+
+
+def _planes(codec: Codec, name: str, planes: int | None, fields: set[str]) -> dict[str, Any]:
+    """Options for -p, which relight asks for where there is but one answer."""
+    if planes is None:
+        return {}
+    if isinstance(codec, TermsCodec):
+        choices = {_count(codec, terms): terms for terms in _terms(codec)}
+        if planes not in choices:
+            raise OptionError(
+                f"{planes} planes of {name}",
+                where="-p",
+                expected=" or ".join(map(str, choices)),
+            )
+        return {"terms": choices[planes]} if "terms" in fields else {}
+    if "planes" not in fields:
+        raise OptionError(
+            f"{planes} planes of {name}", where="-p", expected="no -p: it has no such option"
+        )
+    return {"planes": planes}
+
+
+def _terms(codec: TermsCodec) -> tuple[int, ...]:
+    return {"ptm": (6,), "hsh": (4, 9, 16), "sh": (4, 9)}.get(
+        codec.codec_id, (codec.basis().terms,)
+    )
+
+
+def _count(codec: TermsCodec, terms: int) -> int:
+    return terms + 3 if codec.colorspace == "lrgb" else 3 * terms

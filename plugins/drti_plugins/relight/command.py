@@ -1,0 +1,268 @@
+"""``drti-relight-cli``: what is done, in relight-cli's words."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from drti_core import files, near_lights, pipeline, registry
+from drti_core.codec import Progress, no_progress, part_of
+from drti_core.errors import DrtiError, FormatError, OptionError
+from drti_core.evaluation import Score, evaluate_model
+from drti_core.hookspecs import FitReport
+from drti_core.linear import TermsCodec
+from drti_core.model import RelightableModel
+from drti_core.normal_maps import save_normals
+from drti_core.relighting import save_relit
+from drti_core.stack import ImageStack, Stack
+from drti_core.summaries import save_mean, save_quantile
+from drti_core.workflow import check_refusal
+from drti_plugins.relight import outputs
+from drti_plugins.relight.arguments import NAME, Arguments, help_text, parse
+from drti_plugins.relight.bases import SKIP, basis_of, codec_of
+from drti_plugins.relight.photographs import light_file, photographs
+
+#: The quantile of ``-M``, "7/8".
+_MEDIAN = 7 / 8
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the arguments say.
+
+    Args:
+        argv: without the program's name; by default those of the process.
+
+    Returns:
+        0 if the work is done, 1 with a reason of one line on the error output if not; 130 after an
+        interrupt. ``DRTI_DEBUG=1`` raises errors instead.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = lambda message, *_, **__: _tell(f"warning: {message}")
+            arguments = parse(sys.argv[1:] if argv is None else argv)
+            if arguments.help:
+                print(help_text())
+                return 0
+            with _cores(arguments.workers):
+                run(arguments)
+    except KeyboardInterrupt:
+        _tell("interrupted")
+        return 130
+    except Exception as error:  # a script is told, and never shown a traceback
+        if os.environ.get("DRTI_DEBUG") == "1":
+            raise
+        _tell("error: " + " ".join(_words(error).split()))
+        return 1
+    return 0
+
+
+def run(arguments: Arguments) -> None:
+    """Do what the arguments say.
+
+    Raises:
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+        OSError: a file cannot be read or written.
+    """
+    if arguments.redraw is not None:
+        return _redraw(arguments, arguments.redraw)
+    files.check_output(arguments.output, overwrite=True)
+    file = light_file(arguments.source)
+    if file is None:
+        return _convert(arguments)
+    stack = photographs(file, arguments)
+    return _skip(stack, arguments) if basis_of(arguments) == SKIP else _fit(stack, arguments)
+
+
+def _fit(stack: ImageStack, arguments: Arguments) -> None:
+    start = time.monotonic()
+    wanted, test = _held_out(stack, arguments)
+    codec, notes = codec_of(arguments, len(wanted))
+    used, before = pipeline.before_fit(wanted, codec)
+    writer = outputs.writer_of(arguments, getattr(codec, "colorspace", None))
+    check_refusal(codec, writer, used, arguments.output)
+    progress = _progress(arguments)
+    used.prepare(part_of(progress, 0, 0.4))
+    # Linear codecs fit each pixel with its own directions; others are given distant lights.
+    prepared = used if isinstance(codec, TermsCodec) else near_lights.resampled(used)
+    model = codec.fit(prepared, part_of(progress, 0.4, 0.9))
+    seconds = time.monotonic() - start
+    told = (*notes, *before, *model.metadata.notes)
+    report = FitReport(used, codec, arguments.output, seconds, told)
+    model, after = pipeline.after_fit(model, report)
+    with outputs.staged(arguments.output) as folder:
+        losses = outputs.write_model(model, folder, arguments, writer)
+        _summaries(used, folder, arguments)
+        line = _score_line(folder, model, test or used, arguments)
+    _tell_notes((*told, *after, *losses))
+    _tell(f"wrote {arguments.output} ({basis_of(arguments)}) in {time.monotonic() - start:.1f} s")
+    if line:
+        print(line)
+
+
+def _skip(stack: ImageStack, arguments: Arguments) -> None:
+    if not (arguments.normals or arguments.mean or arguments.median):
+        raise OptionError("skip leaves nothing to do", where="-b", expected="-n, -m or -M with it")
+    if outputs.is_file(arguments.output):
+        raise OptionError(
+            f"{arguments.output} of skip", where=NAME, expected="a folder for the pictures"
+        )
+    _refuse(arguments, ("evaluate", "-e"), ("left_out", "-E"), why="without a model")
+    with outputs.staged(arguments.output) as folder:
+        _summaries(stack, folder, arguments)
+    _tell_notes(stack.notes)
+
+
+def _convert(arguments: Arguments) -> None:
+    _refuse(
+        arguments,
+        ("basis", "-b"),
+        ("planes", "-p"),
+        ("mean", "-m"),
+        ("median", "-M"),
+        ("crop", "-k"),
+        ("dome", "-3"),
+        ("evaluate", "-e"),
+        ("left_out", "-E"),
+        why=f"of {arguments.source}, which is a model and holds no photographs",
+    )
+    model = outputs.with_pixel_size(registry.open_model(arguments.source), arguments)
+    writer = outputs.writer_of(arguments, model.config().get("colorspace"))
+    with outputs.staged(arguments.output) as folder:
+        notes = outputs.write_model(model, folder, arguments, writer)
+        if arguments.normals:
+            save_normals(model, folder / "normals.png")
+    _tell_notes((*model.metadata.notes, *notes))
+    _tell(f"wrote {arguments.output}")
+
+
+def _redraw(arguments: Arguments, target: Path) -> None:
+    model = registry.open_model(arguments.source)
+    if arguments.light is not None:
+        save_relit(model, arguments.light, target, quality=arguments.quality, overwrite=True)
+        return
+    lights = model.metadata.lights
+    if lights is None:
+        raise FormatError(
+            "knows no lights",
+            where=str(arguments.source),
+            expected="the lights of its photographs in info.json",
+            mend="Choose one: -L x:y:z.",
+        )
+    save_relit(model, lights, target / "light.png", overwrite=True, progress=_progress(arguments))
+
+
+def _summaries(stack: Stack, folder: Path, arguments: Arguments) -> None:
+    if arguments.normals:
+        save_normals(stack, folder / "normals.png")
+    if arguments.mean:
+        save_mean(stack, folder / "means.png")
+    if arguments.median:
+        save_quantile(stack, folder / "medians.png", _MEDIAN)
+
+
+def _held_out(stack: ImageStack, arguments: Arguments) -> tuple[ImageStack, ImageStack | None]:
+    """What is fitted, and what is looked at of ``-E``."""
+    number = arguments.left_out
+    if number is None:
+        return stack, None
+    if number >= len(stack) or len(stack) < 2:
+        raise OptionError(
+            f"photograph {number} of {len(stack)}",
+            where="-E",
+            expected=f"0 to {len(stack) - 1}, and others to be fitted",
+        )
+    return stack.select([i for i in range(len(stack)) if i != number]), stack.select([number])
+
+
+def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: Arguments) -> str:
+    """relight-cli's line of -e and -E, about what was written; empty if neither is given."""
+    if not arguments.evaluate and arguments.left_out is None:
+        return ""
+    if outputs.is_file(arguments.output):
+        written = registry.open_model(folder / arguments.output.name)
+        size = (folder / arguments.output.name).stat().st_size
+    else:
+        written, size = registry.open_model(folder), outputs.size_of_planes(folder)
+    if test.encoding == "linear":  # a .ptm or .rti cannot say so
+        written = written.with_metadata(encoding="linear")
+    found = evaluate_model(written, near_lights.resampled(test), with_ssim=False)
+    planes = 0 if model.planes is None else model.planes.count
+    colorspace = model.config().get("colorspace", "")
+    ycc = model.config().get("yccplanes", [0])
+    fields = [str(arguments.output), basis_of(arguments), colorspace, planes, ycc[0], size]
+    fields += [f"{found.psnr:.6g}", f"{_rmse(found):.6g}"]
+    if arguments.left_out is not None:
+        x, y, z = test.lights.xyz[0].tolist()
+        sigma = model.config().get("sigma", arguments.sigma or 0)
+        regularisation = arguments.regularisation or 0.1
+        theta = math.acos(min(1.0, z))
+        fields += [f"{value:.6g}" for value in (theta, sigma, regularisation, x, y)]
+    return ",".join(map(str, fields))
+
+
+def _rmse(found: Score) -> float:
+    """Root mean square error over all pictures, grey levels of 255."""
+    squares = [255.0**2 / 10 ** (light.psnr / 10) for light in found.lights]
+    return math.sqrt(sum(squares) / len(squares))
+
+
+def _refuse(arguments: Arguments, *options: tuple[str, str], why: str) -> None:
+    for field, flag in options:
+        if getattr(arguments, field) not in (None, False):
+            raise OptionError(f"{flag} {why}", where=NAME, expected=f"no {flag}")
+
+
+@contextmanager
+def _cores(count: int | None) -> Iterator[None]:
+    """Work on so many cores, where the system lets a process choose them."""
+    if count is None or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, sorted(before)[:count])
+    try:
+        with threadpool_limits(min(count, len(before))):
+            yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _progress(arguments: Arguments) -> Progress:
+    if not arguments.verbose:
+        return no_progress
+    last = -1
+
+    def show(share: float, what: str) -> None:
+        nonlocal last
+        percent = int(100 * share)
+        if percent != last:
+            last = percent
+            _tell(f"{what} {percent}%")
+
+    return show
+
+
+def _words(error: Exception) -> str:
+    if isinstance(error, DrtiError):
+        return str(error)
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else ""
+        return f"{where}{error.strerror or error}"
+    return f"{type(error).__name__}: {error}"
+
+
+def _tell_notes(notes: Sequence[str]) -> None:
+    for note in dict.fromkeys(notes):
+        _tell(f"note: {note}")
+
+
+def _tell(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,82 @@
+"""The photographs of a call: opened, cropped, with near lights, in the wanted colours."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from drti_core import registry
+from drti_core.colour import Encoding
+from drti_core.errors import FormatError, OptionError
+from drti_core.formats.lp import open_stack
+from drti_core.near_lights import on_dome
+from drti_core.profiles import Space, converter, profile
+from drti_core.stack import ImageStack
+from drti_plugins.relight.arguments import Arguments, Profile
+
+#: Files and folders that hold photographs, the first that is there in a folder.
+_SOURCES = (".lp", ".relight", ".dome")
+
+
+def light_file(path: Path) -> Path | None:
+    """The file that describes photographs, or None if ``path`` is a model.
+
+    Of a folder it is the first ``.lp`` in the order of the alphabet, as relight-cli takes it, else
+    a project or a dome.
+
+    Raises:
+        FormatError: nothing is there.
+    """
+    if not path.exists():
+        raise FormatError("no such file or folder", where=str(path))
+    if not path.is_dir():
+        return path if path.suffix.lower() in _SOURCES else None
+    files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
+    for ending in _SOURCES:
+        found = [file for file in files if file.suffix.lower() == ending]
+        if found:
+            return min(found, key=lambda file: (file.name.casefold(), file.name))
+    project = (path / "assembly-files").is_dir() and (path / "jpeg-exports").is_dir()
+    return path if project else None
+
+
+def photographs(file: Path, arguments: Arguments) -> ImageStack:
+    """Open the photographs of a light file, a project or a dome.
+
+    Raises:
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    found = (
+        registry.open_stack(file)
+        if file.suffix.lower() in (".relight", ".dome")
+        else open_stack(file)
+    )
+    if not isinstance(found, ImageStack):
+        raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
+    stack = found
+    if arguments.dome is not None:
+        stack = on_dome(stack, *arguments.dome)
+    if arguments.crop is not None:
+        try:
+            stack = stack.cropped(arguments.crop)
+        except OptionError as error:
+            raise OptionError(error.problem, where="-k", expected=error.expected) from None
+    if arguments.pixel_size_mm is not None:
+        stack = replace(stack, pixel_size_mm=arguments.pixel_size_mm)
+    return _coloured(stack, arguments.profile)
+
+
+def _coloured(stack: ImageStack, wanted: Profile) -> ImageStack:
+    if wanted == "preserve":
+        return stack
+    if stack.code_encoding == "linear":  # the project says so; a profile would say otherwise
+        return replace(stack, encoding="linear" if wanted == "linear" else "srgb", icc=None)
+    space: Space = "displayp3" if wanted == "displayp3" else "srgb"
+    convert = converter(stack.icc, space)
+    icc = None if wanted == "linear" else profile(space)
+    notes = stack.notes
+    if convert is not None:
+        notes = (*notes, f"The photographs' colours are converted to {space}.")
+        stack = stack.mapped(convert)
+    encoding: Encoding = "linear" if wanted == "linear" else "srgb"
+    return replace(stack, icc=icc, encoding=encoding, notes=notes)
