@@ -145,6 +145,18 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
         _remove(temporary)
 
 
+@contextmanager
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a folder for what making ``path`` needs on the way; it is removed at the end."""
+    parent = Path(path).parent
+    parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=parent, prefix=_prefix(), suffix=".tmp"))
+    try:
+        yield temporary
+    finally:
+        _remove(temporary)
+
+
 def clean(folder: str | os.PathLike[str]) -> tuple[str, ...]:
     """Clear what killed runs left in a folder, and put back what they had moved aside.
 

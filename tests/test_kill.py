@@ -98,6 +98,8 @@ COMMANDS = {
     "relit png": ("relight {models}/a.ptm --light 0.3,0.2 -o {out}", "out.png"),
     "relit float": ("relight {models}/a.ptm --light 0.3,0.2 --float -o {out}", "out.tif"),
     "lp": ("convert {stack} {out}", "out.lp"),
+    "page": ("export {models}/a.ptm --to html -o {out}", "out.html"),
+    "page in a folder": ("export {models}/a.ptm --to html -O form=folder -o {out}", "out"),
     "fit": ("fit {stack} -o {out} --codec hsh", "out"),
 }
 

@@ -9,14 +9,13 @@ folder  ``OUT/index.html`` with the pictures beside it, for a web server
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from drti_core import files, scratch
+from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
 from drti_core.model import RelightableModel
@@ -183,10 +182,10 @@ class HtmlExporter(Exporter):
                 yield folder, None
             return
         with (
-            tempfile.TemporaryDirectory(dir=scratch.directory(), prefix="drti-") as name,
             files.atomic_file(out, overwrite=overwrite) as page,
+            files.folder_beside(out) as folder,
         ):
-            yield Path(name), page
+            yield folder, page
 
 
 def _names(models: list[RelightableModel], split: str | None) -> list[str]:

@@ -33,6 +33,8 @@ from drti_exporters.html.credits import facts_of
 #: Texts of a script, whose spaces count.
 _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
 
+#: Spaces and line breaks that a script can do without; "a - -b" keeps its own.
+_SPACE = re.compile(r" ?([={}(),;:?&|<>*/!]) ?|(?<![+-]) ([+-]) (?![+-])|(?<=[;{,(])\n")
 #: Where a script wants the text of a shader.
 _SHADER = re.compile(r"%(\w+\.glsl)%")
 
@@ -101,7 +103,7 @@ class Scene:
     @property
     def script(self) -> str:
         """A script that hands the light stages to the viewer."""
-        return f"globalThis.drtiLights = [{', '.join(self.lights)}];\n"
+        return _shrunk(f"globalThis.drtiLights = [{', '.join(self.lights)}];")
 
 
 def make_scene(layers: Sequence[Layer], *, title: str, credit: str = "") -> Scene:
@@ -146,7 +148,7 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
         "name": layer.name or model.codec_id,
         "width": model.shape[1],
         "height": model.shape[0],
-        "shader": shader.header + shader.body,
+        "shader": _shrunk_glsl(shader.header + shader.body),
         "vectors": sum(item.size for item in shader.uniforms if item.name == "drti_u"),
         "weights": None if shader.texture is None else list(shader.texture),
         "array": any(sampler.kind == "sampler2DArray" for sampler in shader.samplers),
@@ -165,7 +167,8 @@ def _escaped(match: re.Match[str]) -> str:
 @cache
 def viewer_js() -> str:
     """The viewer's script: draws the scenes of elements with ``data-drti``."""
-    script = _SHADER.sub(_glsl, _shrunk(_text("painter.js") + _text("viewer.js")))
+    script = _shrunk(_text("painter.js") + _text("viewer.js"))
+    script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(_text(name[1]))}`", script)
     markup = "".join(line.strip() for line in _text("markup.html").splitlines())
     return f'(() => {{\n"use strict";\n{script.replace("%markup.html%", f"`{markup}`")}}})();\n'
 
@@ -182,20 +185,19 @@ def _shrunk(script: str) -> str:
     lines = (line.strip() for line in script.splitlines())
     text = "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
     return "".join(
-        part if number % 2 else re.sub(r" ?([={}(),;:?&|<>*]) ?", r"\1", part)
+        part if number % 2 else _SPACE.sub(r"\1\2", part)
         for number, part in enumerate(_QUOTED.split(text))
     )
 
 
-def _glsl(match: re.Match[str]) -> str:
-    """A shader file as a text of the script."""
-    lines = (line.strip() for line in _text(match[1]).splitlines())
-    text = "".join(
-        f"{line}\n" if line.startswith("#") else re.sub(r" ?([={}(),;:?<>*/+-]) ?", r"\1", line)
+def _shrunk_glsl(shader: str) -> str:
+    """A shader without indentation, comments that take a line of their own, and needless spaces."""
+    lines = (line.strip() for line in shader.splitlines())
+    return "".join(
+        f"{line}\n" if line.startswith("#") else re.sub(r" ?([={}(),;:?<>*]) ?", r"\1", line)
         for line in lines
         if not line.startswith("//")
     )
-    return f"`{text}`"
 
 
 def _text(name: str) -> str:

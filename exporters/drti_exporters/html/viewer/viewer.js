@@ -264,7 +264,7 @@ class Viewer {
       if (button) this.do(button.dataset.do);
     });
     on(root, "input", ({target}) => this.input(target));
-    on(this.$(".exposure input"), "dblclick", () => {
+    on(this.$("[data-set=exposure]"), "dblclick", () => {
       this.look.exposure = 0;
       this.show();
       this.change({finish: true});
@@ -278,7 +278,9 @@ class Viewer {
       const [x, y] = this.place(event), line = [1, 16, 400][event.deltaMode];
       this.zoomTo(this.view.zoom * Math.exp(-event.deltaY * line * (event.ctrlKey ? 0.01 : 0.002)), x, y, true);
     }, {passive: false});
-    on(canvas, "keydown", (event) => this.key(event));
+    on(document, "keydown", (event) => {
+      if (event.target === canvas || (event.target === document.body && event.key.startsWith("Arrow"))) this.key(event);
+    });
     this.draggable(this.$(".ball"), ({clientX, clientY}, box) => {
       this.setLight((2 * (clientX - box.left)) / box.width - 1, 1 - (2 * (clientY - box.top)) / box.height);
     });
@@ -331,8 +333,10 @@ class Viewer {
     if (target.name === "drag") return this.root.classList.toggle("pan", target.value === "pan");
     if (!set) return;
     if (set === "azimuth" || set === "elevation") {
-      const [a, e] = ["azimuth", "elevation"].map((name) => (+this.$(`[data-set=${name}]`).value * Math.PI) / 180);
-      return this.setLight(Math.cos(e) * Math.cos(a), Math.cos(e) * Math.sin(a));
+      const [x, y] = this.light, turn = Math.PI / 180;
+      const a = set === "azimuth" ? value * turn : Math.atan2(y, x);
+      const flat = set === "elevation" ? Math.cos(value * turn) : Math.hypot(x, y);
+      return this.setLight(flat * Math.cos(a), flat * Math.sin(a));
     }
     this.look[set] = value;
     this.show();
