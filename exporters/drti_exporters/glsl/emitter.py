@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal, get_args
+
+import numpy as np
 
 from drti_core.colour import Encoding
 from drti_core.decoder import Decoder
 from drti_core.errors import OptionError
+from drti_core.graph_model import GraphModel
 from drti_core.model import RelightableModel
 from drti_core.planes import Planes
 from drti_core.runtime.fold import FoldedDecoder, Quantisation, fold
-from drti_exporters.glsl.chain import activations
+from drti_core.runtime.graph_decoder import GraphDecoder
+from drti_exporters.glsl.chain import Chain, activations
 from drti_exporters.glsl.dialects import SYNTAX
-from drti_exporters.glsl.plan import plan
+from drti_exporters.glsl.graph import GraphStage
+from drti_exporters.glsl.plan import graph_stage, plan
 from drti_exporters.glsl.shader import Dialect, Form, Sampler, Shader, Uniform
 from drti_exporters.glsl.texts import fill, template
 from drti_exporters.glsl.values import Value
+
+Output = Literal["model", "srgb", "linear"]
 
 #: Fragment uniform vectors that every WebGL2 device has.
 BUDGET = 224
@@ -24,14 +32,14 @@ UNITS = 16
 
 
 def emit(
-    model: RelightableModel | Decoder,
+    model: RelightableModel | Decoder | GraphDecoder,
     *,
     dialect: Dialect = "webgl2",
     budget: int = BUDGET,
     form: Form = "auto",
     planes: Planes | Quantisation | None = None,
     encoding: Encoding | None = None,
-    output: Literal["model", "srgb", "linear"] = "model",
+    output: Output = "model",
 ) -> Shader:
     """A shader that decodes one pixel.
 
@@ -40,7 +48,8 @@ def emit(
         dialect: ``webgl2`` (GLSL ES 3.00), ``glsl330``, ``glsl450`` or ``vulkan``.
         budget: uniform vectors that it and its host may use.
         form: of what follows the light: ``uniforms``, ``texture``, ``terms`` (constants once for
-            each term), or by default uniforms as far as the budget goes, then the texture.
+            each term), or by default terms where they are few, else uniforms as far as the
+            budget goes, then the texture.
         planes: with a decoder: its planes, or how they are quantised; by default its samples are
             the values themselves.
         encoding: with a decoder: of its values; sRGB by default.
@@ -53,21 +62,15 @@ def emit(
         OptionError: an argument outside its range, or a form that cannot be.
         UnsupportedDecoderError: a part of the decoder has no shader; names the part.
     """
-    if dialect not in SYNTAX:
-        raise OptionError(
-            f"dialect {dialect!r}", where="glsl", expected=" or ".join(get_args(Dialect))
-        )
-    if isinstance(model, Decoder):
-        decoder, own = model, encoding or "srgb"
-    else:
-        decoder, planes, own = model.decoder(), model.planes, model.metadata.encoding
-    folded = fold(decoder, _quantisation(decoder, planes))
-    uses_coords = "coords" in folded.inputs
-    inputs, arguments = _inputs(folded)
-    planned = plan(folded, inputs, form, budget)
-    chain = planned.chain
-    vectors = len(chain.uniforms.constant) // 4
-    texture = chain.texture.as_texture()
+    _check(dialect, form, output, budget)
+    if isinstance(model, RelightableModel):
+        planes, encoding = model.planes, model.metadata.encoding
+    own = encoding or "srgb"
+    source = _source(model, planes, form, budget)
+    stage = source.stage
+    uses_coords = "coords" in source.inputs
+    vectors = len(stage.uniforms.constant) // 4
+    texture = stage.texture.as_texture()
     uniforms = []
     if vectors:
         uniforms.append(Uniform("drti_u", "vec4", vectors, "what depends on the light"))
@@ -75,22 +78,22 @@ def emit(
         window = "left, top, width, height of the texture coordinates' range, 0..1 over the image"
         uniforms.append(Uniform("drti_window", "vec4", 0, window))
     syntax = SYNTAX[dialect]
-    samplers = _samplers(folded.planes, 1 if syntax.block else 0, texture is not None)
+    samplers = _samplers(source.planes, 1 if syntax.block else 0, texture is not None)
     encoded: Encoding = own if output == "model" else output
     colour = ""
     if encoded != own:
         name = f"{'linear' if own == 'linear' else 'srgb'}_to_{encoded}"
         colour = "\n" + template(f"{name}.glsl")
     result = "clamp(rgb, 0.0, 1.0)"
-    light = chain.uniforms.then(chain.texture)
+    light = stage.uniforms.then(stage.texture)
     of_planes = tuple(sampler for sampler in samplers if sampler.planes)
     body = [
         syntax.declare(uniforms, samplers),
         "" if texture is None else fill("weight.glsl", width=str(texture[0])),
-        activations(list(chain.functions)),
+        activations(list(stage.functions)),
         colour,
-        f"\nvec3 drti_decode({', '.join(arguments)}) {{\n",
-        "".join(f"  {line}\n" for line in chain.lines),
+        f"\nvec3 drti_decode({', '.join(_arguments(source))}) {{\n",
+        "".join(f"  {line}\n" for line in stage.lines),
         f"  return {f'drti_{name}({result})' if colour else result};\n}}\n",
         _sample("drti_sample", of_planes, uses_coords, exact=False),
         _sample("drti_exact", of_planes, uses_coords, exact=True),
@@ -107,9 +110,54 @@ def emit(
         encoding=encoded,
         vectors=vectors + uses_coords,
         texture=texture,
-        notes=planned.notes,
+        notes=source.notes,
         light=light,
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Source:
+    """A pixel stage, and what it takes.
+
+    Args:
+        stage: the statements and the light's numbers.
+        inputs: ``planes`` and/or ``coords``.
+        planes: K, 0 without planes.
+        notes: which form was picked.
+    """
+
+    stage: Chain | GraphStage
+    inputs: tuple[str, ...]
+    planes: int
+    notes: tuple[str, ...]
+
+
+def _source(
+    model: RelightableModel | Decoder | GraphDecoder,
+    planes: Planes | Quantisation | None,
+    form: Form,
+    budget: int,
+) -> _Source:
+    if isinstance(model, GraphModel):
+        model = model.graph
+    if isinstance(model, GraphDecoder):
+        stage, notes = graph_stage(model, form, budget)
+        return _Source(stage, model.inputs, model.codes[0], notes)
+    decoder = model if isinstance(model, Decoder) else model.decoder()
+    folded = fold(decoder, _quantisation(decoder, planes))
+    planned = plan(folded, _values(folded), form, budget)
+    return _Source(planned.chain, folded.inputs, folded.planes, planned.notes)
+
+
+def _check(dialect: str, form: str, output: str, budget: int) -> None:
+    choices = {"dialect": Dialect, "form": Form, "output": Output}
+    for (name, kind), value in zip(choices.items(), (dialect, form, output), strict=True):
+        if value not in get_args(kind):
+            raise OptionError(
+                f"{name} {value!r}", where="glsl", expected=" or ".join(get_args(kind))
+            )
+    if budget < 1:
+        raise OptionError(f"budget {budget}", where="glsl", expected="1 or more uniform vectors")
 
 
 def _quantisation(decoder: Decoder, planes: Planes | Quantisation | None) -> Quantisation | None:
@@ -117,15 +165,13 @@ def _quantisation(decoder: Decoder, planes: Planes | Quantisation | None) -> Qua
     if "planes" not in decoder.inputs:
         return None
     if planes is None:
-        import numpy as np
-
         count = decoder.features - 2 * decoder.inputs.count("coords")
         return Quantisation(np.ones(count), np.zeros(count), 1)
     return Quantisation(planes.scale, planes.bias, 1)
 
 
-def _inputs(folded: FoldedDecoder) -> tuple[list[Value], list[str]]:
-    """The chain's input values, and the arguments of ``drti_decode``."""
+def _values(folded: FoldedDecoder) -> list[Value]:
+    """The chain's input values."""
     values: list[Value] = []
     for kind in folded.inputs:
         if kind == "coords":
@@ -135,8 +181,13 @@ def _inputs(folded: FoldedDecoder) -> tuple[list[Value], list[str]]:
             width = min(3, folded.planes - plane)
             swizzle = {1: ".x", 2: ".xy", 3: ""}[width]
             values.append(Value(f"p{texture}{swizzle}", width))
-    arguments = [f"vec3 p{texture}" for texture in range((folded.planes + 2) // 3)]
-    return values, [*arguments, *(["vec2 xy"] if "coords" in folded.inputs else [])]
+    return values
+
+
+def _arguments(source: _Source) -> list[str]:
+    """Those of ``drti_decode``."""
+    planes = [f"vec3 p{texture}" for texture in range((source.planes + 2) // 3)]
+    return [*planes, *(["vec2 xy"] if "coords" in source.inputs else [])]
 
 
 def _samplers(planes: int, first: int, weights: bool) -> tuple[Sampler, ...]:

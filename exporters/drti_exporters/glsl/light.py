@@ -6,6 +6,7 @@ light functions with the same weights put together.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +24,14 @@ from drti_exporters.glsl.texts import base64_of, fill
 TEXTURE_WIDTH = 256
 
 _ZENITH = LightDirections(np.array([[0, 0, 1]], np.float32))
+
+
+class ScriptedFunction(LightFunction):
+    """A light function that brings the JavaScript of its weights."""
+
+    @abstractmethod
+    def javascript(self) -> str:
+        """An expression: a function of x, y, z that gives an array."""
 
 
 def constant_part(value: Affine) -> tuple[F64, Any]:
@@ -137,6 +146,8 @@ _NUMBERS = {"max_theta": repr(HSH_MAX_THETA), "cutoff": repr(RBF_CUTOFF)}
 def _weights(function: LightFunction, needed: dict[str, None]) -> str:
     """A script's expression for the weights of a light; ``needed`` takes what it calls."""
     match function:
+        case ScriptedFunction():
+            return function.javascript()
         case Terms():
             return _basis(function.basis, needed)
         case Rbf():
