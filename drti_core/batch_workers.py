@@ -1,4 +1,4 @@
-"""Conversions in processes of their own: one that dies takes only its own file with it.
+"""Work in processes of their own: one that dies takes only its own task with it.
 
 Tasks and answers are lines of JSON on the worker's standard input and output. A worker ends when
 its input does, so none outlives the process that started it.
@@ -6,6 +6,7 @@ its input does, so none outlives the process that started it.
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import os
@@ -24,30 +25,40 @@ from drti_core.errors import DrtiError
 from drti_core.registry import PluginWarning
 from drti_core.workflow import convert_file
 
-#: Arguments of :func:`convert_file`, and for the rest ``status``, ``reason``, ``notes`` ….
+#: Arguments of :func:`convert_file` or of other work; ``source`` names it in errors.
 Task = Mapping[str, Any]
+#: ``status``, and ``reason``, ``notes`` ….
 Answer = dict[str, Any]
+#: The work, as ``module:function`` of a task that returns an answer.
+CONVERT = "drti_core.batch_workers:convert"
 
 _START = (
     "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-    "from drti_core.batch_workers import serve; serve()"
+    "from drti_core.batch_workers import serve; serve(sys.argv[1])"
 )
 
 
-def run_tasks(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer], None, None]:
+def run_tasks(
+    tasks: Sequence[Task],
+    jobs: int,
+    work: str = CONVERT,
+    environment: Mapping[str, str] | None = None,
+) -> Generator[tuple[int, Answer], None, None]:
     """Do tasks in up to ``jobs`` processes; yields the number and the answer of each when done.
 
     Closing the generator, or an exception in it, ends the processes at once.
 
     Args:
-        tasks: JSON-able arguments of :func:`convert_file`.
+        tasks: JSON-able.
         jobs: 1 or more.
+        work: what is done with each, ``module:function``.
+        environment: variables of the processes, added to those of this one.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
     for number in range(len(tasks)):
         waiting.put(number)
-    workers = [_Worker() for _ in range(min(jobs, len(tasks)))]
+    workers = [_Worker(work, environment or {}) for _ in range(min(jobs, len(tasks)))]
 
     def feed(worker: _Worker) -> None:
         while not worker.stopped:
@@ -73,9 +84,10 @@ def run_tasks(tasks: Sequence[Task], jobs: int) -> Generator[tuple[int, Answer],
 
 
 class _Worker:
-    """A process that converts one file after another, started anew after it died."""
+    """A process that does one task after another, started anew after it died."""
 
-    def __init__(self) -> None:
+    def __init__(self, work: str, environment: Mapping[str, str]) -> None:
+        self._work, self._environment = work, dict(environment)
         self.stopped = False
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
@@ -114,11 +126,12 @@ class _Worker:
         with self._lock:
             if self._process is None:
                 self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _START],
+                    [sys.executable, "-P", "-c", _START, self._work],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     text=True,
                     encoding="ascii",
+                    env=os.environ | self._environment,
                 )
                 assert self._process.stdin is not None
                 if self.stopped:
@@ -138,7 +151,7 @@ class _Worker:
 
 def _died(task: Task, what: str) -> Answer:
     error = DrtiError(
-        f"the process that was to convert it {what}",
+        f"the process at work on it {what}",
         where=str(task["source"]),
         mend="If memory is short, ask for fewer jobs.",
     )
@@ -154,8 +167,10 @@ def _status_text(status: int) -> str:
         return f"signal {-status}"
 
 
-def serve() -> None:
+def serve(work: str = CONVERT) -> None:
     """What a worker does: a task a line in, an answer a line out, until the input ends."""
+    module, _, name = work.partition(":")
+    function = getattr(importlib.import_module(module), name)
     answers = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="ascii", newline="\n")
     os.dup2(2, 1)  # what a plugin prints is no answer
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
@@ -168,7 +183,7 @@ def serve() -> None:
 
     threading.Thread(target=listen, daemon=True).start()
     while True:
-        answers.write(json.dumps(convert(json.loads(tasks.get()))) + "\n")
+        answers.write(json.dumps(function(json.loads(tasks.get()))) + "\n")
         answers.flush()
 
 

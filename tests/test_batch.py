@@ -266,9 +266,9 @@ def test_a_worker_that_dies(made, tmp_path, monkeypatch):
         "d.ptm": "converted",
     }
     assert [item.reason for item in report.items if item.status == "failed"] == [
-        f"{tmp_path}/b.ptm: the process that was to convert it died (SIGKILL). "
+        f"{tmp_path}/b.ptm: the process at work on it died (SIGKILL). "
         "If memory is short, ask for fewer jobs.",
-        f"{tmp_path}/c.ptm: the process that was to convert it died (exit status 3). "
+        f"{tmp_path}/c.ptm: the process at work on it died (exit status 3). "
         "If memory is short, ask for fewer jobs.",
     ]
     monkeypatch.undo()

@@ -10,7 +10,7 @@ import typer
 
 from drti_core.benchmark import benchmark_fit
 from drti_core.benchmark_relight import DECODERS, benchmark_relight
-from drti_core.cli import console
+from drti_core.cli import benchmark_quality, console
 from drti_core.cli.groups import Group
 from drti_core.demo import make_stack, write_stack
 from drti_core.environment_benchmark import benchmark_environment
@@ -31,6 +31,9 @@ app = typer.Typer(
 @app.callback()
 def benchmark() -> None:
     """Measure what things cost."""
+
+
+app.command("quality")(benchmark_quality.measure_quality)
 
 
 @app.command("fit")

@@ -1,0 +1,175 @@
+"""One fit of a quality benchmark: a codec on a collection, measured; runs in a worker process."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core import files, registry
+from drti_core.decoder import Decoder, LightFunction, Network
+from drti_core.errors import DrtiError, UnsupportedDecoderError
+from drti_core.evaluation import fit_timed, score
+from drti_core.model import RelightableModel
+from drti_core.protocols import Collection
+
+#: What :func:`drti_core.batch_workers.run_tasks` is to do.
+WORK = f"{__name__}:measure"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one codec reached on one collection.
+
+    Args:
+        collection: its name.
+        group: its group, see :data:`drti_core.protocols.GROUPS`.
+        codec: label of the codec.
+        seed: of the fit; None if the codec has none.
+        psnr: mean over the test lights, dB.
+        ssim: mean over the test lights; None where it was not taken.
+        plane_bytes: of the planes as PNG.
+        decoder_bytes: of the decoder's parameters as float32; None where they are not known.
+        parameters: numbers in the decoder that are not zero; likewise.
+        multiply_adds: of a pixel; likewise.
+        fit_cpu: CPU seconds of the fit, decoding of the photographs left out.
+        fit_wall: seconds of it by the clock.
+        train_lights: photographs that were fitted.
+        lights: :meth:`drti_core.evaluation.LightScore.as_dict` of each test light.
+        notes: what the fit reported.
+    """
+
+    collection: str
+    group: str
+    codec: str
+    seed: int | None
+    psnr: float
+    ssim: float | None
+    plane_bytes: int
+    decoder_bytes: int | None
+    parameters: int | None
+    multiply_adds: int | None
+    fit_cpu: float
+    fit_wall: float
+    train_lights: int
+    lights: tuple[Mapping[str, Any], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able."""
+        return dataclasses.asdict(self)
+
+
+def measure(task: Mapping[str, Any]) -> dict[str, Any]:
+    """Do one task and write its result; every error is an answer."""
+    try:
+        result = _measured(task)
+        text = json.dumps(result.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
+        with files.atomic_file(task["result"], overwrite=True) as temporary:
+            temporary.write_text(text + "\n", encoding="utf-8")
+    except DrtiError as error:
+        return {"status": "failed", "reason": str(error)}
+    except Exception as error:  # noqa: BLE001 - the other codecs go on
+        return {"status": "failed", "reason": f"{type(error).__name__}: {error}"}
+    return {"status": "measured"}
+
+
+def _measured(task: Mapping[str, Any]) -> Result:
+    test = None if task["test"] is None else Path(task["test"])
+    source = Path(task["source"])
+    train, others = Collection(task["collection"], task["group"], source, test).open()
+    codec = registry.codec(task["spec"], task["options"])
+    if "train" in codec.requires:
+        import_module("torch")  # which takes seconds, and is not the fit
+    before = _children()
+    fitted = fit_timed(task["label"], codec, train)
+    found = score(fitted, others, with_ssim=task["ssim"])
+    if not isfinite(found.psnr):
+        raise DrtiError(
+            "the model equals every test photograph",
+            where=task["collection"],
+            expected="photographs that were not fitted",
+        )
+    assert fitted.cpu is not None
+    assert fitted.wall is not None
+    parameters, products = decoder_size(fitted.model)
+    return Result(
+        collection=task["collection"],
+        group=task["group"],
+        codec=task["label"],
+        seed=task["seed"],
+        psnr=found.psnr,
+        ssim=found.ssim,
+        plane_bytes=_saved(fitted.model, task["model"]),
+        decoder_bytes=None if parameters is None else 4 * parameters,
+        parameters=parameters,
+        multiply_adds=products,
+        fit_cpu=fitted.cpu + _children() - before,
+        fit_wall=fitted.wall,
+        train_lights=len(train),
+        lights=tuple(light.as_dict() for light in found.lights),
+        notes=found.notes,
+    )
+
+
+def _children() -> float:
+    """CPU seconds of processes that this one has started and that have ended."""
+    times = os.times()
+    return times.children_user + times.children_system
+
+
+def decoder_size(model: RelightableModel) -> tuple[int | None, int | None]:
+    """Numbers in a model's decoder that are not zero, and its multiply-adds of a pixel.
+
+    What depends on the light alone costs nothing for a pixel. None for a decoder that is no chain
+    of layers.
+    """
+    try:
+        decoder = model.decoder()
+    except UnsupportedDecoderError:
+        return None, None
+    return _parameters(decoder), sum(int(np.prod(layer.weight.shape)) for layer in decoder.layers)
+
+
+def _parameters(decoder: Decoder) -> int:
+    arrays: list[Any] = []
+    for layer in decoder.layers:
+        for value in (layer.weight, layer.bias):
+            if isinstance(value, Network):
+                arrays += [
+                    array for hidden in value.layers for array in (hidden.weight, hidden.bias)
+                ]
+            arrays.append(value.table if isinstance(value, LightFunction) else value)
+    return sum(int(np.count_nonzero(array)) for array in arrays)
+
+
+def _saved(model: RelightableModel, path: str | None) -> int:
+    """Bytes of the planes as PNG, of a model that is saved where it is to be kept."""
+    with tempfile.TemporaryDirectory(prefix="drti-quality-") as temporary:
+        folder = Path(path or Path(temporary) / "model")
+        registry.save_model(model, folder, writer="folder:image=png", overwrite=True)
+        return sum(file.stat().st_size for file in folder.glob("plane_*"))
+
+
+def load_result(path: Path) -> Result:
+    """A result that :func:`measure` has written.
+
+    Raises:
+        DrtiError: it is missing or damaged.
+    """
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return Result(**(found | {n: tuple(found[n]) for n in ("lights", "notes")}))
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise DrtiError(
+            f"a damaged result ({error})", where=str(path), mend="Delete it and run again."
+        ) from None
