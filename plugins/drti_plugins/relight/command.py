@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from drti_core import files, near_lights, pipeline, registry
 from drti_core.codec import Progress, no_progress, part_of
-from drti_core.errors import DrtiError, FormatError, OptionError
+from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
 from drti_core.evaluation import Score, evaluate_model
 from drti_core.hookspecs import FitReport
 from drti_core.linear import TermsCodec
@@ -28,7 +28,7 @@ from drti_core.workflow import check_refusal
 from drti_plugins.relight import outputs
 from drti_plugins.relight.arguments import NAME, Arguments, help_text, parse
 from drti_plugins.relight.bases import SKIP, basis_of, codec_of
-from drti_plugins.relight.photographs import light_file, photographs
+from drti_plugins.relight.photographs import light_file, model_of, photographs
 
 #: The quantile of ``-M``, "7/8".
 _MEDIAN = 7 / 8
@@ -133,8 +133,10 @@ def _convert(arguments: Arguments) -> None:
         ("left_out", "-E"),
         why=f"of {arguments.source}, which is a model and holds no photographs",
     )
-    model = outputs.with_pixel_size(registry.open_model(arguments.source), arguments)
+    model = outputs.with_pixel_size(model_of(arguments.source), arguments)
     writer = outputs.writer_of(arguments, model.config().get("colorspace"))
+    if reason := writer.refuse(model.stored()):
+        raise UnsupportedFormatError(reason, where=str(arguments.output))
     with outputs.staged(arguments.output) as folder:
         notes = outputs.write_model(model, folder, arguments, writer)
         if arguments.normals:
@@ -144,7 +146,7 @@ def _convert(arguments: Arguments) -> None:
 
 
 def _redraw(arguments: Arguments, target: Path) -> None:
-    model = registry.open_model(arguments.source)
+    model = model_of(arguments.source)
     if arguments.light is not None:
         save_relit(model, arguments.light, target, quality=arguments.quality, overwrite=True)
         return

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from drti_core import registry
 from drti_core.colour import Encoding
-from drti_core.errors import FormatError, OptionError
+from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
 from drti_core.formats.lp import open_stack
+from drti_core.model import RelightableModel
 from drti_core.near_lights import on_dome
 from drti_core.profiles import Space, converter, profile
 from drti_core.stack import ImageStack
@@ -38,6 +39,23 @@ def light_file(path: Path) -> Path | None:
             return min(found, key=lambda file: (file.name.casefold(), file.name))
     project = (path / "assembly-files").is_dir() and (path / "jpeg-exports").is_dir()
     return path if project else None
+
+
+def model_of(path: Path) -> RelightableModel:
+    """Open a model.
+
+    Raises:
+        FormatError: it is none, or damaged; names the place.
+    """
+    try:
+        registry.find_reader(path)
+    except UnsupportedFormatError:
+        raise UnsupportedFormatError(
+            "holds no photographs and no model" if path.is_dir() else "is no model that is known",
+            where=str(path),
+            expected="photographs with a .lp, .relight or .dome, or a .ptm, a .rti or an info.json",
+        ) from None
+    return registry.open_model(path)
 
 
 def photographs(file: Path, arguments: Arguments) -> ImageStack:
