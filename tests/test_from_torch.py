@@ -107,6 +107,24 @@ def test_anything_else_becomes_a_graph(nn, separate, dtype):
     assert np.abs(difference).max() <= 1
 
 
+def test_a_product_of_reshaped_inputs(nn):
+    """Its output has no shape of its own in what torch exports."""
+
+    class Modulated(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.light = nn.Linear(3, 30)
+
+        def forward(self, z, light):
+            weight = self.light(light).reshape(-1, 10, 3)
+            return weight[:, 0] + (z[:, :, None] * weight[:, 1:]).sum(1)
+
+    module, given = Modulated(), planes()
+    decoder = decoder_from_torch(module, given, light="xyz", separate=True)
+    found = GraphModel(shape=SHAPE, planes=given, graph=decoder).relight(LIGHTS)
+    np.testing.assert_allclose(found, by_torch(module, given, "xyz", True), atol=1e-5)
+
+
 def test_another_alpha_is_no_chain(nn):
     module = nn.Sequential(nn.Linear(11, 8), nn.ELU(0.5), nn.Linear(8, 3))
     given = planes()

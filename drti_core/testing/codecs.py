@@ -12,7 +12,8 @@ import pytest
 
 from drti_core.codec import Codec, with_options
 from drti_core.decoder import evaluate
-from drti_core.errors import DrtiError
+from drti_core.errors import DrtiError, UnsupportedDecoderError
+from drti_core.graph_model import GraphModel
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.planes import Planes, Window
@@ -120,10 +121,14 @@ class CodecSuite:
 
     def test_decode_is_the_decoder(self, model: RelightableModel) -> None:
         """``decode`` gives what the decoder, as data, gives."""
+        try:
+            decoder = model.decoder()
+        except UnsupportedDecoderError as error:
+            pytest.skip(str(error))  # test_runtimes_agree compares its graph
         whole = Window(0, 0, *model.shape)
         features, coords = model.features(whole), model.coords(whole)
         own = model.decode(features, coords, NEW_LIGHTS)
-        data = evaluate(model.decoder(), features, coords, NEW_LIGHTS)
+        data = evaluate(decoder, features, coords, NEW_LIGHTS)
         assert own.dtype == data.dtype
         assert np.abs(own - data).max() <= 1e-4
 
@@ -139,10 +144,14 @@ class CodecSuite:
             assert np.array_equal(model.relight(NEW_LIGHTS, window), whole[:, rows, columns])
 
     def test_runtimes_agree(self, model: RelightableModel) -> None:
-        """Numpy's tiles and ONNX Runtime give what ``decode`` gives, within half a grey level."""
+        """Numpy's tiles and ONNX Runtime give what ``decode`` gives, within half a grey level.
+
+        Numpy alone cannot run a model whose decoder is a graph.
+        """
         whole = Window(0, 0, *model.shape)
         expected = model.decode(model.features(whole), model.coords(whole), NEW_LIGHTS)
-        for runtime in get_args(Runtime):
+        runtimes = ("auto", "onnx") if isinstance(model, GraphModel) else get_args(Runtime)
+        for runtime in runtimes:
             found = model.relight(NEW_LIGHTS, runtime=runtime).reshape(expected.shape)
             assert np.abs(found - expected).max() <= 0.5 / 255, runtime
 

@@ -175,6 +175,10 @@ def _traced(
             f"torch cannot export the module ({first})", expected="standard operators"
         ) from error
     model = onnx.ModelProto.FromString(out.getvalue())
+    # Past a reshape the exporter has lost the sides of the output, which were checked.
+    sides = model.graph.output[0].type.tensor_type.shape.dim
+    sides[1].Clear()
+    sides[1].dim_value = 3
     # The exporter knows no uint16: the codes are cast before what it traced.
     kind = onnx.TensorProto.UINT8 if quantisation.code_max == 255 else onnx.TensorProto.UINT16
     (planes,) = (value for value in model.graph.input if value.name == "codes")
