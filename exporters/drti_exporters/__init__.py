@@ -16,3 +16,9 @@ def register_exporters(register: Register) -> None:
     """Register the exporter of every folder."""
     for module in pkgutil.iter_modules(__path__):
         register(module.name, f"{__name__}.{module.name}:EXPORTER")
+
+
+@hookimpl
+def register_commands(register: Register) -> None:
+    """Register the verbs that need a shader."""
+    register("benchmark shader", f"{__name__}.glsl.command:shader")
