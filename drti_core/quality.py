@@ -284,14 +284,17 @@ def _arguments(
         served = (t for t in tasks if t.variant.label == match[1] and _serves(t, task))
         return str(next(served).model(out).absolute())
 
+    # The folder's name may hold what separates options.
+    name, own = parse_spec(variant.spec)
+    options = {key: _REFERENCE.sub(model, value) for key, value in own.items()}
     return {
         "source": str(collection.train),
         "test": None if collection.test is None else str(collection.test),
         "collection": collection.name,
         "group": collection.group,
         "label": variant.label,
-        "spec": _REFERENCE.sub(model, variant.spec),
-        "options": dict(variant.options),
+        "codec": name,
+        "options": options | dict(variant.options),
         "seed": variant.seed,
         "result": str(task.result(out)),
         "model": str(task.model(out)) if keep else None,

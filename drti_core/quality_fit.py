@@ -17,7 +17,7 @@ import numpy as np
 
 from drti_core import files, registry
 from drti_core.decoder import Decoder, LightFunction, Network
-from drti_core.errors import DrtiError, UnsupportedDecoderError
+from drti_core.errors import DrtiError, FormatError, UnsupportedDecoderError
 from drti_core.evaluation import fit_timed, score
 from drti_core.model import RelightableModel
 from drti_core.protocols import Collection
@@ -70,7 +70,16 @@ class Result:
 
 
 def measure(task: Mapping[str, Any]) -> dict[str, Any]:
-    """Do one task and write its result; every error is an answer."""
+    """Do one task and write its result; every error is an answer.
+
+    Args:
+        task: ``source`` and ``test`` (folders of photographs, ``test`` may be None), ``collection``
+            and ``group`` (names), ``codec`` and its ``options``, ``label`` and ``seed`` (for the
+            result), ``result`` (its file), ``model`` (where to keep the model, or None), ``ssim``.
+
+    Returns:
+        ``status`` ``measured``, or ``failed`` with ``reason``.
+    """
     try:
         result = _measured(task)
         text = json.dumps(result.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
@@ -87,7 +96,7 @@ def _measured(task: Mapping[str, Any]) -> Result:
     test = None if task["test"] is None else Path(task["test"])
     source = Path(task["source"])
     train, others = Collection(task["collection"], task["group"], source, test).open()
-    codec = registry.codec(task["spec"], task["options"])
+    codec = registry.codec(task["codec"], task["options"])
     if "train" in codec.requires:
         import_module("torch")  # which takes seconds, and is not the fit
     before = _children()
@@ -164,12 +173,15 @@ def load_result(path: Path) -> Result:
     """A result that :func:`measure` has written.
 
     Raises:
-        DrtiError: it is missing or damaged.
+        FormatError: it is missing or damaged.
     """
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
-        return Result(**(found | {n: tuple(found[n]) for n in ("lights", "notes")}))
+        return Result(**(found | {name: tuple(found[name]) for name in ("lights", "notes")}))
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise DrtiError(
-            f"a damaged result ({error})", where=str(path), mend="Delete it and run again."
+        raise FormatError(
+            f"a damaged result ({type(error).__name__}: {error})",
+            where=str(path),
+            expected="what an earlier run wrote",
+            mend="Delete it and run again.",
         ) from None
