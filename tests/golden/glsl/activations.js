@@ -1,0 +1,35 @@
+(() => {
+  "use strict";
+  const floats = (text) => new Float32Array(
+    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const start = floats("");
+  // Each: runs of places (first, count), table (one row for each place), weights of a light.
+  const groups = [
+  ].map(([runs, table, weights]) => {
+    const places = [];
+    for (let i = 0; i < runs.length; i += 2)
+      for (let j = 0; j < runs[i + 1]; j++) places.push(runs[i] + j);
+    return [places, floats(table), weights];
+  });
+  return (x, y, z) => {
+    if (z === undefined) {
+      const radius = Math.max(1, Math.hypot(x, y));
+      x /= radius;
+      y /= radius;
+      z = Math.sqrt(Math.max(0, 1 - x * x - y * y));
+    } else {
+      const length = Math.hypot(x, y, z) || 1;
+      x /= length;
+      y /= length;
+      z /= length;
+    }
+    const u = Float64Array.from(start);
+    for (const [places, table, weights] of groups) {
+      const w = weights(x, y, z), n = w.length;
+      for (let j = 0; j < n; j++)
+        if (w[j] !== 0)
+          for (let i = 0; i < places.length; i++) u[places[i]] += table[i * n + j] * w[j];
+    }
+    return Float32Array.from(u);
+  };
+})()
