@@ -14,7 +14,9 @@ from drti_core.lights import LightDirections
 
 RGB = npt.NDArray[np.uint8]
 
-_PAPER, _INK, _FAINT = (246, 245, 242), (34, 34, 34), (110, 108, 104)
+#: The colour between the pictures.
+PAPER = (246, 245, 242)
+_INK, _FAINT = (34, 34, 34), (110, 108, 104)
 _GAP = 8
 
 
@@ -65,7 +67,7 @@ def contact_sheet(
     wide = margin + len(columns) * step_x
     if title:
         wide = max(wide, round(measure.textlength(title, big)) + 2 * _GAP)
-    sheet = Image.new("RGB", (wide, top + len(rows) * step_y), _PAPER)
+    sheet = Image.new("RGB", (wide, top + len(rows) * step_y), PAPER)
     draw = ImageDraw.Draw(sheet)
     draw.text((_GAP, _GAP), title, _INK, big)
     for number, heading in enumerate(columns):

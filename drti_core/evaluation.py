@@ -230,7 +230,7 @@ def evaluate(
     train = stack
     if test is None:
         train, test = split(stack, holdout)
-    _check_test(train.shape, train.encoding, test)
+    check_test(train.shape, train.encoding, test)
     scores = []
     for number, (label, codec) in enumerate(codecs):
         start, half = number / len(codecs), 0.5 / len(codecs)
@@ -288,7 +288,7 @@ def score(
         MissingExtraError: SSIM is wanted without scikit-image.
     """
     model, lights = fitted.model, test.lights
-    _check_test(model.shape, model.metadata.encoding, test)
+    check_test(model.shape, model.metadata.encoding, test)
     comparisons = [Comparison(with_ssim) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
     for window in bands(test.shape, rows):
@@ -312,7 +312,12 @@ def score(
     return Score(fitted.label, tuple(results), size, fitted.cpu, fitted.wall, notes)
 
 
-def _check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:
+def check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:
+    """Check that photographs can be compared with what has this shape and encoding.
+
+    Raises:
+        DrtiError: they are of another size or encoding.
+    """
     if test.shape != shape:
         raise DrtiError(
             f"test photographs of {test.shape[1]}x{test.shape[0]} pixels",

@@ -19,6 +19,7 @@ VERBS = (
     "relight",
     "normals",
     "evaluate",
+    "compare",
     "export",
     "view",
     "plugins",

@@ -1,0 +1,80 @@
+"""``drti compare``: photographs, models and error maps side by side."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from drti_core import compare as comparing
+from drti_core import files, images, registry
+from drti_core.cli import console
+from drti_core.codec import part_of
+from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
+from drti_core.quality import split_specs
+
+
+def compare(
+    stack: Annotated[Path, typer.Argument(help="Photographs: a .lp file or its folder.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="Picture: .png, .jpg or .tif.")],
+    model: Annotated[list[Path] | None, typer.Argument(help="Fitted models.")] = None,
+    codecs: Annotated[
+        str | None,
+        typer.Option(help="Codecs to fit, ptm,hsh16,rbf:planes=9, to the photographs not shown."),
+    ] = None,
+    test: Annotated[
+        Path | None, typer.Option(help="Show these photographs; codecs are fitted to all of STACK.")
+    ] = None,
+    light: Annotated[
+        list[str] | None,
+        typer.Option(metavar="X,Y[,Z]", help="Show the photograph nearest to it; repeatable."),
+    ] = None,
+    lights: Annotated[int, typer.Option(help="Show so many, spread over elevation.")] = 3,
+    window: Annotated[
+        str | None, typer.Option(metavar="WxH+X+Y", help="Show and measure only this part.")
+    ] = None,
+    cell: Annotated[int, typer.Option(min=16, help="Width of a picture on the sheet.")] = 240,
+    overwrite: console.Overwrite = False,
+) -> None:
+    """Photographs, codecs and error maps side by side, each with its PSNR, in one picture."""
+    files.check_output(output, overwrite)
+    if not model and not codecs:
+        raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
+    part = console.parse_window(window, "--window")
+    photographs = registry.open_stack(stack)
+    shown = photographs if test is None else registry.open_stack(test)
+    if light:
+        towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
+        chosen = comparing.nearest(shown, towards)
+    else:
+        chosen = comparing.spread(shown, lights)
+    models = [(path.name, registry.open_model(path)) for path in model or ()]
+    fitted = [(spec, registry.codec(spec)) for spec in split_specs(codecs or "")]
+    if fitted and test is None:
+        rest = [index for index in range(len(photographs)) if index not in chosen]
+        if not rest:
+            raise OptionError(
+                f"all {len(chosen)} photographs are shown", expected="some left to fit to"
+            )
+        photographs = photographs.select(rest)
+    title = f"{stack if test is None else test}: {len(chosen)} of {len(shown)} photographs"
+    if fitted:
+        title += f"; codecs fitted to {len(photographs)} others"
+    with console.progress_bar() as progress:
+        for number, (spec, codec) in enumerate(fitted):
+            share = part_of(progress, number / (len(fitted) + 1), (number + 1) / (len(fitted) + 1))
+            models.append((spec, codec.fit(photographs, share)))
+        sheet = comparing.compare(
+            shown,
+            models,
+            chosen,
+            window=part,
+            title=title,
+            cell=cell,
+            progress=part_of(progress, len(fitted) / (len(fitted) + 1), 1),
+        )
+    images.save(output, sheet, overwrite=overwrite)
+    console.say(f"wrote {output}")
