@@ -113,6 +113,18 @@ class LightDirections:
         return cls.from_spherical(phi, 90 - _degrees("theta", theta, 0, 180))
 
     @classmethod
+    def spread(cls, count: int, lowest: float = 0.0) -> LightDirections:
+        """Lights spread evenly over the sphere's cap above z = ``lowest``, from the zenith down.
+
+        A Fibonacci lattice (Swinbank & Purser 2006).
+        """
+        index = np.arange(count) + 0.5
+        z = 1 - (1 - lowest) * index / count
+        phi = index * np.pi * (1 + np.sqrt(5))
+        radius = np.sqrt(1 - z * z)
+        return cls(np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=1))
+
+    @classmethod
     def from_disk(cls, xy: npt.ArrayLike) -> LightDirections:
         """Lights at these points of the unit disk, (L, 2); z >= 0 follows.
 

@@ -6,24 +6,39 @@ the first layer's bias ``b + W_light · l``; HyperRTI makes every one of them fo
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass, field, replace
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.bases import Basis
+from drti_core.codec import Codec, Progress, no_progress, part_of
 from drti_core.decoder import Activation, Decoder, Dense, LightFunction, Terms
-from drti_core.errors import DrtiError, FormatError, OptionError
+from drti_core.errors import DrtiError, FormatError, MissingExtraError, OptionError
+from drti_core.fitting import metadata_of
 from drti_core.lights import F32
 from drti_core.model import RelightableModel, StoredModel
+from drti_core.stack import Stack
+
+if TYPE_CHECKING:
+    from drti_core.training.chain import Plan
+    from drti_core.training.network import Recipe, Trained
+    from drti_core.training.session import Session
+    from drti_core.training.task import Mix
 
 Inputs = Literal["planes", "coords"]
+Preset = Literal["fast", "standard", "best"]
 
 _ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "elu", "tanh", "sigmoid", "sine")
 #: Layers and values of a layer that a file may claim.
 _MAX_LAYERS, _MAX_WIDTH = 64, 65536
+#: Looks without a better prediction of left-out lights after which training ends.
+_PATIENCE = 15
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -66,6 +81,172 @@ class NetworkModel(RelightableModel):
 
 
 Model = TypeVar("Model", bound=NetworkModel)
+#: Options that say how a fit is run, not what comes out; they are no part of its provenance.
+HOW = {"how": True}
+
+
+@dataclass(frozen=True)
+class NetworkCodec(Codec, Generic[Model]):
+    """What codecs share that are trained.
+
+    Args:
+        preset: how long: a fixed number of steps, so that a seed gives the same bytes.
+        seed: of everything random.
+        steps: of the training, instead of the preset's.
+        max_seconds: hurries the training so that it ends within so much wall time.
+        device: ``cpu`` or ``cuda``.
+        threads: of the training; by default one for each core.
+        log: folder for checkpoints, TensorBoard's events and loss curves.
+        checkpoints: folder for the checkpoints alone.
+        resume: continue from the checkpoints of a run that was broken off.
+    """
+
+    requires = ("train",)
+    model: ClassVar[type[NetworkModel]]
+
+    preset: Preset = "standard"
+    seed: int = 0
+    steps: int | None = None
+    max_seconds: float | None = None
+    device: str = field(default="cpu", metadata=HOW)
+    threads: int | None = field(default=None, metadata=HOW)
+    log: str | None = field(default=None, metadata=HOW)
+    checkpoints: str | None = field(default=None, metadata=HOW)
+    resume: bool = field(default=False, metadata=HOW)
+
+    def fit(self, stack: Stack, progress: Progress = no_progress) -> Model:
+        """Train; see :meth:`Codec.fit`.
+
+        Raises:
+            MissingExtraError: torch or llvmlite is not installed.
+        """
+        self.check()
+        try:
+            from drti_core.training.session import Session
+        except ImportError:
+            raise MissingExtraError(f"fitting {self.codec_id}", "train") from None
+        folder = self.log or self.checkpoints
+        session = Session(
+            Path(folder) if folder else None, resume=self.resume, log=self.log is not None
+        )
+        try:
+            return self.train(stack, session, progress)
+        finally:
+            session.close()
+
+    def check(self) -> None:
+        """Raise OptionError where an option has a value outside its range."""
+        if self.preset not in ("fast", "standard", "best"):
+            raise OptionError(f"preset {self.preset!r}", expected="fast, standard or best")
+        if self.max_seconds is not None and not 0 < self.max_seconds < float("inf"):
+            raise OptionError(f"max_seconds {self.max_seconds}", expected="a number over 0")
+        if not 0 <= self.seed < 2**63:
+            raise OptionError(f"seed {self.seed}", expected="0 or more")
+        for name, value in (("threads", self.threads), ("steps", self.steps)):
+            if value is not None and value < 1:
+                raise OptionError(f"{name} {value}", expected="1 or more")
+
+    @abstractmethod
+    def train(self, stack: Stack, session: Session, progress: Progress) -> Model:
+        """Train a model."""
+
+    def built(self, stack: Stack, trained: Trained, **training: Any) -> Model:
+        """The model of what training gave; ``training`` is added to what it keeps of it."""
+        notes = list(trained.outcome.notes)
+        if trained.share < 1:
+            notes.append(f"trained on {trained.share:.1%} of the pixels")
+        score = trained.outcome.looks[-1].best if trained.outcome.looks else None
+        return self.model(  # type: ignore[return-value]
+            shape=stack.shape,
+            planes=trained.planes,
+            metadata=metadata_of(stack, notes),
+            layers=trained.layers,
+            training={
+                "preset": self.preset,
+                "seed": self.seed,
+                "steps": trained.steps,
+                "psnr": None if score is None else round(score, 3),
+                **training,
+            },
+        )
+
+    def restore(self, stored: StoredModel) -> Model:
+        """Rebuild a model; see :meth:`Codec.restore`."""
+        return restore(stored, self.model)  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class LatentCodec(NetworkCodec[Model]):
+    """What codecs share whose network decodes the latents of an encoder.
+
+    Args:
+        latents: K, the number of planes.
+        width: of a hidden layer of the decoder.
+        depth: number of its hidden layers, each followed by ELU.
+        components: principal components of the photographs that the encoder takes.
+        encoder: width of the encoder's hidden layer, which adds to a linear map; 0 for the first
+            K components themselves.
+        left_out: share of the photographs that are not trained on but predicted, to keep the best
+            parameters and to end early; of fewer than 16 photographs none.
+        bits: of a stored latent, 8 or 16.
+    """
+
+    #: Steps of each preset.
+    lengths: ClassVar[Mapping[Preset, int]]
+
+    latents: int = 9
+    width: int = 20
+    depth: int = 2
+    components: int = 32
+    encoder: int = 64
+    left_out: float = 0.0
+    bits: Literal[8, 16] = 8
+
+    def check(self) -> None:
+        """See :meth:`NetworkCodec.check`."""
+        super().check()
+        for name, value, low, high in (
+            ("latents", self.latents, 1, 64),
+            ("width", self.width, 1, 512),
+            ("depth", self.depth, 1, 8),
+            ("components", self.components, 1, 512),
+            ("encoder", self.encoder, 0, 1024),
+            ("left_out", self.left_out, 0, 0.5),
+        ):
+            if not low <= value <= high:
+                raise OptionError(
+                    f"{name} {value}", where=self.codec_id, expected=f"{low} to {high}"
+                )
+        if self.bits not in (8, 16):
+            raise OptionError(f"bits {self.bits}", where=self.codec_id, expected="8 or 16")
+
+    @property
+    def hidden(self) -> tuple[int, ...]:
+        """Widths of the decoder's hidden layers."""
+        return (self.width,) * self.depth
+
+    def recipe(self, plan: Plan, mix: Mix | None = None) -> Recipe:
+        """How to train a decoder with these options."""
+        from drti_core.training.loop import Schedule
+        from drti_core.training.network import Recipe
+        from drti_core.training.task import Mix
+
+        return Recipe(
+            plan,
+            Schedule(
+                self.steps or self.lengths[self.preset],
+                max_seconds=self.max_seconds,
+                patience=_PATIENCE if self.left_out else 0,
+            ),
+            mix or Mix(),
+            components=self.components,
+            encoder=self.encoder,
+            left_out=self.left_out,
+            bits=self.bits,
+            seed=self.seed,
+            device=self.device,
+            threads=self.threads or 0,
+        )
 
 
 def restore(stored: StoredModel, kind: type[Model]) -> Model:
@@ -167,3 +348,51 @@ def _value(array: Any, basis: Any, rank: int, part: str, where: str) -> F32 | Li
             f"{values.shape[-1]} terms in the table", where=place, expected=f"{terms.terms}"
         )
     return Terms(terms, values)
+
+
+def teachers(
+    codec: NetworkCodec[Any], spec: str, stack: Stack, session: Session, progress: Progress
+) -> list[RelightableModel]:
+    """Fit or open the teachers that a text names.
+
+    Args:
+        codec: the student's: its seed, preset and ways of running hold for teachers that are
+            trained.
+        spec: codecs or saved models with + between them.
+        stack: the photographs.
+        session: of the student; a teacher's state goes beside it.
+        progress: of all of them.
+
+    Raises:
+        OptionError: no name, or a model of another size.
+        FormatError: neither a codec nor a model.
+    """
+    names = [name.strip() for name in spec.split("+")]
+    if not all(names):
+        raise OptionError(
+            f"teacher {spec!r}", where=codec.codec_id, expected="codecs or models, + between them"
+        )
+    # By name, as codecs are loaded: the registry knows codecs, not they it.
+    registry: Any = import_module("drti_core.registry")
+    found: list[RelightableModel] = []
+    for number, name in enumerate(names):
+        part = part_of(progress, number / len(names), (number + 1) / len(names))
+        if Path(name).exists():
+            found.append(registry.open_model(name))
+            continue
+        teacher: Codec = registry.codec(name)
+        if isinstance(teacher, NetworkCodec):
+            folder = session.inside(f"teacher{number}")
+            teacher = replace(
+                teacher,
+                preset=codec.preset,
+                seed=codec.seed + number,
+                device=codec.device,
+                threads=codec.threads,
+                max_seconds=codec.max_seconds,
+                log=str(folder) if folder is not None and session.log else None,
+                checkpoints=None if folder is None else str(folder),
+                resume=session.resume,
+            )
+        found.append(teacher.fit(stack, part))
+    return found

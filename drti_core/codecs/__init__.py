@@ -19,6 +19,12 @@ _PRESETS = {
     "yhsh": "hsh:YHSH",
     "yrbf": "rbf:YRBF",
     "ybilinear": "bilinear:YBILINEAR",
+    "neural-pca": "neural:PCA",
+    "disk20": "disk:DISK20",
+    "disk10": "disk:DISK10",
+    "hyper8": "hyper:HYPER8",
+    "hyper12": "hyper:HYPER12",
+    "hyper20": "hyper:HYPER20",
 }
 
 

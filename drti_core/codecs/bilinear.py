@@ -71,7 +71,7 @@ class BilinearCodec(PcaCodec):
         if not (np.isfinite(self.smoothness) and self.smoothness > 0):
             raise OptionError(f"smoothness {self.smoothness:g}", expected="a number over 0")
         kriging = choose(lights, second_moment(sample))
-        between = _hemisphere(_BETWEEN)
+        between = LightDirections.spread(_BETWEEN)
         share = self.smoothness * np.sqrt(len(lights) / _BETWEEN)
         weights = grid_weights(lights, self.resolution)
         rows = np.vstack([weights, share * grid_weights(between, self.resolution)])
@@ -101,15 +101,6 @@ class BilinearCodec(PcaCodec):
             raise FormatError(f"resolution {resolution!r}", expected="2 to 256")
         fields = self.stored_fields(stored, resolution**2)
         return BilinearModel(resolution=resolution, **fields)
-
-
-def _hemisphere(count: int) -> LightDirections:
-    """Lights spread evenly over the hemisphere (Fibonacci lattice, Swinbank & Purser 2006)."""
-    index = np.arange(count) + 0.5
-    z = 1 - index / count
-    phi = index * np.pi * (1 + np.sqrt(5))
-    radius = np.sqrt(1 - z * z)
-    return LightDirections(np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=1))
 
 
 YBILINEAR = BilinearCodec(planes=18, colorspace="mycc")

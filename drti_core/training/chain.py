@@ -73,9 +73,7 @@ class Plan:
         """NeuralRTI's: constants, but for the first bias b + W · (x, y)."""
         constant = (LightTerms(),)
         light = LightTerms(Basis("affine", 4), 3)
-        return cls(
-            latents, hidden, constant * (len(hidden) + 1), (light, *constant * len(hidden))
-        )
+        return cls(latents, hidden, constant * (len(hidden) + 1), (light, *constant * len(hidden)))
 
     @property
     def shape(self) -> Shape:
@@ -136,7 +134,7 @@ class Chain:
                 offset[:, 1:] = random.standard_normal((out, bias.size - 1)) * 0.3
             if last:
                 features = self._features(number, lights)[1]
-                offset = np.linalg.lstsq(features, mean.astype(np.float64), rcond=None)[0].T
+                offset[:] = np.linalg.lstsq(features, mean.astype(np.float64), rcond=None)[0].T
             matrix = np.concatenate([table.reshape(out, -1), offset], axis=1)
             self.matrices.append(torch.from_numpy(matrix.astype(np.float32)).to(self.device))
 
@@ -170,7 +168,7 @@ class Chain:
     ) -> list[torch.Tensor]:
         """Gradients of the matrices from those (L, size) of the packed parameters."""
         found = []
-        for (weight, bias), (out, into), (at, end) in zip(
+        for (weight, bias), (out, _), (at, end) in zip(
             features, self.shape.layers, self.shape.offsets, strict=True
         ):
             table = (change[:, at:end].T @ weight).reshape(out, -1)

@@ -304,8 +304,9 @@ class _Emitter:
                     self._back(
                         self.at(w, self.c(weight)),
                         slopes[number],
-                        (slopes[number - 1], self.c(BLOCK)) if number else
-                        (self.at(slope, first), pixels),
+                        (slopes[number - 1], self.c(BLOCK))
+                        if number
+                        else (self.at(slope, first), pixels),
                         values[number - 1] if number else None,
                         out,
                         into,
@@ -452,7 +453,7 @@ class _Emitter:
     def _outer(
         self, slopes: Any, x: tuple[Any, Any], weight: Any, bias: Any, out: int, into: int
     ) -> None:
-        """weight[n, k] += Σ_p slopes[n, p] · x[k, p] and bias[n] += Σ_p slopes[n, p], as vectors."""
+        """Add Σ_p slopes[n, p] · x[k, p] to the weight and Σ_p slopes[n, p] to the bias."""
         source, stride = x
 
         def rows_of(first: Any, rows: int) -> None:
@@ -472,7 +473,9 @@ class _Emitter:
                 def term(p: Any, acc: list[list[Any]]) -> list[list[Any]]:
                     column = self.scaled(p, _LANES)
                     xs = [
-                        self.load(source, self.b.add(self.b.mul(self.plus(left, k), stride), column))
+                        self.load(
+                            source, self.b.add(self.b.mul(self.plus(left, k), stride), column)
+                        )
                         for k in range(columns)
                     ]
                     for r in range(rows):
@@ -490,9 +493,7 @@ class _Emitter:
 
             def add(p: Any, acc: list[list[Any]]) -> list[list[Any]]:
                 for r in range(rows):
-                    at = self.b.add(
-                        self.scaled(self.plus(first, r), BLOCK), self.scaled(p, _LANES)
-                    )
+                    at = self.b.add(self.scaled(self.plus(first, r), BLOCK), self.scaled(p, _LANES))
                     acc[r] = [self.b.fadd(acc[r][0], self.load(slopes, at))]
                 return acc
 
@@ -506,7 +507,7 @@ class _Emitter:
     def _loss(
         self, values: Any, targets: Any, pixels: Any, slopes: Any, factor: Any, total: Any
     ) -> None:
-        """slopes = 2 · factor · (values - targets), and total += factor · (values - targets)²."""
+        """Slopes 2 · factor · (values - targets); their share of the loss is added to total."""
 
         def channel(c: Any) -> None:
             def vector(p: Any) -> None:
@@ -525,9 +526,7 @@ class _Emitter:
     def _tiles(self, rows: int, tile: Callable[[Any, int, Any], None]) -> None:
         """Every tile of up to 4 rows by 4 vectors of a block."""
         width = _TILE * _LANES
-        self._split(
-            rows, lambda first, n: self.loop(BLOCK, lambda at: tile(first, n, at), width)
-        )
+        self._split(rows, lambda first, n: self.loop(BLOCK, lambda at: tile(first, n, at), width))
 
     def _split(self, count: int, body: Callable[[Any, int], None]) -> None:
         """Call ``body(first, rows)`` for tiles of 4, then for what is left over."""
@@ -548,9 +547,7 @@ class _Emitter:
         for factor in (1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
             power = self.fma(power, r, self.splat_of(factor))
         ir = self.ir
-        exponent = self.b.add(
-            self.b.fptosi(n, self.ints), ir.Constant(self.ints, [127] * _LANES)
-        )
+        exponent = self.b.add(self.b.fptosi(n, self.ints), ir.Constant(self.ints, [127] * _LANES))
         bits = self.b.shl(exponent, ir.Constant(self.ints, [23] * _LANES))
         found = self.b.fmul(power, self.b.bitcast(bits, self.vector))
         return self.b.fadd(self._max(x, self.zero()), self.b.fsub(found, self.splat_of(1.0)))
@@ -616,7 +613,12 @@ class _Emitter:
 
     def loop(self, count: Any, body: Callable[[Any], None], step: int = 1) -> None:
         """For i in range(0, count, step); a count that is 0 runs nothing."""
-        self.sum_loop(count, [], lambda i, acc: (body(i), acc)[1], step)
+
+        def turn(index: Any, carried: list[list[Any]]) -> list[list[Any]]:
+            body(index)
+            return carried
+
+        self.sum_loop(count, [], turn, step)
 
     def sum_loop(
         self,

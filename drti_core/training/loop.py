@@ -6,6 +6,7 @@ is broken off and resumed from its checkpoint ends in the same bytes as one that
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -65,6 +66,7 @@ class Look:
         loss: mean since the last look.
         score: PSNR in dB on left-out lights.
         best: the best score so far.
+        rate: learning rate.
         seconds: of wall time that the run took until now.
     """
 
@@ -73,6 +75,7 @@ class Look:
     loss: float
     score: float
     best: float
+    rate: float
     seconds: float
 
 
@@ -109,7 +112,7 @@ class Loop:
         *,
         checkpoint: Path | None = None,
         resume: bool = False,
-        watch: Callable[[Look], None] = lambda look: None,
+        watch: Callable[[Look], object] = id,
     ) -> None:
         self.task, self.schedule, self.optimiser = task, schedule, optimiser
         self.checkpoint, self.watch = checkpoint, watch
@@ -174,9 +177,7 @@ class Loop:
         if self.mean_length and length > _CLIP * self.mean_length:
             torch._foreach_mul_(gradients, _CLIP * self.mean_length / length)
             length = _CLIP * self.mean_length
-        self.mean_length = (
-            0.99 * self.mean_length + 0.01 * length if self.mean_length else length
-        )
+        self.mean_length = 0.99 * self.mean_length + 0.01 * length if self.mean_length else length
 
     def _look(self, loss: float, share: float, seconds: float) -> bool:
         """Score the parameters; True if there is no hope of a better score."""
@@ -186,7 +187,8 @@ class Loop:
             self._best = [parameter.clone() for parameter in self.task.parameters]
         else:
             self.waited += 1
-        look = Look(self.step, share, loss, score, self.best, seconds)
+        rate = self.slowed * self.schedule.rate_at(share)
+        look = Look(self.step, share, loss, score, self.best, rate, seconds)
         self.outcome.looks.append(look)
         self.watch(look)
         if self.schedule.patience and self.waited >= self.schedule.patience:
@@ -253,17 +255,11 @@ class Loop:
             "notes": self.outcome.notes,
         }
         kept = {f"best.{i}": value for i, value in enumerate(self._best or [])}
-        tensors = {
-            name: value.cpu().contiguous() for name, value in (self._state() | kept).items()
-        }
-        import json
-
+        tensors = {name: value.cpu().contiguous() for name, value in (self._state() | kept).items()}
         with files.atomic_file(path, overwrite=True) as temporary:
             save_file(tensors, temporary, metadata={"loop": json.dumps(numbers)})
 
     def _load(self, path: Path) -> None:
-        import json
-
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -290,9 +286,7 @@ class Loop:
         self.slowed, self.restarts = numbers["slowed"], numbers["restarts"]
         self.mean_length, self.best = numbers["mean_length"], numbers["best"]
         self.waited, self._done_before = numbers["waited"], numbers["seconds"]
-        self.outcome = Outcome(
-            [Look(**look) for look in numbers["looks"]], list(numbers["notes"])
-        )
+        self.outcome = Outcome([Look(**look) for look in numbers["looks"]], list(numbers["notes"]))
         if "best.0" in state:
             self._best = [
                 state[f"best.{number}"].to(parameter.device)

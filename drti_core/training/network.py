@@ -6,11 +6,11 @@ import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
@@ -19,18 +19,22 @@ from drti_core.decoder import Dense
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
 from drti_core.lights import F32, LightDirections
-from drti_core.planes import Planes
+from drti_core.model import to_uint8
+from drti_core.planes import Planes, Window
 from drti_core.stack import Stack
 from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
-from drti_core.training.kernel import PARTS
+from drti_core.training.kernel import BLOCK, PARTS
 from drti_core.training.loop import Look, Loop, Outcome, Schedule
 from drti_core.training.sample import Sample
+from drti_core.training.session import Session
 from drti_core.training.soap import Soap
 from drti_core.training.task import DecoderTask, Indices, Mix
 
 #: Fewer photographs than this are all trained on.
 _FEW = 16
+#: Side of the picture in the log.
+_SHOWN = 256
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,7 @@ class Recipe:
 
     plan: Plan
     schedule: Schedule
-    mix: Mix = Mix()
+    mix: Mix = field(default_factory=Mix)
     components: int = 32
     encoder: int = 64
     decay: float = 0.0
@@ -89,9 +93,8 @@ def train(
     progress: Progress = no_progress,
     *,
     labels: Callable[[Sample], Sample] = lambda sample: sample,
-    checkpoint: Path | None = None,
-    resume: bool = False,
-    watch: Callable[[Look, DecoderTask], None] = lambda look, task: None,
+    session: Session | None = None,
+    stage: str = "network",
 ) -> Trained:
     """Train a decoder on a stack and encode the stack with it.
 
@@ -100,14 +103,14 @@ def train(
         recipe: how.
         progress: called at every look, and while the stack is encoded.
         labels: adds novel lights to the sample, or blends the photographs with a teacher's.
-        checkpoint: see :class:`Loop`.
-        resume: see :class:`Loop`.
-        watch: called at every look.
+        session: keeps checkpoints and a log.
+        stage: name of the run in the session.
 
     Raises:
         FitError: the loss is not finite at ever lower rates, or a pixel is not finite.
         OptionError: more latents than the encoder can give, or no such device.
     """
+    session = session or Session(None)
     device = check_device(recipe.device)
     threads = recipe.threads or min(PARTS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads) if threads > 1 and device == "cpu" else None
@@ -116,9 +119,7 @@ def train(
         chain = Chain(recipe.plan, stack.lights, device)
         mean = sample.targets[: sample.real].mean(axis=2, dtype=np.float64) * sample.unit
         chain.initialise(recipe.seed, stack.lights, mean.astype(np.float32))
-        encoder = Encoder(
-            sample.projection.count, recipe.encoder, recipe.plan.latents, device
-        )
+        encoder = Encoder(sample.projection.count, recipe.encoder, recipe.plan.latents, device)
         encoder.initialise(recipe.seed + 1)
         task = DecoderTask(
             sample,
@@ -130,21 +131,52 @@ def train(
             pool,
         )
 
+        picture = _Picture(stack, task)
+        watch = session.watcher(stage, picture)
+
         def see(look: Look) -> None:
-            watch(look, task)
+            watch(look)
             progress(0.95 * look.share, f"training, {look.score:.2f} dB")
 
         loop = Loop(
             task,
             recipe.schedule,
             Soap(len(task.parameters), decay=recipe.decay),
-            checkpoint=checkpoint,
-            resume=resume,
+            checkpoint=session.checkpoint(stage),
+            resume=session.resume,
             watch=see,
         )
         outcome = loop.run()
+        session.finish(stage, outcome)
         planes = _encoded(stack, sample, encoder, recipe.bits, part_of(progress, 0.95, 1))
         return Trained(planes, chain.layers(), outcome, sample.share, loop.step)
+
+
+class _Picture:
+    """The middle of the picture, relit by a decoder that is being trained.
+
+    Args:
+        stack: the photographs.
+        task: the decoder and its encoder.
+    """
+
+    def __init__(self, stack: Stack, task: DecoderTask) -> None:
+        self.stack, self.task = stack, task
+        height, width = (min(_SHOWN, side) for side in stack.shape)
+        top, left = (stack.shape[0] - height) // 2, (stack.shape[1] - width) // 2
+        self.window = Window(top, left, height, width)
+        self.components: F32 | None = None
+
+    def __call__(self) -> npt.NDArray[np.uint8]:
+        """(H, W, 3): two lights side by side, the lowest and the highest photograph's."""
+        if self.components is None:
+            found = self.task.sample.projection(self.stack.read(self.window))
+            self.components = np.pad(found, ((0, 0), (0, -found.shape[1] % BLOCK)))
+        order = np.argsort(self.stack.lights.xyz[:, 2])
+        rgb = self.task.decode(self.components, order[[0, -1]])
+        size = self.window.height * self.window.width
+        pictures = rgb[:, :, :size].reshape(2, 3, self.window.height, self.window.width)
+        return to_uint8(np.concatenate(list(pictures.transpose(0, 2, 3, 1)), axis=1))
 
 
 def _encoded(

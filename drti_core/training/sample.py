@@ -60,9 +60,7 @@ class Sample:
             raise FitError("a pixel is not finite", mend="Check the photographs.")
         projection = Projection(pixels[:, :_LOOKED_AT].copy(), components)
         size = pixels.shape[1]
-        found = [
-            projection(pixels[:, start : start + _CHUNK]) for start in range(0, size, _CHUNK)
-        ]
+        found = [projection(pixels[:, start : start + _CHUNK]) for start in range(0, size, _CHUNK)]
         targets, unit = as_codes(pixels, stack)
         inside = stack.shape[0] * stack.shape[1] if stack.mask is None else int(stack.mask.sum())
         return cls(
@@ -97,9 +95,7 @@ class Sample:
     def of_blocks(self, blocks: npt.NDArray[np.intp]) -> F32:
         """(C, P') components of some blocks."""
         shape = len(self.components), self.blocks, BLOCK
-        return np.ascontiguousarray(
-            self.components.reshape(shape)[:, blocks].reshape(shape[0], -1)
-        )
+        return np.ascontiguousarray(self.components.reshape(shape)[:, blocks].reshape(shape[0], -1))
 
 
 def drawn(stack: Stack, seed: int) -> F32:

@@ -131,16 +131,20 @@ class DecoderTask(Task):
         """See :meth:`Task.score`; without left-out lights, of the photographs."""
         lights = self.left_out if len(self.left_out) else self.kept
         blocks = np.arange(min(self.sample.blocks, _SCORED // BLOCK))
-        found = self.predict(lights, blocks).cpu().numpy()
+        found = self.predict(lights, blocks)
         return psnr(found, self.sample.colours(lights, blocks))
 
-    def predict(self, lights: Indices, blocks: Indices) -> torch.Tensor:
+    def predict(self, lights: Indices, blocks: Indices) -> F32:
         """RGB (B', 3, P') of some lights and blocks."""
+        return self.decode(self.sample.of_blocks(blocks), lights)
+
+    def decode(self, components: F32, lights: Indices) -> F32:
+        """RGB (B', 3, P) of some lights, for (C, P) components, P a multiple of the block."""
         device = self.chain.device
-        components = torch.from_numpy(self.sample.of_blocks(blocks)).to(device)
         at = torch.from_numpy(lights).to(device)
         packed = self.chain.packed([(w[at], b[at]) for w, b in self._features])
-        return self.chain.predict(self.encoder.forward(components)[0], packed)
+        latents = self.encoder.forward(torch.from_numpy(components).to(device))[0]
+        return np.asarray(self.chain.predict(latents, packed).cpu().numpy())
 
 
 def psnr(found: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:

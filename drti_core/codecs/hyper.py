@@ -1,0 +1,129 @@
+"""HyperRTI: a decoder whose weights follow the light.
+
+All pixels of a frame share one light, so every weight and bias may be a function of it at no cost
+for a pixel: ``rgb = a(l) + W₃(l) · elu(b₂(l) + W₂(l) · elu(b₁(l) + W₁(l) · z))``, each linear in
+named terms of l; docs/hyperrti.md has the idea, its ablations and where it loses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from drti_core.bases import Basis, BasisName
+from drti_core.codec import Progress
+from drti_core.errors import OptionError
+from drti_core.neural import LatentCodec, NetworkModel, Preset
+from drti_core.stack import Stack
+
+if TYPE_CHECKING:
+    from drti_core.training.chain import LightTerms
+    from drti_core.training.session import Session
+
+_TERMS: dict[str, tuple[BasisName, int]] = {
+    "constant": ("constant", 1),
+    "affine": ("affine", 4),
+    "ptm": ("ptm", 6),
+    "hsh4": ("hsh", 4),
+    "hsh9": ("hsh", 9),
+    "hsh16": ("hsh", 16),
+}
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HyperModel(NetworkModel):
+    """K latents → layers whose weights and biases are terms of the light → RGB."""
+
+    codec_id = "hyper"
+
+
+@dataclass(frozen=True)
+class HyperCodec(LatentCodec[HyperModel]):
+    """Weights and biases are linear in terms of the light.
+
+    Args:
+        terms: of the weights and biases: constant, affine, ptm, hsh4, hsh9 or hsh16; or one for
+            each layer, ``affine/constant/affine``.
+        biases: the same for the biases; by default what the weights have, constants aside, which
+            are affine.
+        novel: novel lights of a step, labelled by kriging of the photographs over the lights.
+        novel_weight: of all of them together, the photographs weighing 1.
+    """
+
+    codec_id = "hyper"
+    summary = "HyperRTI: latents decoded by a small network whose weights follow the light"
+    model = HyperModel
+    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 4_000, "standard": 15_000, "best": 50_000}
+
+    width: int = 12
+    terms: str = "affine"
+    biases: str | None = None
+    novel: int = 0
+    novel_weight: float = 0.3
+
+    def check(self) -> None:
+        """See :meth:`LatentCodec.check`."""
+        super().check()
+        self._names(self.terms)
+        if self.biases is not None:
+            self._names(self.biases)
+        if not (0 <= self.novel <= _BANK and 0 <= self.novel_weight <= 10):
+            raise OptionError(
+                f"novel {self.novel}, novel_weight {self.novel_weight}",
+                where="hyper",
+                expected=f"0 to {_BANK} lights of weight 0 to 10",
+            )
+
+    def _names(self, text: str) -> list[str]:
+        names = text.split("/")
+        if len(names) == 1:
+            names *= self.depth + 1
+        if len(names) != self.depth + 1 or not set(names) <= set(_TERMS):
+            raise OptionError(
+                f"terms {text!r}",
+                where="hyper",
+                expected=f"{', '.join(_TERMS)}; one, or {self.depth + 1} with / between them",
+            )
+        return names
+
+    def _light_terms(self, names: list[str]) -> tuple[LightTerms, ...]:
+        from drti_core.training.chain import LightTerms
+
+        return tuple(LightTerms(Basis(*_TERMS[name])) for name in names)
+
+    def train(self, stack: Stack, session: Session, progress: Progress) -> HyperModel:
+        """Train encoder and decoder end to end."""
+        from drti_core.training.chain import Plan
+        from drti_core.training.network import train
+        from drti_core.training.task import Mix
+        from drti_core.training.teachers import with_kriging
+
+        weights = self._names(self.terms)
+        biases = (
+            ["affine" if name == "constant" else name for name in weights]
+            if self.biases is None
+            else self._names(self.biases)
+        )
+        plan = Plan(
+            self.latents, self.hidden, self._light_terms(weights), self._light_terms(biases)
+        )
+        mix = Mix(novel=self.novel, novel_weight=self.novel_weight)
+        trained = train(
+            stack,
+            self.recipe(plan, mix),
+            progress,
+            labels=with_kriging(stack, _BANK) if self.novel else lambda sample: sample,
+            session=session,
+            stage="network",
+        )
+        return self.built(stack, trained)
+
+
+#: Novel lights that the steps draw from.
+_BANK = 96
+
+HYPER8 = HyperCodec(width=8)
+HYPER12 = HyperCodec(width=12)
+HYPER20 = HyperCodec(width=20)
+CODEC = HYPER12
