@@ -121,6 +121,7 @@ def _skip(stack: ImageStack, arguments: Arguments) -> None:
 
 
 def _convert(arguments: Arguments) -> None:
+    model = outputs.with_pixel_size(model_of(arguments.source), arguments)
     _refuse(
         arguments,
         ("basis", "-b"),
@@ -133,7 +134,6 @@ def _convert(arguments: Arguments) -> None:
         ("left_out", "-E"),
         why=f"of {arguments.source}, which is a model and holds no photographs",
     )
-    model = outputs.with_pixel_size(model_of(arguments.source), arguments)
     writer = outputs.writer_of(arguments, model.config().get("colorspace"))
     if reason := writer.refuse(model.stored()):
         raise UnsupportedFormatError(reason, where=str(arguments.output))
