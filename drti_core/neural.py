@@ -161,6 +161,7 @@ class NetworkCodec(Codec, Generic[Model]):
             planes=trained.planes,
             metadata=metadata_of(stack, notes),
             layers=trained.layers,
+            inputs="planes" if trained.planes is not None else "coords",
             training={
                 "preset": self.preset,
                 "seed": self.seed,

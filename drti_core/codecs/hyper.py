@@ -59,8 +59,8 @@ class HyperCodec(LatentCodec[HyperModel]):
     width: int = 12
     terms: str = "affine"
     biases: str | None = None
-    novel: int = 0
-    novel_weight: float = 0.3
+    novel: int = 12
+    novel_weight: float = 0.1
 
     def check(self) -> None:
         """See :meth:`LatentCodec.check`."""

@@ -18,7 +18,7 @@ import torch
 
 from drti_core import files
 from drti_core.errors import FitError, FormatError
-from drti_core.training.soap import Soap
+from drti_core.training.optimisers import Optimiser
 from drti_core.training.task import Task
 
 #: Looks at the score, of a whole run.
@@ -108,7 +108,7 @@ class Loop:
         self,
         task: Task,
         schedule: Schedule,
-        optimiser: Soap,
+        optimiser: Optimiser,
         *,
         checkpoint: Path | None = None,
         resume: bool = False,

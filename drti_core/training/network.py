@@ -26,9 +26,9 @@ from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
 from drti_core.training.kernel import BLOCK, PARTS
 from drti_core.training.loop import Look, Loop, Outcome, Schedule
+from drti_core.training.optimisers import Soap
 from drti_core.training.sample import Sample
 from drti_core.training.session import Session
-from drti_core.training.soap import Soap
 from drti_core.training.task import DecoderTask, Indices, Mix
 
 #: Fewer photographs than this are all trained on.
@@ -73,14 +73,14 @@ class Trained:
     """What training gave.
 
     Args:
-        planes: the latents of every pixel of the stack.
+        planes: the latents of every pixel of the stack; None where there are none.
         layers: the decoder.
         outcome: how it went.
         share: of the pixels that were trained on.
         steps: that were done.
     """
 
-    planes: Planes
+    planes: Planes | None
     layers: tuple[Dense, ...]
     outcome: Outcome
     share: float
@@ -114,7 +114,7 @@ def train(
     device = check_device(recipe.device)
     threads = recipe.threads or min(PARTS, os.cpu_count() or 1)
     pool = ThreadPoolExecutor(threads) if threads > 1 and device == "cpu" else None
-    with one_thread(), pool if pool is not None else nullcontext():
+    with few_threads(), pool if pool is not None else nullcontext():
         sample = labels(Sample.of(stack, recipe.components, recipe.seed))
         chain = Chain(recipe.plan, stack.lights, device)
         mean = sample.targets[: sample.real].mean(axis=2, dtype=np.float64) * sample.unit
@@ -220,13 +220,20 @@ def check_device(device: str) -> str:
     return device
 
 
-class one_thread:  # noqa: N801 - a context manager
-    """Torch and BLAS on one thread: the matrices are small, and a core is a core."""
+class few_threads:  # noqa: N801 - a context manager
+    """Torch and BLAS on one thread, or few, and no autograd.
+
+    Args:
+        count: threads; on matrices as small as a decoder's more of them only wait.
+    """
+
+    def __init__(self, count: int = 1) -> None:
+        self.count = count
 
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()
-        torch.set_num_threads(1)
-        self._limits: Any = threadpool_limits(1)
+        torch.set_num_threads(self.count)
+        self._limits: Any = threadpool_limits(self.count)
         self._inference = torch.inference_mode()
         self._inference.__enter__()
 

@@ -1,12 +1,54 @@
-"""SOAP: Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al. 2024, algorithm 3)."""
+"""Optimisers whose state can be saved: Adam, and SOAP, which is better where it is affordable."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 
+State = dict[str, torch.Tensor]
 
-class Soap:
-    """For matrices of a few hundred rows and columns.
+
+class Optimiser(ABC):
+    """Changes parameters, one state for each.
+
+    Args:
+        count: number of parameters.
+    """
+
+    def __init__(self, count: int) -> None:
+        self.taken = 0
+        self.states: list[State] = [{} for _ in range(count)]
+
+    @abstractmethod
+    def step(
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
+    ) -> None:
+        """Change the parameters in place."""
+
+
+class Adam(Optimiser):
+    """Kingma & Ba 2015, algorithm 1, with its defaults."""
+
+    def step(
+        self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
+    ) -> None:
+        """See :meth:`Optimiser.step`."""
+        self.taken += 1
+        for parameter, gradient, state in zip(parameters, gradients, self.states, strict=True):
+            if not state:
+                state["mean"] = torch.zeros_like(parameter)
+                state["square"] = torch.zeros_like(parameter)
+            mean = state["mean"].lerp_(gradient, 0.1)
+            square = state["square"].mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+            scale = (square / (1 - 0.999**self.taken)).sqrt_().add_(1e-8)
+            parameter.addcdiv_(mean, scale, value=-rate / (1 - 0.9**self.taken))
+
+
+class Soap(Optimiser):
+    """Adam in the eigenbasis of Shampoo's preconditioner (Vyas et al. 2024, algorithm 3).
+
+    For matrices of a few hundred rows and columns.
 
     Args:
         count: number of parameters.
@@ -23,9 +65,8 @@ class Soap:
         every: int = 10,
         decay: float = 0.0,
     ) -> None:
+        super().__init__(count)
         self.betas, self.every, self.decay = betas, every, decay
-        self.taken = 0
-        self.states: list[dict[str, torch.Tensor]] = [{} for _ in range(count)]
 
     def step(
         self, parameters: list[torch.Tensor], gradients: list[torch.Tensor], rate: float
@@ -42,7 +83,7 @@ class Soap:
         self,
         parameter: torch.Tensor,
         gradient: torch.Tensor,
-        state: dict[str, torch.Tensor],
+        state: State,
         rate: float,
     ) -> None:
         first, second, third = self.betas
@@ -65,7 +106,7 @@ class Soap:
                 state[f"{side}_basis"] = torch.linalg.qr(basis)[0]
 
 
-def _start(gradient: torch.Tensor) -> dict[str, torch.Tensor]:
+def _start(gradient: torch.Tensor) -> State:
     left, right = gradient @ gradient.T, gradient.T @ gradient
     return {
         "mean": torch.zeros_like(gradient),
