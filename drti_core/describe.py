@@ -112,6 +112,10 @@ def _model(model: RelightableModel, stored: StoredModel, facts: Mapping[str, Any
         own["pixel_size_mm"] = metadata.pixel_size_mm
     if metadata.xmp:
         own["xmp_bytes"] = len(metadata.xmp)
+    if metadata.exif:
+        own["exif_bytes"] = len(metadata.exif)
+    if metadata.provenance:
+        own["provenance"] = dict(metadata.provenance)
     if metadata.comments:
         own["comments"] = list(metadata.comments)
     return Description({**facts, **own}, tuple(table), metadata.notes)
@@ -134,6 +138,10 @@ def _stack_facts(stack: Stack) -> dict[str, Any]:
         facts["pixels_in_mask"] = int(np.count_nonzero(stack.mask))
     if stack.icc:
         facts["icc_bytes"] = len(stack.icc)
+    if stack.xmp:
+        facts["xmp_bytes"] = len(stack.xmp)
+    if stack.exif:
+        facts["exif_bytes"] = len(stack.exif)
     if stack.pixel_size_mm:
         facts["pixel_size_mm"] = stack.pixel_size_mm
     return facts

@@ -206,6 +206,7 @@ def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:
         icc=stack.icc,
         pixel_size_mm=stack.pixel_size_mm,
         xmp=stack.xmp,
+        exif=stack.exif,
         notes=(*stack.notes, *notes),
     )
 

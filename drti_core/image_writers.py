@@ -8,12 +8,14 @@ import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from drti_core import exif
 from drti_core.errors import OptionError
 from drti_core.planes import Window, bands
 
@@ -32,6 +34,26 @@ _STRIP = 64
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
+@dataclass(frozen=True)
+class Tags:
+    """What a picture says of itself beside its pixels and its colour profile.
+
+    Args:
+        exif: block, see :mod:`drti_core.exif`.
+        xmp: packet; left out of a JPEG, where it must be in one segment, if it is over 64 kB.
+        pixel_size_mm: side of a pixel on the object: the resolution of TIFF and PNG.
+    """
+
+    exif: bytes | None = None
+    xmp: bytes | None = None
+    pixel_size_mm: float | None = None
+
+
+NO_TAGS = Tags()
+#: What stands before EXIF and XMP in their segments of a JPEG.
+_SEGMENTS = (b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0")
+
+
 def rows_of(array: Array) -> Rows:
     """Rows of a whole array (H, W) or (H, W, 3)."""
     return lambda y, height: array[y : y + height]
@@ -46,6 +68,7 @@ def write_jpeg(
     keep_rgb: bool = False,
     chroma: Chroma = "444",
     icc: bytes | None = None,
+    tags: Tags = NO_TAGS,
 ) -> None:
     """Write a baseline JPEG, in memory that its height does not change.
 
@@ -60,6 +83,7 @@ def write_jpeg(
         keep_rgb: store R, G, B as they are (Adobe marker) instead of YCbCr (JFIF).
         chroma: ``444``, or ``420``: that of YCbCr at half the resolution. (R, G, B keep theirs.)
         icc: profile to embed.
+        tags: EXIF and XMP to embed.
 
     Raises:
         OptionError: the size or the quality is out of range.
@@ -89,7 +113,9 @@ def write_jpeg(
             frame, scan = _jpeg_parts(data)
             start = int.from_bytes(data[scan + 2 : scan + 4]) + scan + 2
             if number == 0:
-                file.write(data[: frame + 5] + struct.pack(">H", height) + data[frame + 7 : scan])
+                first = _after_jfif(data)
+                file.write(data[:first] + _jpeg_segments(tags) + data[first : frame + 5])
+                file.write(struct.pack(">H", height) + data[frame + 7 : scan])
                 file.write(struct.pack(">HHH", 0xFFDD, 4, strip // side * units) + data[scan:start])
             else:
                 file.write(bytes([0xFF, 0xD0 + (number - 1) % 8]))
@@ -147,6 +173,20 @@ def encode_webp(array: Array) -> bytes:
     return out.getvalue()
 
 
+def _after_jfif(data: bytes) -> int:
+    """Where EXIF and XMP stand in a JPEG: behind the JFIF segment, or right at its start."""
+    return 4 + int.from_bytes(data[4:6]) if data[2:4] == b"\xff\xe0" else 2
+
+
+def _jpeg_segments(tags: Tags) -> bytes:
+    found = b""
+    for head, value in zip(_SEGMENTS, (tags.exif, tags.xmp), strict=True):
+        size = 2 + len(head) + len(value or b"")
+        if value and size <= 0xFFFF:
+            found += b"\xff\xe1" + struct.pack(">H", size) + head + value
+    return found
+
+
 def _jpeg_parts(data: bytes) -> tuple[int, int]:
     """Offsets of the frame header (SOF) and the scan header (SOS) of one of our own JPEGs."""
     frame, at = 0, 2
@@ -165,6 +205,7 @@ def write_png(
     channels: Literal[1, 3] = 3,
     bits: Literal[8, 16] = 8,
     icc: bytes | None = None,
+    tags: Tags = NO_TAGS,
     level: int = 4,
     threads: int = 1,
 ) -> None:
@@ -180,6 +221,7 @@ def write_png(
         channels: 1 grey, 3 RGB.
         bits: bits of a sample.
         icc: profile to embed.
+        tags: EXIF, XMP and resolution to embed.
         level: zlib's, 0..9.
         threads: strips that are made at a time.
     """
@@ -209,6 +251,12 @@ def write_png(
         _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
         if icc:
             _png_chunk(file, b"iCCP", b"icc\0\0" + zlib.compress(icc))
+        per_metre = round(1000 / tags.pixel_size_mm) if tags.pixel_size_mm else 0
+        if 0 < per_metre < 1 << 31:
+            _png_chunk(file, b"pHYs", struct.pack(">IIB", per_metre, per_metre, 1))
+        _png_chunk(file, b"eXIf", tags.exif or b"")
+        if tags.xmp:
+            _png_chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + tags.xmp)
         _png_chunk(file, b"IDAT", b"\x78\x9c")  # a zlib stream of raw deflate data (RFC 1950)
         for data, adler, size in _in_order(strip, bands(shape, _STRIP), threads):
             _png_chunk(file, b"IDAT", data)
@@ -255,9 +303,23 @@ def _png_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
 
 
 def write_tiff(
-    path: Path, rows: Rows, shape: tuple[int, int], dtype: npt.DTypeLike, *, icc: bytes | None
+    path: Path,
+    rows: Rows,
+    shape: tuple[int, int],
+    dtype: npt.DTypeLike,
+    *,
+    icc: bytes | None,
+    tags: Tags = NO_TAGS,
 ) -> None:
     """Write an uncompressed RGB TIFF (TIFF 6.0; SampleFormat 3 for float32) in bands.
+
+    Args:
+        path: the file; replaced if it is there.
+        rows: gives RGB rows.
+        shape: (H, W).
+        dtype: of the samples.
+        icc: profile to embed.
+        tags: EXIF, XMP and resolution to embed.
 
     Raises:
         OptionError: it would pass 4 GiB, which TIFF cannot address.
@@ -265,34 +327,42 @@ def write_tiff(
     height, width = shape
     kind = np.dtype(dtype).newbyteorder("<")
     size = height * width * 3 * kind.itemsize
-    if size + len(icc or b"") > 0xFFFF0000:
-        raise OptionError(f"a TIFF of {size} bytes", where=str(path), expected="less than 4 GiB")
     bits, form = 8 * kind.itemsize, 3 if kind.kind == "f" else 1
-    count = 12 if icc else 11
-    after = 8 + 2 + 12 * count + 4
-    profile = after + 12
-    start = profile + len(icc or b"") + len(icc or b"") % 2
-    # (tag, type, count, value): type 3 is SHORT, 4 LONG, 7 UNDEFINED.
-    tags = [
-        (256, 4, 1, width),
-        (257, 4, 1, height),
-        (258, 3, 3, after),
-        (259, 3, 1, 1),  # no compression
-        (262, 3, 1, 2),  # RGB
-        (273, 4, 1, start),
-        (277, 3, 1, 3),
-        (278, 4, 1, height),
-        (279, 4, 1, size),
-        (284, 3, 1, 1),  # interleaved
-        (339, 3, 3, after + 6),
-    ]
-    if icc:
-        tags.append((34675, 7, len(icc), profile))
+
+    def short(*values: int) -> tuple[int, bytes]:
+        return 3, struct.pack(f"<{len(values)}H", *values)
+
+    def long(value: int) -> tuple[int, bytes]:
+        return 4, struct.pack("<I", value)
+
+    def directory(start: int) -> bytes:
+        first = {
+            256: long(width),
+            257: long(height),
+            258: short(bits, bits, bits),
+            259: short(1),  # no compression
+            262: short(2),  # RGB
+            273: long(start),
+            277: short(3),
+            278: long(height),
+            279: long(size),
+            284: short(1),  # interleaved
+            339: short(form, form, form),
+        }
+        if tags.pixel_size_mm and 1e-6 < tags.pixel_size_mm < 4e3:
+            micrometres = max(1, round(1e6 * tags.pixel_size_mm))
+            resolution = 5, struct.pack("<II", 10_000_000, micrometres)
+            first |= {282: resolution, 283: resolution, 296: short(3)}  # pixels to a centimetre
+        for tag, value_kind, value in ((700, 1, tags.xmp), (34675, 7, icc)):
+            if value:
+                first[tag] = value_kind, value
+        return exif.directory(known, first, 8)
+
+    known = exif.parse(lambda at, count: (tags.exif or b"")[at : at + count])
+    start = 8 + len(directory(0))
+    if start + size > 0xFFFF0000:
+        raise OptionError(f"a TIFF of {size} bytes", where=str(path), expected="less than 4 GiB")
     with path.open("wb") as file:
-        file.write(struct.pack("<2sHIH", b"II", 42, 8, len(tags)))
-        for tag in tags:
-            file.write(struct.pack("<HHII", *tag))
-        file.write(struct.pack("<I6H", 0, bits, bits, bits, form, form, form))
-        file.write((icc or b"") + bytes(start - profile - len(icc or b"")))
+        file.write(struct.pack("<2sHI", b"II", 42, 8) + directory(start))
         for band in bands(shape, _STRIP):
             file.write(np.ascontiguousarray(rows(band.y, band.height), dtype=kind).tobytes())

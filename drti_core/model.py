@@ -30,6 +30,9 @@ class Metadata:
         icc: ICC profile of the photographs, to be embedded in pictures.
         pixel_size_mm: side of a pixel on the object, millimetres.
         xmp: XMP packet, kept byte for byte.
+        exif: EXIF block of the photographs, see :mod:`drti_core.exif`.
+        provenance: how the model came about, JSON-able: ``software``, ``codec`` (``id`` and
+            ``options``), ``photographs`` (file names), ``light_file``, ``crop``, ``mask``.
         comments: comment lines of the file's header.
         notes: oddities met while reading, a sentence each.
     """
@@ -39,6 +42,8 @@ class Metadata:
     icc: bytes | None = None
     pixel_size_mm: float | None = None
     xmp: bytes | None = None
+    exif: bytes | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

@@ -216,6 +216,7 @@ def _directional(stack: Stack, operator: Operator, how: str) -> Stack:
         mask=stack.mask,
         icc=stack.icc,
         xmp=stack.xmp,
+        exif=stack.exif,
         pixel_size_mm=stack.pixel_size_mm,
         notes=(*stack.notes, note),
         order=tuple(range(len(stack))),

@@ -13,15 +13,17 @@ import re
 import threading
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.errors import MissingExtraError, StackError
+from drti_core import exif
+from drti_core.errors import FormatError, MissingExtraError, StackError
 from drti_core.planes import MAX_SIDE, Window
+from drti_core.xmp import split
 
 Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -65,7 +67,9 @@ class PhotoInfo:
         orientation: EXIF orientation 1..8.
         dropped: what is left out ("transparency"), or "".
         icc: ICC profile.
-        xmp: XMP packet.
+        xmp: XMP packet, without what drti added.
+        exif: EXIF block, see :func:`drti_core.exif.clean`.
+        pixel_size_mm: side of a pixel on the object, millimetres, of a picture that drti wrote.
         dpi: horizontal resolution, dots an inch.
     """
 
@@ -79,6 +83,8 @@ class PhotoInfo:
     dropped: str = ""
     icc: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
+    exif: bytes | None = field(default=None, repr=False)
+    pixel_size_mm: float | None = None
     dpi: float | None = None
 
     @property
@@ -156,6 +162,8 @@ def probe(path: Path) -> PhotoInfo:
                 # Oddities of the metadata do no harm; those of the pixels show when decoding.
                 warnings.simplefilter("ignore")
                 info = _header(path, _pillow(kind, file), kind)
+                if kind == "tiff":
+                    info = replace(info, exif=_tiff_exif(file))
     except FileNotFoundError:
         raise StackError(
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
@@ -285,6 +293,8 @@ def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> Pho
         orientation = _exif_orientation(image.info.get("exif"))
         sample = (1,)
         xmp = image.info.get("xmp")
+    own = image.info.get("exif") if kind != "tiff" else None
+    packet, size = _packet(xmp, path)
     if image.mode not in _COLOUR + _GREY or bits not in (1, 2, 4, 8, 16) or set(sample) != {1}:
         raise StackError(
             f"has {bits}-bit samples of mode {image.mode}",
@@ -308,19 +318,41 @@ def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> Pho
         orientation=orientation if orientation in range(1, 9) else 1,
         dropped="transparency" if clear else "",
         icc=image.info.get("icc_profile") or None,
-        xmp=xmp if isinstance(xmp, bytes) else None,
+        xmp=packet,
+        exif=exif.clean(own),
+        pixel_size_mm=size,
         dpi=float(dpi) if 1 < float(dpi) < 1e6 else None,
     )
 
 
-def _exif_orientation(exif: bytes | None) -> int:
-    if not exif:
+def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
+    """The XMP packet of a picture, and the size of its pixels if drti wrote it."""
+    if not isinstance(xmp, bytes) or not xmp:
+        return None, None
+    try:
+        packet, facts = split(xmp, path)
+        size = facts["pixelSizeInMM"].positive() if facts and "pixelSizeInMM" in facts else None
+    except FormatError:
+        return xmp, None  # what is written about a photograph does not spoil it
+    return packet, size
+
+
+def _tiff_exif(file: IO[bytes]) -> bytes | None:
+    def read(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    return exif.write(exif.parse(read))
+
+
+def _exif_orientation(block: bytes | None) -> int:
+    if not block:
         return 1
     from PIL import Image
 
     tags = Image.Exif()
     try:
-        tags.load(exif)
+        tags.load(block)
         value = tags.get(_EXIF_ORIENTATION, 1)
     except (SyntaxError, ValueError, OSError, KeyError, TypeError, IndexError):
         return 1  # damaged EXIF says nothing; the pixels are whole

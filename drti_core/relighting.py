@@ -17,10 +17,12 @@ from drti_core.codec import Progress, no_progress
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import OptionError
 from drti_core.lights import F32, LightDirections
-from drti_core.model import RelightableModel, to_uint8
+from drti_core.model import Metadata, RelightableModel, to_uint8
 from drti_core.planes import Window
 from drti_core.runtime.kernels import Kind
 from drti_core.runtime.session import Relighter, Runtime, cores, one_blas_thread
+from drti_core.strict_json import nine_digits
+from drti_core.xmp import has_place, with_facts
 
 #: A picture: the values of a window, (h, w, 3), float32 in the model's encoding, not clipped, or
 #: uint8 as they are to be shown. Writers call it from several threads.
@@ -181,6 +183,14 @@ def to_bytes(model: RelightableModel, values: F32 | npt.NDArray[np.uint8]) -> np
     return to_uint8(linear_to_srgb(found) if linear else found)
 
 
+def picture_tags(metadata: Metadata) -> image_writers.Tags:
+    """What a picture of a model says of itself; its packet tells drti the exact pixel size."""
+    packet, size = metadata.xmp, metadata.pixel_size_mm
+    if size is not None and has_place(packet):
+        packet = with_facts(packet, {"pixelSizeInMM": nine_digits([size])[0]})
+    return image_writers.Tags(metadata.exif, packet, size)
+
+
 def _write(
     path: Path,
     suffix: str,
@@ -190,7 +200,7 @@ def _write(
     quality: int,
     model: RelightableModel,
 ) -> None:
-    shape, icc = (part.height, part.width), model.metadata.icc
+    shape, icc, tags = (part.height, part.width), model.metadata.icc, picture_tags(model.metadata)
     if suffix == ".npy":
         out: Any = np.lib.format.open_memmap(path, "w+", np.float32, (*shape, 3))
         for y in range(0, part.height, 64):
@@ -199,8 +209,10 @@ def _write(
         out.flush()
     elif suffix in (".tif", ".tiff"):
         kind = np.float32 if as_float else np.uint8
-        image_writers.write_tiff(path, rows, shape, kind, icc=icc)
+        image_writers.write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
     elif suffix == ".png":
-        image_writers.write_png(path, rows, shape, icc=icc, level=_LEVEL, threads=cores())
+        image_writers.write_png(
+            path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores()
+        )
     else:
-        image_writers.write_jpeg(path, rows, shape, quality=quality, icc=icc)
+        image_writers.write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)

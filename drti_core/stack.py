@@ -45,6 +45,7 @@ class Stack(ABC):
         mask: (H, W), true where the object is; pixels outside are 0. None: all are inside.
         icc: ICC profile of the photographs; carried, never applied.
         xmp: XMP packet of the first photograph that has one.
+        exif: EXIF of the first photograph that has it, see :mod:`drti_core.exif`.
         pixel_size_mm: side of a pixel on the object, millimetres.
         positions: of the lights, where they are near; ``lights`` are their directions from the
             centre of the picture (:mod:`drti_core.near_lights`).
@@ -61,6 +62,7 @@ class Stack(ABC):
     mask: Bool | None = None
     icc: bytes | None = field(default=None, repr=False)
     xmp: bytes | None = field(default=None, repr=False)
+    exif: bytes | None = field(default=None, repr=False)
     pixel_size_mm: float | None = None
     positions: LightPositions | None = None
     notes: tuple[str, ...] = ()
@@ -211,7 +213,8 @@ class ImageStack(Stack):
                 photographs or of the crop.
             to_linear: give linear values.
             code_encoding: what the photographs hold.
-            pixel_size_mm: side of a pixel on the object, millimetres.
+            pixel_size_mm: side of a pixel on the object, millimetres; by default what the first
+                photograph says, if drti wrote it.
             positions: of the lights, from the centre of the photographs; ``lights`` then become
                 their directions from that of the crop.
             notes: oddities already met.
@@ -243,7 +246,8 @@ class ImageStack(Stack):
             mask=None if mask is None else _load_mask(mask, photos[0].shape, crop),
             icc=next((info.icc for info in photos if info.icc), None),
             xmp=next((info.xmp for info in photos if info.xmp), None),
-            pixel_size_mm=pixel_size_mm,
+            exif=next((info.exif for info in photos if info.exif), None),
+            pixel_size_mm=pixel_size_mm or photos[0].pixel_size_mm,
             notes=(*notes, *more),
             order=tuple(range(len(photos))),
             spool=Spool(photos, crop),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -30,7 +31,9 @@ from drti_core.formats.lp import check_target, convert_lights, open_stack, parse
 from drti_core.hookspecs import FitReport
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
+from drti_core.neural import NetworkCodec
 from drti_core.planes import Window
+from drti_core.provenance import with_provenance
 from drti_core.stack import ArrayStack, Stack
 
 #: Endings of files that hold lights only.
@@ -62,6 +65,7 @@ def fit_file(
     mask: Path | None = None,
     images: Path | None = None,
     to_linear: bool = False,
+    pixel_size_mm: float | None = None,
     writer: str | None = None,
     writer_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -70,7 +74,8 @@ def fit_file(
     """Fit a codec to photographs on disk and save the model.
 
     Whether the output may be written, and whether its format can hold such a model, is checked
-    before the photographs are decoded.
+    before the photographs are decoded. A codec that is trained keeps its checkpoints in
+    ``OUTPUT.training`` until the model is saved, unless it is told where.
 
     Args:
         stack: a light file, or a folder that holds one.
@@ -81,6 +86,7 @@ def fit_file(
         mask: picture, black where pixels are left out.
         images: folder of the photographs, if it is not that of the light file.
         to_linear: fit linear values.
+        pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
         writer: id of the writer, with options.
         writer_options: more of them.
         overwrite: replace an output that exists.
@@ -90,19 +96,39 @@ def fit_file(
         VetoError: a plugin's hook refuses; nothing was written.
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
+    if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
+        raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
     target = files.check_output(output, overwrite)
     chosen = with_options(registry.find_writer(target, writer), writer_options or {})
     fitter = registry.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    opened = open_stack(stack, crop=crop, mask=mask, images=images, to_linear=to_linear)
+    opened = open_stack(
+        stack,
+        crop=crop,
+        mask=mask,
+        images=images,
+        to_linear=to_linear,
+        pixel_size_mm=pixel_size_mm,
+    )
     photographs, before = pipeline.before_fit(opened, fitter)
     check_refusal(fitter, chosen, photographs, target)
     start = time.monotonic()
-    photographs.prepare(part_of(progress, 0, 0.5))
-    model = fitter.fit(photographs, part_of(progress, 0.5, 1))
+    running, kept, prepared = fitter, None, 0.5
+    if isinstance(fitter, NetworkCodec):
+        prepared = 0.02
+        if not (fitter.log or fitter.checkpoints):
+            kept = target.with_name(f"{target.name}.training")
+            running = replace(fitter, checkpoints=str(kept))
+    photographs.prepare(part_of(progress, 0, prepared))
+    model = running.fit(photographs, part_of(progress, prepared, 1))
     seconds = time.monotonic() - start
+    model = with_provenance(
+        model, photographs, fitter, light_file=Path(stack), crop=crop, mask=mask
+    )
     report = FitReport(photographs, fitter, target, seconds, (*before, *model.metadata.notes))
     model, after = pipeline.after_fit(model, report)
     notes = registry.save_model(model, target, writer=chosen, overwrite=overwrite)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
     return Report(_words(model), size_of(target), (*before, *model.metadata.notes, *after, *notes))
 
 

@@ -29,6 +29,9 @@ def fit(
         Path | None, typer.Option(help="Folder of the photographs, if not the light file's.")
     ] = None,
     linear: Annotated[bool, typer.Option("--linear", help="Fit linear light values.")] = False,
+    pixel_size: Annotated[
+        float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
+    ] = None,
     to: Annotated[
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
     ] = None,
@@ -36,20 +39,45 @@ def fit(
         str | None, typer.Option(help="Pictures of a folder: jpg, or png (exact).")
     ] = None,
     quality: Annotated[int | None, typer.Option(help="JPEG quality of a folder, 1 to 100.")] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="Of a trained codec: fast, standard or best.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Of a trained codec.")] = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(help="A trained codec is hurried to end within so long.")
+    ] = None,
+    log: Annotated[
+        Path | None,
+        typer.Option(help="Folder for checkpoints, TensorBoard's events and loss curves."),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with a training that was broken off.")
+    ] = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit a codec to a stack of photographs and save the model."""
     pictures = {"image": image, "quality": quality}
+    training = {
+        "preset": preset,
+        "seed": seed,
+        "max_seconds": max_seconds,
+        "log": None if log is None else str(log),
+        "resume": resume or None,
+    }
     with console.progress_bar() as progress:
         report = fit_file(
             stack,
             output,
             codec=codec,
-            options=console.parse_options(option),
+            options={
+                **console.parse_options(option),
+                **{k: v for k, v in training.items() if v is not None},
+            },
             crop=console.parse_window(crop, "--crop"),
             mask=mask,
             images=images,
             to_linear=linear,
+            pixel_size_mm=pixel_size,
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},
             overwrite=overwrite,

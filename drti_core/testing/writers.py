@@ -14,6 +14,7 @@ import pytest
 
 from drti_core.codec import Reader, Writer
 from drti_core.errors import DrtiError, OutputExistsError, UnsupportedFormatError
+from drti_core.exif import Exif, write
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 from drti_core.registry import registry, restore
@@ -27,6 +28,8 @@ METADATA = Metadata(
     icc=b"\x00\x00\x02\x0cADBE" + bytes(516),
     pixel_size_mm=0.0625,
     xmp=b'<?xpacket begin=""?><x:xmpmeta xmlns:x="adobe:ns:meta/"/><?xpacket end="w"?>',
+    exif=write(Exif({271: (2, b"A camera\0")}, {33434: (5, bytes([1, 0, 0, 0, 60, 0, 0, 0]))})),
+    provenance={"software": "drti 0", "photographs": ["Königsgrab <1> & 2.jpg"]},
     comments=("first line", "Königsgrab"),
 )
 #: A word of the sentence that says that a field is lost.
@@ -36,6 +39,8 @@ LOST = {
     "icc": "colour profile",
     "pixel_size_mm": "pixel size",
     "xmp": "XMP",
+    "exif": "EXIF",
+    "provenance": "provenance",
     "comments": "comment",
 }
 

@@ -37,7 +37,7 @@ class TorchCodec(drti.Codec):
         rows = [drti.Window(y, 0, 1, width) for y in range(0, height, -(-height // 64))]
         latents = torch.from_numpy(np.concatenate([planes.read(row) for row in rows]))
         pixels = torch.from_numpy(np.concatenate([stack.read(row) for row in rows], axis=1))
-        lights, scale = torch.from_numpy(stack.lights.xyz.copy()), latents.std(0) + 1e-3
+        lights, scale = torch.from_numpy(stack.lights.xyz.copy()), latents.std(0, correction=0) + 1e-3
         with torch.random.fork_rng():
             torch.manual_seed(0)
             module = Pixels()

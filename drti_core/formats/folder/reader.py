@@ -121,6 +121,8 @@ class FolderReader(Reader):
             icc=own.icc or icc,
             pixel_size_mm=_pixel_size(info),
             xmp=own.xmp,
+            exif=own.exif,
+            provenance=own.provenance,
             comments=own.comments,
             notes=tuple(notes),
         )
@@ -137,6 +139,8 @@ class _Own:
     comments: tuple[str, ...] = ()
     xmp: bytes | None = None
     icc: bytes | None = None
+    exif: bytes | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
     decoder: bool = False
 
     @staticmethod
@@ -151,13 +155,16 @@ class _Own:
             bits = node["bits"].integer(8, 16)
             if bits not in (8, 16):
                 raise node["bits"].fails("8 or 16")
-        xmp, icc = (_packet(node[name]) if name in node else None for name in ("xmp", "icc"))
+        xmp, icc, exif = (
+            _packet(node[name]) if name in node else None for name in ("xmp", "icc", "exif")
+        )
+        provenance = node["provenance"].object() if "provenance" in node else {}
         arrays, comments = (
             tuple(item.text() for item in node[name].items()) if name in node else ()
             for name in ("arrays", "comments")
         )
         decoder = "decoder" in node and bool(node["decoder"].choice(GRAPH))
-        return _Own(config, bits, arrays, comments, xmp, icc, decoder)
+        return _Own(config, bits, arrays, comments, xmp, icc, exif, provenance, decoder)
 
     def graph(self, folder: Path) -> Path | None:
         """The decoder as ONNX, if the folder holds it."""

@@ -273,6 +273,10 @@ def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str
         own["comments"] = list(stored.metadata.comments)
     if stored.metadata.xmp:
         own["xmp"] = base64.b64encode(stored.metadata.xmp).decode("ascii")
+    if stored.metadata.exif:
+        own["exif"] = base64.b64encode(stored.metadata.exif).decode("ascii")
+    if stored.metadata.provenance:
+        own["provenance"] = dict(stored.metadata.provenance)
     return own
 
 

@@ -195,6 +195,8 @@ def _losses(stored: StoredModel) -> list[str]:
         "colour profile": metadata.icc,
         "pixel size": metadata.pixel_size_mm,
         "XMP packet": metadata.xmp,
+        "EXIF": metadata.exif,
+        "provenance": metadata.provenance,
         "comments": metadata.comments,
     }
     lost = [name for name, value in parts.items() if value]

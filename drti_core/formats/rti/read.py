@@ -16,6 +16,7 @@ from drti_core.codec import Reader
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.formats.rti import old
 from drti_core.formats.rti.layout import COLOURS, MAGIC
+from drti_core.formats.rti.trailer import with_trailer
 from drti_core.header import TextHeader
 from drti_core.model import Metadata, StoredModel
 from drti_core.planes import Planes, Window, bands
@@ -36,7 +37,8 @@ class RtiReader(Reader):
     """HSH of 4, 9 or 16 terms, bytes or floats.
 
     The codec is ``hsh``. Bytes come as they are; floats are quantised to 16 bits over the range
-    of each plane. The packet after the data is kept, byte for byte, as ``metadata.xmp``. A file
+    of each plane. The packet after the data is kept, byte for byte, as ``metadata.xmp``, but for
+    what drti added, see :mod:`.trailer`. A file
     of one term (a constant) is given three more that are 0.
 
     Args:
@@ -68,8 +70,9 @@ class RtiReader(Reader):
         with path.open("rb") as file:
             if (found := old.read_header(file, path)) is not None:
                 planes = _byte_planes(file, found.shape, found.scale, found.bias, path)
-                known = ["an old .hsh file with a binary header"]
-                return self._stored(found.shape, planes, known, None, found.comments)
+                known = ("an old .hsh file with a binary header",)
+                metadata = Metadata(comments=found.comments, notes=known)
+                return self._stored(found.shape, planes, metadata)
             file.seek(0)
             header = TextHeader(file, path)
             notes: list[str] = []
@@ -96,16 +99,12 @@ class RtiReader(Reader):
             tail = file.read()
         if tail and not any(mark in tail for mark in (b"<?xpacket", b"<x:xmpmeta", b"<rdf:RDF")):
             notes.append(f"{len(tail)} bytes after the data are no XMP packet; they are kept")
-        return self._stored(shape, planes, notes, tail or None, comments)
+        metadata = Metadata(comments=comments, notes=tuple(notes))
+        if tail:
+            metadata = with_trailer(metadata, tail, path)
+        return self._stored(shape, planes, metadata)
 
-    def _stored(
-        self,
-        shape: tuple[int, int],
-        planes: Planes,
-        notes: list[str],
-        xmp: bytes | None,
-        comments: tuple[str, ...],
-    ) -> StoredModel:
+    def _stored(self, shape: tuple[int, int], planes: Planes, metadata: Metadata) -> StoredModel:
         if planes.count == COLOURS:
             planes = _padded(planes)
         return StoredModel(
@@ -118,7 +117,7 @@ class RtiReader(Reader):
             },
             shape=shape,
             planes=planes,
-            metadata=Metadata(xmp=xmp, comments=comments, notes=tuple(notes)),
+            metadata=metadata,
         )
 
 

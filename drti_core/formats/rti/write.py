@@ -13,6 +13,7 @@ from drti_core.codec import Writer
 from drti_core.errors import UnsupportedFormatError
 from drti_core.files import atomic_file, check_output
 from drti_core.formats.rti.layout import COLOURS, MAGIC
+from drti_core.formats.rti.trailer import trailer
 from drti_core.model import Metadata, StoredModel
 from drti_core.planes import Planes, bands
 from drti_core.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
@@ -26,12 +27,14 @@ class RtiWriter(Writer):
 
     A .rti has one scale and bias for each term. Where the three colours have their own, bytes are
     quantised anew over the range that they use together; where they share theirs, 8-bit codes are
-    written as they are. LRGB and YCC models become RGB. Comments and the XMP packet are kept.
+    written as they are. LRGB and YCC models become RGB. Comments and the XMP packet are kept; what
+    else is known of the model goes into the packet, see :mod:`.trailer`.
 
     Args:
         element: ``byte``, or ``float`` for coefficients without another quantisation (four times
             the size; RTIViewer reads both).
         eol: ends of header lines: ``crlf`` as hshfitter writes them, or ``lf`` as relight does.
+        facts: write lights, profile, pixel size, EXIF and provenance into the packet.
     """
 
     writer_id = "rti"
@@ -40,6 +43,7 @@ class RtiWriter(Writer):
 
     element: Literal["byte", "float"] = "byte"
     eol: Literal["crlf", "lf"] = "crlf"
+    facts: bool = True
 
     def refuse(self, stored: StoredModel) -> str | None:
         """A reason unless it is an HSH model of 4, 9 or 16 terms."""
@@ -70,7 +74,7 @@ class RtiWriter(Writer):
         terms: int = stored.config["terms"]
         planes = to_rgb(stored.planes, colorspace)
         notes = [] if colorspace == "rgb" else [f"{colorspace} coefficients were converted to RGB"]
-        notes += _losses(stored.metadata)
+        notes += _losses(stored.metadata, self.facts)
         if terms == 16 and stored.config.get("exponent", 1.5) == 1:
             notes.append("a .rti cannot say that its exponent is 1: read it with legacy_hshfitter")
         scale, bias = np.ones(terms), np.zeros(terms)
@@ -92,7 +96,7 @@ class RtiWriter(Writer):
                     part = planes.read(band).T.astype("<f4")
                 pixels = part.reshape(terms, COLOURS, band.height, band.width)
                 file.write(np.ascontiguousarray(pixels.transpose(2, 3, 1, 0)).tobytes())
-            file.write(stored.metadata.xmp or b"")
+            file.write(trailer(stored.metadata, self.facts))
         return tuple(notes)
 
     def _header(self, stored: StoredModel, terms: int) -> bytes:
@@ -104,14 +108,16 @@ class RtiWriter(Writer):
         return ("\r\n" if self.eol == "crlf" else "\n").join(lines).encode("utf-8")
 
 
-def _losses(metadata: Metadata) -> list[str]:
-    """What a .rti has no place for."""
+def _losses(metadata: Metadata, kept: bool) -> list[str]:
+    """What a .rti has no place for, unless it is kept in the packet."""
     parts = {
         "lights": metadata.lights,
         "colour profile": metadata.icc,
         "pixel size": metadata.pixel_size_mm,
+        "EXIF": metadata.exif,
+        "provenance": metadata.provenance,
     }
-    lost = [name for name, value in parts.items() if value]
+    lost = [] if kept else [name for name, value in parts.items() if value]
     notes = [f"a .rti has no place for: {', '.join(lost)}"] if lost else []
     if metadata.encoding == "linear":
         notes.append("its pixels are linear, which a .rti cannot say: viewers will show them dark")

@@ -21,6 +21,7 @@ from drti_core.hookspecs import FitReport
 from drti_core.linear import TermsCodec
 from drti_core.model import RelightableModel
 from drti_core.normal_maps import save_normals
+from drti_core.provenance import with_provenance
 from drti_core.relighting import save_relit
 from drti_core.stack import ImageStack, Stack
 from drti_core.summaries import save_mean, save_quantile
@@ -94,6 +95,7 @@ def _fit(stack: ImageStack, arguments: Arguments) -> None:
     prepared = used if isinstance(codec, TermsCodec) else near_lights.resampled(used)
     model = codec.fit(prepared, part_of(progress, 0.4, 0.9))
     seconds = time.monotonic() - start
+    model = with_provenance(model, used, codec, light_file=arguments.source, crop=arguments.crop)
     told = (*notes, *before, *model.metadata.notes)
     report = FitReport(used, codec, arguments.output, seconds, told)
     model, after = pipeline.after_fit(model, report)
