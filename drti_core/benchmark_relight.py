@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -20,11 +20,15 @@ from drti_core.planes import Planes, Window, bands
 from drti_core.registry import codec
 from drti_core.runtime.session import Relighter, one_blas_thread
 
-#: Names of the decoders: a chain 11 → N → N → 3 with ELU (NeuralRTI, Disk-NeuralRTI), or a codec.
-DECODERS: dict[str, int | str] = {
-    "dense-50": 50,
-    "dense-20": 20,
-    "dense-10": 10,
+#: Names of the decoders: a chain 11 → N → N → 3 with ELU (NeuralRTI, Disk-NeuralRTI: ``dense``),
+#: 9 → N → N → 3 whose weights follow the light (HyperRTI: ``hyper``), or a codec.
+DECODERS: dict[str, tuple[Literal["dense", "hyper"], int] | str] = {
+    "dense-50": ("dense", 50),
+    "dense-20": ("dense", 20),
+    "dense-10": ("dense", 10),
+    "hyper-20": ("hyper", 20),
+    "hyper-12": ("hyper", 12),
+    "hyper-8": ("hyper", 8),
     "ptm": "ptm",
     "hsh-9": "hsh:terms=9",
     "rbf-9": "rbf:planes=9",
@@ -89,7 +93,7 @@ def benchmark_relight(
     cases = [(name, size) for size in sizes for name in decoders]
     for number, (name, shape) in enumerate(cases):
         decoder, planes = _case(name, shape)
-        ways = _ways(decoder, planes, isinstance(DECODERS[name], int))
+        ways = _ways(decoder, planes, DECODERS[name][0] == "dense")
         for index, (way, run) in enumerate(ways.items()):
             cpu, wall = _timed(run, seconds)
             size = shape[0] * shape[1] / 1e6
@@ -107,7 +111,8 @@ def _case(name: str, shape: tuple[int, int]) -> tuple[Decoder, Planes]:
         assert model.planes is not None
         scale, bias, decoder = model.planes.scale, model.planes.bias, model.decoder()
     else:
-        scale, bias, decoder = np.full(9, 4.0), np.full(9, 0.5), _dense(rng, kind)
+        make = {"dense": _dense, "hyper": _hyper}[kind[0]]
+        scale, bias, decoder = np.full(9, 4.0), np.full(9, 0.5), make(rng, kind[1])
     codes = rng.integers(0, 256, (len(scale), *shape), dtype=np.uint8)
     return decoder, Planes(codes, scale, bias)
 
@@ -124,6 +129,18 @@ def _dense(rng: np.random.Generator, width: int) -> Decoder:
     first = Dense(weights(width, 9), Terms(Basis("affine", 4), bias), "elu")
     second = Dense(weights(width, width), zero, "elu")
     return Decoder(("planes",), (first, second, Dense(weights(3, width), zero[:3])))
+
+
+def _hyper(rng: np.random.Generator, width: int) -> Decoder:
+    """9 → N → N → 3; every weight and bias is affine in the light."""
+    basis = Basis("affine", 4)
+    layers = []
+    for out, into in ((width, 9), (width, width), (3, width)):
+        table = rng.normal(size=(out, into, 4)) / np.sqrt(4 * into)
+        weight = Terms(basis, table.astype(np.float32))
+        bias = Terms(basis, rng.normal(size=(out, 4)).astype(np.float32))
+        layers.append(Dense(weight, bias, "none" if out == 3 else "elu"))
+    return Decoder(("planes",), tuple(layers))
 
 
 def _ways(decoder: Decoder, planes: Planes, dense: bool) -> dict[str, Callable[[], Any]]:

@@ -10,6 +10,7 @@ import typer
 
 from drti_core.benchmark import benchmark_fit
 from drti_core.benchmark_relight import DECODERS, benchmark_relight
+from drti_core.benchmark_train import NETWORKS, benchmark_train
 from drti_core.cli import benchmark_quality, console
 from drti_core.cli.groups import Group
 from drti_core.demo import make_stack, write_stack
@@ -17,7 +18,7 @@ from drti_core.environment_benchmark import benchmark_environment
 from drti_core.errors import OptionError
 from drti_core.planes import Window
 from drti_core.registry import codec as get_codec
-from drti_core.registry import open_model
+from drti_core.registry import open_model, open_stack
 
 app = typer.Typer(
     cls=Group,
@@ -176,3 +177,37 @@ def relight(
         for speed in speeds
     ]
     console.say_table(("decoder", "image", "way", "MP / CPU s", "MP / s"), rows)
+
+
+@app.command("train")
+def train(
+    stack: Annotated[
+        Path | None, typer.Argument(help="Photographs; by default 160x160 under 49 lights.")
+    ] = None,
+    network: Annotated[
+        list[str] | None, typer.Option(help=f"Repeatable: {', '.join(NETWORKS)}; all by default.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="Each way is repeated for so long.")] = 3.0,
+    json: console.Json = False,
+) -> None:
+    """A training step against the published one: CPU seconds for a million samples."""
+    photographs = None if stack is None else open_stack(stack)
+    with console.progress_bar() as progress:
+        costs = benchmark_train(
+            network or tuple(NETWORKS), photographs, seconds=seconds, progress=progress
+        )
+    if json:
+        console.say_json([cost.as_dict() for cost in costs])
+        return
+    rows = [
+        [
+            cost.network,
+            cost.way,
+            str(cost.samples),
+            console.number(cost.cpu_seconds_per_million, 3),
+            console.number(cost.times_cheaper, 1),
+        ]
+        for cost in costs
+    ]
+    headings = ("network", "way", "samples a step", "CPU s / million", "times cheaper")
+    console.say_table(headings, rows)

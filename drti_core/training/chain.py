@@ -75,6 +75,12 @@ class Plan:
         light = LightTerms(Basis("affine", 4), 3)
         return cls(latents, hidden, constant * (len(hidden) + 1), (light, *constant * len(hidden)))
 
+    @classmethod
+    def hyper(cls, latents: int, hidden: tuple[int, ...]) -> Plan:
+        """HyperRTI's: every weight and bias affine in the light."""
+        light = (LightTerms(Basis("affine", 4)),) * (len(hidden) + 1)
+        return cls(latents, hidden, light, light)
+
     @property
     def shape(self) -> Shape:
         """Widths of the chain."""

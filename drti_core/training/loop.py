@@ -45,7 +45,7 @@ class Schedule:
     """
 
     steps: int
-    rate: float = 1e-2
+    rate: float = 2e-2
     warm_up: float = 0.05
     max_seconds: float | None = None
     patience: int = 0

@@ -225,16 +225,17 @@ class few_threads:  # noqa: N801 - a context manager
 
     Args:
         count: threads; on matrices as small as a decoder's more of them only wait.
+        inference: whether autograd is off.
     """
 
-    def __init__(self, count: int = 1) -> None:
-        self.count = count
+    def __init__(self, count: int = 1, *, inference: bool = True) -> None:
+        self.count, self.inference = count, inference
 
     def __enter__(self) -> None:
         self._before = torch.get_num_threads()
         torch.set_num_threads(self.count)
         self._limits: Any = threadpool_limits(self.count)
-        self._inference = torch.inference_mode()
+        self._inference = torch.inference_mode(self.inference)
         self._inference.__enter__()
 
     def __exit__(self, *error: object) -> None:

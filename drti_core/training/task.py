@@ -45,7 +45,7 @@ class Mix:
         novel_weight: of all of them together, the photographs weighing 1.
     """
 
-    pixels: int = 1024
+    pixels: int = 256
     novel: int = 0
     novel_weight: float = 0.3
 
