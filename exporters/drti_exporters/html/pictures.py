@@ -103,7 +103,7 @@ class Encoding:
         """Write an RGB picture of (H, W); ``unlike``: its channels have little in common."""
         match self.format:
             case "png":
-                images.write_png(path, rows, shape, level=9, threads=2)
+                images.write_png(path, rows, shape, level=6, threads=2)
             case "jpeg":
                 quality = self.quality or _JPEG_QUALITY
                 images.write_jpeg(path, rows, shape, quality=quality, keep_rgb=unlike)

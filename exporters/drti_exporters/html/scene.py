@@ -170,6 +170,7 @@ def viewer_js() -> str:
     script = _shrunk(_text("painter.js") + _text("viewer.js"))
     script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(_text(name[1]))}`", script)
     markup = "".join(line.strip() for line in _text("markup.html").splitlines())
+    markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without
     return f'(() => {{\n"use strict";\n{script.replace("%markup.html%", f"`{markup}`")}}})();\n'
 
 

@@ -3,6 +3,7 @@
 const CORNERS = %corners.glsl%;
 const RELIT = %relit.glsl%;
 const FINISH = %finish.glsl%;
+const {PI, acos, atan2, cos, exp, floor, hypot, log2, max, min, round, sin, sqrt} = Math;
 const EXACT = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
 
 class Painter {
@@ -10,7 +11,7 @@ class Painter {
   constructor(canvas, scene, lights, blobOf) {
     Object.assign(this, {canvas, scene, lights, blobOf, width: scene.width, height: scene.height});
     const gl = this.gl = canvas.getContext("webgl2", {
-      alpha: false, antialias: false, depth: false, powerPreference: "high-performance"});
+      antialias: false, depth: false, powerPreference: "high-performance"});
     if (!gl) throw new Error("no WebGL2");
   }
 
@@ -18,22 +19,18 @@ class Painter {
   async build(progress) {
     const gl = this.gl;
     gl.pixelStorei(gl.UNPACK_COLORSPACE_CONVERSION_WEBGL, gl.NONE);
-    gl.pixelStorei(gl.UNPACK_ALIGNMENT, 1);
-    gl.pixelStorei(gl.PACK_ALIGNMENT, 1);
     gl.disable(gl.DITHER);
     this.filters = {};
-    for (const [name, min, mag] of [["texel", gl.NEAREST, gl.NEAREST], ["flat", gl.LINEAR, gl.LINEAR],
-      ["small", gl.LINEAR_MIPMAP_LINEAR, gl.LINEAR]]) {
+    for (const [name, small, large] of [["texel", "NEAREST", "NEAREST"],
+      ["flat", "LINEAR", "LINEAR"], ["small", "LINEAR_MIPMAP_LINEAR", "LINEAR"]]) {
       const filter = this.filters[name] = gl.createSampler();
-      gl.samplerParameteri(filter, gl.TEXTURE_MIN_FILTER, min);
-      gl.samplerParameteri(filter, gl.TEXTURE_MAG_FILTER, mag);
-      gl.samplerParameteri(filter, gl.TEXTURE_WRAP_S, gl.CLAMP_TO_EDGE);
-      gl.samplerParameteri(filter, gl.TEXTURE_WRAP_T, gl.CLAMP_TO_EDGE);
+      for (const [what, value] of [["MIN_FILTER", small], ["MAG_FILTER", large],
+        ["WRAP_S", "CLAMP_TO_EDGE"], ["WRAP_T", "CLAMP_TO_EDGE"]])
+        gl.samplerParameteri(filter, gl["TEXTURE_" + what], gl[value]);
     }
     this.finish = this.program(FINISH, CORNERS);
     this.buffer = null;
-    const total = this.scene.layers.reduce(
-      (sum, {pictures, relief}) => sum + [...pictures, ...(relief ? [relief] : [])].flat().length, 0);
+    const total = this.scene.layers.flatMap(({pictures, relief}) => [...pictures, relief || []].flat()).length;
     let done = 0;
     const step = () => progress(++done, total);
     this.layers = [];
@@ -50,9 +47,9 @@ class Painter {
         await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
       }
       if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
-      for (const tile of tiles) for (const {kind, name} of [...tile.planes, ...(tile.relief ? [tile.relief] : [])]) {
-        gl.bindTexture(kind, name);
-        gl.generateMipmap(kind);
+      for (const tile of tiles) for (const made of [...tile.planes, tile.relief]) if (made) {
+        gl.bindTexture(made.kind, made.name);
+        gl.generateMipmap(made.kind);
       }
       if (layer.weights) {
         made.weights = gl.createTexture();
@@ -92,8 +89,8 @@ class Painter {
       if (size <= most) return [[0, size, 0, size]];
       const found = [];
       for (let at = 0; at < size; at += most - 2) {
-        const end = Math.min(size, at + most - 2);
-        found.push([at, end, Math.max(0, at - 1), Math.min(size, end + 1)]);
+        const end = min(size, at + most - 2);
+        found.push([at, end, max(0, at - 1), min(size, end + 1)]);
       }
       return found;
     };
@@ -105,7 +102,7 @@ class Painter {
 
   texture({width, height}, layers = 0) {
     const gl = this.gl, kind = layers ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, name = gl.createTexture();
-    const levels = 1 + Math.floor(Math.log2(Math.max(width, height)));
+    const levels = 1 + floor(log2(max(width, height)));
     gl.bindTexture(kind, name);
     if (layers) gl.texStorage3D(kind, levels, gl.RGB8, width, height, layers);
     else gl.texStorage2D(kind, levels, gl.RGB8, width, height);
@@ -119,8 +116,8 @@ class Painter {
       const whole = await createImageBitmap(await this.blobOf(part), EXACT);
       for (const tile of tiles) {
         const px = part.x || 0, py = part.y || 0;
-        const left = Math.max(px, tile.left), right = Math.min(px + whole.width, tile.left + tile.width);
-        const top = Math.max(py, tile.top), bottom = Math.min(py + whole.height, tile.top + tile.height);
+        const left = max(px, tile.left), right = min(px + whole.width, tile.left + tile.width);
+        const top = max(py, tile.top), bottom = min(py + whole.height, tile.top + tile.height);
         const w = right - left, h = bottom - top;
         if (w <= 0 || h <= 0) continue;
         const all = w === whole.width && h === whole.height;
@@ -138,13 +135,16 @@ class Painter {
 
   // Where the relit pixels go: a texture of the frame's size.
   reserve(width, height) {
-    const gl = this.gl;
-    if (this.buffer && this.buffer.width === width && this.buffer.height === height) return;
-    if (this.buffer) {
-      gl.deleteTexture(this.buffer.name);
-      gl.deleteFramebuffer(this.buffer.frame);
-    }
+    const {buffer} = this;
+    if (buffer && buffer.width === width && buffer.height === height) return;
+    this.drop(buffer);
     this.buffer = this.frame(width, height);
+  }
+
+  drop(buffer) {
+    if (!buffer) return;
+    this.gl.deleteTexture(buffer.name);
+    this.gl.deleteFramebuffer(buffer.frame);
   }
 
   frame(width, height) {
@@ -161,41 +161,40 @@ class Painter {
   // of the picture. look: {light, mode, exposure, kd, ks, exponent, split (frame's pixels)}.
   // share: resolution of the relit pixels, 0..1. relight: whether they changed at all.
   // Returns milliseconds that relighting took, measured where `timed`.
-  draw({view, look, size, share = 1, relight = true, target = null, back = [0, 0, 0], timed = false}) {
+  draw({view, look, size, share = 1, relight = true, target = null, timed = false}) {
     const gl = this.gl, [width, height] = size;
     const sides = this.layers.length > 1 ? [[0, look.split], [look.split, width]] : [[0, width]];
     let took = 0;
-    gl.bindVertexArray(null);
     gl.enable(gl.SCISSOR_TEST);
     if (relight && look.mode < 2) {
-      const w = Math.max(1, Math.round(width * share)), h = Math.max(1, Math.round(height * share));
+      const w = max(1, round(width * share)), h = max(1, round(height * share));
       const start = performance.now();
       this.reserve(w, h);
       gl.bindFramebuffer(gl.FRAMEBUFFER, this.buffer.frame);
       gl.viewport(0, 0, w, h);
       for (const [number, [from, to]] of sides.entries()) {
-        const cut = [Math.round((from * w) / width), Math.round((to * w) / width)];
+        const cut = [round((from * w) / width), round((to * w) / width)];
         gl.scissor(cut[0], 0, cut[1] - cut[0], h);
         this.relight(this.layers[number], view, look, size, share, [from, to]);
       }
       if (timed) {
-        gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4)); // waits for the GPU
+        // Waits for the GPU.
+        gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
         took = performance.now() - start;
       }
     }
     gl.bindFramebuffer(gl.FRAMEBUFFER, target);
     gl.viewport(0, 0, width, height);
     gl.scissor(0, 0, width, height);
-    gl.clearColor(...back, 1);
     gl.clear(gl.COLOR_BUFFER_BIT);
     const {name, at} = this.finish;
     gl.useProgram(name);
-    gl.uniform1i(at("drti_picture"), 0);
-    gl.uniform1i(at("drti_relief"), 1);
-    gl.uniform1i(at("drti_mode"), look.mode);
-    gl.uniform2f(at("drti_size"), width, height);
-    gl.uniform4f(at("drti_finish"), 2 ** look.exposure, look.kd, look.ks, look.exponent);
-    gl.uniform3f(at("drti_half"), ...half(look.light));
+    gl.uniform1i(at("picture"), 0);
+    gl.uniform1i(at("relief"), 1);
+    gl.uniform1i(at("mode"), look.mode);
+    gl.uniform2f(at("size"), width, height);
+    gl.uniform4f(at("finish"), 2 ** look.exposure, look.kd, look.ks, look.exponent);
+    gl.uniform3f(at("halfway"), ...half(look.light));
     this.bind(0, this.buffer && this.buffer.name, share === 1 ? "texel" : "flat");
     for (const [number, [from, to]] of sides.entries()) {
       const made = this.layers[number];
@@ -244,12 +243,12 @@ class Painter {
   seen({layer, tiles}, view, [width, height], [from, to], share = 1) {
     const gain = this.width / layer.width, zoom = view.zoom * gain, found = [];
     const rise = (view.zoom * this.height) / layer.height;
-    const least = Math.min(zoom, rise) * share;
+    const least = min(zoom, rise) * share;
     const filter = least < 1 ? "small" : least === 1 || least >= 3 ? "texel" : "flat";
     for (const tile of tiles) {
       const x = (at) => (at * gain - view.left) * view.zoom, y = (at) => (at * rise) - view.top * view.zoom;
-      const X = [Math.max(from, x(tile.x0)), Math.min(to, x(tile.x1))];
-      const Y = [Math.max(0, y(tile.y0)), Math.min(height, y(tile.y1))];
+      const X = [max(from, x(tile.x0)), min(to, x(tile.x1))];
+      const Y = [max(0, y(tile.y0)), min(height, y(tile.y1))];
       if (X[0] >= X[1] || Y[0] >= Y[1]) continue;
       const u = (at) => (at / zoom + view.left / gain - tile.left) / tile.width;
       const v = (at) => ((at + view.top * view.zoom) / rise - tile.top) / tile.height;
@@ -261,8 +260,8 @@ class Painter {
 
   quad({at}, {place, part}) {
     const gl = this.gl;
-    gl.uniform4f(at("drti_place"), ...place);
-    gl.uniform4f(at("drti_part"), ...part);
+    gl.uniform4f(at("place"), ...place);
+    gl.uniform4f(at("part"), ...part);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
 
@@ -275,33 +274,30 @@ class Painter {
 
   // The whole picture as it is shown, at its own resolution, in pieces that the GPU can take.
   picture(look) {
-    const gl = this.gl, canvas = document.createElement("canvas"), {width, height} = this;
+    const gl = this.gl, canvas = make("canvas"), {width, height} = this;
     const flat = canvas.getContext("2d", {colorSpace: "srgb"}), side = 1024;
     canvas.width = width;
     canvas.height = height;
-    const {name, frame} = this.frame(side, side), shown = this.buffer;
+    const made = this.frame(side, side), shown = this.buffer;
     this.buffer = null;
     for (let top = 0; top < height; top += side) for (let left = 0; left < width; left += side) {
-      const w = Math.min(side, width - left), h = Math.min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
-      const split = Math.round(Math.max(0, Math.min(w, look.share * width - left)));
-      this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: frame});
+      const w = min(side, width - left), h = min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
+      const split = round(max(0, min(w, look.share * width - left)));
+      this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
       const rows = new ImageData(w, h);
       for (let y = 0; y < h; y++) rows.data.set(data.subarray(4 * w * (h - 1 - y), 4 * w * (h - y)), 4 * w * y);
       flat.putImageData(rows, left, top);
     }
-    gl.deleteTexture(name);
-    gl.deleteFramebuffer(frame);
-    if (this.buffer) {
-      gl.deleteTexture(this.buffer.name);
-      gl.deleteFramebuffer(this.buffer.frame);
-    }
+    this.drop(made);
+    this.drop(this.buffer);
     this.buffer = shown;
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
 }
 
+// Half way between the light and the camera.
 function half([x, y]) {
-  const z = Math.sqrt(Math.max(0, 1 - x * x - y * y)), length = Math.hypot(x, y, z + 1);
-  return [x / length, y / length, (z + 1) / length];
+  const z = 1 + sqrt(max(0, 1 - x * x - y * y)), length = hypot(x, y, z);
+  return [x / length, y / length, z / length];
 }

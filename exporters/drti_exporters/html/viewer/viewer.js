@@ -1,7 +1,13 @@
 // The page around a Painter: what the user sees and does. Draws only when something changed.
 const MARKUP = %markup.html%;
+const make = (name, textContent = "") => Object.assign(document.createElement(name), {textContent});
+const boxOf = (element) => element.getBoundingClientRect();
+const on = (target, names, act, options) => {
+  for (const name of names.split(" ")) target.addEventListener(name, act, options);
+};
+const ARROWS = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]};
 const MOST_ZOOM = 64, RIM = 0.98, REST = 150, FRAME = 33;
-const clamp = (value, low, high) => Math.max(low, Math.min(high, value));
+const clamp = (value, low, high) => max(low, min(high, value));
 
 class Viewer {
   constructor(root, scene, lights, blobOf) {
@@ -17,14 +23,16 @@ class Viewer {
     this.pointers = new Map();
     root.classList.add("drti");
     root.innerHTML = MARKUP;
+    for (const button of this.all("[data-icon]"))
+      button.innerHTML = `<svg viewBox="0 0 20 20"><path d="${button.dataset.icon}"/></svg>`;
     this.canvas = this.$("canvas");
     this.stage = this.$(".stage");
     this.words();
     try {
       this.painter = new Painter(this.canvas, scene, lights, blobOf);
     } catch {
-      this.say("This browser cannot show the picture.", "It needs WebGL2, which every current " +
-        "browser has: update it, switch hardware acceleration on in its settings, or try another.");
+      this.say("This browser cannot show the picture.", "It needs WebGL2: update the browser, " +
+        "switch hardware acceleration on in its settings, or try another.");
       return;
     }
     this.listen();
@@ -43,13 +51,9 @@ class Viewer {
     const {facts = [], title} = scene;
     this.$("h1").textContent = this.$("h2").textContent = title;
     this.$(".what").textContent = [scene.credit, names.join(" | "), size].filter(Boolean).join(" · ");
-    this.canvas.setAttribute("aria-label", `Relightable picture: ${title}. Arrow keys move the light, ` +
-      "shift and arrow keys the picture, plus and minus zoom, question mark for all keys.");
+    this.canvas.setAttribute("aria-label", `Relightable picture: ${title}. Arrow keys move the light; ? shows all keys.`);
     for (const [term, text] of [...facts, ["Size", size + " pixels"], ["Codec", names.join(" | ")]]) {
-      const dt = document.createElement("dt"), dd = document.createElement("dd");
-      dt.textContent = term;
-      dd.textContent = text;
-      this.$(".facts").append(dt, dd);
+      this.$(".facts").append(make("dt", term), make("dd", text));
     }
     const split = names.length > 1;
     this.$(".divider").hidden = !split;
@@ -60,11 +64,10 @@ class Viewer {
   }
 
   say(head, text) {
-    const box = this.$(".message"), b = document.createElement("b");
-    b.textContent = head;
-    box.replaceChildren(b, text);
+    const box = this.$(".message");
+    box.replaceChildren(make("b", head), text);
     box.hidden = false;
-    this.$(".busy").textContent = "";
+    this.busy("");
   }
 
   async build() {
@@ -72,7 +75,7 @@ class Viewer {
     this.alive = false;
     try {
       await this.painter.build((done, total) => {
-        if (this.token === token) this.$(".busy").textContent = done < total ? `Loading ${done} of ${total}` : "";
+        if (this.token === token) this.busy(done < total ? `Loading ${done} of ${total}` : "");
       });
     } catch (error) {
       if (this.token === token && !this.painter.gl.isContextLost()) this.say("The picture could not be shown.", error.message);
@@ -105,8 +108,8 @@ class Viewer {
     const share = this.moving ? this.quality : 1;
     const relight = this.stale || share !== this.share;
     const took = this.painter.draw({
-      view: this.corner(), share, relight, back: this.back, timed: this.moving, size: [width, height],
-      look: {...look, light: this.light, split: Math.round(look.share * width)},
+      view: this.corner(), share, relight, timed: this.moving, size: [width, height],
+      look: {...look, light: this.light, split: round(look.share * width)},
     });
     this.stale = false;
     this.share = share;
@@ -115,7 +118,7 @@ class Viewer {
     if (took && this.warm) {
       const whole = took / (share * share);
       this.cost = this.cost ? 0.6 * this.cost + 0.4 * whole : whole;
-      const wanted = Math.sqrt(FRAME / this.cost);
+      const wanted = sqrt(FRAME / this.cost);
       this.quality = wanted > 0.9 ? 1 : clamp(wanted, 0.2, 1);
     }
     this.warm = true;
@@ -124,19 +127,19 @@ class Viewer {
   // The picture's coordinates at the canvas's corner; whole pixels of the canvas, or it shimmers.
   corner() {
     const {x, y, zoom} = this.view, {width, height} = this.canvas;
-    const snap = (at, size) => Math.round(at * zoom - size / 2) / zoom;
+    const snap = (at, size) => round(at * zoom - size / 2) / zoom;
     return {left: snap(x, width), top: snap(y, height), zoom};
   }
 
   fit() {
     const {width, height} = this.canvas;
-    return Math.min(width / this.scene.width, height / this.scene.height) * 0.96;
+    return min(width / this.scene.width, height / this.scene.height) * 0.96;
   }
 
   // Shows `zoom` canvas pixels to a pixel of the picture; what is at (x, y) of the canvas stays.
   zoomTo(zoom, x = this.canvas.width / 2, y = this.canvas.height / 2, moving = false) {
     const {view, canvas} = this, fit = this.fit();
-    zoom = clamp(zoom, Math.min(fit, 1) / 2, MOST_ZOOM);
+    zoom = clamp(zoom, min(fit, 1) / 2, MOST_ZOOM);
     const dx = x - canvas.width / 2, dy = y - canvas.height / 2;
     view.x += dx / view.zoom - dx / zoom;
     view.y += dy / view.zoom - dy / zoom;
@@ -161,14 +164,13 @@ class Viewer {
   moved(moving) {
     this.view.x = clamp(this.view.x, 0, this.scene.width);
     this.view.y = clamp(this.view.y, 0, this.scene.height);
-    const percent = 100 * this.view.zoom, text = percent < 10 ? percent.toFixed(1) : Math.round(percent);
+    const percent = 100 * this.view.zoom, text = percent < 10 ? percent.toFixed(1) : round(percent);
     this.$(".zoom").textContent = text + " %";
-    this.$(".zoom").setAttribute("aria-label", `Zoom ${text} %: show actual size`);
     this.change({moving});
   }
 
   setLight(x, y, moving = true) {
-    const radius = Math.hypot(x, y), most = Math.min(1, RIM / Math.max(radius, 1e-9));
+    const radius = hypot(x, y), most = min(1, RIM / max(radius, 1e-9));
     this.light = [x * most, y * most];
     this.show();
     this.change({moving});
@@ -176,8 +178,8 @@ class Viewer {
 
   // The controls say what is so.
   show() {
-    const [x, y] = this.light, around = (Math.round((Math.atan2(y, x) * 180) / Math.PI) + 360) % 360;
-    const above = Math.round((Math.acos(Math.min(1, Math.hypot(x, y))) * 180) / Math.PI);
+    const [x, y] = this.light, around = (round((atan2(y, x) * 180) / PI) + 360) % 360;
+    const above = round((acos(min(1, hypot(x, y))) * 180) / PI);
     const ball = this.$(".ball").style, {look} = this;
     ball.setProperty("--x", 50 + 50 * x + "%");
     ball.setProperty("--y", 50 - 50 * y + "%");
@@ -185,7 +187,7 @@ class Viewer {
     const values = {azimuth: around, elevation: above, ...look};
     for (const input of this.all("[data-set]")) {
       const {set} = input.dataset;
-      if (document.activeElement !== input || !set.match(/azimuth|elevation/)) input.value = values[set];
+      input.value = values[set];
       const out = input.parentNode.querySelector("output");
       const text = set === "exposure" ? `${look.exposure > 0 ? "+" : ""}${look.exposure.toFixed(1)} EV` : values[set] + (out ? "" : "°");
       input.setAttribute("aria-valuetext", text);
@@ -193,7 +195,7 @@ class Viewer {
     }
     this.root.classList.toggle("shiny", look.mode === 1);
     for (const input of this.all("[name=mode]")) input.checked = +input.value === look.mode;
-    const divider = this.$(".divider"), share = Math.round(100 * look.share);
+    const divider = this.$(".divider"), share = round(100 * look.share);
     divider.style.left = 100 * look.share + "%";
     divider.setAttribute("aria-valuenow", share);
   }
@@ -208,14 +210,14 @@ class Viewer {
   setSplit(share) {
     this.look.share = clamp(share, 0, 1);
     this.show();
-    this.change();
+    this.change({moving: true});
   }
 
   async save() {
     const look = {...this.look, light: this.light};
     const blob = await this.painter.picture(look);
     if (!blob) return this.note("The picture is too large for this browser to save.");
-    const link = document.createElement("a"), plain = this.scene.title.replace(/[^\p{L}\p{N}._-]+/gu, "_");
+    const link = make("a"), plain = this.scene.title.replace(/[^\p{L}\p{N}._-]+/gu, "_");
     link.href = URL.createObjectURL(blob);
     link.download = (plain.slice(0, 80) || "picture") + ".png";
     link.click();
@@ -223,42 +225,37 @@ class Viewer {
     this.note(`Saved ${link.download}`);
   }
 
+  busy(text) { this.$(".busy").textContent = text; }
+
   note(text) {
-    const busy = this.$(".busy");
-    busy.textContent = text;
-    setTimeout(() => { if (busy.textContent === text) busy.textContent = ""; }, 4000);
+    this.busy(text);
+    setTimeout(() => this.busy(""), 4000);
   }
 
   do(name) {
     const {zoom} = this.view;
-    if (name === "in") this.zoomTo(zoom * 1.5);
-    if (name === "out") this.zoomTo(zoom / 1.5);
-    if (name === "one") this.zoomTo(1);
-    if (name === "fit") this.whole();
-    if (name === "save") this.save();
-    if (name === "about") this.$("dialog").showModal();
-    if (name === "full") {
-      if (document.fullscreenElement) document.exitFullscreen();
-      else this.root.requestFullscreen?.().catch(() => {});
-    }
+    ({
+      in: () => this.zoomTo(zoom * 1.5),
+      out: () => this.zoomTo(zoom / 1.5),
+      one: () => this.zoomTo(1),
+      fit: () => this.whole(),
+      save: () => this.save(),
+      about: () => this.$("dialog").showModal(),
+      full: () => document.fullscreenElement ? document.exitFullscreen() : this.root.requestFullscreen().catch(() => {}),
+    })[name]();
   }
 
   listen() {
     const {canvas, stage, root} = this;
-    const on = (target, names, act, options) => {
-      for (const name of names.split(" ")) target.addEventListener(name, act, options);
-    };
     on(canvas, "webglcontextlost", (event) => {
       event.preventDefault();
       this.alive = false;
-      this.$(".busy").textContent = "The graphics processor was reset; one moment";
+      this.busy("The graphics processor was reset; one moment");
     });
     on(canvas, "webglcontextrestored", () => { this.ready = this.build(); });
     new ResizeObserver(() => this.resize()).observe(stage);
-    this.scheme = matchMedia("(prefers-color-scheme: dark)");
-    on(this.scheme, "change", () => this.colours());
+    on(window, "resize", () => this.resize());
     this.resize();
-    this.colours();
     on(root, "click", ({target}) => {
       const button = target.closest("[data-do]");
       if (button) this.do(button.dataset.do);
@@ -269,14 +266,12 @@ class Viewer {
       this.show();
       this.change({finish: true});
     });
-    on(canvas, "pointerdown", (event) => this.down(event));
-    on(canvas, "pointermove", (event) => this.drag(event));
-    on(canvas, "pointerup pointercancel", (event) => this.up(event));
+    on(canvas, "pointerdown pointermove pointerup pointercancel", (event) => this[event.type](event));
     on(canvas, "contextmenu", (event) => event.preventDefault());
     on(canvas, "wheel", (event) => {
       event.preventDefault();
       const [x, y] = this.place(event), line = [1, 16, 400][event.deltaMode];
-      this.zoomTo(this.view.zoom * Math.exp(-event.deltaY * line * (event.ctrlKey ? 0.01 : 0.002)), x, y, true);
+      this.zoomTo(this.view.zoom * exp(-event.deltaY * line * (event.ctrlKey ? 0.01 : 0.002)), x, y, true);
     }, {passive: false});
     on(document, "keydown", (event) => {
       if (event.target === canvas || (event.target === document.body && event.key.startsWith("Arrow"))) this.key(event);
@@ -285,46 +280,41 @@ class Viewer {
       this.setLight((2 * (clientX - box.left)) / box.width - 1, 1 - (2 * (clientY - box.top)) / box.height);
     });
     this.draggable(this.$(".divider"), ({clientX}) => {
-      const box = stage.getBoundingClientRect();
+      const box = boxOf(stage);
       this.setSplit((clientX - box.left) / box.width);
     });
     on(this.$(".divider"), "keydown", (event) => {
-      const step = {ArrowLeft: -0.02, ArrowDown: -0.02, ArrowRight: 0.02, ArrowUp: 0.02, Home: -1, End: 1}[event.key];
-      if (!step) return;
+      const {key} = event, [x, y] = ARROWS[key] || [key === "Home" ? -50 : key === "End" ? 50 : 0, 0];
+      if (!x && !y) return;
       event.preventDefault();
-      this.setSplit(this.look.share + step);
+      this.setSplit(this.look.share + 0.02 * (x + y));
     });
   }
 
   draggable(element, act) {
-    const move = (event) => act(event, element.getBoundingClientRect());
-    element.addEventListener("pointerdown", (event) => {
+    const move = (event) => act(event, boxOf(element));
+    on(element, "pointerdown", (event) => {
       event.preventDefault();
       if (element.tabIndex >= 0) element.focus({preventScroll: true});
       element.setPointerCapture(event.pointerId);
       move(event);
     });
-    element.addEventListener("pointermove", (event) => {
+    on(element, "pointermove", (event) => {
       if (element.hasPointerCapture(event.pointerId)) move(event);
     });
   }
 
   resize() {
-    const ratio = devicePixelRatio || 1, box = this.stage.getBoundingClientRect();
-    const width = Math.round(box.width * ratio), height = Math.round(box.height * ratio);
+    const ratio = devicePixelRatio || 1, box = boxOf(this.stage);
+    const width = round(box.width * ratio), height = round(box.height * ratio);
     const {canvas} = this;
     if (!width || !height || (canvas.width === width && canvas.height === height)) return;
     canvas.width = width;
     canvas.height = height;
     if (this.fitted) this.whole();
     else this.moved(false);
-    if (this.alive) this.frame(); // at once: a resized canvas is empty
-  }
-
-  colours() {
-    const style = getComputedStyle(this.root).backgroundColor;
-    this.back = (style.match(/[\d.]+/g) || [0, 0, 0]).slice(0, 3).map((value) => value / 255);
-    this.change({finish: true});
+    // At once: a resized canvas is empty.
+    if (this.alive) this.frame();
   }
 
   input(target) {
@@ -333,10 +323,10 @@ class Viewer {
     if (target.name === "drag") return this.root.classList.toggle("pan", target.value === "pan");
     if (!set) return;
     if (set === "azimuth" || set === "elevation") {
-      const [x, y] = this.light, turn = Math.PI / 180;
-      const a = set === "azimuth" ? value * turn : Math.atan2(y, x);
-      const flat = set === "elevation" ? Math.cos(value * turn) : Math.hypot(x, y);
-      return this.setLight(flat * Math.cos(a), flat * Math.sin(a));
+      const [x, y] = this.light, turn = PI / 180;
+      const a = set === "azimuth" ? value * turn : atan2(y, x);
+      const flat = set === "elevation" ? cos(value * turn) : hypot(x, y);
+      return this.setLight(flat * cos(a), flat * sin(a));
     }
     this.look[set] = value;
     this.show();
@@ -345,44 +335,40 @@ class Viewer {
 
   // A pointer's place in pixels of the canvas.
   place({clientX, clientY}) {
-    const box = this.canvas.getBoundingClientRect();
+    const box = boxOf(this.canvas);
     return [((clientX - box.left) * this.canvas.width) / box.width, ((clientY - box.top) * this.canvas.height) / box.height];
   }
 
   lightAt([x, y]) {
-    const {width, height} = this.canvas, radius = Math.min(width, height) / 2;
+    const {width, height} = this.canvas, radius = min(width, height) / 2;
     this.setLight((x - width / 2) / radius, (height / 2 - y) / radius);
   }
 
-  down(event) {
+  pointerdown(event) {
     const {pointers} = this;
-    try {
-      this.canvas.setPointerCapture(event.pointerId);
-    } catch {
-      // A pointer that is gone already.
-    }
+    this.canvas.setPointerCapture(event.pointerId);
     this.canvas.focus({preventScroll: true});
     pointers.set(event.pointerId, this.place(event));
     if (pointers.size === 1) {
       const other = event.button > 0 || event.shiftKey || event.ctrlKey;
       this.lit = !other && !this.root.classList.contains("pan");
-      this.before = [this.light, performance.now()];
+      this.before = [this.light, event.timeStamp];
       if (this.lit) this.lightAt(this.place(event));
     } else if (this.lit) {
       // The first finger of two meant no light.
       this.lit = false;
-      if (performance.now() - this.before[1] < 300) this.setLight(...this.before[0]);
+      if (event.timeStamp - this.before[1] < 300) this.setLight(...this.before[0]);
     }
     event.preventDefault();
   }
 
-  drag(event) {
+  pointermove(event) {
     const {pointers} = this, old = pointers.get(event.pointerId);
     if (!old) return;
     const now = this.place(event);
     const middle = () => {
       const [[ax, ay], [bx, by]] = [...pointers.values()];
-      return [(ax + bx) / 2, (ay + by) / 2, Math.hypot(ax - bx, ay - by)];
+      return [(ax + bx) / 2, (ay + by) / 2, hypot(ax - bx, ay - by)];
     };
     if (pointers.size === 1) {
       pointers.set(event.pointerId, now);
@@ -397,15 +383,16 @@ class Viewer {
     if (was[2] > 0) this.zoomTo((this.view.zoom * is[2]) / was[2], is[0], is[1], true);
   }
 
-  up(event) {
+  pointercancel(event) { this.pointerup(event); }
+
+  pointerup(event) {
     this.pointers.delete(event.pointerId);
     this.lit = false;
   }
 
   key(event) {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    const arrow = {ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1]}[event.key];
-    const [x, y] = this.light, key = event.key.toLowerCase();
+    const [x, y] = this.light, key = event.key.toLowerCase(), arrow = ARROWS[event.key];
     const action = {"+": "in", "=": "in", "-": "out", 0: "fit", 1: "one", p: "save", f: "full", "?": "about"}[key];
     const mode = {c: 0, s: 1, n: 2}[key];
     if (arrow && event.shiftKey) this.pan(-60 * arrow[0], 60 * arrow[1]);
