@@ -58,9 +58,9 @@ class OpenlimeExporter(Exporter):
     exporter_id = "openlime"
     summary = "OpenLIME: a folder of pictures or tiles, a layer for OpenLIME and a page (static)"
 
-    layout: Literal[
-        "auto", "image", "deepzoom", "google", "zoomify", "tarzoom", "itarzoom"
-    ] = "auto"
+    layout: Literal["auto", "image", "deepzoom", "google", "zoomify", "tarzoom", "itarzoom"] = (
+        "auto"
+    )
     format: Literal["jpg", "png", "webp"] = "jpg"
     quality: int = 95
     tile: int = 256
@@ -118,6 +118,8 @@ class OpenlimeExporter(Exporter):
             if script is not None:
                 shutil.copyfile(script, folder / COPY)
             error, loss = _loss(model, ready.model, written)
+        if layout == "image" and self.format != "jpg":
+            notes = (*notes, "OpenLIME's own layers ask for .jpg in the layout image")
         if layout in ("tarzoom", "itarzoom"):
             notes = (*notes, f"the web server of a {layout} folder must answer range requests")
         return ExportReport((out,), error, (*ready.notes, *notes, *loss, *shader.notes))

@@ -11,6 +11,7 @@ from drti_core import scratch
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.planes import Planes
+from drti_core.registry import restore
 from drti_exporters.html.pictures import in_bytes
 
 #: Pictures of a model: what every WebGL2 device lets a shader read.
@@ -42,7 +43,9 @@ def prepare(model: RelightableModel) -> Prepared:
     if model.planes is not None:
         if model.planes.count > 3 * MAX_PICTURES:
             raise UnsupportedDecoderError(
-                f"{model.planes.count} planes", where="openlime", expected=f"{3 * MAX_PICTURES}"
+                f"{model.planes.count} planes",
+                where="openlime",
+                expected=f"at most {3 * MAX_PICTURES}",
             )
         planes, _ = in_bytes(model.planes)
         if planes is not model.planes:
@@ -77,4 +80,4 @@ def _whole_pictures(stored: StoredModel, planes: Planes) -> StoredModel:
         "basis": np.concatenate([basis, rows]),
         "range": np.append(limits, np.ones(more)),
     }
-    return replace(stored, planes=filled, arrays=arrays)
+    return restore(replace(stored, planes=filled, arrays=arrays)).stored()

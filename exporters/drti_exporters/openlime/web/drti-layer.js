@@ -186,6 +186,11 @@ ${body}  return vec4(${encoded ? "shown" : "srgb2linear(shown)"}, 1.);
       const made = new Layout(null, type, {width, height, suffix});
       return new Promise((resolve, reject) => {
         made.addEvent("ready", () => {
+          if (type === "zoomify") {
+            // OpenLIME's own takes all names to be as long as the first.
+            made.getTileURL = (id, {index, level, x, y}) =>
+              at(`${names[id]}/TileGroup${index >> 8}/${level}-${x}-${y}.${suffix}`);
+          }
           crop(made, width, height);
           resolve(this);
         });
@@ -255,4 +260,5 @@ function crop(layout, width, height) {
   };
   layout.width = width;
   layout.height = height;
+  layout.emit("updateSize");
 }
