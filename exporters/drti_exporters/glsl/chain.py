@@ -164,8 +164,8 @@ class Chain:
             names: list[str] = []
             for first in range(0, count, 4):
                 each = range(first, min(first + 4, count))
-                vector = self.uniforms.add([(affine, (n,)) for n in each])
-                names += [f"drti_u[{vector}].{'xyzw'[n - first]}" for n in each]
+                at = self.uniforms.add([(affine, (n,)) for n in each])
+                names += [f"drti_u[{at}].{'xyzw'[n - first]}" for n in each]
             if isinstance(function, Terms) and function.basis.name in ("affine", "ptm"):
                 names[0] = ""
             self.terms[key] = names
