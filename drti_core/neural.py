@@ -187,6 +187,8 @@ class LatentCodec(NetworkCodec[Model]):
         components: principal components of the photographs that the encoder takes.
         encoder: width of the encoder's hidden layer, which adds to a linear map; 0 for the first
             K components themselves.
+        optimiser: ``soap``, or ``adam`` for comparison.
+        rate: its largest learning rate.
         left_out: share of the photographs that are not trained on but predicted, to keep the best
             parameters and to end early; of fewer than 16 photographs none.
         bits: of a stored latent, 8 or 16.
@@ -199,7 +201,9 @@ class LatentCodec(NetworkCodec[Model]):
     width: int = 20
     depth: int = 2
     components: int = 32
-    encoder: int = 64
+    encoder: int = 128
+    optimiser: Literal["soap", "adam"] = "soap"
+    rate: float = 0.03
     left_out: float = 0.0
     bits: Literal[8, 16] = 8
 
@@ -213,6 +217,7 @@ class LatentCodec(NetworkCodec[Model]):
             ("components", self.components, 1, 512),
             ("encoder", self.encoder, 0, 1024),
             ("left_out", self.left_out, 0, 0.5),
+            ("rate", self.rate, 1e-6, 10),
         ):
             if not low <= value <= high:
                 raise OptionError(
@@ -220,6 +225,10 @@ class LatentCodec(NetworkCodec[Model]):
                 )
         if self.bits not in (8, 16):
             raise OptionError(f"bits {self.bits}", where=self.codec_id, expected="8 or 16")
+        if self.optimiser not in ("soap", "adam"):
+            raise OptionError(
+                f"optimiser {self.optimiser!r}", where=self.codec_id, expected="soap or adam"
+            )
 
     @property
     def hidden(self) -> tuple[int, ...]:
@@ -236,12 +245,14 @@ class LatentCodec(NetworkCodec[Model]):
             plan,
             Schedule(
                 self.steps or self.lengths[self.preset],
+                self.rate,
                 max_seconds=self.max_seconds,
                 patience=_PATIENCE if self.left_out else 0,
             ),
             mix or Mix(),
             components=self.components,
             encoder=self.encoder,
+            optimiser=self.optimiser,
             left_out=self.left_out,
             bits=self.bits,
             seed=self.seed,

@@ -22,8 +22,9 @@ from drti_core.model import StoredModel
 from drti_core.registry import codec, registry, save_model
 from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, dome, make_stack
 from drti_core.testing.stacks import photographs
+from tests.quick import quick
 
-CODECS = registry().codecs.load_all()
+CODECS = {name: quick(item) for name, item in registry().codecs.load_all().items()}
 READERS = registry().readers.load_all()
 WRITERS = registry().writers.load_all()
 
@@ -83,7 +84,7 @@ KNOWN_GAPS: dict[str, dict[str, str]] = {
 @cache
 def fitted(name: str) -> StoredModel:
     """The small stack, fitted by a codec."""
-    return codec(name).fit(make_stack()).stored()
+    return CODECS[name].fit(make_stack()).stored()
 
 
 def gap(writer: str, name: str) -> str | None:

@@ -38,6 +38,7 @@ from drti_core.registry import open_model, open_stack, registry
 from drti_core.runtime import graph as graphs
 from drti_core.runtime.fold import Quantisation
 from drti_core.stack import ArrayStack
+from tests.quick import quick
 
 CODECS = registry().codecs.working()
 H, W = 16, 17
@@ -131,7 +132,7 @@ def check(model: RelightableModel, form: str) -> None:
 
 @cache
 def fitted(name: str) -> RelightableModel:
-    return registry().codecs.get(name).fit(make_stack((H, W), 24))
+    return quick(registry().codecs.get(name)).fit(make_stack((H, W), 24))
 
 
 @pytest.mark.parametrize("form", ["decoder", "stages", "image"])
@@ -187,7 +188,7 @@ def photographs(data) -> ArrayStack:
 
 @pytest.mark.parametrize("name", CODECS)
 def test_every_codec_on_photographs(photographs, name):
-    model = registry().codecs.get(name).fit(photographs)
+    model = quick(registry().codecs.get(name)).fit(photographs)
     for form in ("decoder", "stages", "image"):
         check(model, form)
 

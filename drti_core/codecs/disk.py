@@ -46,9 +46,9 @@ class DiskCodec(LatentCodec[DiskModel]):
     lengths: ClassVar[Mapping[Preset, int]] = {"fast": 2_500, "standard": 10_000, "best": 30_000}
 
     teacher: str = "hyper20"
-    alpha: float = 0.6
-    novel: int = 32
-    novel_weight: float = 0.5
+    alpha: float = 0.2
+    novel: int = 24
+    novel_weight: float = 2.0
 
     def check(self) -> None:
         """See :meth:`LatentCodec.check`."""

@@ -47,6 +47,7 @@ class HyperCodec(LatentCodec[HyperModel]):
             each layer, ``affine/constant/affine``.
         biases: the same for the biases; by default what the weights have, constants aside, which
             are affine.
+        rate: largest learning rate.
         novel: novel lights of a step, labelled by kriging of the photographs over the lights.
         novel_weight: of all of them together, the photographs weighing 1.
     """
@@ -57,6 +58,7 @@ class HyperCodec(LatentCodec[HyperModel]):
     lengths: ClassVar[Mapping[Preset, int]] = {"fast": 4_000, "standard": 15_000, "best": 50_000}
 
     width: int = 12
+    rate: float = 0.02
     terms: str = "affine"
     biases: str | None = None
     novel: int = 12

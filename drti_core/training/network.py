@@ -26,7 +26,7 @@ from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
 from drti_core.training.kernel import BLOCK, PARTS
 from drti_core.training.loop import Look, Loop, Outcome, Schedule
-from drti_core.training.optimisers import Soap
+from drti_core.training.optimisers import Adam, Optimiser, Soap
 from drti_core.training.sample import Sample
 from drti_core.training.session import Session
 from drti_core.training.task import DecoderTask, Indices, Mix
@@ -46,6 +46,7 @@ class Recipe:
         components: principal components that the encoder sees.
         encoder: width of its hidden layer; 0 for a fixed projection.
         schedule: steps and rates.
+        optimiser: ``soap`` or ``adam``.
         mix: of a step.
         decay: weight decay.
         left_out: share of the photographs that are only scored.
@@ -59,7 +60,8 @@ class Recipe:
     schedule: Schedule
     mix: Mix = field(default_factory=Mix)
     components: int = 32
-    encoder: int = 64
+    encoder: int = 128
+    optimiser: Literal["soap", "adam"] = "soap"
     decay: float = 0.0
     left_out: float = 0.0
     bits: Literal[8, 16] = 8
@@ -141,7 +143,7 @@ def train(
         loop = Loop(
             task,
             recipe.schedule,
-            Soap(len(task.parameters), decay=recipe.decay),
+            _optimiser(recipe, len(task.parameters)),
             checkpoint=session.checkpoint(stage),
             resume=session.resume,
             watch=see,
@@ -150,6 +152,10 @@ def train(
         session.finish(stage, outcome)
         planes = _encoded(stack, sample, encoder, recipe.bits, part_of(progress, 0.95, 1))
         return Trained(planes, chain.layers(), outcome, sample.share, loop.step)
+
+
+def _optimiser(recipe: Recipe, count: int) -> Optimiser:
+    return Adam(count) if recipe.optimiser == "adam" else Soap(count, decay=recipe.decay)
 
 
 class _Picture:

@@ -1,0 +1,19 @@
+"""Codecs as tests fit them: those that are trained, for some hundred steps."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from drti_core.codec import Codec, with_options
+from drti_core.neural import LatentCodec, NetworkCodec
+
+
+def quick(codec: Codec) -> Codec:
+    """The same codec; of a trained one a short run of a small network."""
+    if not isinstance(codec, NetworkCodec):
+        return codec
+    if isinstance(codec, LatentCodec):
+        codec = replace(codec, steps=250, threads=1)
+        return with_options(codec, {"teacher": "hsh"} if hasattr(codec, "teacher") else {})
+    small = {"width": 24, "depth": 2, "samples": 1024, "rate": 2e-3}
+    return with_options(replace(codec, steps=300, threads=1), small)

@@ -1,0 +1,425 @@
+"""The training engine: kernel, gradients, loop, and what a broken-off run leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="the extra train is not installed")
+pytest.importorskip("llvmlite", reason="the extra train is not installed")
+
+from drti_core.bases import Basis  # noqa: E402
+from drti_core.codecs.hyper import HYPER8  # noqa: E402
+from drti_core.decoder import Decoder, evaluate  # noqa: E402
+from drti_core.demo import make_stack  # noqa: E402
+from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
+from drti_core.lights import LightDirections  # noqa: E402
+from drti_core.training import chain as chains  # noqa: E402
+from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
+from drti_core.training.encoder import Encoder, Projection  # noqa: E402
+from drti_core.training.field import Field, FieldTask  # noqa: E402
+from drti_core.training.kernel import BLOCK, Shape, kernel  # noqa: E402
+from drti_core.training.loop import Loop, Schedule  # noqa: E402
+from drti_core.training.network import few_threads, left_out  # noqa: E402
+from drti_core.training.optimisers import Adam, Soap  # noqa: E402
+from drti_core.training.sample import Sample, drawn  # noqa: E402
+from drti_core.training.session import Session  # noqa: E402
+from drti_core.training.task import DecoderTask, Mix, Task, psnr  # noqa: E402
+from drti_core.training.teachers import novel_lights, taught, with_kriging  # noqa: E402
+
+LIGHTS = LightDirections.spread(12, 0.2)
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    random = np.random.default_rng(seed)
+    return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "widths", [(9, 20, 20, 3), (9, 12, 12, 3), (5, 7, 3), (4, 3), (6, 10, 9, 5, 3), (1, 1, 3)]
+)
+def test_kernel_is_the_chain_in_torch(widths: tuple[int, ...]) -> None:
+    shape = Shape(widths)
+    count, pixels = 5, 2 * BLOCK
+    latents, packed = numbers(widths[0], pixels), 0.3 * numbers(count, shape.size)
+    targets, scale = numbers(count, 3, pixels), numbers(count).abs()
+    made = kernel(shape)
+    found = made.step(latents.numpy(), packed.numpy(), targets.numpy(), scale.numpy())
+    loss, slope, change = chains._step(shape, latents, packed, targets, scale)
+    assert found[0].sum() == pytest.approx(loss, rel=1e-5)
+    for ours, theirs in ((found[1], slope), (found[2], change)):
+        assert np.abs(ours - theirs.numpy()).max() < 1e-5 * theirs.abs().max()
+    rgb = chains._forward(shape, latents, packed)[-1].numpy()
+    predicted = made.predict(latents.numpy(), packed.numpy())
+    assert np.abs(predicted - rgb).max() < 1e-5 * np.abs(rgb).max()
+
+
+def test_kernel_takes_large_values() -> None:
+    """exp does not overflow, and far below 0 ELU is -1."""
+    shape = Shape((1, 1, 3))
+    packed = np.array([[1, 0, 1, 0, 0, 0, 0, 0]], np.float32)
+    latents = np.linspace(-1e4, 1e4, BLOCK, dtype=np.float32)[None]
+    rgb = kernel(shape).predict(latents, packed)
+    wanted = np.where(latents[0] > 0, latents[0], np.expm1(np.minimum(latents[0], 0)))
+    assert np.abs(rgb[0, 0] - wanted).max() < 1e-2
+
+
+def test_kernel_sums_alike_on_any_number_of_threads() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    shape = Shape((9, 12, 12, 3))
+    arguments = [
+        numbers(9, BLOCK).numpy(),
+        numbers(7, shape.size).numpy(),
+        numbers(7, 3, BLOCK).numpy(),
+        np.ones(7, np.float32),
+    ]
+    alone = kernel(shape).step(*arguments)
+    with ThreadPoolExecutor(3) as pool:
+        together = kernel(shape).step(*arguments, pool)
+    for one, other in zip(alone, together, strict=True):
+        assert one.tobytes() == other.tobytes()
+
+
+def test_kernel_refuses_what_does_not_fit() -> None:
+    made = kernel(Shape((9, 12, 12, 3)))
+    with pytest.raises(OptionError) as error:
+        made.predict(np.zeros((9, 100), np.float32), np.zeros((1, 315), np.float32))
+    assert str(error.value) == "100 pixels; expected a multiple of 128"
+    with pytest.raises(OptionError) as error:
+        made.predict(np.zeros((9, 128)), np.zeros((1, 315), np.float32))
+    assert str(error.value) == (
+        "latents: float64 of shape (9, 128); expected contiguous float32 of shape (9, 128)"
+    )
+
+
+def plan(weights: str = "affine", biases: str = "affine") -> Plan:
+    terms = {
+        "affine": LightTerms(Basis("affine", 4)),
+        "hsh": LightTerms(Basis("hsh", 9)),
+        "constant": LightTerms(),
+    }
+    return Plan(4, (6, 5), (terms[weights],) * 3, (terms[biases],) * 3)
+
+
+@pytest.mark.parametrize(
+    "made", [plan(), plan("constant"), plan("hsh", "hsh"), Plan.plain(4, (6, 5))]
+)
+def test_chain_gradient(made: Plan) -> None:
+    """Against autograd, through the packed parameters to the matrices."""
+    chain = Chain(made, LIGHTS)
+    chain.initialise(0, LIGHTS, np.full((12, 3), 0.5, np.float32))
+    assert sum(matrix.numel() for matrix in chain.matrices) == made.parameters
+    features = chain.features(LIGHTS)
+    latents, targets = numbers(4, BLOCK), numbers(12, 3, BLOCK)
+    scale = torch.full((12,), 1 / BLOCK)
+    packed = chain.packed(features)
+    loss, slope, change = chain.step(latents, packed, targets, scale)
+    found = chain.gradient(features, change)
+    for matrix in chain.matrices:
+        matrix.requires_grad_()
+    latents.requires_grad_()
+    rgb = chains._forward(made.shape, latents, chain.packed(features))[-1]
+    wanted = ((rgb - targets).square() * scale[:, None, None]).sum()
+    wanted.backward()  # type: ignore[no-untyped-call]
+    assert loss == pytest.approx(float(wanted.detach()), rel=1e-5)
+    for ours, parameter in zip([slope, *found], [latents, *chain.matrices], strict=True):
+        assert parameter.grad is not None
+        assert (ours - parameter.grad).abs().max() < 1e-4 * parameter.grad.abs().max()
+
+
+@pytest.mark.parametrize("made", [plan(), plan("constant"), Plan.plain(4, (6, 5))])
+def test_chain_as_data(made: Plan) -> None:
+    """The layers give what the chain predicts, under lights that it was not scaled for."""
+    chain = Chain(made, LIGHTS)
+    chain.initialise(3, LIGHTS, np.full((12, 3), 0.5, np.float32))
+    lights = LightDirections.spread(5)
+    latents = numbers(4, BLOCK)
+    rgb = chain.predict(latents, chain.packed(chain.features(lights))).numpy()
+    decoder = Decoder(("planes",), chain.layers())
+    wanted = evaluate(decoder, latents.numpy().T.copy(), None, lights).transpose(0, 2, 1)
+    assert np.abs(rgb - wanted).max() < 1e-5
+
+
+@pytest.mark.parametrize("hidden", [0, 7])
+def test_encoder_gradient(hidden: int) -> None:
+    encoder = Encoder(6, hidden, 4)
+    encoder.initialise(0)
+    components, slope = numbers(6, 50), numbers(4, 50, seed=1)
+    latents, taken = encoder.forward(components)
+    found = encoder.gradient(taken, slope)
+    assert len(found) == (2 if hidden else 0)
+    if not hidden:
+        assert torch.equal(latents, components[:4])
+        return
+    for matrix in encoder.matrices:
+        matrix.requires_grad_()
+    (encoder.forward(components)[0] * slope).sum().backward()
+    for ours, matrix in zip(found, encoder.matrices, strict=True):
+        assert matrix.grad is not None
+        assert (ours - matrix.grad).abs().max() < 1e-4 * matrix.grad.abs().max()
+
+
+def test_projection_whitens() -> None:
+    pixels = make_stack((16, 24), lights=12).sample(10_000, 0)
+    projection = Projection(pixels.copy(), 6)
+    components = projection(pixels)
+    assert components.shape == (6, 16 * 24)
+    assert np.abs(np.cov(components) - np.eye(6)).max() < 0.02
+
+
+def test_field_gradient() -> None:
+    field = Field(8, 2, 10.0, 5.0, 10.0, 64)
+    stack = make_stack((16, 16), lights=5)
+    coords = np.random.default_rng(0).random((2, 64)).astype(np.float32)
+    task = FieldTask(field, coords, stack.sample(64, 0), stack.lights, 0, "cpu")
+    loss, found = task.gradient(3)
+    for parameter in task.parameters:
+        parameter.requires_grad_()
+    random = np.random.default_rng((0, 3))
+    pixels, lights = random.integers(0, 64, 64), random.integers(0, 5, 64)
+    rgb = task.forward(task._inputs(pixels, lights))[-1]
+    wanted = (rgb - task.colours[lights, pixels].T).square().mean()
+    wanted.backward()  # type: ignore[no-untyped-call]
+    assert loss == pytest.approx(float(wanted.detach()), rel=1e-5)
+    for ours, parameter in zip(found, task.parameters, strict=True):
+        assert parameter.grad is not None
+        assert (ours - parameter.grad).abs().max() < 1e-4 * parameter.grad.abs().max()
+
+
+class Bowl(Task):
+    """A quadratic with axes of very different curvature; some steps can be made to fail."""
+
+    def __init__(self, fails: frozenset[int] = frozenset()) -> None:
+        self.parameters = [numbers(6, 4)]
+        self.curvature = torch.logspace(-2, 1, 6)[:, None]
+        self.turn = torch.linalg.qr(numbers(4, 4, seed=2))[0]
+        self.fails, self.asked = set(fails), 0
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        self.asked += 1
+        turned = self.parameters[0] @ self.turn
+        loss = float((self.curvature * turned.square()).sum())
+        if step in self.fails:
+            self.fails.discard(step)
+            loss = float("nan")
+        return loss, [2 * (self.curvature * turned) @ self.turn.T]
+
+    def score(self) -> float:
+        return -self.gradient(-1)[0]
+
+
+@pytest.mark.parametrize("kind", [Adam, Soap])
+def test_optimisers_descend(kind: type[Adam] | type[Soap]) -> None:
+    task = Bowl()
+    start = -task.score()
+    Loop(task, Schedule(400, 0.05), kind(1)).run()
+    assert -task.score() < 0.01 * start
+
+
+def test_a_loss_that_is_no_number() -> None:
+    task = Bowl(frozenset({230}))
+    outcome = Loop(task, Schedule(400, 0.05), Soap(1)).run()
+    assert outcome.notes == [
+        "the loss was nan at step 230: continued from step 224 at 0.3 of the rate"
+    ]
+    assert -task.score() < 0.05
+
+
+def test_divergence_ends() -> None:
+    class Broken(Bowl):
+        def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+            return float("inf"), super().gradient(step)[1]
+
+    with pytest.raises(FitError) as error:
+        Loop(Broken(), Schedule(100), Soap(1)).run()
+    assert str(error.value) == (
+        "training diverged 5 times, the last time at step 0; expected a finite loss. "
+        "Check the photographs, or lower the learning rate."
+    )
+
+
+@pytest.mark.parametrize("stop", [1, 57, 199])
+def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path, stop: int) -> None:
+    whole = Bowl()
+    Loop(whole, Schedule(200, 0.05), Soap(1), checkpoint=tmp_path / "a").run()
+
+    class Interrupted(Bowl):
+        def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+            if step == stop:
+                raise KeyboardInterrupt
+            return super().gradient(step)
+
+    path = tmp_path / "b"
+    with pytest.raises(KeyboardInterrupt):
+        Loop(Interrupted(), Schedule(200, 0.05), Soap(1), checkpoint=path).run()
+    resumed = Bowl()
+    outcome = Loop(resumed, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    assert torch.equal(whole.parameters[0], resumed.parameters[0])
+    assert [look.step for look in outcome.looks] == list(range(4, 201, 4))
+    again = Bowl()
+    Loop(again, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    assert again.asked == 0
+    assert torch.equal(again.parameters[0], whole.parameters[0])
+
+
+def test_checkpoints_of_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path).run()
+    with pytest.raises(FitError) as error:
+        Loop(Bowl(), Schedule(70), Soap(1), checkpoint=path, resume=True)
+    assert str(error.value) == (
+        f"{path}: the checkpoint is of another run (60 steps, [(6, 4)]); expected 70 steps, "
+        "[(6, 4)]. Resume with the same options, or remove it."
+    )
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FormatError) as damaged:
+        Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path, resume=True)
+    assert str(damaged.value).startswith(f"{path}: damaged (")
+
+
+def test_patience_and_the_best() -> None:
+    class Worse(Bowl):
+        """Its score falls after the tenth look."""
+
+        looks = 0
+
+        def score(self) -> float:
+            self.looks += 1
+            self.at = getattr(self, "at", [])
+            self.at.append(self.parameters[0].clone())
+            return -abs(self.looks - 10)
+
+    task = Worse()
+    outcome = Loop(task, Schedule(500, patience=6), Soap(1)).run()
+    assert outcome.notes == [
+        "stopped after 160 of 500 steps: the left-out lights were predicted best (0.00 dB) 6 "
+        "looks before"
+    ]
+    assert torch.equal(task.parameters[0], task.at[9])
+
+
+def test_max_seconds() -> None:
+    outcome = Loop(Bowl(), Schedule(10_000_000, max_seconds=0.3), Soap(1)).run()
+    (note,) = outcome.notes
+    assert note.endswith("of 10000000 steps: max_seconds")
+
+
+def test_schedule() -> None:
+    schedule = Schedule(100, 0.02, warm_up=0.1)
+    rates = [schedule.rate_at(share / 100) for share in range(101)]
+    assert rates[0] < 1e-4
+    assert rates[10] == pytest.approx(0.02)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert max(rates) == rates[10]
+
+
+def test_left_out_lights_are_spread() -> None:
+    lights = LightDirections.spread(40)
+    found = left_out(lights, 0.1)
+    assert len(found) == 4
+    heights = lights.xyz[found, 2]
+    assert heights.max() > 0.8
+    assert heights.min() < 0.2
+    assert len(left_out(lights[:15], 0.5)) == 0
+
+
+def sample_of(lights: int = 20, shape: tuple[int, int] = (24, 32)) -> tuple[Sample, object]:
+    stack = make_stack(shape, lights=lights)
+    return Sample.of(stack, 12, 0), stack
+
+
+def test_sample() -> None:
+    sample, _ = sample_of()
+    assert sample.targets.shape == (20, 3, 768)
+    assert sample.targets.dtype == np.uint8
+    assert sample.share == 1
+    colours = sample.colours(np.array([3, 5]), np.array([1, 4]))
+    assert colours.shape == (2, 3, 2 * BLOCK)
+    truth = sample.targets[3, :, BLOCK : 2 * BLOCK] / 255
+    assert np.allclose(colours[0, :, :BLOCK], truth, atol=1e-6)
+    tiny, _ = sample_of(shape=(16, 16))
+    assert tiny.size == 2 * BLOCK
+
+
+def test_labels() -> None:
+    """Kriging, and a teacher's pictures, are near the truth at a light that is left out."""
+    stack = make_stack((24, 32), lights=49)
+    kept = [i for i in range(49) if i != 20]
+    rest = stack.select(kept)
+    sample = Sample.of(rest, 12, 0)
+    lights = novel_lights(rest.lights, 30)
+    nearest = int(np.argmax(lights.xyz @ stack.lights.xyz[20]))
+    truth = drawn(stack, 0)[20].T
+    mean = psnr(drawn(stack, 0).mean(axis=0).T[None], truth[None])
+    from drti_core.registry import codec
+
+    teacher = codec("hsh16").fit(rest)
+    for labels in (
+        with_kriging(rest, 30),
+        taught(rest, [teacher, teacher], 0, alpha=0.5, novel=30),
+    ):
+        found = labels(sample)
+        assert found.real == 48
+        assert len(found.lights) == 78
+        assert found.targets.dtype == np.uint8
+        assert psnr(found.targets[48 + nearest][None] / 255, truth[None]) > mean + 2
+    blended = taught(rest, [teacher], 0, alpha=0.5, novel=0)(sample)
+    assert len(blended.lights) == 48
+    error = np.abs(blended.targets.astype(int) - sample.targets)
+    assert 0 < error.mean() < 3
+    with pytest.raises(OptionError) as wrong:
+        taught(make_stack((16, 16)), [teacher], 0, alpha=0.5, novel=0)(sample)
+    assert str(wrong.value) == "a teacher of 32x24 pixels; expected 16x16, as the photographs"
+
+
+def test_every_pixel_once_in_an_epoch() -> None:
+    sample, _ = sample_of()
+    chain = Chain(Plan.plain(9, (5,)), sample.lights)
+    chain.initialise(0, sample.lights, np.zeros((20, 3), np.float32))
+    encoder = Encoder(sample.projection.count, 4, 9)
+    encoder.initialise(0)
+    task = DecoderTask(sample, chain, encoder, Mix(256), 0, np.array([4]))
+    seen = np.concatenate([task._blocks(step) for step in range(3)])
+    assert sorted(seen) == list(range(6))
+    assert 4 not in task.kept
+
+
+def test_log_and_checkpoints(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra train is not installed")
+    codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=str(tmp_path / "log"))
+    codec.fit(make_stack((24, 32), lights=20))
+    names = sorted(path.name for path in (tmp_path / "log").iterdir())
+    assert names[1:] == ["network.best.json", "network.png", "network.safetensors"]
+    assert names[0].startswith("events.out.tfevents")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "log"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"network/loss", "network/psnr", "network/rate"}
+    assert events.Tags()["images"] == ["network/relit"]
+    from PIL import Image
+
+    with Image.open(tmp_path / "log" / "network.png") as curve:
+        assert curve.size == (900, 420)
+
+
+def test_sessions_start_anew_unless_resumed(tmp_path: Path) -> None:
+    old = tmp_path / "network.safetensors"
+    old.write_bytes(b"")
+    Session(tmp_path, resume=True).close()
+    assert old.exists()
+    Session(tmp_path).close()
+    assert not old.exists()
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with few_threads():
+        assert torch.get_num_threads() == 1
+        assert torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == before
+    assert not torch.is_inference_mode_enabled()
