@@ -98,7 +98,9 @@ def mode_values(lights: drti.LightDirections, count: int) -> F64:
 @cache
 def mode_table(count: int) -> drti.Sampled:
     """The first modes as data: a function of the light that every runtime knows."""
-    return drti.Sampled.of(lambda lights: mode_values(lights, count).astype(np.float32), _RESOLUTION)
+    return drti.Sampled.of(
+        lambda lights: mode_values(lights, count).astype(np.float32), _RESOLUTION
+    )
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -1,10 +1,11 @@
-"""A network made with torch as a codec of drti: principal components, mixed by a net of the light."""
+"""A network made with torch as a codec of drti: components mixed by a network of the light."""
 
 from dataclasses import dataclass
 
 import numpy as np
 
 import drti_core as drti
+from drti_core.codec import no_progress
 from drti_core.graph_model import GraphModel, restore_graph
 
 
@@ -16,7 +17,7 @@ class TorchCodec(drti.Codec):
     summary = "Principal components mixed by a network of the light, made with torch"
     steps: int = 300
 
-    def fit(self, stack, progress=lambda share, what: None):
+    def fit(self, stack, progress=no_progress):
         """Train on every n-th row of the photographs."""
         import torch  # not above: this file is imported to ask what it offers
 
@@ -37,7 +38,10 @@ class TorchCodec(drti.Codec):
         rows = [drti.Window(y, 0, 1, width) for y in range(0, height, -(-height // 64))]
         latents = torch.from_numpy(np.concatenate([planes.read(row) for row in rows]))
         pixels = torch.from_numpy(np.concatenate([stack.read(row) for row in rows], axis=1))
-        lights, scale = torch.from_numpy(stack.lights.xyz.copy()), latents.std(0, correction=0) + 1e-3
+        lights, scale = (
+            torch.from_numpy(stack.lights.xyz.copy()),
+            latents.std(0, correction=0) + 1e-3,
+        )
         with torch.random.fork_rng():
             torch.manual_seed(0)
             module = Pixels()

@@ -61,39 +61,73 @@ class PtmReader(Reader):
             UnsupportedFormatError: a variant without description or sample; names it.
         """
         with path.open("rb") as file:
-            header = TextHeader(file, path)
-            version, name = _signature(header)
-            colorspace, coded = FORMATS[name]
-            notes: list[str] = []
-            shape = _shape(header, notes)
-            scale, bias = _scale_and_bias(header, notes)
+            head = _read_head(file, path)
+            colorspace, container = head.colorspace, head.container
             count = len(slots(colorspace))
-            container = _container(header, count, colorspace, notes) if coded else None
-            _check_size(header, version, shape, colorspace, container)
-            codes: Any = scratch.empty((count, *shape), np.uint8)
+            codes: Any = scratch.empty((count, *head.shape), np.uint8)
             if container is None:
-                _read_blocks(file, blocks(colorspace, version), codes)
+                _read_blocks(file, blocks(colorspace, head.version), codes)
             else:
                 _read_jpegs(file, container, colorspace, codes, path)
-        if version != "1.2":
-            notes.append(f"header says PTM_{version}")
-        if header.crlf:
-            notes.append("header lines end with CR LF")
-        if header.trailing_blanks:
-            notes.append("header lines have trailing blanks")
-        if container is not None:
-            notes.append(f"stored as PTM_FORMAT_{name}, quality {container.quality}")
+        notes = list(head.notes)
         plane_scale, plane_bias = np.ones(count), np.zeros(count)
         for plane, term in _terms(colorspace):
-            plane_scale[plane], plane_bias[plane] = scale[term], bias[term] / 255
+            plane_scale[plane], plane_bias[plane] = head.scale[term], head.bias[term] / 255
         planes = Planes(codes, plane_scale, plane_bias, str(path))
-        planes = companion.mended(planes, scale, bias, colorspace, path, self.companion, notes)
+        planes = companion.mended(
+            planes, head.scale, head.bias, colorspace, path, self.companion, notes
+        )
         return StoredModel(
             config={"codec": "ptm", "version": 1, "colorspace": colorspace, "terms": 6},
-            shape=shape,
+            shape=head.shape,
             planes=planes,
             metadata=Metadata(notes=tuple(notes)),
         )
+
+    def head(self, path: Path) -> tuple[tuple[int, int], Metadata]:
+        """(H, W), and what the file says beside its pixels, of which none is decoded.
+
+        Raises:
+            FormatError: see :meth:`read`; but damage of the pixels is not found.
+            UnsupportedFormatError: see :meth:`read`.
+        """
+        with path.open("rb") as file:
+            head = _read_head(file, path)
+        return head.shape, Metadata(notes=head.notes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """All that stands before the pixels."""
+
+    shape: tuple[int, int]
+    version: str
+    colorspace: Colorspace
+    scale: list[float]
+    bias: list[float]
+    container: Container | None
+    notes: tuple[str, ...]
+
+
+def _read_head(file: BinaryIO, path: Path) -> _Head:
+    """Read up to the first pixel, and check the size of the file."""
+    header = TextHeader(file, path)
+    version, name = _signature(header)
+    colorspace, coded = FORMATS[name]
+    notes: list[str] = []
+    shape = _shape(header, notes)
+    scale, bias = _scale_and_bias(header, notes)
+    container = _container(header, len(slots(colorspace)), colorspace, notes) if coded else None
+    _check_size(header, version, shape, colorspace, container)
+    if version != "1.2":
+        notes.append(f"header says PTM_{version}")
+    if header.crlf:
+        notes.append("header lines end with CR LF")
+    if header.trailing_blanks:
+        notes.append("header lines have trailing blanks")
+    if container is not None:
+        notes.append(f"stored as PTM_FORMAT_{name}, quality {container.quality}")
+    return _Head(shape, version, colorspace, scale, bias, container, tuple(notes))
 
 
 def _terms(colorspace: Colorspace) -> list[tuple[int, int]]:

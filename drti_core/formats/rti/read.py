@@ -68,43 +68,11 @@ class RtiReader(Reader):
             UnsupportedFormatError: another type, basis type or element size; names it.
         """
         with path.open("rb") as file:
-            if (found := old.read_header(file, path)) is not None:
-                planes = _byte_planes(file, found.shape, found.scale, found.bias, path)
-                known = ("an old .hsh file with a binary header",)
-                metadata = Metadata(comments=found.comments, notes=known)
-                return self._stored(found.shape, planes, metadata)
-            file.seek(0)
-            header = TextHeader(file, path)
-            notes: list[str] = []
-            comments = _comments(header, notes)
-            shape, terms, size = _sizes(header)
-            if header.trailing_blanks:
-                notes.append("header lines have trailing blanks")
-            if not header.crlf:
-                notes.append("header lines end with LF")
-            if terms == 9 and size == 1 and _is_relights_four(header, shape):
-                scale, bias = (table[:4] for table in _tables(file, 9, path))
-                notes.append(
-                    "header says 9 terms for 4 (a known fault of relight's converter, which also "
-                    "keeps the scale and bias of red only: green and blue may be tinted); "
-                    "it was read as 4"
-                )
+            head = _read_head(file, path)
+            if head.element == 1:
+                planes = _byte_planes(file, head.shape, head.scale, head.bias, path)
             else:
-                terms = _true_terms(header, shape, terms, size, notes)
-                scale, bias = _tables(file, terms, path)
-            if size == 1:
-                planes = _byte_planes(file, shape, scale, bias, path)
-            else:
-                planes = _float_planes(file, shape, scale, bias, path)
-            tail = file.read()
-        if tail and not any(mark in tail for mark in (b"<?xpacket", b"<x:xmpmeta", b"<rdf:RDF")):
-            notes.append(f"{len(tail)} bytes after the data are no XMP packet; they are kept")
-        metadata = Metadata(comments=comments, notes=tuple(notes))
-        if tail:
-            metadata = with_trailer(metadata, tail, path)
-        return self._stored(shape, planes, metadata)
-
-    def _stored(self, shape: tuple[int, int], planes: Planes, metadata: Metadata) -> StoredModel:
+                planes = _float_planes(file, head.shape, head.scale, head.bias, path)
         if planes.count == COLOURS:
             planes = _padded(planes)
         return StoredModel(
@@ -115,10 +83,67 @@ class RtiReader(Reader):
                 "terms": planes.count // COLOURS,
                 "exponent": 1.0 if self.legacy_hshfitter else 1.5,
             },
-            shape=shape,
+            shape=head.shape,
             planes=planes,
-            metadata=metadata,
+            metadata=head.metadata,
         )
+
+    def head(self, path: Path) -> tuple[tuple[int, int], Metadata]:
+        """(H, W), and what the file says beside its pixels, of which none is read.
+
+        Raises:
+            FormatError: see :meth:`read`.
+            UnsupportedFormatError: see :meth:`read`.
+        """
+        with path.open("rb") as file:
+            head = _read_head(file, path)
+        return head.shape, head.metadata
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """What stands before and behind the pixels; ``element`` is the bytes of a coefficient."""
+
+    shape: tuple[int, int]
+    element: int
+    scale: F64
+    bias: F64
+    metadata: Metadata
+
+
+def _read_head(file: BinaryIO, path: Path) -> _Head:
+    """Read all but the pixels; the file then stands at the first of them."""
+    if (found := old.read_header(file, path)) is not None:
+        known = ("an old .hsh file with a binary header",)
+        metadata = Metadata(comments=found.comments, notes=known)
+        return _Head(found.shape, 1, found.scale, found.bias, metadata)
+    file.seek(0)
+    header = TextHeader(file, path)
+    notes: list[str] = []
+    comments = _comments(header, notes)
+    shape, terms, size = _sizes(header)
+    if header.trailing_blanks:
+        notes.append("header lines have trailing blanks")
+    if not header.crlf:
+        notes.append("header lines end with LF")
+    if terms == 9 and size == 1 and _is_relights_four(header, shape):
+        scale, bias = (table[:4] for table in _tables(file, 9, path))
+        notes.append(
+            "header says 9 terms for 4 (a known fault of relight's converter, which also "
+            "keeps the scale and bias of red only: green and blue may be tinted); "
+            "it was read as 4"
+        )
+    else:
+        terms = _true_terms(header, shape, terms, size, notes)
+        scale, bias = _tables(file, terms, path)
+    start = file.tell()
+    file.seek(start + shape[0] * shape[1] * COLOURS * len(scale) * size)
+    tail = file.read()
+    file.seek(start)
+    if tail and not any(mark in tail for mark in (b"<?xpacket", b"<x:xmpmeta", b"<rdf:RDF")):
+        notes.append(f"{len(tail)} bytes after the data are no XMP packet; they are kept")
+    metadata = Metadata(comments=comments, notes=tuple(notes))
+    return _Head(shape, size, scale, bias, with_trailer(metadata, tail, path) if tail else metadata)
 
 
 def _comments(header: TextHeader, notes: list[str]) -> tuple[str, ...]:
