@@ -328,6 +328,20 @@ def test_a_decoder_without_a_shader(stack, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_graph_that_takes_16_bits(model, tmp_path):
+    from tests.test_html_browser import graph_of
+
+    codes = model.planes.codes.astype(np.uint16)
+    fine = graph_of(replace(model, planes=Planes(codes, model.planes.scale, model.planes.bias)))
+    with pytest.raises(UnsupportedDecoderError) as found:
+        export(fine, tmp_path / "a.html")
+    assert str(found.value) == (
+        f"{fine.graph.where}: an ONNX graph that takes codes of 16 bits; "
+        "expected codes of 8 bits, which a browser's pictures hold"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("form", ["file", "folder"])
 @pytest.mark.parametrize("place", ["write_planes", "write_relief"])
 def test_an_interrupted_export_leaves_nothing(form, place, model, tmp_path, monkeypatch):

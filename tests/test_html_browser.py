@@ -17,6 +17,7 @@ from drti_core.codec import with_options
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.decoder import Dense, Terms
 from drti_core.enhance import Specular, enhanced
+from drti_core.graph_model import GraphModel
 from drti_core.lights import LightDirections
 from drti_core.model import to_uint8
 from drti_core.neural import NetworkModel
@@ -24,6 +25,8 @@ from drti_core.normal_maps import encode
 from drti_core.normals import normals
 from drti_core.planes import Planes, Window
 from drti_core.relighting import relit
+from drti_core.runtime.graph import decoder_graph
+from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.serve import serving
 from drti_exporters.html import EXPORTER, Part, pictures, viewer_files
 from tests.browser import RENDERERS
@@ -60,6 +63,12 @@ def network(planes: Planes | None, widths, *, hyper=False, shape=SHAPE) -> Net:
     )
 
 
+def graph_of(model) -> GraphModel:
+    """The same model by its decoder's ONNX graph."""
+    graph = GraphDecoder(decoder_graph(model.decoder(), model.planes))
+    return GraphModel(shape=model.shape, planes=model.planes, graph=graph)
+
+
 @pytest.fixture(scope="module")
 def stack():
     return demo_stack(SHAPE, 24)
@@ -75,6 +84,7 @@ def models(stack):
     made["siren"] = network(None, (16, 16))
     many = Planes(np.tile(nine.codes, (6, 1, 1)), np.tile(nine.scale, 6), np.tile(nine.bias, 6))
     made["54 planes"] = network(many, (6,))
+    made["graph"] = graph_of(made["net of 20"])
     made["linear"] = made["hsh"].with_metadata(encoding="linear")
     codes = nine.codes.astype(np.uint16) * 200 + 77
     made["16 bits"] = network(Planes(codes, nine.scale, nine.bias), (8,))
@@ -112,7 +122,7 @@ def differ(a, b) -> int:
 THREE = [(-0.6, 0.5), (0.1, -0.85), (0.0, 0.0)]
 NAMES = [
     "ptm", "lptm", "hsh", "hsh:terms=16", "rbf:planes=9", "bilinear:planes=9", "sh", "net of 20",
-    "hyper of 8", "siren", "54 planes", "linear",
+    "hyper of 8", "siren", "54 planes", "graph", "linear",
 ]  # fmt: skip
 
 

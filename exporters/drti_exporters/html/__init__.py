@@ -17,7 +17,8 @@ from typing import Literal
 
 from drti_core import files
 from drti_core.codec import Exporter, ExportReport
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, UnsupportedDecoderError
+from drti_core.graph_model import GraphModel
 from drti_core.model import RelightableModel
 from drti_core.registry import open_model
 from drti_exporters.html import pictures
@@ -163,6 +164,12 @@ class HtmlExporter(Exporter):
         shown = model
         if model.planes is not None:
             encoding.check(model.shape)
+            if isinstance(model, GraphModel) and model.planes.code_max > 255:
+                raise UnsupportedDecoderError(
+                    "an ONNX graph that takes codes of 16 bits",
+                    where=model.graph.where,
+                    expected="codes of 8 bits, which a browser's pictures hold",
+                )
             shown = replace(model, planes=pictures.in_bytes(model.planes)[0])
         count = 0 if model.planes is None else -(-model.planes.count // 3)
         names = [f"plane_{number}_{index}" for index in range(count)]
