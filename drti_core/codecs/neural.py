@@ -33,7 +33,7 @@ class NeuralCodec(LatentCodec[NeuralModel]):
     codec_id = "neural"
     summary = "NeuralRTI: 9 latents, decoded by a 50-wide network (Dulecha 2020)"
     model = NeuralModel
-    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 2_000, "standard": 6_000, "best": 20_000}
+    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 3_000, "standard": 8_000, "best": 30_000}
 
     width: int = 50
 

@@ -25,8 +25,8 @@ from drti_core.training.task import Task
 _LOOKS = 50
 #: Divergences that a run survives.
 _RESTARTS = 4
-#: A loss this many times the best one so far is a divergence.
-_BURST = 30.0
+#: A loss this many times its running mean is a divergence.
+_BURST = 1000.0
 #: Gradients longer than this many times their running mean length are cut.
 _CLIP = 10.0
 
@@ -118,7 +118,7 @@ class Loop:
         self.checkpoint, self.watch = checkpoint, watch
         self.outcome = Outcome()
         self.step, self.slowed, self.restarts = 0, 1.0, 0
-        self.mean_length = 0.0
+        self.mean_length = self.mean_loss = 0.0
         self.best, self.waited = -float("inf"), 0
         self._best: list[torch.Tensor] | None = None
         self._done_before = 0.0
@@ -135,7 +135,7 @@ class Loop:
         steps = self.schedule.steps
         every = max(1, steps // _LOOKS)
         good = self._state()
-        total, count, lowest = 0.0, 0, float("inf")
+        total, count = 0.0, 0
         while self.step < steps:
             share = self.step / steps
             if self.schedule.max_seconds is not None:
@@ -148,11 +148,12 @@ class Loop:
                 break
             loss, gradients = self.task.gradient(self.step)
             length = _length(gradients)
-            if not (isfinite(loss) and isfinite(length)) or loss > _BURST * lowest:
+            burst = self.mean_loss and loss > _BURST * self.mean_loss
+            if burst or not (isfinite(loss) and isfinite(length)):
                 self._recover(loss, good)
                 total, count = 0.0, 0
                 continue
-            lowest = min(lowest, loss)
+            self.mean_loss = _running(self.mean_loss, loss)
             self._clip(gradients, length)
             self.optimiser.step(
                 self.task.parameters, gradients, self.slowed * self.schedule.rate_at(share)
@@ -177,7 +178,7 @@ class Loop:
         if self.mean_length and length > _CLIP * self.mean_length:
             torch._foreach_mul_(gradients, _CLIP * self.mean_length / length)
             length = _CLIP * self.mean_length
-        self.mean_length = 0.99 * self.mean_length + 0.01 * length if self.mean_length else length
+        self.mean_length = _running(self.mean_length, length)
 
     def _look(self, loss: float, share: float, seconds: float) -> bool:
         """Score the parameters; True if there is no hope of a better score."""
@@ -247,6 +248,7 @@ class Loop:
             "slowed": self.slowed,
             "restarts": self.restarts,
             "mean_length": self.mean_length,
+            "mean_loss": self.mean_loss,
             "best": self.best,
             "waited": self.waited,
             "seconds": seconds,
@@ -284,8 +286,9 @@ class Loop:
             )
         self._set(state)
         self.slowed, self.restarts = numbers["slowed"], numbers["restarts"]
-        self.mean_length, self.best = numbers["mean_length"], numbers["best"]
-        self.waited, self._done_before = numbers["waited"], numbers["seconds"]
+        self.mean_length, self.mean_loss = numbers["mean_length"], numbers["mean_loss"]
+        self.best, self.waited = numbers["best"], numbers["waited"]
+        self._done_before = numbers["seconds"]
         self.outcome = Outcome([Look(**look) for look in numbers["looks"]], list(numbers["notes"]))
         if "best.0" in state:
             self._best = [
@@ -296,3 +299,8 @@ class Loop:
 
 def _length(gradients: list[torch.Tensor]) -> float:
     return float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients))))
+
+
+def _running(mean: float, value: float) -> float:
+    """A mean that forgets, over about a hundred values."""
+    return 0.99 * mean + 0.01 * value if mean else value

@@ -62,7 +62,7 @@ class Soap(Optimiser):
         count: int,
         *,
         betas: tuple[float, float, float] = (0.95, 0.95, 0.95),
-        every: int = 10,
+        every: int = 20,
         decay: float = 0.0,
     ) -> None:
         super().__init__(count)
