@@ -198,13 +198,13 @@ def test_every_compiled_operator_is_drawn():
 
 def test_light_in_a_texture(chromium):
     shader = compare(chromium, decoder_of("weights that follow the light"), form="texture")
-    assert (shader.uniforms, shader.texture) == ((), (3, 1))
-    shader = compare(chromium, decoder_of("weights that follow the light"), budget=18)
-    assert shader.texture == (3, 1)
+    assert (shader.uniforms, shader.texture) == ((), (2, 1))
+    shader = compare(chromium, decoder_of("weights that follow the light"), budget=17)
+    assert shader.texture == (2, 1)
     assert shader.notes == (
         "compiled from an ONNX graph",
-        "0 uniform vectors of 18 (16 are left to the host)",
-        "3 texels of weights (RGBA32F)",
+        "0 uniform vectors of 17 (16 are left to the host)",
+        "2 texels of weights (RGBA32F)",
     )
 
 
