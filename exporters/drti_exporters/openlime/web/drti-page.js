@@ -75,10 +75,10 @@ function main({Viewer, Layer, Controller2D, ControllerPanZoom}) {
 
   const dial = $("dial");
   const follow = (event) => {
-    const box = dial.querySelector("svg").getBoundingClientRect(), radius = (box.width * 44) / 120;
+    const box = dial.querySelector(".sky").getBoundingClientRect();
     shine(
-      (event.clientX - box.left - box.width / 2) / radius,
-      (box.top + box.height / 2 - event.clientY) / radius,
+      (2 * (event.clientX - box.left)) / box.width - 1,
+      1 - (2 * (event.clientY - box.top)) / box.height,
     );
   };
   dial.addEventListener("pointerdown", (event) => {
