@@ -185,7 +185,7 @@ def write_report(quality: Quality, out: str | os.PathLike[str]) -> tuple[Path, .
         name: plot_quality(_points(groups, quantity), heading)
         for name, heading, quantity in (
             ("parameters", "parameters of the decoder", lambda m: m.parameters),
-            ("multiply-adds", "multiply–adds of a pixel", lambda m: m.multiply_adds),
+            ("multiply-adds", "multiply-adds of a pixel", lambda m: m.multiply_adds),
             ("time", "CPU seconds of the fit", lambda m: m.fit_cpu),
             ("bytes", "bytes of planes and decoder", _bytes),
         )
