@@ -1,0 +1,62 @@
+"""A training that is killed and resumed ends in the bytes of one that was not."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drti_core.demo import make_stack, write_stack
+
+pytest.importorskip("torch", reason="the extra train is not installed")
+pytest.importorskip("llvmlite", reason="the extra train is not installed")
+
+#: Kills, at random moments after the first checkpoint.
+KILLS = 5
+
+
+def command(stack: Path, output: Path, *more: str) -> list[str]:
+    options = ["-O", "steps=1200", "-O", "threads=1", "-O", "encoder=16", "--image", "png"]
+    fit = ["fit", str(stack), "-o", str(output), "--codec", "hyper8", "--seed", "3"]
+    return [sys.executable, "-m", "drti_core", *fit, *options, *more]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    stack = write_stack(make_stack((24, 32), lights=20), tmp_path / "stack")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command(stack, whole), check=True, env=environment, capture_output=True)
+    checkpoint = tmp_path / "broken.training" / "network.safetensors"
+    moments = random.Random(0)
+    killed = 0
+    for _ in range(KILLS):
+        before = checkpoint.stat().st_mtime_ns if checkpoint.exists() else 0
+        run = subprocess.Popen(
+            command(stack, broken, "--resume"),
+            env=environment,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        while run.poll() is None:
+            if checkpoint.exists() and checkpoint.stat().st_mtime_ns != before:
+                time.sleep(moments.uniform(0, 0.2))
+                run.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        killed += run.wait() == -signal.SIGKILL
+    assert killed >= 3
+    if not broken.exists():
+        resumed = command(stack, broken, "--resume")
+        subprocess.run(resumed, check=True, env=environment, capture_output=True)
+    assert contents(whole) == contents(broken)
+    assert not (tmp_path / "broken.training").exists()
