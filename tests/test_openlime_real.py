@@ -1,7 +1,7 @@
 """Exports in the real OpenLIME: each layout × each model, and the page.
 
 What its own layers show is compared with what their source computes, by numpy: for HSH a light
-that is lifted to 0.15 rad above the horizon, for RBF weights of a width of their own, for LRGB a
+that is lifted to 0.15 rad above the horizon, for SH one with x and y exchanged, for RBF weights of a width of their own, for LRGB a
 colour that is blended by the luminance. Pixels whose value is below 0 are left out there: OpenLIME
 raises them to a power.
 """
@@ -100,7 +100,7 @@ def test_our_layer_shows_every_model_in_every_layout(
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("name", ["ptm", "lptm", "hsh", "bilinear", "rbf", "rbf8"])
+@pytest.mark.parametrize("name", ["ptm", "lptm", "hsh", "sh", "bilinear", "rbf", "rbf8"])
 def test_openlimes_rti_layer(root: Path, chromium: Any, name: str, layout: str) -> None:
     folder = exported(root, name, layout)
     model = shown_model(root, name, folder)
@@ -133,6 +133,8 @@ def as_openlime_computes(model: Any) -> Any:
             np.stack([np.sin(polar) * np.cos(azimuth), np.sin(polar) * np.sin(azimuth),
                       np.cos(polar)], axis=1).astype(np.float32)
         )  # fmt: skip
+    if model.codec_id == "sh":
+        lights = LightDirections(lights.xyz[:, [1, 0, 2]])
     return adaptive(model, lights) if isinstance(model, RbfModel) else model.relight(lights)
 
 

@@ -57,6 +57,8 @@ def prepare(model: RelightableModel) -> Prepared:
         stored = _whole_pictures(stored, stored.planes)
     if config.get("colorspace") == "ycc" and config["codec"] in ("ptm", "hsh", "sh"):
         notes.append("OpenLIME's own layers do not know the colour space ycc")
+    elif config.get("codec") == "sh":
+        notes.append("OpenLIME's own layers exchange x and y of the light of SH")
     elif config.get("codec") == "hsh" and config.get("terms") == 16:
         notes.append("OpenLIME's own layers show 9 of the 16 HSH terms")
     elif config.get("colorspace") == "mycc":
