@@ -84,6 +84,11 @@ def psnr(model: str | Path, stack: str | Path) -> float:
     return evaluate_model(registry.open_model(model), open_stack(stack), with_ssim=False).psnr
 
 
+def picture(path: str | Path) -> np.ndarray:
+    with Image.open(path) as opened:
+        return np.asarray(opened)
+
+
 def info(folder: str) -> dict[str, Any]:
     def refuse(text: str) -> float:
         raise AssertionError(f"{text} in info.json")
@@ -171,9 +176,7 @@ def test_b8_a_light_on_the_horizon(cli, basis: str):
     assert psnr("out", "in") > 25
     info("out")
     cli("-L 0.6:0.8:0 -D x.png out")
-    picture = np.asarray(Image.open("x.png")).astype(float)
-    assert np.isfinite(picture).all()
-    assert picture.mean() > 15
+    assert picture("x.png").mean() > 15
 
 
 def ring(count: int) -> LightDirections:
@@ -207,7 +210,7 @@ def test_b10_colours_are_kept_by_default(cli):
     # -L of linear values has the curve of sRGB: the two look alike.
     cli("-L 0.3:0.2:0.93 -D linear.png linear")
     cli("-L 0.3:0.2:0.93 -D srgb.png srgb")
-    shown = [np.asarray(Image.open(f"{name}.png")).astype(float) for name in ("linear", "srgb")]
+    shown = [picture(f"{name}.png").astype(float) for name in ("linear", "srgb")]
     assert metrics.psnr(*shown) > 27
 
 
@@ -215,7 +218,7 @@ def test_b11_any_number_of_planes(cli, fails):
     shoot("in")
     cli("-b rbf -p 10 in out")
     assert info("out")["nplanes"] == 10
-    last = np.asarray(Image.open("out/plane_3.jpg"))
+    last = picture("out/plane_3.jpg")
     assert np.ptp(last[..., 0]) > 50
     model = registry.open_model("out")
     assert model.planes is not None
@@ -301,7 +304,7 @@ def test_b14_redraw(cli):
     found = sorted(Path("redrawn").iterdir())
     assert len(found) == len(dome())
     expected = registry.open_model("out").relight_uint8(dome())
-    assert np.array_equal(np.stack([np.asarray(Image.open(file)) for file in found]), expected)
+    assert np.array_equal(np.stack([picture(file) for file in found]), expected)
 
 
 def test_b14_pixel_size_and_near_lights(cli):
@@ -551,7 +554,7 @@ def test_what_lies_beside_the_output_stays(cli):
 def test_normals_are_those_of_the_photographs(cli):
     shoot("in")
     cli("-b skip -n in out")
-    found = np.asarray(Image.open("out/normals.png")).astype(float) / 127.5 - 1
+    found = picture("out/normals.png").astype(float) / 127.5 - 1
     expected = normals(open_stack("in"))
     assert np.abs(found - expected).mean() < 0.01
     assert sorted(path.name for path in Path("out").iterdir()) == ["normals.png"]

@@ -116,6 +116,8 @@ def _planes(codec: Codec, name: str, planes: int | None, fields: set[str]) -> di
                 expected=" or ".join(map(str, choices)),
             )
         return {"terms": choices[planes]} if "terms" in fields else {}
+    if "latents" in fields:
+        return {"latents": planes}
     if "planes" not in fields:
         raise OptionError(
             f"{planes} planes of {name}", where="-p", expected="no -p: it has no such option"

@@ -14,12 +14,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from drti_core import files, near_lights, pipeline, registry
-from drti_core.codec import Progress, no_progress, part_of
+from drti_core.codec import Progress, Writer, no_progress, part_of
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
 from drti_core.evaluation import Score, evaluate_model
 from drti_core.hookspecs import FitReport
 from drti_core.linear import TermsCodec
-from drti_core.model import RelightableModel
+from drti_core.model import RelightableModel, StoredModel
+from drti_core.neural import NetworkCodec
 from drti_core.normal_maps import save_normals
 from drti_core.provenance import with_provenance
 from drti_core.relighting import save_relit
@@ -79,23 +80,29 @@ def run(arguments: Arguments) -> None:
     if file is None:
         return _convert(arguments)
     stack = photographs(file, arguments)
-    return _skip(stack, arguments) if basis_of(arguments) == SKIP else _fit(stack, arguments)
+    return _skip(stack, arguments) if basis_of(arguments) == SKIP else _fit(stack, file, arguments)
 
 
-def _fit(stack: ImageStack, arguments: Arguments) -> None:
+def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     start = time.monotonic()
     wanted, test = _held_out(stack, arguments)
     codec, notes = codec_of(arguments, len(wanted))
     used, before = pipeline.before_fit(wanted, codec)
     writer = outputs.writer_of(arguments, getattr(codec, "colorspace", None))
-    check_refusal(codec, writer, used, arguments.output)
+    if isinstance(codec, NetworkCodec):  # not trained to be refused
+        _check(writer, StoredModel({"codec": codec.codec_id}, used.shape), arguments.output)
+    else:
+        check_refusal(codec, writer, used, arguments.output)
     progress = _progress(arguments)
     used.prepare(part_of(progress, 0, 0.4))
     # Linear codecs fit each pixel with its own directions; others are given distant lights.
     prepared = used if isinstance(codec, TermsCodec) else near_lights.resampled(used)
     model = codec.fit(prepared, part_of(progress, 0.4, 0.9))
     seconds = time.monotonic() - start
-    model = with_provenance(model, used, codec, light_file=arguments.source, crop=arguments.crop)
+    dome = None if arguments.dome is None else "{:g}:{:g}".format(*arguments.dome)
+    model = with_provenance(
+        model, used, codec, light_file=file, crop=arguments.crop, dome=dome, command=NAME
+    )
     told = (*notes, *before, *model.metadata.notes)
     report = FitReport(used, codec, arguments.output, seconds, told)
     model, after = pipeline.after_fit(model, report)
@@ -137,8 +144,7 @@ def _convert(arguments: Arguments) -> None:
         why=f"of {arguments.source}, which is a model and holds no photographs",
     )
     writer = outputs.writer_of(arguments, model.config().get("colorspace"))
-    if reason := writer.refuse(model.stored()):
-        raise UnsupportedFormatError(reason, where=str(arguments.output))
+    _check(writer, model.stored(), arguments.output)
     with outputs.staged(arguments.output) as folder:
         notes = outputs.write_model(model, folder, arguments, writer)
         if arguments.normals:
@@ -201,21 +207,26 @@ def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: A
     planes = 0 if model.planes is None else model.planes.count
     colorspace = model.config().get("colorspace", "")
     ycc = model.config().get("yccplanes", [0])
-    fields = [str(arguments.output), basis_of(arguments), colorspace, planes, ycc[0], size]
-    fields += [f"{found.psnr:.6g}", f"{_rmse(found):.6g}"]
+    words = [str(arguments.output), basis_of(arguments), colorspace, planes, ycc[0], size]
+    words += [f"{found.psnr:.6g}", f"{_rmse(found):.6g}"]
     if arguments.left_out is not None:
         x, y, z = test.lights.xyz[0].tolist()
         sigma = model.config().get("sigma", arguments.sigma or 0)
         regularisation = arguments.regularisation or 0.1
         theta = math.acos(min(1.0, z))
-        fields += [f"{value:.6g}" for value in (theta, sigma, regularisation, x, y)]
-    return ",".join(map(str, fields))
+        words += [f"{value:.6g}" for value in (theta, sigma, regularisation, x, y)]
+    return ",".join(map(str, words))
 
 
 def _rmse(found: Score) -> float:
     """Root mean square error over all pictures, grey levels of 255."""
     squares = [255.0**2 / 10 ** (light.psnr / 10) for light in found.lights]
     return math.sqrt(sum(squares) / len(squares))
+
+
+def _check(writer: Writer, stored: StoredModel, output: Path) -> None:
+    if outputs.is_file(output) and (reason := writer.refuse(stored)):
+        raise UnsupportedFormatError(reason, where=str(output))
 
 
 def _refuse(arguments: Arguments, *options: tuple[str, str], why: str) -> None:
