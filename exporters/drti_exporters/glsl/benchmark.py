@@ -104,7 +104,7 @@ def benchmark_shader(
         "programs": programs,
         "sizes": [[width, height] for height, width in sizes],
         "seconds": seconds,
-        "slice": 30,
+        "slice": 200,
         "rounds": 3,
         "longest": 1000 * longest,
     }

@@ -8,8 +8,10 @@ from math import floor, log10
 
 from drti_exporters.glsl.benchmark import Timing
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 760, 480, 64, 170, 40, 48
-_COLOURS = ("#c4541a", "#466a96", "#3d8a4f", "#8a4f9e", "#b03060", "#7a6a20", "#2f8f8f", "#555")
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 860, 500, 64, 240, 64, 48
+_COLOURS = (
+    "#c4541a", "#466a96", "#3d8a4f", "#8a4f9e", "#b03060", "#7a6a20", "#2f8f8f", "#555", "#d09020",
+)  # fmt: skip
 
 
 def frames_plot(timings: Sequence[Timing], title: str) -> str:
@@ -43,7 +45,7 @@ def frames_plot(timings: Sequence[Timing], title: str) -> str:
     for power in across:
         at = x(10**power)
         parts.append(f'<path d="M{at:.1f} {low:.1f}V{high:.1f}" stroke="#ddd"/>')
-        parts.append(_label(at, low + 18, f"{10**power:,g}", "middle"))
+        parts.append(_label(at, low + 18, f"{10**power:,}", "middle"))
     for power in up:
         at = y(10**power)
         parts.append(
@@ -51,19 +53,19 @@ def frames_plot(timings: Sequence[Timing], title: str) -> str:
         )
         parts.append(_label(_LEFT - 6, at + 4, f"{10.0**power:g}", "end"))
     parts.append(_label((_LEFT + _WIDTH - _RIGHT) / 2, _HEIGHT - 10, "pixels", "middle"))
-    parts.append(_label(10, _TOP - 4, "frames/s", "start"))
+    parts.append(_label(10, _TOP - 16, "frames/s", "start"))
     for number, name in enumerate(names):
         colour = _COLOURS[number % len(_COLOURS)]
         own = sorted((size, frames) for each, size, frames in points if each == name)
         places = [(x(size), y(frames)) for size, frames in own]
         line = " ".join(f"{a:.1f},{b:.1f}" for a, b in places)
-        parts.append(f'<polyline points="{line}" fill="none" stroke="{colour}" stroke-width="2"/>')
+        dashes = ' stroke-dasharray="6 4"' if number >= len(_COLOURS) else ""
+        stroke = f'fill="none" stroke="{colour}" stroke-width="2"{dashes}'
+        parts.append(f'<polyline points="{line}" {stroke}/>')
         parts += [f'<circle cx="{a:.1f}" cy="{b:.1f}" r="3" fill="{colour}"/>' for a, b in places]
         key = _TOP + 8 + 20 * number
-        parts.append(
-            f'<rect x="{_WIDTH - _RIGHT + 14}" y="{key}" width="14" height="4" fill="{colour}"/>'
-        )
-        parts.append(_label(_WIDTH - _RIGHT + 34, key + 7, name, "start"))
+        parts.append(f'<path d="M{_WIDTH - _RIGHT + 14} {key}h22" {stroke}/>')
+        parts.append(_label(_WIDTH - _RIGHT + 44, key + 5, name, "start"))
     return "\n".join([*parts, "</svg>\n"])
 
 
