@@ -103,12 +103,14 @@ class Soap(Optimiser):
         if self.taken % self.every == 0:
             for side in ("left", "right"):
                 basis = state[side] @ state[f"{side}_basis"]
-                state[f"{side}_basis"] = torch.linalg.qr(basis)[0]
+                # LAPACK's columns come one after another, a checkpoint's rows: products of the
+                # two round differently.
+                state[f"{side}_basis"] = torch.linalg.qr(basis)[0].contiguous()
 
 
 def _start(gradient: torch.Tensor) -> State:
     left, right = gradient @ gradient.T, gradient.T @ gradient
-    return {
+    state = {
         "mean": torch.zeros_like(gradient),
         "square": torch.zeros_like(gradient),
         "left": left,
@@ -116,3 +118,4 @@ def _start(gradient: torch.Tensor) -> State:
         "left_basis": torch.linalg.eigh(left)[1],
         "right_basis": torch.linalg.eigh(right)[1],
     }
+    return {name: value.contiguous() for name, value in state.items()}
