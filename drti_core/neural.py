@@ -7,7 +7,7 @@ the first layer's bias ``b + W_light · l``; HyperRTI makes every one of them fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -20,7 +20,6 @@ from drti_core.bases import Basis
 from drti_core.codec import Codec, Progress, no_progress, part_of
 from drti_core.decoder import Activation, Decoder, Dense, LightFunction, Terms
 from drti_core.errors import DrtiError, FormatError, MissingExtraError, OptionError
-from drti_core.fitting import metadata_of
 from drti_core.lights import F32
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.stack import Stack
@@ -28,8 +27,8 @@ from drti_core.stack import Stack
 if TYPE_CHECKING:
     from drti_core.training.chain import Plan
     from drti_core.training.network import Recipe, Trained
+    from drti_core.training.sample import Sample
     from drti_core.training.session import Session
-    from drti_core.training.task import Mix
 
 Inputs = Literal["planes", "coords"]
 Preset = Literal["fast", "standard", "best"]
@@ -39,6 +38,8 @@ _ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "elu", "tanh", "sigmoid"
 _MAX_LAYERS, _MAX_WIDTH = 64, 65536
 #: Looks without a better prediction of left-out lights after which training ends.
 _PATIENCE = 15
+#: Novel lights that the steps draw from.
+BANK = 96
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -152,6 +153,8 @@ class NetworkCodec(Codec, Generic[Model]):
 
     def built(self, stack: Stack, trained: Trained, **training: Any) -> Model:
         """The model of what training gave; ``training`` is added to what it keeps of it."""
+        from drti_core.fitting import metadata_of
+
         notes = list(trained.outcome.notes)
         if trained.share < 1:
             notes.append(f"trained on {trained.share:.1%} of the pixels")
@@ -189,6 +192,9 @@ class LatentCodec(NetworkCodec[Model]):
             K components themselves.
         optimiser: ``soap``, or ``adam`` for comparison.
         rate: its largest learning rate.
+        novel: lights of a step between the photographs', labelled by kriging of the photographs
+            over the lights, or by a teacher.
+        novel_weight: of all of them together, the photographs weighing 1.
         left_out: share of the photographs that are not trained on but predicted, to keep the best
             parameters and to end early; of fewer than 16 photographs none.
         bits: of a stored latent, 8 or 16.
@@ -204,6 +210,8 @@ class LatentCodec(NetworkCodec[Model]):
     encoder: int = 128
     optimiser: Literal["soap", "adam"] = "soap"
     rate: float = 0.03
+    novel: int = 12
+    novel_weight: float = 0.1
     left_out: float = 0.0
     bits: Literal[8, 16] = 8
 
@@ -218,6 +226,8 @@ class LatentCodec(NetworkCodec[Model]):
             ("encoder", self.encoder, 0, 1024),
             ("left_out", self.left_out, 0, 0.5),
             ("rate", self.rate, 1e-6, 10),
+            ("novel", self.novel, 0, BANK),
+            ("novel_weight", self.novel_weight, 0, 10),
         ):
             if not low <= value <= high:
                 raise OptionError(
@@ -235,7 +245,13 @@ class LatentCodec(NetworkCodec[Model]):
         """Widths of the decoder's hidden layers."""
         return (self.width,) * self.depth
 
-    def recipe(self, plan: Plan, mix: Mix | None = None) -> Recipe:
+    def labels(self, stack: Stack) -> Callable[[Sample], Sample]:
+        """Adds the novel lights that the steps draw from."""
+        from drti_core.training.teachers import with_kriging
+
+        return with_kriging(stack, BANK) if self.novel else lambda sample: sample
+
+    def recipe(self, plan: Plan) -> Recipe:
         """How to train a decoder with these options."""
         from drti_core.training.loop import Schedule
         from drti_core.training.network import Recipe
@@ -249,7 +265,7 @@ class LatentCodec(NetworkCodec[Model]):
                 max_seconds=self.max_seconds,
                 patience=_PATIENCE if self.left_out else 0,
             ),
-            mix or Mix(),
+            Mix(novel=self.novel, novel_weight=self.novel_weight),
             components=self.components,
             encoder=self.encoder,
             optimiser=self.optimiser,

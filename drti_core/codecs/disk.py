@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.codec import Progress, part_of
 from drti_core.errors import OptionError
-from drti_core.neural import LatentCodec, NetworkModel, Preset, teachers
+from drti_core.neural import BANK, LatentCodec, NetworkModel, Preset, teachers
 from drti_core.stack import Stack
 
 if TYPE_CHECKING:
@@ -36,8 +36,6 @@ class DiskCodec(LatentCodec[DiskModel]):
             model, or several with + between them, whose mean is taken. Codecs that are trained
             get the seed, and of several of them each its own.
         alpha: share of the photographs in the loss, 0..1.
-        novel: novel lights of a step; 0 trains under the photographs' lights only.
-        novel_weight: of all of them together, the photographs weighing 1.
     """
 
     codec_id = "disk"
@@ -55,38 +53,27 @@ class DiskCodec(LatentCodec[DiskModel]):
         super().check()
         if not 0 <= self.alpha <= 1:
             raise OptionError(f"alpha {self.alpha}", where="disk", expected="0 to 1")
-        if not (0 <= self.novel <= _BANK and 0 <= self.novel_weight <= 10):
-            raise OptionError(
-                f"novel {self.novel}, novel_weight {self.novel_weight}",
-                where="disk",
-                expected=f"0 to {_BANK} lights of weight 0 to 10",
-            )
 
     def train(self, stack: Stack, session: Session, progress: Progress) -> DiskModel:
         """Fit the teachers, then the student."""
         from drti_core.training.chain import Plan
         from drti_core.training.network import train
-        from drti_core.training.task import Mix
         from drti_core.training.teachers import taught
 
         found = teachers(self, self.teacher, stack, session, part_of(progress, 0, 0.5))
         plan = Plan.plain(self.latents, self.hidden)
-        mix = Mix(novel=self.novel, novel_weight=self.novel_weight)
         trained = train(
             stack,
-            self.recipe(plan, mix),
+            self.recipe(plan),
             part_of(progress, 0.5, 1),
             labels=taught(
-                stack, found, self.seed, alpha=self.alpha, novel=_BANK if self.novel else 0
+                stack, found, self.seed, alpha=self.alpha, novel=BANK if self.novel else 0
             ),
             session=session,
             stage="student",
         )
         return self.built(stack, trained, teacher=self.teacher)
 
-
-#: Novel lights that the steps draw from.
-_BANK = 96
 
 DISK10 = DiskCodec(width=10)
 DISK20 = DiskCodec(width=20)

@@ -48,8 +48,6 @@ class HyperCodec(LatentCodec[HyperModel]):
         biases: the same for the biases; by default what the weights have, constants aside, which
             are affine.
         rate: largest learning rate.
-        novel: novel lights of a step, labelled by kriging of the photographs over the lights.
-        novel_weight: of all of them together, the photographs weighing 1.
     """
 
     codec_id = "hyper"
@@ -61,8 +59,6 @@ class HyperCodec(LatentCodec[HyperModel]):
     rate: float = 0.02
     terms: str = "affine"
     biases: str | None = None
-    novel: int = 12
-    novel_weight: float = 0.1
 
     def check(self) -> None:
         """See :meth:`LatentCodec.check`."""
@@ -70,12 +66,6 @@ class HyperCodec(LatentCodec[HyperModel]):
         self._names(self.terms)
         if self.biases is not None:
             self._names(self.biases)
-        if not (0 <= self.novel <= _BANK and 0 <= self.novel_weight <= 10):
-            raise OptionError(
-                f"novel {self.novel}, novel_weight {self.novel_weight}",
-                where="hyper",
-                expected=f"0 to {_BANK} lights of weight 0 to 10",
-            )
 
     def _names(self, text: str) -> list[str]:
         names = text.split("/")
@@ -98,8 +88,6 @@ class HyperCodec(LatentCodec[HyperModel]):
         """Train encoder and decoder end to end."""
         from drti_core.training.chain import Plan
         from drti_core.training.network import train
-        from drti_core.training.task import Mix
-        from drti_core.training.teachers import with_kriging
 
         weights = self._names(self.terms)
         biases = (
@@ -110,20 +98,16 @@ class HyperCodec(LatentCodec[HyperModel]):
         plan = Plan(
             self.latents, self.hidden, self._light_terms(weights), self._light_terms(biases)
         )
-        mix = Mix(novel=self.novel, novel_weight=self.novel_weight)
         trained = train(
             stack,
-            self.recipe(plan, mix),
+            self.recipe(plan),
             progress,
-            labels=with_kriging(stack, _BANK) if self.novel else lambda sample: sample,
+            labels=self.labels(stack),
             session=session,
             stage="network",
         )
         return self.built(stack, trained)
 
-
-#: Novel lights that the steps draw from.
-_BANK = 96
 
 HYPER8 = HyperCodec(width=8)
 HYPER12 = HyperCodec(width=12)

@@ -43,7 +43,14 @@ class NeuralCodec(LatentCodec[NeuralModel]):
         from drti_core.training.network import train
 
         plan = Plan.plain(self.latents, self.hidden)
-        trained = train(stack, self.recipe(plan), progress, session=session, stage="network")
+        trained = train(
+            stack,
+            self.recipe(plan),
+            progress,
+            labels=self.labels(stack),
+            session=session,
+            stage="network",
+        )
         return self.built(stack, trained)
 
 
