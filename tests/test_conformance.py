@@ -47,18 +47,25 @@ MIN_PSNR = {
 
 #: Options of writers beside the default ones.
 VARIANTS = {
-    "folder": ("folder:image=png", "folder:layout=tarzoom", "folder:layout=itarzoom"),
+    "folder": (
+        "folder:image=png",
+        "folder:layout=tarzoom",
+        "folder:layout=itarzoom",
+        "folder:layout=deepzoom",
+        "folder:layout=zoomify,image=png",
+    ),
     "ptm": ("ptm:bias=any", "ptm:version=1.1", "ptm:format=jpeg_rgb,predict=true,max_error=3"),
     "rti": ("rti:element=float", "rti:eol=lf"),
 }
 
 #: Writers (with their options) that give back every bit.
-EXACT = {"folder:image=png"}
+EXACT = {"folder:image=png", "folder:layout=zoomify,image=png"}
 #: PSNR in dB of relit pictures through a file; 40 for a writer not named.
 FILE_PSNR = {
     "folder": 30,
     "folder:layout=tarzoom": 30,
     "folder:layout=itarzoom": 30,
+    "folder:layout=deepzoom": 30,
     "ptm:format=jpeg_rgb,predict=true,max_error=3": 30,
 }
 

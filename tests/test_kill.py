@@ -100,6 +100,7 @@ COMMANDS = {
     "lp": ("convert {stack} {out}", "out.lp"),
     "page": ("export {models}/a.ptm --to html -o {out}", "out.html"),
     "page in a folder": ("export {models}/a.ptm --to html -O form=folder -o {out}", "out"),
+    "openlime": ("export {models}/a.ptm --to openlime --layout deepzoom -o {out}", "out"),
     "fit": ("fit {stack} -o {out} --codec hsh", "out"),
 }
 

@@ -440,6 +440,14 @@ def test_the_layer_shows_every_model(tmp_path: Path, chromium: Any, name: str) -
         assert modes == ["light", "normals", "specular"]
 
 
+@pytest.mark.parametrize("name", ["hyper12", "yrbf", "siren"])
+def test_the_layer_on_another_renderer(tmp_path: Path, chromium: Any, name: str) -> None:
+    model = models.MODELS[name]()
+    OpenlimeExporter(format="png").export(model, tmp_path / "a")
+    found, _ = layer_shows(chromium("llvmpipe"), tmp_path, "a", model)
+    assert np.abs(found - 255 * models.reference(model)).max() <= 2
+
+
 def test_linear_values_for_openlimes_own_chain(tmp_path: Path, chromium: Any) -> None:
     model = models.MODELS["hsh"]()
     OpenlimeExporter(format="png").export(model, tmp_path / "a")

@@ -1,9 +1,9 @@
 """Exports in the real OpenLIME: each layout × each model, and the page.
 
 What its own layers show is compared with what their source computes, by numpy: for HSH a light
-that is lifted to 0.15 rad above the horizon, for SH one with x and y exchanged, for RBF weights of a width of their own, for LRGB a
-colour that is blended by the luminance. Pixels whose value is below 0 are left out there: OpenLIME
-raises them to a power.
+that is lifted to 0.15 rad above the horizon, for SH one with x and y exchanged, for RBF weights of
+a width of their own, for LRGB a colour that is blended by the luminance. Pixels whose value is
+below 0 are left out there: OpenLIME raises them to a power.
 """
 
 from __future__ import annotations
@@ -90,12 +90,13 @@ def test_our_layer_shows_every_model_in_every_layout(
         found, told = openlime_view.show(
             browser, server.url, folder, models.SHAPE, models.LIGHTS, encoded=True
         )
-        through, _ = openlime_view.show(
-            browser, server.url, folder, models.SHAPE, models.LIGHTS[:2]
-        )
+        if layout == "image":  # OpenLIME's own chain, which starts from linear values
+            through, _ = openlime_view.show(
+                browser, server.url, folder, models.SHAPE, models.LIGHTS[:2]
+            )
+            assert np.abs(through[..., :3] - linear(expected[:2])).max() <= 1
     assert (found[..., 3] == 255).all()
     assert np.abs(found[..., :3] - 255 * expected).max() <= 1
-    assert np.abs(through[..., :3] - linear(expected[:2])).max() <= 1
     assert told["tiles"] == (1 if layout == "image" else 5)
 
 

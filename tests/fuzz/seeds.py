@@ -158,6 +158,25 @@ def _zoomify() -> dict[str, bytes]:
     return files
 
 
+def _network() -> dict[str, bytes]:
+    rng = np.random.default_rng(4)
+    info = {
+        "width": W,
+        "height": H,
+        "type": "neural",
+        "format": "png",
+        "planes": 9,
+        "samples": 49,
+        "colorspace": "bgr",
+        "min": [-1.0] * 9,
+        "max": [1.0] * 9,
+        "weights": [rng.uniform(-1, 1, n).round(3).tolist() for n in (48, 16, 12)],
+        "biases": [rng.uniform(-1, 1, n).round(3).tolist() for n in (4, 4, 3)],
+    }
+    pictures = {f"a_plane_{n}.png": _picture(H, W, number=n) for n in range(3)}
+    return {"info.json": json.dumps(info).encode(), **pictures}
+
+
 def _google() -> dict[str, bytes]:
     tiles = {f"plane_{i}/0/0/0.png": _picture(256, 256, number=i) for i in range(3)}
     return {"info.json": _info(), **tiles}
@@ -263,6 +282,8 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "folder bilinear": lambda: Seed("folder", web(_table("bilinear", 6, resolution=4))),
         "folder tarzoom": lambda: Seed("folder", web(lrgb, layout="tarzoom")),
         "folder itarzoom": lambda: Seed("folder", web(lrgb, layout="itarzoom")),
+        "folder webp": lambda: Seed("folder", web(lrgb, image="webp")),
+        "folder network": lambda: Seed("folder", _network()),
         "folder deepzoom": lambda: Seed("folder", _deepzoom()),
         "folder zoomify": lambda: Seed("folder", _zoomify()),
         "folder google": lambda: Seed("folder", _google()),

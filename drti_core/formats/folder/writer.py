@@ -242,7 +242,7 @@ class FolderWriter(Writer):
         info["drti"] = _own(stored, extra)
         if graph:
             info["drti"]["decoder"] = GRAPH
-        if bare and metadata.icc and planes is not None:
+        if metadata.icc and (bare or planes is None):
             # Not in every tile, where a viewer would apply it to coefficients.
             info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
         return strict_json.dump(info)
