@@ -33,7 +33,7 @@ RECORDED = {
     "-b lptm -p 9 -I srgb": "srgb/lptm9",
     "-b hsh -p 27 -I srgb": "srgb/hsh27",
     "-b rbf -p 9 -I srgb": "srgb/rbf9",
-    "-b bilinear -p 9 -I srgb": "srgb/bilinear9",
+    "-b bilinear -p 9 -r 8 -I srgb": "srgb/bilinear9",
     "-b yrbf -p 18 -y 10 -I srgb": "srgb/yrbf18",
     "-b ptm -p 18 -I linear": "linear/ptm18",
 }
@@ -149,7 +149,7 @@ def test_collections_within_a_decibel_of_relight(cli, data: Path):
 def test_materials_show_the_basis(cli, data: Path):
     source = data / "relight_cli" / "input"
     cli("-b bilinear -p 9", source, "grid")
-    basis = np.array(info("grid")["basis"]).reshape(10, 8, 8, 3)
+    basis = np.array(info("grid")["basis"]).reshape(10, 16, 16, 3)
     assert np.array_equal(picture("grid/materials.png"), np.concatenate(list(basis), axis=1))
     cli("-b rbf -p 9", source, "dots")
     dots = picture("dots/materials.png").reshape(32, 10, 32, 3)
@@ -206,24 +206,27 @@ def codec_for(*words: str) -> tuple[Any, list[str]]:
 
 
 def test_options_reach_the_codec():
-    assert codec_for()[0] == registry.codec("rbf")
+    jpegs = "quantile=0.999"
+    assert codec_for()[0] == registry.codec(f"rbf:{jpegs}")
     assert codec_for("-b", "rbf", "-p", "12", "-S", "0.2", "-Q", "0.99")[0] == registry.codec(
         "rbf:planes=12,sigma=0.2,quantile=0.99"
     )
     assert codec_for("-b", "bln", "-R", "0.2", "-r", "12")[0] == registry.codec(
-        "bilinear:smoothness=0.6,resolution=12"
+        f"bilinear:smoothness=0.6,resolution=12,{jpegs}"
     )
     found, _ = codec_for("-b", "bilinear")
-    assert (found.resolution, found.smoothness) == (8, 0.3)
-    assert codec_for("-b", "bilinear", "-r", "0")[0] == registry.codec("rbf")
+    assert (found.resolution, found.smoothness) == (16, 0.3)
+    assert codec_for("-b", "bilinear", "-r", "0")[0] == registry.codec(f"rbf:{jpegs}")
     assert codec_for("-b", "yrbf", "-p", "18", "-y", "12")[0] == registry.codec(
-        "yrbf:luma_planes=12"
+        f"yrbf:luma_planes=12,{jpegs}"
     )
-    assert codec_for("-b", "hsh", "-p", "12", "-H")[0] == registry.codec("hsh:terms=4,ridge=auto")
-    assert codec_for("-b", "hsh", "-p", "48")[0] == registry.codec("hsh16")
-    assert codec_for("-b", "lhsh", "-p", "7")[0] == registry.codec("lhsh:terms=4")
-    assert codec_for("-b", "sh", "-p", "12")[0] == registry.codec("sh:terms=4")
-    assert codec_for("-b", "hsh:terms=16,bits=16")[0] == registry.codec("hsh:terms=16,bits=16")
+    assert codec_for("-b", "hsh", "-p", "12", "-H")[0] == registry.codec(
+        f"hsh:terms=4,ridge=auto,{jpegs}"
+    )
+    assert codec_for("-b", "hsh", "-p", "48")[0] == registry.codec(f"hsh16:{jpegs}")
+    assert codec_for("-b", "lhsh", "-p", "7")[0] == registry.codec(f"lhsh:terms=4,{jpegs}")
+    assert codec_for("-b", "sh", "-p", "12")[0] == registry.codec(f"sh:terms=4,{jpegs}")
+    assert codec_for("-b", "hsh:terms=16")[0] == registry.codec(f"hsh16:{jpegs}")
     assert codec_for("-b", "rbf", "-s", "12")[0].sample == (12 << 20) // 120
     assert codec_of(parse(["in", "x.ptm"]), 10)[0] == registry.codec("ptm")
     assert codec_of(parse(["in", "x.rti"]), 10)[0] == registry.codec("hsh")
@@ -256,9 +259,9 @@ def test_a_network_of_a_width(monkeypatch: pytest.MonkeyPatch):
     codecs = registry.registry().codecs
     monkeypatch.setitem(codecs.targets, "wide", ("test:WIDE", "test"))
     monkeypatch.setitem(codecs._loaded, "wide", Wide())
-    assert codec_for("-b", "wide20")[0] == Wide(width=20)
-    assert codec_for("-b", "wide20:bits=16")[0] == Wide(width=20, bits=16)
-    assert codec_for("-b", "wide")[0] == Wide()
+    assert codec_for("-b", "wide20")[0] == Wide(width=20, quantile=0.999)
+    assert codec_for("-b", "wide20:bits=16")[0] == Wide(width=20, bits=16, quantile=0.999)
+    assert codec_for("-b", "wide")[0] == Wide(quantile=0.999)
 
 
 @pytest.mark.parametrize("basis", ["neural", "disk20", "hyper12"])

@@ -200,14 +200,15 @@ OPTIONS = (
     Option("w", "workers", "cores to use (all)", "N", _integer(1)),
     Option("k", "crop", "fit this part, from the top left corner", "WxH+X+Y", _crop),
     Option("H", "steady", "of ptm, hsh, sh: tame fits between sparse lights (ridge)"),
-    Option("r", "resolution", "bilinear: side of the grid (8); 0 is rbf", "N", _integer(0)),
+    Option("r", "resolution", "bilinear: side of the grid (16); 0 is rbf", "N", _integer(0)),
     Option("s", "sampling", "rbf, bilinear: sampled pixels in MB (about 60)", "MB", _integer(1)),
     Option("S", "sigma", "rbf: width of the Gaussians (chosen on left-out lights)", "X", _positive),
     Option("R", "regularisation", "bilinear: smoothness (0.1)", "X", _positive),
     Option(
         "Q",
         "quantile",
-        "share of the coefficients that is not clipped (chosen for the least error)",
+        "share of each plane's values that is not clipped (0.999; of x.ptm, x.rti chosen for the "
+        "least error)",
         "X",
         _number("a number over 0 and up to 1", lambda value: 0 < value <= 1),
     ),

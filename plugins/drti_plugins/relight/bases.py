@@ -11,6 +11,7 @@ from drti_core.codec import Codec, parse_spec, with_options
 from drti_core.errors import OptionError, PluginError
 from drti_core.linear import TermsCodec
 from drti_plugins.relight.arguments import Arguments
+from drti_plugins.relight.outputs import is_file
 
 #: Codecs behind relight's names.
 BASES = {
@@ -19,11 +20,11 @@ BASES = {
     "lptm": "ptm:colorspace=lrgb",
     "hsh": "hsh",
     "sh": "sh",
-    "bilinear": "bilinear:resolution=8",
-    "bln": "bilinear:resolution=8",
+    "bilinear": "bilinear",
+    "bln": "bilinear",
     "yrbf": "rbf:colorspace=mycc",
-    "ybilinear": "bilinear:colorspace=mycc,resolution=8",
-    "ybln": "bilinear:colorspace=mycc,resolution=8",
+    "ybilinear": "bilinear:colorspace=mycc",
+    "ybln": "bilinear:colorspace=mycc",
     "yptm": "ptm:colorspace=ycc",
     "yhsh": "hsh:colorspace=ycc",
     "lhsh": "hsh:colorspace=lrgb",
@@ -33,6 +34,9 @@ SKIP = "skip"
 
 #: The regularisation that relight-cli starts from, and the smoothness that drti starts from.
 _REGULARISATION, _SMOOTHNESS = 0.1, 0.3
+#: Share of each plane's values that is not clipped where planes become JPEGs: wider ranges make
+#: JPEG's errors larger. Measured on SynthRTI and RealRTI at quality 95 (docs/relight-cli.md).
+_JPEG_QUANTILE = 0.999
 #: Bytes of a sampled pixel for each light: three float32.
 _SAMPLE_BYTES = 12
 
@@ -69,7 +73,9 @@ def codec_of(arguments: Arguments, lights: int) -> tuple[Codec, list[str]]:
         pixels = max(100, (arguments.sampling << 20) // (_SAMPLE_BYTES * lights))
         given["-s"] = ("sample", pixels)
     fields = {field.name for field in dataclasses.fields(codec)}
-    changes, notes = _planes(codec, name, arguments.planes, fields), []
+    changes, notes = _planes(codec, name, arguments.planes, fields), list[str]()
+    if "quantile" in fields and not is_file(arguments.output):
+        changes["quantile"] = _JPEG_QUANTILE
     for letter, (field, value) in given.items():
         if value is None or (letter == "-r" and value == 0):
             continue
