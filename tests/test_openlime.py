@@ -185,7 +185,7 @@ def test_components_fill_whole_pictures(tmp_path: Path) -> None:
             "rbf:planes=9,colorspace=mycc",
             "OpenLIME's own layers mix up the components of mycc",
         ),
-        ("sh", "OpenLIME's own layers exchange x and y of the light of SH"),
+        ("sh", "OpenLIME's own layers take other terms of SH"),
         ("rbf", None),
         ("ptm:colorspace=lrgb", None),
     ],

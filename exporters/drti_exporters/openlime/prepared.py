@@ -58,7 +58,7 @@ def prepare(model: RelightableModel) -> Prepared:
     if config.get("colorspace") == "ycc" and config["codec"] in ("ptm", "hsh", "sh"):
         notes.append("OpenLIME's own layers do not know the colour space ycc")
     elif config.get("codec") == "sh":
-        notes.append("OpenLIME's own layers exchange x and y of the light of SH")
+        notes.append("OpenLIME's own layers take other terms of SH")
     elif config.get("codec") == "hsh" and config.get("terms") == 16:
         notes.append("OpenLIME's own layers show 9 of the 16 HSH terms")
     elif config.get("colorspace") == "mycc":
