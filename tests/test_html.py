@@ -463,8 +463,8 @@ def test_scripts_keep_their_texts():
     source = Path(pictures.__file__).with_name("viewer")
     names = {path.name for path in source.iterdir()}
     assert names == {
-        "corners.glsl", "finish.glsl", "markup.html", "painter.js", "relit.glsl", "viewer.css",
-        "viewer.js",
+        "corners.glsl", "finish.glsl", "relit.glsl", "markup.html", "viewer.css",
+        "painter.js", "viewer.js", "mount.js",
     }  # fmt: skip
 
 

@@ -167,7 +167,7 @@ def _escaped(match: re.Match[str]) -> str:
 @cache
 def viewer_js() -> str:
     """The viewer's script: draws the scenes of elements with ``data-drti``."""
-    script = _shrunk(_text("painter.js") + _text("viewer.js"))
+    script = _shrunk("".join(map(_text, ("painter.js", "viewer.js", "mount.js"))))
     script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(_text(name[1]))}`", script)
     markup = "".join(line.strip() for line in _text("markup.html").splitlines())
     markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without
