@@ -1,0 +1,34 @@
+// Shows a scene in an element. source: its description, or the URL of one.
+async function mount(element, source, lights = globalThis.drtiLights) {
+  let scene = source, base = document.baseURI;
+  if (typeof source === "string") {
+    base = new URL(source, base).href;
+    scene = await (await fetch(base)).json();
+  }
+  const blobOf = async ({src, id, type, range}) => {
+    if (id) return embedded(document.getElementById(id).textContent, type);
+    const headers = range ? {Range: `bytes=${range[0]}-${range[1]}`} : {};
+    const answer = await fetch(new URL(src, base), {headers});
+    if (!answer.ok) throw new Error(`${src}: ${answer.status} ${answer.statusText}`);
+    const blob = await answer.blob();
+    return range && answer.status === 200 ? blob.slice(range[0], range[1] + 1) : blob;
+  };
+  return (element.drti = new Viewer(element, scene, lights, blobOf));
+}
+
+// Base64 → Blob, in pieces: a whole picture may be hundreds of megabytes.
+function embedded(text, type) {
+  const pieces = [], size = 1 << 20;
+  for (let at = 0; at < text.length; at += size) {
+    pieces.push(Uint8Array.from(atob(text.slice(at, at + size)), (letter) => letter.charCodeAt(0)));
+  }
+  return new Blob(pieces, {type});
+}
+
+globalThis.drti = {mount};
+for (const element of document.querySelectorAll("[data-drti]")) {
+  const {drti: name} = element.dataset, own = document.getElementById(name);
+  mount(element, own ? JSON.parse(own.textContent) : name).catch((error) => {
+    element.textContent = `The picture could not be loaded: ${error.message}`;
+  });
+}
