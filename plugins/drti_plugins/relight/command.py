@@ -207,7 +207,8 @@ def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: A
     planes = 0 if model.planes is None else model.planes.count
     colorspace = model.config().get("colorspace", "")
     ycc = model.config().get("yccplanes", [0])
-    words = [str(arguments.output), basis_of(arguments), colorspace, planes, ycc[0], size]
+    basis = basis_of(arguments).replace(",", ";")  # the options of a codec
+    words = [str(arguments.output), basis, colorspace, planes, ycc[0], size]
     words += [f"{found.psnr:.6g}", f"{_rmse(found):.6g}"]
     if arguments.left_out is not None:
         x, y, z = test.lights.xyz[0].tolist()
