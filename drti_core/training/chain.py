@@ -147,7 +147,7 @@ class Chain:
     def features(self, lights: LightDirections) -> list[tuple[torch.Tensor, torch.Tensor]]:
         """For each layer the terms of its weight (L, T) and of its bias (L, B)."""
         return [
-            tuple(  # type: ignore[misc]
+            tuple(  # type: ignore[misc, unused-ignore]
                 torch.from_numpy(part.astype(np.float32)).to(self.device)
                 for part in self._features(number, lights)
             )
