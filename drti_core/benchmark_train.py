@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def _published(stack: Stack, width: int) -> Callable[[], Any]:
 
     def chain(widths: Sequence[int]) -> Any:
         parts: list[Any] = []
-        for into, out in zip(widths, widths[1:], strict=False):
+        for into, out in pairwise(widths):
             parts += [nn.Linear(into, out), nn.ELU()]
         return nn.Sequential(*parts[:-1])
 
