@@ -45,6 +45,10 @@ class TorchCodec(drti.Codec):
         with torch.random.fork_rng():
             torch.manual_seed(0)
             module = Pixels()
+            last = module.light[2]
+            torch.nn.init.zeros_(last.weight)
+            torch.nn.init.zeros_(last.bias)
+            last.bias.data[:3] = pixels.mean((0, 1))  # begin with the mean colour
             optimiser = torch.optim.Adam(module.parameters(), lr=0.02)
             for _ in range(self.steps):
                 i, p = torch.randint(len(lights), (512,)), torch.randint(len(latents), (512,))
