@@ -22,6 +22,7 @@ from drti_core.model import StoredModel
 from drti_core.registry import codec, registry, save_model
 from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, dome, make_stack
 from drti_core.testing.stacks import photographs
+from drti_core.testing.writers import LOST
 from tests.quick import quick
 
 CODECS = {name: quick(item) for name, item in registry().codecs.load_all().items()}
@@ -71,9 +72,9 @@ FILE_PSNR = {
 
 #: Metadata that a format holds.
 KEEPS = {
-    "folder": {"lights", "encoding", "icc", "pixel_size_mm", "xmp", "comments"},
+    "folder": set(LOST),
     "ptm": set(),
-    "rti": {"xmp", "comments"},
+    "rti": set(LOST),
 }
 
 #: Codecs that a writer cannot hold, and why: writer → codec → reason.

@@ -184,7 +184,7 @@ def test_evaluate(place):
         + [f"--codec={name}" for name in (*EXAMPLES, "hsh")]
     )
     assert result[0] == 0, result
-    scores = json.loads((place.work / "scores.json").read_text())["scores"]
+    scores = json.loads((place.work / "scores.json").read_text())["codecs"]
     found = {score["label"]: score["psnr"] for score in scores}
     assert set(found) == {*EXAMPLES, "hsh"}
     assert found["dmd"] > found["hsh"] - 1
