@@ -155,7 +155,7 @@ def _published(stack: Stack, width: int) -> Callable[[], Any]:
         found = decoder(torch.cat([latents, lights[light]], dim=1))
         loss = nn.functional.mse_loss(found, truth[pixel, light])
         optimiser.zero_grad()
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call, unused-ignore]
         optimiser.step()
 
     return step

@@ -214,7 +214,7 @@ def test_wrong_arguments(made, tmp_path):
         (OptionError, "jobs: 0 jobs; expected 1 or more", {"jobs": 0}),
         (
             OptionError,
-            "folder: image: 'gif'; expected jpg or png",
+            "folder: image: 'gif'; expected jpg or png or webp",
             {"writer_options": {"image": "gif"}},
         ),
         (

@@ -199,7 +199,7 @@ def test_fit_a_crop_masked_and_linear(run, stack, tmp_path):
         (["-O", "terms"], "-O: 'terms'; expected name=value"),
         (
             ["--codec", "ptm:terms=4"],
-            "unknown option 'terms' of ptm; expected bits, colorspace, ridge",
+            "unknown option 'terms' of ptm; expected bits, colorspace, quantile, ridge",
         ),
         (["--codec", "hsh:terms=5"], "hsh: terms: '5'; expected 4 or 9 or 16"),
         (["--image", "png", "--to", "ptm"], "unknown option 'image' of ptm; expected "),

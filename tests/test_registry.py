@@ -336,7 +336,7 @@ def test_codec_with_options():
     assert codec("hsh:terms=16", {"terms": 4}).terms == 4
     assert codec("ptm:ridge=auto").ridge is None
     for spec, text in {
-        "ptm:terms=9": "unknown option 'terms' of ptm; expected bits, colorspace, ridge",
+        "ptm:terms=9": "unknown option 'terms' of ptm; expected bits, colorspace, quantile, ridge",
         "hsh:terms=5": "hsh: terms: '5'; expected 4 or 9 or 16",
         "ptm:ridge=strong": "ptm: ridge: 'strong'; expected float",
         "rbf:planes=9.5": "rbf: planes: '9.5'; expected int",
