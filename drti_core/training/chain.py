@@ -17,7 +17,8 @@ import torch
 from drti_core.bases import Basis
 from drti_core.decoder import Dense, LightFunction, Terms
 from drti_core.lights import F32, F64, LightDirections
-from drti_core.training.kernel import Shape, kernel
+from drti_core.training.kernel import kernel
+from drti_core.training.kernel_ir import Shape
 
 _CONSTANT = Basis("constant", 1)
 

@@ -1,0 +1,507 @@
+"""The LLVM IR of :mod:`drti_core.training.kernel`: vectors over pixels, 4 × 4 register tiles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+#: Pixels of a block; batches are multiples of it.
+BLOCK = 128
+#: Pixels of a vector.
+LANES = 16
+_TILE = 4
+_VECTORS = BLOCK // LANES
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Widths of a chain: latents, hidden layers, and 3.
+
+    Args:
+        widths: (K, N, …, 3); every hidden layer is followed by ELU.
+    """
+
+    widths: tuple[int, ...]
+
+    @property
+    def layers(self) -> list[tuple[int, int]]:
+        """(out, in) of each layer."""
+        return list(zip(self.widths[1:], self.widths[:-1], strict=True))
+
+    @property
+    def offsets(self) -> list[tuple[int, int]]:
+        """Where each layer's weight and bias begin among the packed parameters."""
+        found, at = [], 0
+        for out, into in self.layers:
+            found.append((at, at + out * into))
+            at += out * into + out
+        return found
+
+    @property
+    def size(self) -> int:
+        """Packed parameters of one light."""
+        return sum(out * into + out for out, into in self.layers)
+
+
+class Emitter:
+    """Writes the IR of both passes.
+
+    Args:
+        shape: widths of the chain.
+    """
+
+    def __init__(self, shape: Shape) -> None:
+        from llvmlite import ir
+
+        self.ir = ir
+        self.shape = shape
+        self.i64 = ir.IntType(64)
+        self.f32 = ir.FloatType()
+        self.f64 = ir.DoubleType()
+        self.vector = ir.VectorType(self.f32, LANES)
+        self.ints = ir.VectorType(ir.IntType(32), LANES)
+        self.fast = ("contract", "reassoc", "nsz")
+        self.b: Any = None
+        self.out: Any = None
+
+    def module(self) -> str:
+        """IR of the functions ``step`` and ``predict``."""
+        ir = self.ir
+        self.out = ir.Module("chain")
+        pointer = self.f32.as_pointer()
+        for name, count in (("step", 8), ("predict", 4)):
+            kinds = [pointer] * count
+            if name == "step":
+                kinds[6] = self.f64.as_pointer()
+            function = ir.Function(
+                self.out, ir.FunctionType(ir.VoidType(), [*kinds, self.i64, self.i64]), name
+            )
+            for argument in function.args[:count]:
+                argument.add_attribute("noalias")
+            self.b = ir.IRBuilder(function.append_basic_block())
+            getattr(self, f"_{name}")(*function.args)
+            self.b.ret_void()
+        return str(self.out)
+
+    # -- the passes ------------------------------------------------------------------------
+
+    def _step(
+        self,
+        latents: Any,
+        weights: Any,
+        targets: Any,
+        scale: Any,
+        slope: Any,
+        change: Any,
+        loss: Any,
+        room: Any,
+        lights: Any,
+        pixels: Any,
+    ) -> None:
+        shape = self.shape
+        layers, offsets = shape.layers, shape.offsets
+        values, slopes, sums = self._rooms(room)
+        size = self.c(shape.size)
+        total = self.b.alloca(self.vector)
+
+        def light(number: Any) -> None:
+            w = self.at(weights, self.b.mul(number, size))
+            dw = self.at(change, self.b.mul(number, size))
+            y = self.at(targets, self.b.mul(self.b.mul(number, self.c(3)), pixels))
+            factor = self.splat(self.b.load(self.at(scale, number)))
+            self.loop(shape.size, lambda i: self.store(self.zero(), sums, self.scaled(i, LANES)))
+            self.b.store(self.zero(), total)
+
+            def block(first: Any) -> None:
+                x, stride = self.at(latents, first), pixels
+                for number, (out, into) in enumerate(layers):
+                    last = number == len(layers) - 1
+                    self._forward(
+                        self.at(w, self.c(offsets[number][0])),
+                        self.at(w, self.c(offsets[number][1])),
+                        (x, stride),
+                        values[number],
+                        out,
+                        into,
+                        elu=not last,
+                    )
+                    x, stride = values[number], self.c(BLOCK)
+                self._loss(values[-1], self.at(y, first), pixels, slopes[-1], factor, total)
+                for number in reversed(range(len(layers))):
+                    out, into = layers[number]
+                    x, stride = (
+                        (values[number - 1], self.c(BLOCK))
+                        if number
+                        else (self.at(latents, first), pixels)
+                    )
+                    weight, bias = offsets[number]
+                    self._outer(
+                        slopes[number],
+                        (x, stride),
+                        self.at(sums, self.c(weight * LANES)),
+                        self.at(sums, self.c(bias * LANES)),
+                        out,
+                        into,
+                    )
+                    self._back(
+                        self.at(w, self.c(weight)),
+                        slopes[number],
+                        (slopes[number - 1], self.c(BLOCK))
+                        if number
+                        else (self.at(slope, first), pixels),
+                        values[number - 1] if number else None,
+                        out,
+                        into,
+                    )
+
+            self.loop(pixels, block, BLOCK)
+
+            def reduce(i: Any) -> None:
+                vector = self.load(sums, self.scaled(i, LANES))
+                self.b.store(self._sum(vector), self.at(dw, i))
+
+            self.loop(shape.size, reduce)
+            found = self.b.fpext(self._sum(self.b.load(total)), self.f64)
+            self.b.store(found, self.at(loss, number))
+
+        self.loop(lights, light)
+
+    def _predict(
+        self, latents: Any, weights: Any, out: Any, room: Any, lights: Any, pixels: Any
+    ) -> None:
+        shape = self.shape
+        values, _, _ = self._rooms(room)
+
+        def light(number: Any) -> None:
+            w = self.at(weights, self.b.mul(number, self.c(shape.size)))
+            rgb = self.at(out, self.b.mul(self.b.mul(number, self.c(3)), pixels))
+
+            def block(first: Any) -> None:
+                x, stride = self.at(latents, first), pixels
+                for index, (rows, into) in enumerate(shape.layers):
+                    last = index == len(shape.layers) - 1
+                    weight, bias = shape.offsets[index]
+                    self._forward(
+                        self.at(w, self.c(weight)),
+                        self.at(w, self.c(bias)),
+                        (x, stride),
+                        self.at(rgb, first) if last else values[index],
+                        rows,
+                        into,
+                        elu=not last,
+                        out_stride=pixels if last else None,
+                    )
+                    x, stride = values[index], self.c(BLOCK)
+
+            self.loop(pixels, block, BLOCK)
+
+        self.loop(lights, light)
+
+    def _rooms(self, room: Any) -> tuple[list[Any], list[Any], Any]:
+        """Activations and slopes of each layer, and the vectors of the parameters' slopes."""
+        at, found = 0, []
+        for _ in range(2):
+            part = []
+            for width in self.shape.widths[1:]:
+                part.append(self.at(room, self.c(at)))
+                at += width * BLOCK
+            found.append(part)
+        return found[0], found[1], self.at(room, self.c(at))
+
+    # -- matrix products over a block ------------------------------------------------------
+
+    def _forward(
+        self,
+        weight: Any,
+        bias: Any,
+        x: tuple[Any, Any],
+        result: Any,
+        out: int,
+        into: int,
+        *,
+        elu: bool,
+        out_stride: Any = None,
+    ) -> None:
+        """result[n, p] = elu(bias[n] + Σ_k weight[n, k] · x[k, p])."""
+        source, stride = x
+        step = self.c(BLOCK) if out_stride is None else out_stride
+
+        def tile(first: Any, rows: int, column: Any) -> None:
+            start = [
+                [self.splat(self.b.load(self.at(bias, self.plus(first, r))))] * _TILE
+                for r in range(rows)
+            ]
+
+            def term(k: Any, acc: list[list[Any]]) -> list[list[Any]]:
+                at = self.b.add(self.b.mul(k, stride), column)
+                xs = [self.load(source, self.plus(at, v * LANES)) for v in range(_TILE)]
+                for r in range(rows):
+                    index = self.b.add(self.scaled(self.plus(first, r), into), k)
+                    w = self.splat(self.b.load(self.at(weight, index)))
+                    acc[r] = [self.fma(w, xs[v], acc[r][v]) for v in range(_TILE)]
+                return acc
+
+            for r, row in enumerate(self.sum_loop(into, start, term)):
+                at = self.b.add(self.b.mul(self.plus(first, r), step), column)
+                for v, value in enumerate(row):
+                    self.store(self._elu(value) if elu else value, result, self.plus(at, v * 16))
+
+        self._tiles(out, tile)
+
+    def _back(
+        self,
+        weight: Any,
+        slopes: Any,
+        result: tuple[Any, Any],
+        values: Any | None,
+        out: int,
+        into: int,
+    ) -> None:
+        """result[k, p] = elu'(values[k, p]) · Σ_n weight[n, k] · slopes[n, p].
+
+        Without ``values`` the product is added to what is there.
+        """
+        target, stride = result
+
+        def tile(first: Any, rows: int, column: Any) -> None:
+            start = [[self.zero()] * _TILE for _ in range(rows)]
+            where = [
+                self.b.add(self.b.mul(self.plus(first, r), stride), column) for r in range(rows)
+            ]
+            if values is None:
+                start = [
+                    [self.load(target, self.plus(at, v * LANES)) for v in range(_TILE)]
+                    for at in where
+                ]
+
+            def term(n: Any, acc: list[list[Any]]) -> list[list[Any]]:
+                at = self.b.add(self.scaled(n, BLOCK), column)
+                xs = [self.load(slopes, self.plus(at, v * LANES)) for v in range(_TILE)]
+                for r in range(rows):
+                    index = self.b.add(self.scaled(n, into), self.plus(first, r))
+                    w = self.splat(self.b.load(self.at(weight, index)))
+                    acc[r] = [self.fma(w, xs[v], acc[r][v]) for v in range(_TILE)]
+                return acc
+
+            for r, row in enumerate(self.sum_loop(out, start, term)):
+                for v, value in enumerate(row):
+                    if values is not None:
+                        h = self.load(values, self.plus(where[r], v * LANES))
+                        value = self.fma(value, self._min(h, self.zero()), value)
+                    self.store(value, target, self.plus(where[r], v * LANES))
+
+        self._tiles(into, tile)
+
+    def _outer(
+        self, slopes: Any, x: tuple[Any, Any], weight: Any, bias: Any, out: int, into: int
+    ) -> None:
+        """Add Σ_p slopes[n, p] · x[k, p] to the weight and Σ_p slopes[n, p] to the bias."""
+        source, stride = x
+
+        def rows_of(first: Any, rows: int) -> None:
+            def columns_of(left: Any, columns: int) -> None:
+                where = [
+                    [
+                        self.scaled(
+                            self.b.add(self.scaled(self.plus(first, r), into), self.plus(left, k)),
+                            LANES,
+                        )
+                        for k in range(columns)
+                    ]
+                    for r in range(rows)
+                ]
+                start = [[self.load(weight, at) for at in row] for row in where]
+
+                def term(p: Any, acc: list[list[Any]]) -> list[list[Any]]:
+                    column = self.scaled(p, LANES)
+                    xs = [
+                        self.load(
+                            source, self.b.add(self.b.mul(self.plus(left, k), stride), column)
+                        )
+                        for k in range(columns)
+                    ]
+                    for r in range(rows):
+                        at = self.b.add(self.scaled(self.plus(first, r), BLOCK), column)
+                        d = self.load(slopes, at)
+                        acc[r] = [self.fma(d, xs[k], acc[r][k]) for k in range(columns)]
+                    return acc
+
+                done = self.sum_loop(_VECTORS, start, term)
+                for r in range(rows):
+                    for k in range(columns):
+                        self.store(done[r][k], weight, where[r][k])
+
+            self._split(into, columns_of)
+
+            def add(p: Any, acc: list[list[Any]]) -> list[list[Any]]:
+                for r in range(rows):
+                    at = self.b.add(self.scaled(self.plus(first, r), BLOCK), self.scaled(p, LANES))
+                    acc[r] = [self.b.fadd(acc[r][0], self.load(slopes, at))]
+                return acc
+
+            places = [self.scaled(self.plus(first, r), LANES) for r in range(rows)]
+            sums = self.sum_loop(_VECTORS, [[self.load(bias, at)] for at in places], add)
+            for at, (value,) in zip(places, sums, strict=True):
+                self.store(value, bias, at)
+
+        self._split(out, rows_of)
+
+    def _loss(
+        self, values: Any, targets: Any, pixels: Any, slopes: Any, factor: Any, total: Any
+    ) -> None:
+        """Slopes 2 · factor · (values - targets); their share of the loss is added to total."""
+
+        def channel(c: Any) -> None:
+            def vector(p: Any) -> None:
+                column = self.scaled(p, LANES)
+                at = self.b.add(self.scaled(c, BLOCK), column)
+                truth = self.load(targets, self.b.add(self.b.mul(c, pixels), column))
+                error = self.b.fsub(self.load(values, at), truth)
+                scaled = self.b.fmul(error, factor)
+                self.b.store(self.fma(scaled, error, self.b.load(total)), total)
+                self.store(self.b.fadd(scaled, scaled), slopes, at)
+
+            self.loop(_VECTORS, vector)
+
+        self.loop(3, channel)
+
+    def _tiles(self, rows: int, tile: Callable[[Any, int, Any], None]) -> None:
+        """Every tile of up to 4 rows by 4 vectors of a block."""
+        width = _TILE * LANES
+        self._split(rows, lambda first, n: self.loop(BLOCK, lambda at: tile(first, n, at), width))
+
+    def _split(self, count: int, body: Callable[[Any, int], None]) -> None:
+        """Call ``body(first, rows)`` for tiles of 4, then for what is left over."""
+        whole = count - count % _TILE
+        if whole:
+            self.loop(whole, lambda i: body(i, _TILE), _TILE)
+        if count % _TILE:
+            body(self.c(whole), count % _TILE)
+
+    # -- words of the IR -------------------------------------------------------------------
+
+    def _elu(self, x: Any) -> Any:
+        """max(x, 0) + exp(min(x, 0)) - 1; exp by 2^n and a polynomial, to 3e-6."""
+        below = self._max(self._min(x, self.zero()), self.splat_of(-87.0))
+        n = self._call("llvm.rint", self.b.fmul(below, self.splat_of(1.4426950408889634)))
+        r = self.fma(n, self.splat_of(-0.6931471805599453), below)
+        power = self.splat_of(1 / 120)
+        for factor in (1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
+            power = self.fma(power, r, self.splat_of(factor))
+        ir = self.ir
+        exponent = self.b.add(self.b.fptosi(n, self.ints), ir.Constant(self.ints, [127] * LANES))
+        bits = self.b.shl(exponent, ir.Constant(self.ints, [23] * LANES))
+        found = self.b.fmul(power, self.b.bitcast(bits, self.vector))
+        return self.b.fadd(self._max(x, self.zero()), self.b.fsub(found, self.splat_of(1.0)))
+
+    def _min(self, a: Any, b: Any) -> Any:
+        return self.b.select(self.b.fcmp_ordered("<", a, b), a, b)
+
+    def _max(self, a: Any, b: Any) -> Any:
+        return self.b.select(self.b.fcmp_ordered(">", a, b), a, b)
+
+    def _call(self, name: str, value: Any) -> Any:
+        kind = self.ir.FunctionType(self.vector, [self.vector])
+        full = f"{name}.v{LANES}f32"
+        function = self.out.globals.get(full) or self.ir.Function(self.out, kind, full)
+        return self.b.call(function, [value])
+
+    def _sum(self, vector: Any) -> Any:
+        """The sum over the lanes, halves first."""
+        ir = self.ir
+        width = LANES
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        while width > 1:
+            width //= 2
+            order = [width + i if i < width else 0 for i in range(LANES)]
+            mask = ir.Constant(self.ints, order)
+            vector = self.b.fadd(vector, self.b.shuffle_vector(vector, undefined, mask))
+        return self.b.extract_element(vector, ir.Constant(ir.IntType(32), 0))
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """A · b + c, in one instruction where there is one."""
+        return self.b.fadd(self.b.fmul(a, b, flags=("contract",)), c, flags=("contract",))
+
+    def c(self, value: int) -> Any:
+        """An integer constant."""
+        return self.ir.Constant(self.i64, value)
+
+    def plus(self, value: Any, constant: int) -> Any:
+        """An index and a constant."""
+        return self.b.add(value, self.c(constant)) if constant else value
+
+    def scaled(self, value: Any, constant: int) -> Any:
+        """An index times a constant."""
+        return self.b.mul(value, self.c(constant))
+
+    def at(self, pointer: Any, index: Any) -> Any:
+        """A pointer moved by an index."""
+        return self.b.gep(pointer, [index], inbounds=True)
+
+    def load(self, pointer: Any, index: Any) -> Any:
+        """A vector from memory."""
+        where = self.b.bitcast(self.at(pointer, index), self.vector.as_pointer())
+        return self.b.load(where, align=4)
+
+    def store(self, value: Any, pointer: Any, index: Any) -> None:
+        """A vector to memory."""
+        where = self.b.bitcast(self.at(pointer, index), self.vector.as_pointer())
+        self.b.store(value, where, align=4)
+
+    def zero(self) -> Any:
+        """A vector of zeros."""
+        return self.splat_of(0.0)
+
+    def splat_of(self, value: float) -> Any:
+        """A vector of a constant."""
+        return self.ir.Constant(self.vector, [float(np.float32(value))] * LANES)
+
+    def splat(self, scalar: Any) -> Any:
+        """A vector of a scalar."""
+        ir = self.ir
+        undefined = ir.Constant(self.vector, ir.Undefined)
+        one = self.b.insert_element(undefined, scalar, ir.Constant(ir.IntType(32), 0))
+        return self.b.shuffle_vector(one, undefined, ir.Constant(self.ints, [0] * LANES))
+
+    def loop(self, count: Any, body: Callable[[Any], None], step: int = 1) -> None:
+        """For i in range(0, count, step); a count that is 0 runs nothing."""
+
+        def turn(index: Any, carried: list[list[Any]]) -> list[list[Any]]:
+            body(index)
+            return carried
+
+        self.sum_loop(count, [], turn, step)
+
+    def sum_loop(
+        self,
+        count: Any,
+        start: list[list[Any]],
+        body: Callable[[Any, list[list[Any]]], list[list[Any]]],
+        step: int = 1,
+    ) -> list[list[Any]]:
+        """A loop that carries rows of values from one turn to the next, in registers."""
+        b = self.b
+        limit = self.c(count) if isinstance(count, int) else count
+        before = b.block
+        head, inside, after = (b.append_basic_block() for _ in range(3))
+        b.branch(head)
+        b.position_at_end(head)
+        index = b.phi(self.i64)
+        index.add_incoming(self.c(0), before)
+        phis = [[b.phi(self.vector) for _ in row] for row in start]
+        for row, firsts in zip(phis, start, strict=True):
+            for phi, first in zip(row, firsts, strict=True):
+                phi.add_incoming(first, before)
+        b.cbranch(b.icmp_signed("<", index, limit), inside, after)
+        b.position_at_end(inside)
+        done = body(index, [list(row) for row in phis])
+        index.add_incoming(b.add(index, self.c(step)), b.block)
+        for row, values in zip(phis, done, strict=True):
+            for phi, value in zip(row, values, strict=True):
+                phi.add_incoming(value, b.block)
+        b.branch(head)
+        b.position_at_end(after)
+        return phis
