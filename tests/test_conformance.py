@@ -79,13 +79,14 @@ KEEPS = {
     "rti": set(LOST),
 }
 
+NETWORKS = ("disk", "hyper", "neural", "siren")
 #: Codecs that a writer cannot hold, and why: writer → codec → reason.
 KNOWN_GAPS: dict[str, dict[str, str]] = {
     "ptm": dict.fromkeys(
-        ("bilinear", "hsh", "rbf", "sh"), "a .ptm holds polynomials of the light only"
+        ("bilinear", "hsh", "rbf", "sh", *NETWORKS), "a .ptm holds polynomials of the light only"
     ),
     "rti": dict.fromkeys(
-        ("bilinear", "ptm", "rbf", "sh"), "a .rti holds hemispherical harmonics only"
+        ("bilinear", "ptm", "rbf", "sh", *NETWORKS), "a .rti holds hemispherical harmonics only"
     ),
     "folder": {},
 }
@@ -103,11 +104,16 @@ def gap(writer: str, name: str) -> str | None:
 
 
 def models(writer: str) -> dict[str, StoredModel]:
-    return {name: fitted(name) for name in CODECS if gap(writer, name) is None}
+    return {name: fitted(name) for name in CODECS if gap(writer, name) is None and _own(name)}
 
 
 def refused(writer: str) -> dict[str, StoredModel]:
-    return {name: fitted(name) for name in CODECS if gap(writer, name) is not None}
+    return {name: fitted(name) for name in CODECS if gap(writer, name) is not None and _own(name)}
+
+
+def _own(name: str) -> bool:
+    """Whether the codec is no twin, nor a preset that is trained: they differ in numbers only."""
+    return name not in TWINS and name not in ("disk20", "hyper12", "hyper20", "neural-pca")
 
 
 def title(kind: str, name: str) -> str:
