@@ -231,7 +231,7 @@ def verbs(monkeypatch):
     monkeypatch.setitem(sys.modules, HERE.__name__, HERE)
 
     def register_commands(register):
-        register("benchmark shader", "drti_test_verbs:shader")
+        register("benchmark mirror", "drti_test_verbs:shader")
         register("benchmark fit", "drti_test_verbs:shader")
         register("refuse", "drti_test_verbs:refuses")
         register("odd", "drti_test_verbs:no_verb")
@@ -249,7 +249,7 @@ NUMBER = (
 @pytest.mark.usefixtures("verbs")
 @pytest.mark.filterwarnings("always")
 def test_verbs_of_plugins(capsys):
-    assert main(["benchmark", "shader", "--name", "phong"]) == 0
+    assert main(["benchmark", "mirror", "--name", "phong"]) == 0
     shown = capsys.readouterr()
     assert shown.out == "measured phong\n"
     assert shown.err == (
@@ -259,9 +259,9 @@ def test_verbs_of_plugins(capsys):
     assert capsys.readouterr().err == "error: a.glsl: no such shader\n"
     assert main(["benchmark", "--help"]) == 0
     shown = capsys.readouterr()
-    assert "shader       Measure a shader." in shown.out
+    assert "mirror       Measure a shader." in shown.out
     assert shown.err == ""  # it warns once
-    assert main(["shader"]) == 2
+    assert main(["mirror"]) == 2
     assert "No such command 'shader'" in capsys.readouterr().err
 
 
@@ -278,7 +278,7 @@ def test_broken_verbs_are_named_when_called_and_in_the_help(capsys):
     assert error.startswith("error: verbs: the command 'odd' is no verb: AssertionError: ")
     assert error.endswith("; expected a function that typer can call, or a typer.Typer\n")
     listed = {item.plugin_id: item for item in registry().commands.report()}
-    assert listed["benchmark shader"].summary == "Measure a shader."
+    assert listed["benchmark mirror"].summary == "Measure a shader."
     assert listed["number"].error == NUMBER
 
 
