@@ -262,7 +262,7 @@ def test_verbs_of_plugins(capsys):
     assert "mirror       Measure a shader." in shown.out
     assert shown.err == ""  # it warns once
     assert main(["mirror"]) == 2
-    assert "No such command 'shader'" in capsys.readouterr().err
+    assert "No such command 'mirror'" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("verbs")
