@@ -270,7 +270,9 @@ def test_command_line(data, tmp_path, capsys):
     (images,) = run(out, light=LIGHTS.xyz)
     assert images.dtype == np.float32
     assert main(["export", str(source), "--to", "nothing", "-o", str(out)]) == 1
-    assert capsys.readouterr().err == "error: there is no exporter 'nothing'; expected onnx\n"
+    assert capsys.readouterr().err == (
+        "error: there is no exporter 'nothing'; expected glsl, html, onnx, openlime\n"
+    )
 
 
 @pytest.fixture

@@ -254,11 +254,12 @@ def test_benchmark(capsys):
     with pytest.raises(OptionError) as error:
         benchmark_relight(["neural"])
     assert str(error.value) == (
-        "decoder 'neural'; expected dense-50, dense-20, dense-10, ptm, hsh-9, rbf-9"
+        "decoder 'neural'; expected dense-50, dense-20, dense-10, hyper-20, hyper-12, hyper-8, "
+        "ptm, hsh-9, rbf-9"
     )
 
 
-@pytest.mark.parametrize("name", ["dense-10", "ptm", "hsh-9", "rbf-9"])
+@pytest.mark.parametrize("name", ["dense-10", "hyper-8", "ptm", "hsh-9", "rbf-9"])
 def test_the_plain_way_computes_the_same(name):
     from drti_core import benchmark_relight as module
 

@@ -227,4 +227,5 @@ def train_field(
         )
         outcome = loop.run()
         session.finish("field", outcome)
+        progress(1.0, "trained")
         return Trained(None, task.layers(), outcome, count / height, loop.step)
