@@ -7,7 +7,7 @@ the first layer's bias ``b + W_light · l``; HyperRTI makes every one of them fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from drti_core.bases import Basis
 from drti_core.codec import Codec, Progress, no_progress, part_of
-from drti_core.decoder import Activation, Decoder, Dense, LightFunction, Terms
+from drti_core.decoder import Activation, Decoder, Dense, LightFunction, Network, Terms
 from drti_core.errors import DrtiError, FormatError, MissingExtraError, OptionError
 from drti_core.lights import F32
 from drti_core.model import RelightableModel, StoredModel
@@ -47,7 +47,7 @@ class NetworkModel(RelightableModel):
     """A chain of dense layers over latent planes, or over the pixel's coordinates.
 
     Args:
-        layers: weights and biases are constants or :class:`Terms`.
+        layers: weights and biases are constants, :class:`Terms` or :class:`Network`.
         inputs: what the first layer takes.
         training: how it was trained, JSON-able (preset, seed, steps, …).
     """
@@ -73,12 +73,11 @@ class NetworkModel(RelightableModel):
         return config
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
-        """``layerN.weight`` and ``layerN.bias``; of Terms the table, its last axis the terms."""
-        return {
-            f"layer{number}.{part}": value.table if isinstance(value, Terms) else np.asarray(value)
-            for number, layer in enumerate(self.layers)
-            for part, value in (("weight", layer.weight), ("bias", layer.bias))
-        }
+        """``layerN.weight`` and ``layerN.bias``; of functions the table, its last axis the terms.
+
+        Hidden layers of a network of the light: ``layerN.weight.hiddenM.weight``.
+        """
+        return dict(_arrays("layer", self.layers))
 
 
 Model = TypeVar("Model", bound=NetworkModel)
@@ -291,7 +290,7 @@ def restore(stored: StoredModel, kind: type[Model]) -> Model:
         raise FormatError(
             f"layers {described!r:.80}", where="config", expected=f"1 to {_MAX_LAYERS} layers"
         )
-    layers = tuple(_layer(stored, number, each) for number, each in enumerate(described))
+    layers = _layers(stored, "layer", described)
     count = 2 if inputs == "coords" else (stored.planes.count if stored.planes else 0)
     if layers[0].weight.shape[1] != count:
         raise FormatError(
@@ -321,16 +320,30 @@ def _describe(layer: Dense) -> dict[str, Any]:
     if layer.activation == "sine":
         found["omega"] = layer.omega
     for part, value in (("weight", layer.weight), ("bias", layer.bias)):
-        if isinstance(value, Terms):
+        if isinstance(value, Terms | Network):
             basis = value.basis
             found[part] = {"basis": basis.name, "terms": basis.terms}
             if basis.name == "hsh":
                 found[part]["exponent"] = basis.exponent
+        if isinstance(value, Network):
+            found[part]["hidden"] = [_describe(each) for each in value.layers]
     return found
 
 
-def _layer(stored: StoredModel, number: int, described: Any) -> Dense:
-    where = f"layer {number}"
+def _arrays(prefix: str, layers: Sequence[Dense]) -> Iterator[tuple[str, npt.NDArray[Any]]]:
+    for number, layer in enumerate(layers):
+        for part, value in (("weight", layer.weight), ("bias", layer.bias)):
+            name = f"{prefix}{number}.{part}"
+            yield name, value.table if isinstance(value, LightFunction) else value
+            if isinstance(value, Network):
+                yield from _arrays(f"{name}.hidden", value.layers)
+
+
+def _layers(stored: StoredModel, prefix: str, described: list[Any]) -> tuple[Dense, ...]:
+    return tuple(_layer(stored, f"{prefix}{number}", each) for number, each in enumerate(described))
+
+
+def _layer(stored: StoredModel, where: str, described: Any) -> Dense:
     if not isinstance(described, Mapping):
         raise FormatError(f"{described!r:.80}", where=where, expected="an object")
     activation = described.get("activation", "none")
@@ -342,15 +355,15 @@ def _layer(stored: StoredModel, number: int, described: Any) -> Dense:
     if isinstance(omega, bool) or not isinstance(omega, int | float) or not np.isfinite(omega):
         raise FormatError(f"omega {omega!r}", where=where, expected="a finite number")
     weight, bias = (
-        _value(stored.arrays.get(f"layer{number}.{part}"), described.get(part), rank, part, where)
+        _value(stored, f"{where}.{part}", described.get(part), rank)
         for part, rank in (("weight", 2), ("bias", 1))
     )
     return Dense(weight, bias, activation, float(omega))
 
 
-def _value(array: Any, basis: Any, rank: int, part: str, where: str) -> F32 | LightFunction:
+def _value(stored: StoredModel, place: str, basis: Any, rank: int) -> F32 | LightFunction:
     """A weight (out, in) or bias (out,), or its table with the terms as the last axis."""
-    place = f"{where} {part}"
+    array = stored.arrays.get(place)
     if array is None:
         raise FormatError("is missing", where=place, expected="an array")
     values = np.asarray(array)
@@ -371,11 +384,32 @@ def _value(array: Any, basis: Any, rank: int, part: str, where: str) -> F32 | Li
         terms = Basis(basis["basis"], basis["terms"], basis.get("exponent", 1.5))
     except (OptionError, KeyError, TypeError, AttributeError) as error:
         raise FormatError(f"basis {basis!r:.80}", where=place, expected="a light basis") from error
+    if "hidden" in basis:
+        return _network(stored, place, terms, basis["hidden"], values)
     if values.shape[-1] != terms.terms:
         raise FormatError(
             f"{values.shape[-1]} terms in the table", where=place, expected=f"{terms.terms}"
         )
     return Terms(terms, values)
+
+
+def _network(
+    stored: StoredModel, place: str, basis: Basis, hidden: Any, table: F32
+) -> LightFunction:
+    described = isinstance(hidden, list) and 1 <= len(hidden) <= _MAX_LAYERS
+    flat = described and all(
+        isinstance(each, Mapping) and not each.keys() & {"weight", "bias"} for each in hidden
+    )
+    if not flat:
+        raise FormatError(
+            f"hidden layers {hidden!r:.80}", where=place, expected="1 to 64 layers of constants"
+        )
+    try:
+        return Network(basis, _layers(stored, f"{place}.hidden", hidden), table)
+    except FormatError:
+        raise
+    except DrtiError as error:
+        raise FormatError(str(error), where=place) from None
 
 
 def teachers(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +13,20 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import drti_core as drti
 from drti_core import open_model
 from drti_core.bases import Basis
 from drti_core.codecs.hyper import HyperModel
 from drti_core.codecs.neural import NeuralModel
-from drti_core.decoder import Dense, Terms
-from drti_core.errors import DrtiError
+from drti_core.decoder import Dense, Network, Terms
+from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.folder import READER, FolderWriter, network
 from drti_core.lights import LightDirections
 from drti_core.model import StoredModel
+from drti_core.neural import NetworkModel, restore
 from drti_core.planes import Planes
 from drti_core.registry import save_model
+from tests import openlime_models as models
 
 LIGHTS = LightDirections([[0, 0, 1], [0.6, 0, 0.8], [-0.3, 0.5, 0.81]])
 SHAPE = (9, 13)
@@ -259,7 +263,7 @@ def test_other_networks_have_their_own_type(tmp_path: Path) -> None:
 def test_corrections_of_networks(tmp_path: Path) -> None:
     """JPEGs within one code, as conversions write them, under OpenLIME's names."""
     model = made(count=7)
-    writer = FolderWriter(quality=60, max_error=0)
+    writer = FolderWriter(image="jpg", quality=60, max_error=0)
     writer.write(model.stored(), tmp_path / "a")
     assert (tmp_path / "a" / "plane_3.jpg").is_file()
     back = open_model(tmp_path / "a")
@@ -301,3 +305,76 @@ def test_the_student_survives_a_conversion(data: Path, tmp_path: Path) -> None:
     assert (info["samples"], info["colorspace"]) == (20, "rgb")
     back = open_model(tmp_path / "a")  # whose scales have nine digits
     np.testing.assert_allclose(back.relight(LIGHTS), model.relight(LIGHTS), atol=1e-6)
+
+
+def psnr(a: Any, b: Any) -> float:
+    """PSNR of two sets of uint8 pictures as one, in dB."""
+    error = np.mean((a.astype(np.float64) - b) ** 2)
+    return float(10 * np.log10(255**2 / error))
+
+
+@pytest.mark.parametrize("hyper", [False, True])
+def test_latents_are_exact_unless_asked_otherwise(tmp_path: Path, hyper: bool) -> None:
+    """PNG by default; of JPEGs the loss is measured and told."""
+    kind: type[NetworkModel] = HyperModel if hyper else NeuralModel
+    model = models.network(kind, (12, 12), hyper=hyper)
+    lights = LightDirections.spread(20, 0.26)
+    exact = model.relight_uint8(lights)
+    assert save_model(model, tmp_path / "png") == ()
+    assert not list((tmp_path / "png").glob("*.jpg"))
+    assert np.array_equal(open_model(tmp_path / "png").relight_uint8(lights), exact)
+    (note,) = save_model(model, tmp_path / "jpg", writer="folder:image=jpg,quality=80")
+    found = re.fullmatch(
+        r"the planes are JPEGs of quality 80, which changes them a little; "
+        r"relit pictures are (\d+\.\d) dB from the exact ones",
+        note,
+    )
+    assert found
+    reread = open_model(tmp_path / "jpg").relight_uint8(lights)
+    top, left = ((side - 256) // 2 for side in model.shape)  # of the part that is looked at
+    middle = np.s_[:, top : top + 256, left : left + 256]
+    assert float(found[1]) == pytest.approx(psnr(exact[middle], reread[middle]), abs=0.06)
+
+
+def test_sixteen_bits_are_png(tmp_path: Path) -> None:
+    model = drti.get_codec("ptm", {"bits": 16}).fit(drti.demo_stack())
+    assert save_model(model, tmp_path / "a") == ()
+    assert len(list((tmp_path / "a").glob("plane_*.png"))) == 18
+
+
+def test_a_network_of_the_light_is_stored(tmp_path: Path) -> None:
+    """Its hidden layer has arrays of its own; a file that lacks them says so."""
+    made = models.network(HyperModel, (8, 8), hyper=True)
+    random = np.random.default_rng(0)
+    unit = Dense(random.standard_normal((5, 4)).astype(np.float32), np.zeros(5, np.float32), "elu")
+    table = 0.1 * random.standard_normal((3, 6)).astype(np.float32)
+    last = replace(made.layers[-1], bias=Network(Basis("affine", 4), (unit,), table))
+    model = replace(made, layers=(*made.layers[:-1], last))
+    stored = model.stored()
+    assert stored.config["layers"][2]["bias"] == {
+        "basis": "affine",
+        "terms": 4,
+        "hidden": [{"activation": "elu"}],
+    }
+    save_model(model, tmp_path / "a")
+    back = open_model(tmp_path / "a")
+    lights = LightDirections.spread(5)
+    assert np.array_equal(back.relight(lights), model.relight(lights))
+
+    arrays = dict(stored.arrays)
+    hidden = arrays.pop("layer2.bias.hidden0.weight")
+    with pytest.raises(FormatError) as error:
+        restore(replace(stored, arrays=arrays), HyperModel)
+    assert str(error.value) == "layer2.bias.hidden0.weight: is missing; expected an array"
+    arrays["layer2.bias.hidden0.weight"] = hidden[:, :3]
+    with pytest.raises(FormatError) as error:
+        restore(replace(stored, arrays=arrays), HyperModel)
+    assert str(error.value) == (
+        "layer2.bias: layer 0 of a network of the light has weight (5, 3) and bias (5,); "
+        "expected weight (n, 4), bias (n,)"
+    )
+    for wrong in ([], 3, [{"weight": {"basis": "affine", "terms": 4}}]):
+        layers = [*stored.config["layers"][:2], {**stored.config["layers"][2]}]
+        layers[2]["bias"] = {**layers[2]["bias"], "hidden": wrong}
+        with pytest.raises(FormatError, match=r"^layer2.bias: hidden layers .* of constants$"):
+            restore(replace(stored, config={**stored.config, "layers": layers}), HyperModel)

@@ -102,12 +102,21 @@ def plan(weights: str = "affine", biases: str = "affine") -> Plan:
         "affine": LightTerms(Basis("affine", 4)),
         "hsh": LightTerms(Basis("hsh", 9)),
         "constant": LightTerms(),
+        "network": LightTerms(Basis("affine", 4), units=5),
     }
     return Plan(4, (6, 5), (terms[weights],) * 3, (terms[biases],) * 3)
 
 
 @pytest.mark.parametrize(
-    "made", [plan(), plan("constant"), plan("hsh", "hsh"), Plan.plain(4, (6, 5))]
+    "made",
+    [
+        plan(),
+        plan("constant"),
+        plan("hsh", "hsh"),
+        plan("network", "network"),
+        plan("affine", "network"),
+        Plan.plain(4, (6, 5)),
+    ],
 )
 def test_chain_gradient(made: Plan) -> None:
     """Against autograd, through the packed parameters to the matrices."""
@@ -132,7 +141,9 @@ def test_chain_gradient(made: Plan) -> None:
         assert (ours - parameter.grad).abs().max() < 1e-4 * parameter.grad.abs().max()
 
 
-@pytest.mark.parametrize("made", [plan(), plan("constant"), Plan.plain(4, (6, 5))])
+@pytest.mark.parametrize(
+    "made", [plan(), plan("constant"), plan("network", "affine"), Plan.plain(4, (6, 5))]
+)
 def test_chain_as_data(made: Plan) -> None:
     """The layers give what the chain predicts, under lights that it was not scaled for."""
     chain = Chain(made, LIGHTS)

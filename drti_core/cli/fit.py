@@ -36,7 +36,10 @@ def fit(
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
     ] = None,
     image: Annotated[
-        str | None, typer.Option(help="Pictures of a folder: jpg, or png (exact).")
+        str | None,
+        typer.Option(
+            help="Pictures of a folder: jpg, png (exact; of networks by default) or webp."
+        ),
     ] = None,
     quality: Annotated[int | None, typer.Option(help="JPEG quality of a folder, 1 to 100.")] = None,
     preset: Annotated[
@@ -56,6 +59,9 @@ def fit(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit a codec to a stack of photographs and save the model."""
+    # A quality is one of JPEGs, whatever the codec would be written as.
+    if image is None and quality is not None and to in (None, "folder") and not output.suffix:
+        image = "jpg"
     pictures = {"image": image, "quality": quality}
     training = {
         "preset": preset,

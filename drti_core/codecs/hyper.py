@@ -29,6 +29,7 @@ _TERMS: dict[str, tuple[BasisName, int]] = {
     "hsh9": ("hsh", 9),
     "hsh16": ("hsh", 16),
 }
+_NETWORK = "network"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -43,11 +44,14 @@ class HyperCodec(LatentCodec[HyperModel]):
     """Weights and biases are linear in terms of the light.
 
     Args:
-        terms: of the weights and biases: constant, affine, ptm, hsh4, hsh9 or hsh16; or one for
-            each layer, ``affine/constant/affine``.
+        terms: of the weights and biases: constant, affine, ptm, hsh4, hsh9, hsh16, or network,
+            a small one of the light (x, y, z) that is trained with the rest; or one for each
+            layer, ``affine/constant/affine``.
         biases: the same for the biases; by default what the weights have, constants aside, which
             are affine.
+        light_units: ELU units of that network.
         rate: largest learning rate.
+        encoder: see :class:`LatentCodec`; a wider one than the other networks' pays here.
     """
 
     codec_id = "hyper"
@@ -57,8 +61,10 @@ class HyperCodec(LatentCodec[HyperModel]):
 
     width: int = 12
     rate: float = 0.02
+    encoder: int = 256
     terms: str = "affine"
     biases: str | None = None
+    light_units: int = 8
 
     def check(self) -> None:
         """See :meth:`LatentCodec.check`."""
@@ -66,23 +72,34 @@ class HyperCodec(LatentCodec[HyperModel]):
         self._names(self.terms)
         if self.biases is not None:
             self._names(self.biases)
+        if not 1 <= self.light_units <= 256:
+            raise OptionError(f"light_units {self.light_units}", where="hyper", expected="1 to 256")
 
     def _names(self, text: str) -> list[str]:
         names = text.split("/")
         if len(names) == 1:
             names *= self.depth + 1
-        if len(names) != self.depth + 1 or not set(names) <= set(_TERMS):
+        known = {*_TERMS, _NETWORK}
+        if len(names) != self.depth + 1 or not set(names) <= known:
             raise OptionError(
                 f"terms {text!r}",
                 where="hyper",
-                expected=f"{', '.join(_TERMS)}; one, or {self.depth + 1} with / between them",
+                expected=(
+                    f"{', '.join((*_TERMS, _NETWORK))}; one, or {self.depth + 1} with / between "
+                    "them"
+                ),
             )
         return names
 
     def _light_terms(self, names: list[str]) -> tuple[LightTerms, ...]:
         from drti_core.training.chain import LightTerms
 
-        return tuple(LightTerms(Basis(*_TERMS[name])) for name in names)
+        return tuple(
+            LightTerms(Basis("affine", 4), units=self.light_units)
+            if name == _NETWORK
+            else LightTerms(Basis(*_TERMS[name]))
+            for name in names
+        )
 
     def train(self, stack: Stack, session: Session, progress: Progress) -> HyperModel:
         """Train encoder and decoder end to end."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ _SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
 #: How far tables may go from the photographs, as a share of their root mean square: a viewer that
 #: mixes them by a rule of its own (OpenLIME ignores sigma) must still show them right.
 _MAX_DEVIATION = 0.25
+#: Choices whose error on left-out lights is this near the least are taken for as good.
+_AS_GOOD = 1.1
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,9 +82,13 @@ class RbfCodec(PcaCodec):
         sigma, smoothing, notes = sigmas[0], _SMOOTHINGS[0], []
         if len(lights) > 2:
             moment = second_moment(sample)
-            _, sigma, smoothing = min(
-                choice for value in sigmas for choice in _choices(lights, moment, value)
+            choices = [choice for value in sigmas for choice in _choices(lights, moment, value)]
+            most = _AS_GOOD * min(choice.error for choice in choices)
+            best = min(
+                (choice for choice in choices if choice.error <= most),
+                key=lambda choice: choice.deviation,
             )
+            sigma, smoothing = best.sigma, best.smoothing
             notes = [f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"]
         weights = rbf_weights(lights, lights, sigma)
         return Interpolation(_operator(weights, smoothing), weights, {"sigma": sigma}, tuple(notes))
@@ -118,10 +124,17 @@ def _operator(weights: F64, smoothing: float) -> F64:
     return np.asarray(np.linalg.solve(normal, across + smoothing * identity), np.float64)
 
 
-def _choices(
-    lights: LightDirections, moment: F64, sigma: float
-) -> Iterator[tuple[float, float, float]]:
-    """Leave-one-light-out error, sigma and smoothing of every choice that stays near enough."""
+class _Choice(NamedTuple):
+    """How photographs are mixed, its leave-one-light-out error, and that of those it was given."""
+
+    error: float
+    deviation: float
+    sigma: float
+    smoothing: float
+
+
+def _choices(lights: LightDirections, moment: F64, sigma: float) -> Iterator[_Choice]:
+    """Every choice that stays near enough to the photographs."""
     count = len(lights)
     each = np.arange(count)[:, None]
     rest = np.array([np.delete(np.arange(count), left_out) for left_out in range(count)])
@@ -131,11 +144,12 @@ def _choices(
     mix = rbf_shares(exponents[each, rest])[:, None]
     limit = _MAX_DEVIATION**2 * np.trace(moment) / count
     for smoothing in _SMOOTHINGS:
+        deviation = prediction_error(weights @ _operator(weights, smoothing), moment)
         if prediction_error(_operator(weights, smoothing), moment) > limit:
             return
         predictors = np.zeros((count, count))
         predictors[each, rest] = (mix @ _operator(among, smoothing))[:, 0]
-        yield prediction_error(predictors, moment), sigma, smoothing
+        yield _Choice(prediction_error(predictors, moment), deviation, sigma, smoothing)
 
 
 YRBF = RbfCodec(planes=18, colorspace="mycc")

@@ -15,7 +15,7 @@ import numpy as np
 import torch
 
 from drti_core.bases import Basis
-from drti_core.decoder import Dense, LightFunction, Terms
+from drti_core.decoder import Dense, LightFunction, Network, Terms
 from drti_core.lights import F32, F64, LightDirections
 from drti_core.training.kernel import kernel
 from drti_core.training.kernel_ir import Shape
@@ -30,24 +30,44 @@ class LightTerms:
     Args:
         basis: named functions of the light.
         count: for ``affine``, 3 leaves out z: what NeuralRTI's decoder is given.
+        units: the terms are 1 and so many ELU units that take the basis, which are trained; all
+            layers of a plan share them. 0: the basis itself.
     """
 
     basis: Basis = _CONSTANT
     count: int | None = None
+    units: int = 0
+
+    @property
+    def given(self) -> int:
+        """Number of the basis's terms that are taken."""
+        return self.basis.terms if self.count is None else self.count
 
     @property
     def size(self) -> int:
         """Number of terms."""
-        return self.basis.terms if self.count is None else self.count
+        return 1 + self.units if self.units else self.given
 
     def __call__(self, lights: LightDirections) -> F64:
-        """(L, size) values."""
-        return self.basis(lights)[:, : self.size]
+        """(L, given) values of the basis."""
+        return self.basis(lights)[:, : self.given]
 
-    def function(self, table: F32) -> F32 | LightFunction:
-        """A table (*shape, size) as a constant or a function of the light."""
+    def function(self, table: F64, scale: F64, hidden: F64 | None) -> F32 | LightFunction:
+        """A table (*shape, size) as a constant or a function of the light.
+
+        Args:
+            table: of the terms.
+            scale: (given,) that the basis was divided by.
+            hidden: (units, given) of the units.
+        """
+        if self.units:
+            assert hidden is not None
+            weight = (hidden / scale).astype(np.float32)
+            unit = Dense(weight, np.zeros(len(weight), np.float32), "elu")
+            return Network(self.basis, (unit,), table.astype(np.float32))
+        table = table / scale
         if self.basis == _CONSTANT:
-            return np.ascontiguousarray(table[..., 0])
+            return np.ascontiguousarray(table[..., 0], np.float32)
         whole = np.zeros((*table.shape[:-1], self.basis.terms), np.float32)
         whole[..., : self.size] = table
         return Terms(self.basis, whole)
@@ -88,9 +108,15 @@ class Plan:
         return Shape((self.latents, *self.hidden, 3))
 
     @property
+    def network(self) -> LightTerms | None:
+        """The terms that are trained units, of whichever layer."""
+        return next((terms for terms in (*self.weights, *self.biases) if terms.units), None)
+
+    @property
     def parameters(self) -> int:
         """Numbers that the decoder is made of."""
-        return sum(
+        network = self.network
+        return (network.units * network.given if network else 0) + sum(
             out * (into * weight.size + bias.size)
             for (out, into), weight, bias in zip(
                 self.shape.layers, self.weights, self.biases, strict=True
@@ -129,6 +155,10 @@ class Chain:
         random = np.random.default_rng(seed)
         layers = self.shape.layers
         self.matrices = []
+        network = self.plan.network
+        hidden = (
+            random.standard_normal((network.units, network.given)) if network else np.empty((0, 0))
+        )
         for number, (out, into) in enumerate(layers):
             last = number == len(layers) - 1
             weight, bias = self.plan.weights[number], self.plan.biases[number]
@@ -141,12 +171,21 @@ class Chain:
                 offset[:, 1:] = random.standard_normal((out, bias.size - 1)) * 0.3
             if last:
                 features = self._features(number, lights)[1]
+                if bias.units:
+                    features = _units(torch.from_numpy(features), torch.from_numpy(hidden)).numpy()
                 offset[:] = np.linalg.lstsq(features, mean.astype(np.float64), rcond=None)[0].T
-            matrix = np.concatenate([table.reshape(out, -1), offset], axis=1)
-            self.matrices.append(torch.from_numpy(matrix.astype(np.float32)).to(self.device))
+            self._add(np.concatenate([table.reshape(out, -1), offset], axis=1))
+        if network:
+            self._add(hidden)
+
+    def _add(self, matrix: F64) -> None:
+        self.matrices.append(torch.from_numpy(matrix.astype(np.float32)).to(self.device))
 
     def features(self, lights: LightDirections) -> list[tuple[torch.Tensor, torch.Tensor]]:
-        """For each layer the terms of its weight (L, T) and of its bias (L, B)."""
+        """For each layer the terms of its weight (L, T) and of its bias (L, B).
+
+        Of terms that are trained units: what those take.
+        """
         return [
             tuple(  # type: ignore[misc, unused-ignore]
                 torch.from_numpy(part.astype(np.float32)).to(self.device)
@@ -162,13 +201,36 @@ class Chain:
     def packed(self, features: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
         """(L, size) parameters of each light, as :class:`kernel.Kernel` takes them."""
         parts = []
-        for matrix, (weight, bias), (out, into) in zip(
-            self.matrices, features, self.shape.layers, strict=True
-        ):
-            split = into * weight.shape[1]
-            table = matrix[:, :split].reshape(out * into, -1)
-            parts += [weight @ table.T, bias @ matrix[:, split:].T]
+        for pair, (table, offset) in zip(self._terms(features), self._tables(), strict=True):
+            parts += [pair[0] @ table.T, pair[1] @ offset.T]
         return torch.cat(parts, dim=1)
+
+    def _terms(
+        self, features: list[tuple[torch.Tensor, torch.Tensor]]
+    ) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """The features, of trained units their values."""
+        if self.plan.network is None:
+            return features
+        return [
+            tuple(  # type: ignore[misc, unused-ignore]
+                _units(part, self.matrices[-1]) if terms.units else part
+                for part, terms in zip(pair, kinds, strict=True)
+            )
+            for pair, kinds in zip(features, self._kinds(), strict=True)
+        ]
+
+    def _kinds(self) -> list[tuple[LightTerms, LightTerms]]:
+        return list(zip(self.plan.weights, self.plan.biases, strict=True))
+
+    def _tables(self) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        """For each layer the table (out · in, T) of its weight and that (out, B) of its bias."""
+        found = []
+        for number, ((out, into), (weight, _)) in enumerate(
+            zip(self.shape.layers, self._kinds(), strict=True)
+        ):
+            matrix, split = self.matrices[number], into * weight.size
+            found.append((matrix[:, :split].reshape(out * into, -1), matrix[:, split:]))
+        return found
 
     def gradient(
         self, features: list[tuple[torch.Tensor, torch.Tensor]], change: torch.Tensor
@@ -176,11 +238,35 @@ class Chain:
         """Gradients of the matrices from those (L, size) of the packed parameters."""
         found = []
         for (weight, bias), (out, _), (at, end) in zip(
-            features, self.shape.layers, self.shape.offsets, strict=True
+            self._terms(features), self.shape.layers, self.shape.offsets, strict=True
         ):
             table = (change[:, at:end].T @ weight).reshape(out, -1)
             found.append(torch.cat([table, change[:, end : end + out].T @ bias], dim=1))
+        if self.plan.network is not None:
+            found.append(self._hidden_gradient(features, change))
         return found
+
+    def _hidden_gradient(
+        self, features: list[tuple[torch.Tensor, torch.Tensor]], change: torch.Tensor
+    ) -> torch.Tensor:
+        """(units, given) of the trained units of the light."""
+        hidden = self.matrices[-1]
+        total = torch.zeros_like(hidden)
+        for pair, kinds, tables, (out, _), (at, end) in zip(
+            features,
+            self._kinds(),
+            self._tables(),
+            self.shape.layers,
+            self.shape.offsets,
+            strict=True,
+        ):
+            parts = change[:, at:end], change[:, end : end + out]
+            for given, terms, table, part in zip(pair, kinds, tables, parts, strict=True):
+                if terms.units:
+                    values = _units(given, hidden)[:, 1:]
+                    slope = (part @ table)[:, 1:] * (1 + values.clamp(max=0))
+                    total += slope.T @ given
+        return total
 
     def step(
         self,
@@ -207,24 +293,32 @@ class Chain:
     def layers(self) -> tuple[Dense, ...]:
         """The decoder as data."""
         found = []
-        last = len(self.matrices) - 1
-        for number, (matrix, (out, into)) in enumerate(
-            zip(self.matrices, self.shape.layers, strict=True)
+        last = len(self.shape.layers) - 1
+        hidden = _numbers(self.matrices[-1]) if self.plan.network else None
+        for number, ((out, into), (weight, bias), (table, offset)) in enumerate(
+            zip(self.shape.layers, self._kinds(), self._tables(), strict=True)
         ):
-            weight, bias = self.plan.weights[number], self.plan.biases[number]
-            values = matrix.cpu().numpy().astype(np.float64)
-            split = into * weight.size
             scales = self._scales[number]
-            table = values[:, :split].reshape(out, into, weight.size) / scales[0]
-            offset = values[:, split:] / scales[1]
             found.append(
                 Dense(
-                    weight.function(table.astype(np.float32)),
-                    bias.function(offset.astype(np.float32)),
+                    weight.function(
+                        _numbers(table).reshape(out, into, weight.size), scales[0], hidden
+                    ),
+                    bias.function(_numbers(offset), scales[1], hidden),
                     "none" if number == last else "elu",
                 )
             )
         return tuple(found)
+
+
+def _numbers(values: torch.Tensor) -> F64:
+    return np.asarray(values.cpu().numpy(), np.float64)
+
+
+def _units(given: torch.Tensor, hidden: torch.Tensor) -> torch.Tensor:
+    """(L, 1 + units): a 1 and the units' values."""
+    values = torch.nn.functional.elu(given @ hidden.T)
+    return torch.cat([torch.ones_like(values[:, :1]), values], dim=1)
 
 
 def _scale(values: F64) -> F64:

@@ -22,7 +22,13 @@ from drti_core.errors import (
 )
 from drti_core.formats.folder import network
 from drti_core.formats.folder.layouts import GOOGLE_SIDE
-from drti_core.formats.folder.pictures import FolderLayout, Pictures, corrections, picture_names
+from drti_core.formats.folder.pictures import (
+    FolderLayout,
+    Pictures,
+    corrections,
+    jpeg_psnr,
+    picture_names,
+)
 from drti_core.formats.folder.pyramid import Kind, Layout
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.image_writers import Chroma
@@ -46,7 +52,8 @@ class FolderWriter(Writer):
 
     Args:
         image: ``jpg`` (8-bit planes, 4:4:4), ``png`` (exact; 8 or 16 bits) or ``webp`` (exact;
-            8 bits).
+            8 bits). None: ``png`` for latents of networks, which bear JPEG worse than coefficients
+            do, and for 16 bits, else ``jpg``.
         quality: of the JPEGs, 1..100.
         chroma: ``444``, or ``420``, which makes the JPEGs of PTM, HSH and SH smaller and worse
             (image layout only; planes of other models keep their full resolution).
@@ -66,7 +73,7 @@ class FolderWriter(Writer):
         "(deepzoom, google, zoomify, tarzoom, itarzoom)"
     )
 
-    image: Kind = "jpg"
+    image: Kind | None = None
     quality: int = 95
     chroma: Chroma = "444"
     layout: FolderLayout = "image"
@@ -76,25 +83,33 @@ class FolderWriter(Writer):
     def refuse(self, stored: StoredModel) -> str | None:
         """Why this model cannot be written, or None if it can."""
         self._check_options()
+        image = self.chosen(stored)
         if self.max_error is not None and self.layout != "image":
             return f"max_error needs the image layout, not {self.layout}"
         if self.chroma != "444" and self.layout != "image":
             return f"chroma {self.chroma} needs the image layout, not {self.layout}"
-        if self.image != "png" and stored.planes is not None:
-            kind = "JPEG" if self.image == "jpg" else "WebP"
+        if image != "png" and stored.planes is not None:
+            kind = "JPEG" if image == "jpg" else "WebP"
             if stored.planes.code_max > 255:
                 return f"{kind} holds 8-bit planes and these have 16 bits; write image=png"
-            limit = images.JPEG_MAX_SIDE if self.image == "jpg" else images.WEBP_MAX_SIDE
+            limit = images.JPEG_MAX_SIDE if image == "jpg" else images.WEBP_MAX_SIDE
             if self.layout == "image" and max(stored.shape) > limit:
                 return f"{kind} holds sides of up to {limit} pixels; write image=png"
             pixels = stored.shape[0] * stored.shape[1]
-            if self.layout == "image" and self.image == "webp" and pixels > images.WEBP_MAX_PIXELS:
+            if self.layout == "image" and image == "webp" and pixels > images.WEBP_MAX_PIXELS:
                 return f"{pixels} pixels are too many for one WebP; write tiles or image=png"
         try:
             self._info(stored, _extra_arrays(stored))
         except DrtiError as error:
             return str(error)
         return None
+
+    def chosen(self, stored: StoredModel) -> Kind:
+        """What the planes are written as."""
+        if self.image is not None:
+            return self.image
+        deep = stored.planes is not None and stored.planes.code_max > 255
+        return "png" if deep or _is_network(stored) else "jpg"
 
     def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
         """Write a folder; see :meth:`Writer.write`."""
@@ -128,13 +143,14 @@ class FolderWriter(Writer):
         reason = self.refuse(stored)
         if reason is not None:
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
+        image = self.chosen(stored)
         extra = _extra_arrays(stored)
         graph, notes = _graph(stored)
-        bare = bare or self.layout != "image" or self.image == "webp"
-        pictures = Pictures(self.image, self.quality, self.chroma, self.layout, self.tile)
+        bare = bare or self.layout != "image" or image == "webp"
+        pictures = Pictures(image, self.quality, self.chroma, self.layout, self.tile)
         pictures.write(stored, folder, others or {}, None if bare else stored.metadata.icc)
         planes = stored.planes
-        if planes is not None and self.image == "jpg" and self.max_error is not None:
+        if planes is not None and image == "jpg" and self.max_error is not None:
             names = picture_names(stored)
             extra |= corrections(planes.codes, folder, names, self.max_error)
         (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None, bare))
@@ -144,17 +160,19 @@ class FolderWriter(Writer):
             from safetensors.numpy import save_file
 
             save_file(extra, folder / "arrays.safetensors")
-        if planes is None or self.image != "jpg" or self.max_error == 0:
+        if planes is None or image != "jpg" or self.max_error == 0:
             return notes
         change = "a little" if self.max_error is None else f"by up to {self.max_error} of 255"
-        return (
-            *notes,
-            f"the planes are JPEGs of quality {self.quality}, which changes them {change}",
-        )
+        note = f"the planes are JPEGs of quality {self.quality}, which changes them {change}"
+        measured = self.max_error is None and self.layout == "image"
+        if measured and stored.decoder is not None and _is_network(stored):
+            note += f"; relit pictures are {jpeg_psnr(stored, folder):.1f} dB from the exact ones"
+        return (*notes, note)
 
     def _check_options(self) -> None:
         limited = self.max_error is None or 0 <= self.max_error <= 255
-        if self.image not in get_args(Kind) or not 1 <= self.quality <= 100 or not limited:
+        known = self.image is None or self.image in get_args(Kind)
+        if not known or not 1 <= self.quality <= 100 or not limited:
             raise OptionError(
                 f"image {self.image!r}, quality {self.quality!r}, max_error {self.max_error!r}",
                 where="folder",
@@ -205,7 +223,7 @@ class FolderWriter(Writer):
         info: dict[str, Any] = {
             "width": stored.shape[1],
             "height": stored.shape[0],
-            "format": self.image,
+            "format": self.chosen(stored),
         }
         if metadata.pixel_size_mm is not None:
             info["pixelSizeInMM"] = nine_digits([metadata.pixel_size_mm])[0]
@@ -230,7 +248,7 @@ class FolderWriter(Writer):
             info["yccplanes"] = list(config["yccplanes"])
         else:
             info["nplanes"] = count
-        info["quality"] = self.quality if self.image == "jpg" else 100
+        info["quality"] = self.quality if info["format"] == "jpg" else 100
         info["colorprofile"] = "RGB" if metadata.encoding == "linear" else "sRGB"
         material: dict[str, Any] = {}
         if kind in _IN_JSON:
@@ -246,6 +264,13 @@ class FolderWriter(Writer):
             # Not in every tile, where a viewer would apply it to coefficients.
             info["drti"]["icc"] = base64.b64encode(metadata.icc).decode("ascii")
         return strict_json.dump(info)
+
+
+def _is_network(stored: StoredModel) -> bool:
+    """Whether the planes go through anything but sums of products."""
+    if stored.decoder is None:
+        return "graph" in stored.arrays
+    return any(layer.activation != "none" for layer in stored.decoder.layers)
 
 
 def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
