@@ -30,7 +30,7 @@ H, W = 21, 13
 RNG = np.random.default_rng(1)
 XYZ: Any = RNG.normal(size=(5, 3)) * [1, 1, 0.1] + [0, 0, 1]
 LIGHTS = LightDirections(XYZ)
-PNG, JPG = FolderWriter(image="png"), FolderWriter()
+PNG, JPG = FolderWriter(image="png"), FolderWriter(image="jpg")
 
 
 def make_planes(count: int, dtype: Any = np.uint8, shape: tuple[int, int] = (H, W)) -> Planes:
