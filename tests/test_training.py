@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ torch = pytest.importorskip("torch", reason="the extra train is not installed")
 pytest.importorskip("llvmlite", reason="the extra train is not installed")
 
 from drti_core.bases import Basis  # noqa: E402
+from drti_core.cli import main  # noqa: E402
+from drti_core.cli.console import Stages  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.decoder import Decoder, evaluate  # noqa: E402
-from drti_core.demo import make_stack  # noqa: E402
+from drti_core.demo import make_stack, write_stack  # noqa: E402
 from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
@@ -433,3 +436,26 @@ def test_threads_are_given_back() -> None:
         assert torch.is_inference_mode_enabled()
     assert torch.get_num_threads() == before
     assert not torch.is_inference_mode_enabled()
+
+
+def test_fit_says_how_long_each_stage_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stack(make_stack((24, 20), 8), tmp_path / "stack")
+    command = ["fit", str(tmp_path / "stack"), "-o", str(tmp_path / "m"), "--codec", "hyper8"]
+    assert main([*command, "-O", "steps=20", "-O", "threads=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"decoding the photographs \d+\.\d s, training \d+\.\d s, encoding \d+\.\d s", lines[1]
+    )
+
+
+def test_stages_end_where_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 3.0, 6.5, 7.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    told: list[tuple[float, str]] = []
+    stages = Stages(lambda share, what: told.append((share, what)))
+    for share, what in ((0.2, "training, 20 dB"), (0.5, "training, 21 dB"), (0.9, "encoding")):
+        stages(share, what)
+    assert stages.text() == "training 3.0 s, encoding 3.5 s"
+    assert told[1] == (0.5, "training, 21 dB")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -89,6 +90,30 @@ def progress_bar() -> Iterator[Progress]:
 
         yield show
     sys.stderr.flush()
+
+
+class Stages:
+    """Progress that is passed on, and how long each stage took.
+
+    Args:
+        progress: what it is passed to.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._last = progress, time.monotonic()
+        self.seconds: dict[str, float] = {}
+
+    def __call__(self, share: float, what: str) -> None:
+        """What comes before a comma names the stage that goes on until now."""
+        now = time.monotonic()
+        stage = what.partition(",")[0]
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._last
+        self._last = now
+        self._progress(share, what)
+
+    def text(self) -> str:
+        """``training 31.2 s, encoding 2.0 s``."""
+        return ", ".join(f"{stage} {seconds:.1f} s" for stage, seconds in self.seconds.items())
 
 
 def parse_options(texts: Sequence[str] | None) -> dict[str, str]:

@@ -70,7 +70,8 @@ def fit(
         "log": None if log is None else str(log),
         "resume": resume or None,
     }
-    with console.progress_bar() as progress:
+    with console.progress_bar() as bar:
+        progress = console.Stages(bar)
         report = fit_file(
             stack,
             output,
@@ -90,4 +91,6 @@ def fit(
             progress=progress,
         )
     console.say(f"wrote {output} ({console.size_text(report.size)}), {report.what}")
+    if "training" in progress.seconds:
+        console.say(progress.text())
     console.say_notes(report.notes)

@@ -57,7 +57,7 @@ class HyperCodec(LatentCodec[HyperModel]):
     codec_id = "hyper"
     summary = "HyperRTI: latents decoded by a small network whose weights follow the light"
     model = HyperModel
-    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 5_000, "standard": 15_000, "best": 50_000}
+    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 8_000, "standard": 15_000, "best": 40_000}
 
     width: int = 12
     rate: float = 0.02

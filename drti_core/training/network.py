@@ -196,7 +196,7 @@ def _encoded(
         components = torch.from_numpy(sample.projection(pixels))
         return np.ascontiguousarray(encoder.forward(components)[0].numpy())
 
-    return encode(stack, latents, bits, progress)
+    return encode(stack, latents, bits, lambda share, _: progress(share, "encoding"))
 
 
 def left_out(lights: LightDirections, share: float) -> Indices:
