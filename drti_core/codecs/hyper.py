@@ -51,7 +51,6 @@ class HyperCodec(LatentCodec[HyperModel]):
             are affine.
         light_units: ELU units of that network.
         rate: largest learning rate.
-        encoder: see :class:`LatentCodec`; a wider one than the other networks' pays here.
     """
 
     codec_id = "hyper"
@@ -61,7 +60,6 @@ class HyperCodec(LatentCodec[HyperModel]):
 
     width: int = 12
     rate: float = 0.02
-    encoder: int = 256
     terms: str = "affine"
     biases: str | None = None
     light_units: int = 8
