@@ -41,7 +41,7 @@ class DiskCodec(LatentCodec[DiskModel]):
     codec_id = "disk"
     summary = "Disk-NeuralRTI: a teacher distilled into a 20- or 10-wide network (Dulecha 2024)"
     model = DiskModel
-    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 4_000, "standard": 12_000, "best": 40_000}
+    lengths: ClassVar[Mapping[Preset, int]] = {"fast": 3_000, "standard": 12_000, "best": 40_000}
 
     teacher: str = "hyper20"
     alpha: float = 0.2
