@@ -125,7 +125,14 @@ def _operator(weights: F64, smoothing: float) -> F64:
 
 
 class _Choice(NamedTuple):
-    """How photographs are mixed, its leave-one-light-out error, and that of those it was given."""
+    """How photographs are mixed.
+
+    Args:
+        error: mean squared, of photographs that were left out.
+        deviation: the same, of those that were given.
+        sigma: of the Gaussians.
+        smoothing: of the tables.
+    """
 
     error: float
     deviation: float
@@ -144,12 +151,17 @@ def _choices(lights: LightDirections, moment: F64, sigma: float) -> Iterator[_Ch
     mix = rbf_shares(exponents[each, rest])[:, None]
     limit = _MAX_DEVIATION**2 * np.trace(moment) / count
     for smoothing in _SMOOTHINGS:
-        deviation = prediction_error(weights @ _operator(weights, smoothing), moment)
-        if prediction_error(_operator(weights, smoothing), moment) > limit:
+        tables = _operator(weights, smoothing)
+        if prediction_error(tables, moment) > limit:
             return
         predictors = np.zeros((count, count))
         predictors[each, rest] = (mix @ _operator(among, smoothing))[:, 0]
-        yield _Choice(prediction_error(predictors, moment), deviation, sigma, smoothing)
+        yield _Choice(
+            prediction_error(predictors, moment),
+            prediction_error(weights @ tables, moment),
+            sigma,
+            smoothing,
+        )
 
 
 YRBF = RbfCodec(planes=18, colorspace="mycc")
