@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from itertools import pairwise
@@ -218,6 +219,23 @@ def test_light_stages_are_those_of_numpy():
             assert uniforms.dtype == np.float32
             np.testing.assert_allclose(uniforms[0, :3], wanted, atol=2e-6)
             np.testing.assert_allclose(numbers, uniforms.ravel(), atol=2e-6)
+
+
+def test_tables_of_bytes():
+    """Rows of 8-bit codes (relight's) take a byte a value, any other three; nothing is lost."""
+    rng = np.random.default_rng(1)
+    codes = rng.integers(0, 256, (3, 256)) * rng.uniform(0.001, 0.01, (3, 1)) - 0.7
+    codes[2] = 0.25
+    for rows, bytes_each in ((codes, 1), (rng.normal(size=(3, 256)), 3)):
+        function = Grid(16, rows.astype(np.float32))
+        layer = Dense(np.zeros((3, 3), np.float32), function)
+        shader = emit(Decoder(("planes",), (layer,)), form="uniforms")
+        (found,) = run_javascript([shader.light_js], LIGHTS.xyz)
+        for light, numbers in zip(LIGHTS, found, strict=True):
+            wanted = shader.uniform_values(light)["drti_u"].ravel()
+            np.testing.assert_allclose(numbers, wanted, atol=4e-6)
+        longest = max(map(len, re.findall(r'"([^"]*)"', shader.light_js)))
+        assert longest == 4 * 256 * bytes_each
 
 
 def test_light_of_the_disk_and_of_any_length():

@@ -585,6 +585,13 @@ def test_a_lost_context_comes_back(name, chromium, models, page_of):
         assert differ(page.picture(), found) == 0
 
 
+def test_a_browser_that_is_too_old(chromium, page_of):
+    """What packs the page came to browsers in 2020 to 2023, after WebGL2."""
+    old = "delete globalThis.DecompressionStream"
+    with opened(chromium(), page_of("ptm"), script=old, ready=False) as page:
+        page.wait("document.querySelector('main').textContent.includes('older than 2023')")
+
+
 def test_no_webgl2(chromium, page_of):
     script = """
     const given = HTMLCanvasElement.prototype.getContext;
@@ -689,7 +696,7 @@ def test_hostile_metadata_are_only_text(chromium, models, tmp_path):
         assert facts[:3] == [f"{HOSTILE['creator']}, Åsa Öberg", rights, '"><b>x']
         assert facts[3] == "</style><script>window.hacked=3</script>"
         assert page.run("window.hacked === undefined && document.images.length === 0")
-        assert page.page.locator("script").count() == 9  # 7 pictures, the scene, the viewer
+        assert page.page.locator("script").count() == 11  # 7 pictures and four of the page
         assert page.errors == []
         # A file name may not lead out of the downloads' folder.
         with page.page.expect_download() as waiting:

@@ -129,8 +129,8 @@ class LightTable:
         needed: dict[str, None] = {}
         groups = []
         for function, places, rows in self.groups.values():
-            table, weights = base64_of(np.array(rows)), _weights(function, needed)
-            groups.append(f'    [[{_runs(places)}], "{table}", {weights}],\n')
+            places, table = _table(places, np.array(rows, np.float32), needed)
+            groups.append(f"    [[{_runs(places)}], {table}, {_weights(function, needed)}],\n")
         return fill(
             "light.js",
             functions="".join(fill(f"light_{name}.js", **_NUMBERS) for name in needed),
@@ -176,6 +176,49 @@ def _basis(basis: Basis, needed: dict[str, None]) -> str:
     name = f"hsh({float(basis.exponent)!r})" if basis.name == "hsh" else basis.name
     needed["first"] = None
     return f"first({basis.terms}, {name})"
+
+
+def _table(places: list[int], rows: F32, needed: dict[str, None]) -> tuple[list[int], str]:
+    """Places and a script's expression for their rows, as bytes where that is shorter.
+
+    ``needed`` takes what the expression calls.
+
+    As bytes, an entry is first + step * byte, and of the bytes after the first the difference to
+    the one before is written, which packs better. A row of at most 256 levels (relight's tables
+    have no more) is one entry, any other three whose bytes count 65536, 256 and 1: 24 bits, as
+    many as a float32 has.
+    """
+    plain = f'floats("{base64_of(rows)}")'
+    where, ranges, entries = [], [], []
+    for place, row in zip(places, rows.astype(np.float64), strict=True):
+        first, span = float(row.min()), float(np.ptp(row)) or 1.0
+        levels = _levels((row - first) / span)
+        last, weights = (levels, (1,)) if levels else (2**24 - 1, (65536, 256, 1))
+        left = np.rint((row - first) / span * last)
+        for weight in weights:
+            code, left = np.divmod(left, weight)
+            entries.append(code)
+            ranges.append([first if weight == weights[0] else 0.0, weight * span / last])
+            where.append(place)
+    differences = np.diff(entries, axis=1, prepend=0) % 256
+    packed = f'bytes("{base64_of(differences, "u1")}", "{base64_of(ranges)}")'
+    if len(packed) + 300 > len(plain):  # about what the script's ``bytes`` takes
+        return places, plain
+    needed["bytes"] = None
+    return where, packed
+
+
+def _levels(unit: F64) -> int | None:
+    """The least n up to 255 of which all values, from 0 to 1, are n-ths; None for none.
+
+    >>> _levels(np.array([0, 0.25, 1, 0.75]))
+    4
+    """
+    counts = np.arange(1, 256)
+    codes = counts[:, None] * np.unique(unit)
+    # A thousandth of a level: float32 rounds.
+    found = np.flatnonzero(np.abs(codes - np.rint(codes)).max(axis=1) < 1e-3)
+    return int(counts[found[0]]) if found.size else None
 
 
 def _runs(places: list[int]) -> str:

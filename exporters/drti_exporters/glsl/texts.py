@@ -46,6 +46,6 @@ def number(value: Any) -> str:
     return f"{whole}.{'' if fraction == '0' else fraction}"
 
 
-def base64_of(values: Any) -> str:
-    """Numbers as base64 of little-endian float32."""
-    return base64.b64encode(np.ascontiguousarray(values, "<f4").tobytes()).decode("ascii")
+def base64_of(values: Any, dtype: str = "<f4") -> str:
+    """Numbers as base64, of little-endian float32 by default."""
+    return base64.b64encode(np.ascontiguousarray(values, dtype).tobytes()).decode("ascii")

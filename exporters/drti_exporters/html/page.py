@@ -10,13 +10,24 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
+import zlib
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from typing import BinaryIO
 
 from drti_core.model import RelightableModel
-from drti_exporters.html.scene import Layer, Part, Scene, make_scene, viewer_css, viewer_js
+from drti_exporters.html.scene import (
+    Layer,
+    Part,
+    Scene,
+    make_scene,
+    shrunk,
+    text_of,
+    viewer_css,
+    viewer_js,
+)
 
 #: Files of the viewer in a folder, beside the pictures.
 VIEWER = ("drti-viewer.js", "drti-viewer.css", "drti-light.js", "drti-scene.json")
@@ -100,16 +111,22 @@ def write_file(
         Bytes that are no pictures.
     """
     script, style = scene.script + viewer_js(), viewer_css()
+    unpack = shrunk(text_of("unpack.js"))
     policy = (
-        f"default-src 'none'; script-src {_hash(script)}; style-src {_hash(style)}; "
-        "img-src data:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; script-src {_hash(unpack)} {_hash(script)}; "
+        f"style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
     )
+    texts = f"[{scene.json},{json.dumps(style)},{json.dumps(script)}]".encode()
+    # Little memory means small blocks: of script, numbers and text each has its own statistics.
+    pack = zlib.compressobj(9, memLevel=5)
+    packed = pack.compress(texts) + pack.flush()
     start = (
-        f"{_head(scene, policy)}<style>{style}</style>\n<body>\n"
-        f'<main data-drti="drti-scene"></main>\n{_NO_SCRIPT}'
-        f'<script type="application/json" id="drti-scene">{scene.json}</script>\n'
+        f'{_head(scene, policy)}<body>\n<main data-drti="drti-scene"></main>\n{_NO_SCRIPT}'
     ).encode()
-    end = f"<script>{script}</script>\n</body>\n</html>\n".encode()
+    end = (
+        f'<script type="application/zlib" id="drti-packed">{base64.b64encode(packed).decode()}'
+        f"</script>\n<script>{unpack}</script>\n</body>\n</html>\n"
+    ).encode()
     file.write(start)
     size = len(start) + len(end)
     for name, path in pictures:

@@ -4,7 +4,8 @@
 
     {"title", "credit", "facts": [[term, text], …], "width", "height",
      "layers": [{"name", "width", "height",
-                 "shader":   header and body of the emitted shader,
+                 "shader":   header and body of the emitted shader, $ for a number,
+                 "numbers":  those, in their order: base64 of little-endian float32,
                  "vectors":  uniform vectors drti_u[…] that the light stage fills,
                  "weights":  [width, height] of the texture drti_weights, or null,
                  "array":    whether the planes are layers of one texture,
@@ -28,6 +29,7 @@ from typing import Any
 
 from drti_core.model import RelightableModel
 from drti_exporters.glsl import emit
+from drti_exporters.glsl.texts import base64_of
 from drti_exporters.html.credits import facts_of
 
 #: Texts of a script, whose spaces count.
@@ -35,6 +37,8 @@ _QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)
 
 #: Spaces and line breaks that a script can do without; "a - -b" keeps its own.
 _SPACE = re.compile(r" ?([={}(),;:?&|<>*/!]) ?|(?<![+-]) ([+-]) (?![+-])|(?<=[;{,(])\n")
+#: A number of a shader that takes more as text than as float32.
+_NUMBER = re.compile(r"(?:(?<=[(,=])-)?(?<![\w.])\d*\.\d{5,}(?:e[-+]\d+)?")
 #: Where a script wants the text of a shader.
 _SHADER = re.compile(r"%(\w+\.glsl)%")
 
@@ -103,7 +107,7 @@ class Scene:
     @property
     def script(self) -> str:
         """A script that hands the light stages to the viewer."""
-        return _shrunk(f"globalThis.drtiLights = [{', '.join(self.lights)}];")
+        return shrunk(f"globalThis.drtiLights = [{', '.join(self.lights)}];")
 
 
 def make_scene(layers: Sequence[Layer], *, title: str, credit: str = "") -> Scene:
@@ -144,11 +148,13 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """A layer's entry in the scene, its light stage, and notes."""
     model = layer.model
     shader = emit(model, dialect="webgl2", output="srgb")
+    text, numbers = _without_numbers(_shrunk_glsl(shader.header + shader.body))
     entry = {
         "name": layer.name or model.codec_id,
         "width": model.shape[1],
         "height": model.shape[0],
-        "shader": _shrunk_glsl(shader.header + shader.body),
+        "shader": text,
+        "numbers": base64_of(numbers),
         "vectors": sum(item.size for item in shader.uniforms if item.name == "drti_u"),
         "weights": None if shader.texture is None else list(shader.texture),
         "array": any(sampler.kind == "sampler2DArray" for sampler in shader.samplers),
@@ -167,9 +173,9 @@ def _escaped(match: re.Match[str]) -> str:
 @cache
 def viewer_js() -> str:
     """The viewer's script: draws the scenes of elements with ``data-drti``."""
-    script = _shrunk("".join(map(_text, ("painter.js", "viewer.js", "mount.js"))))
-    script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(_text(name[1]))}`", script)
-    markup = "".join(line.strip() for line in _text("markup.html").splitlines())
+    script = shrunk("".join(map(text_of, ("painter.js", "viewer.js", "mount.js"))))
+    script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(text_of(name[1]))}`", script)
+    markup = "".join(line.strip() for line in text_of("markup.html").splitlines())
     markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without
     return f'(() => {{\n"use strict";\n{script.replace("%markup.html%", f"`{markup}`")}}})();\n'
 
@@ -177,11 +183,11 @@ def viewer_js() -> str:
 @cache
 def viewer_css() -> str:
     """The viewer's style sheet."""
-    text = re.sub(r"\s+", " ", _text("viewer.css"))
+    text = re.sub(r"\s+", " ", text_of("viewer.css"))
     return re.sub(r" ?([{};,]) ?|(:) ", r"\1\2", text).replace(";}", "}").strip() + "\n"
 
 
-def _shrunk(script: str) -> str:
+def shrunk(script: str) -> str:
     """A script without indentation, comments that take a line of their own, and needless spaces."""
     lines = (line.strip() for line in script.splitlines())
     text = "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
@@ -201,5 +207,12 @@ def _shrunk_glsl(shader: str) -> str:
     )
 
 
-def _text(name: str) -> str:
+def _without_numbers(shader: str) -> tuple[str, list[float]]:
+    """A shader with $ in place of its longer numbers, and these: they take half as much."""
+    numbers = [float(found) for found in _NUMBER.findall(shader)]
+    return _NUMBER.sub("$", shader), numbers
+
+
+def text_of(name: str) -> str:
+    """A file of ``viewer/``."""
     return files(__package__).joinpath("viewer", name).read_text(encoding="utf-8")

@@ -1,15 +1,15 @@
 (() => {
   "use strict";
-  const floats = (text) => new Float32Array(
-    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const data = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const floats = (text) => new Float32Array(data(text).buffer);
   const start = floats("");
-  // Each: runs of places (first, count), table (one row for each place), weights of a light.
+  // Each: runs of places (first, count), table (one row for each of them), weights of a light.
   const groups = [
   ].map(([runs, table, weights]) => {
     const places = [];
     for (let i = 0; i < runs.length; i += 2)
       for (let j = 0; j < runs[i + 1]; j++) places.push(runs[i] + j);
-    return [places, floats(table), weights];
+    return [places, table, weights];
   });
   return (x, y, z) => {
     if (z === undefined) {

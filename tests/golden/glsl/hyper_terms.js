@@ -1,18 +1,18 @@
 (() => {
   "use strict";
-  const floats = (text) => new Float32Array(
-    Uint8Array.from(atob(text), (c) => c.charCodeAt(0)).buffer);
+  const data = (text) => Uint8Array.from(atob(text), (c) => c.charCodeAt(0));
+  const floats = (text) => new Float32Array(data(text).buffer);
   const affine = (x, y, z) => [1, x, y, z];
   const first = (count, terms) => (x, y, z) => terms(x, y, z).slice(0, count);
   const start = floats("AAAAAAAAAAAAAAAAAAAAAA==");
-  // Each: runs of places (first, count), table (one row for each place), weights of a light.
+  // Each: runs of places (first, count), table (one row for each of them), weights of a light.
   const groups = [
-    [[0, 4], "AACAPwAAAAAAAAAAAAAAAAAAAAAAAIA/AAAAAAAAAAAAAAAAAAAAAAAAgD8AAAAAAAAAAAAAAAAAAAAAAACAPw==", first(4, affine)],
+    [[0, 4], floats("AACAPwAAAAAAAAAAAAAAAAAAAAAAAIA/AAAAAAAAAAAAAAAAAAAAAAAAgD8AAAAAAAAAAAAAAAAAAAAAAACAPw=="), first(4, affine)],
   ].map(([runs, table, weights]) => {
     const places = [];
     for (let i = 0; i < runs.length; i += 2)
       for (let j = 0; j < runs[i + 1]; j++) places.push(runs[i] + j);
-    return [places, floats(table), weights];
+    return [places, table, weights];
   });
   return (x, y, z) => {
     if (z === undefined) {

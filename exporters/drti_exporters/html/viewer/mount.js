@@ -20,7 +20,7 @@ async function mount(element, source, lights = globalThis.drtiLights) {
 function embedded(text, type) {
   const pieces = [], size = 1 << 20;
   for (let at = 0; at < text.length; at += size) {
-    pieces.push(Uint8Array.from(atob(text.slice(at, at + size)), (letter) => letter.charCodeAt(0)));
+    pieces.push(bytesOf(text.slice(at, at + size)));
   }
   return new Blob(pieces, {type});
 }

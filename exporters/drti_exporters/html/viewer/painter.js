@@ -35,7 +35,7 @@ class Painter {
     const step = () => progress(++done, total);
     this.layers = [];
     for (const [number, layer] of this.scene.layers.entries()) {
-      const program = this.program(layer.shader + RELIT, CORNERS);
+      const program = this.program(shaderOf(layer) + RELIT, CORNERS);
       const tiles = this.grid(layer);
       const made = {layer, program, tiles, light: this.lights[number], key: ""};
       const array = layer.array;
@@ -300,4 +300,15 @@ class Painter {
 function half([x, y]) {
   const z = 1 + sqrt(max(0, 1 - x * x - y * y)), length = hypot(x, y, z);
   return [x / length, y / length, z / length];
+}
+
+// A layer's shader, its numbers put in.
+function shaderOf({shader, numbers}) {
+  const values = new Float32Array(bytesOf(numbers).buffer);
+  let next = 0;
+  return shader.replace(/\$/g, () => values[next++].toPrecision(9));
+}
+
+function bytesOf(base64) {
+  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 }
