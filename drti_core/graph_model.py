@@ -71,7 +71,7 @@ class GraphModel(RelightableModel):
 
     def relighter(
         self,
-        lights: LightDirections,
+        lights: LightDirections | npt.ArrayLike,
         *,
         kind: Kind = "uint8",
         runtime: Runtime = "auto",
@@ -81,6 +81,7 @@ class GraphModel(RelightableModel):
         """See :meth:`RelightableModel.relighter`; numpy alone cannot run a graph."""
         if runtime not in ("auto", "onnx"):
             raise OptionError(f"runtime {runtime!r}", expected="auto or onnx for an ONNX graph")
+        lights = LightDirections.of(lights)
         if self.graph.shape is not None:
             return ImageRelighter(self.graph, lights, kind, providers)
         stage = GraphStage(self.graph, kind, providers)

@@ -62,7 +62,10 @@ class LightDirections:
     xyz: F32
 
     def __post_init__(self) -> None:
-        xyz = np.atleast_2d(np.asarray(self.xyz, dtype=np.float64))
+        try:
+            xyz = np.atleast_2d(np.asarray(self.xyz, dtype=np.float64))
+        except (TypeError, ValueError):
+            raise LightError(f"lights {self.xyz!r}", expected="(L, 3) numbers") from None
         if xyz.ndim != 2 or xyz.shape[1] != 3 or not len(xyz):
             raise LightError(f"light array of shape {xyz.shape}", expected="(L, 3) with L >= 1")
         usable = np.isfinite(xyz) & (np.abs(xyz) <= MAX_LENGTH)
@@ -77,6 +80,18 @@ class LightDirections:
             )
         object.__setattr__(self, "xyz", np.ascontiguousarray(xyz / length, dtype=np.float32))
         self.xyz.flags.writeable = False
+
+    @classmethod
+    def of(cls, lights: LightDirections | npt.ArrayLike) -> LightDirections:
+        """Lights as they are, or from (L, 3) or (3,) numbers.
+
+        Raises:
+            LightError: see the class.
+
+        >>> LightDirections.of((0, 3, 4)).xyz
+        array([[0. , 0.6, 0.8]], dtype=float32)
+        """
+        return lights if isinstance(lights, LightDirections) else cls(lights)  # type: ignore[arg-type]
 
     def __len__(self) -> int:
         return len(self.xyz)

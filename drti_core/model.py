@@ -145,7 +145,7 @@ class RelightableModel(ABC):
 
     def relighter(
         self,
-        lights: LightDirections,
+        lights: LightDirections | npt.ArrayLike,
         *,
         kind: Kind = "uint8",
         runtime: Runtime = "auto",
@@ -155,7 +155,7 @@ class RelightableModel(ABC):
         """The model under some lights, to be asked for one window after another.
 
         Args:
-            lights: L directions.
+            lights: L directions, or (L, 3) numbers.
             kind: ``uint8`` or ``float32`` pixels.
             runtime: ``onnx`` (ONNX Runtime), ``numpy``, or ``auto``: the faster one.
             providers: execution providers of ONNX Runtime, by its names or as ``cuda``,
@@ -163,6 +163,7 @@ class RelightableModel(ABC):
             threads: at most so many; by default one for each core.
 
         Raises:
+            LightError: the lights are no directions.
             OptionError: no such runtime, or an execution provider that is absent.
             DrtiError: a weight of the decoder is not finite.
         """
@@ -170,7 +171,7 @@ class RelightableModel(ABC):
             self.decoder(),
             self.planes,
             self.shape,
-            lights,
+            LightDirections.of(lights),
             kind=kind,
             runtime=runtime,
             providers=providers,
@@ -179,7 +180,7 @@ class RelightableModel(ABC):
 
     def relight(
         self,
-        lights: LightDirections,
+        lights: LightDirections | npt.ArrayLike,
         window: Window | None = None,
         *,
         runtime: Runtime = "auto",
@@ -189,7 +190,7 @@ class RelightableModel(ABC):
         """Relight a window (the whole image by default), tile by tile, on every core.
 
         Args:
-            lights: L directions.
+            lights: L directions, or (L, 3) numbers.
             window: part of the image.
             runtime: see :meth:`relighter`.
             providers: likewise.
@@ -207,7 +208,7 @@ class RelightableModel(ABC):
 
     def relight_uint8(
         self,
-        lights: LightDirections,
+        lights: LightDirections | npt.ArrayLike,
         window: Window | None = None,
         *,
         runtime: Runtime = "auto",

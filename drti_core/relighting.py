@@ -64,7 +64,7 @@ def numbered(path: Path, count: int) -> list[Path]:
 
 def save_relit(
     model: RelightableModel,
-    lights: LightDirections,
+    lights: LightDirections | npt.ArrayLike,
     path: str | os.PathLike[str],
     *,
     window: Window | None = None,
@@ -79,7 +79,7 @@ def save_relit(
 
     Args:
         model: what to relight.
-        lights: one or more.
+        lights: one or more, or (L, 3) numbers.
         path: of the picture; for several lights, numbers are put before its ending.
         window: part of the image; all of it by default.
         as_float: float32 values as the decoder gives them, unclipped, in the model's encoding
@@ -104,7 +104,7 @@ def save_relit(
         model,
         [
             _strips(model.relighter(light, kind=kind, runtime=runtime, providers=providers))
-            for light in lights
+            for light in LightDirections.of(lights)
         ],
         path,
         window=window,

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from drti_core import demo_stack, get_codec
 from drti_core.errors import FormatError, LightError, OptionError
 from drti_core.light_table import from_csv, to_csv
 from drti_core.lights import LightDirections, usable
@@ -198,3 +199,20 @@ def test_table_errors():
     with pytest.raises(LightError) as angle:
         from_csv("name,theta_deg,phi_deg\na,200,0\n", "t.csv")
     assert str(angle.value) == "t.csv: light 0 has the theta 200; expected 0 to 180 degrees"
+
+
+def test_lights_of_numbers():
+    """A model takes arrays, lists and tuples for lights."""
+    model = get_codec("ptm").fit(demo_stack((24, 32)))
+    wanted = model.relight_uint8(LightDirections([[0.3, 0.4, 0.5], [0, 0, 1]]))
+    for numbers in (np.array([[0.3, 0.4, 0.5], [0, 0, 1]]), [(3, 4, 5), (0, 0, 2)]):
+        assert np.array_equal(model.relight_uint8(numbers), wanted)
+    assert np.array_equal(model.relight((0, 0, 3))[0], model.relight([[0, 0, 1]])[0])
+    lights = LightDirections([[0, 0, 1]])
+    assert LightDirections.of(lights) is lights
+    with pytest.raises(LightError) as error:
+        model.relight([0.3, 0.4])
+    assert str(error.value) == "light array of shape (1, 2); expected (L, 3) with L >= 1"
+    with pytest.raises(LightError) as error:
+        model.relight("top left")
+    assert str(error.value) == "lights 'top left'; expected (L, 3) numbers"

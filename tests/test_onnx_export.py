@@ -15,6 +15,7 @@ from drti_core.cli import main
 from drti_core.codec import with_options
 from drti_core.decoder import Decoder, Dense, LightFunction
 from drti_core.errors import (
+    FormatError,
     OptionError,
     OutputExistsError,
     PluginError,
@@ -27,7 +28,9 @@ from drti_core.model import RelightableModel
 from drti_core.planes import Planes, Window
 from drti_core.registry import open_model, registry
 from drti_core.testing.stacks import make_stack
+from drti_exporters.glsl import emit
 from drti_exporters.onnx import EXPORTER, measure
+from tests.openlime_models import MODELS
 
 FOLDER_PNG = with_options(FOLDER, {"image": "png"})
 LIGHTS = measure.lights()
@@ -329,12 +332,71 @@ def test_a_graph_is_passed_through(orphan, tmp_path):
         assert not (tmp_path / name).exists()
 
 
-def test_an_image_is_passed_through(model, tmp_path):
+def test_a_strangers_image_is_passed_through(model, tmp_path):
     export(model, tmp_path / "a.onnx", form="image")
-    found = open_model(tmp_path / "a.onnx")
-    report = export(found, tmp_path / "b.onnx", form="image")
+    found = onnx.load(tmp_path / "a.onnx")
+    del found.metadata_props[:]
+    (tmp_path / "a.onnx").write_bytes(found.SerializeToString(deterministic=True))
+    report = export(open_model(tmp_path / "a.onnx"), tmp_path / "b.onnx", form="image")
     assert report.max_abs_error is None
     assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "a.onnx").read_bytes()
+
+
+@pytest.mark.parametrize("external_over", [0, 10**9])
+@pytest.mark.parametrize("name", ["ptm", "lptm", "hsh", "neural50", "hyper12", "stranger"])
+def test_our_image_comes_apart(name, external_over, tmp_path):
+    """Planes, mapped where they lie beside it, and a decoder that other exporters take."""
+    model = MODELS[name]()
+    export(model, tmp_path / "a.onnx", form="image", external_over=external_over)
+    found = open_model(tmp_path / "a.onnx")
+    assert np.array_equal(found.planes.codes, model.planes.codes)
+    assert isinstance(found.planes.codes, np.memmap) == (external_over == 0)
+    difference = found.relight_uint8(LIGHTS).astype(int) - model.relight_uint8(LIGHTS)
+    assert abs(difference).max() <= 1
+    window = Window(3, 5, 7, 11)
+    assert np.array_equal(
+        found.relight_uint8(LIGHTS, window), found.relight_uint8(LIGHTS)[:, 3:10, 5:16]
+    )
+    export(found, tmp_path / "b.onnx")
+    assert onnx.load(tmp_path / "b.onnx").metadata_props
+    assert emit(found).notes[0] == "compiled from an ONNX graph"
+
+
+def test_damaged_codes_of_an_image(model, tmp_path):
+    path = tmp_path / "a.onnx"
+    export(model, path, form="image", external_over=0)
+    given, beside = path.read_bytes(), tmp_path / "a.onnx.data"
+    size = beside.stat().st_size
+    beside.write_bytes(beside.read_bytes()[:-1])
+    with pytest.raises(FormatError) as error:
+        open_model(path)
+    assert str(error.value) == (
+        f"{path}, tensor planes: takes {size} bytes from 0 of 'a.onnx.data', which has {size - 1}; "
+        f"expected {size} bytes inside the file"
+    )
+    path.write_bytes(given.replace(b"a.onnx.data", b"../nnx.data"))
+    with pytest.raises(FormatError) as error:
+        open_model(path)
+    assert str(error.value) == (
+        f"{path}, tensor planes: is in the file '../nnx.data'; "
+        "expected a file inside the graph's folder"
+    )
+    export(model, path, form="image", overwrite=True)
+    found = onnx.load(path)
+    for tensor in found.graph.initializer:
+        if tensor.name == "planes":
+            tensor.raw_data = tensor.raw_data[:-1]
+    path.write_bytes(found.SerializeToString())
+    with pytest.raises(FormatError) as error:
+        open_model(path)
+    assert str(error.value) == f"{path}, tensor planes: {size - 1} bytes; expected {size}"
+    # Two nodes that wait for each other.
+    del found.graph.node[:]
+    for a, b in (("images", "x"), ("x", "images")):
+        found.graph.node.append(onnx.helper.make_node("Reshape", [a, "shape"], [b]))
+    path.write_bytes(found.SerializeToString())
+    with pytest.raises(FormatError):
+        open_model(path)
 
 
 def test_window_of_measure_is_the_middle(model):

@@ -1,7 +1,8 @@
 """Bare .onnx files that relight: graphs with the inputs and outputs that docs/onnx.md describes.
 
-The form ``image`` holds its pixels. The form ``decoder`` takes those of the pictures beside it,
-``plane_0.png`` (or .jpg) …: three 8-bit planes in each, or one of 16 bits.
+The form ``image`` holds its pixels; our own is taken apart into planes and a decoder. The form
+``decoder`` takes those of the pictures beside it, ``plane_0.png`` (or .jpg) …: three 8-bit planes
+in each, or one of 16 bits.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from drti_core import images
 from drti_core.codec import Reader
 from drti_core.errors import FormatError
 from drti_core.model import Encoding, Metadata, StoredModel
-from drti_core.planes import MAX_SIDE, Planes
+from drti_core.planes import MAX_SIDE, Codes, Planes
 from drti_core.tiles import inside
 
 __all__ = ["READER", "WRITER", "OnnxReader"]
@@ -38,12 +39,15 @@ class OnnxReader(Reader):
     def read(self, path: Path) -> StoredModel:
         """Read it; see :meth:`Reader.read`."""
         from drti_core.runtime.graph_decoder import GraphDecoder
-        from drti_core.runtime.untrusted import load
+        from drti_core.runtime.image_form import load_apart
 
-        graph = GraphDecoder(load(path), str(path))
+        checked, codes = load_apart(path)
+        graph = GraphDecoder(checked, str(path))
         count, kind = graph.codes
         planes, shape = None, graph.shape
-        if count:
+        if codes is not None:
+            planes, shape = _of_codes(codes, str(path)), codes.shape[1:]
+        elif count:
             planes = _planes(path.parent, count, kind, str(path))
             shape = planes.shape
         if shape is None:
@@ -108,10 +112,13 @@ def _planes(folder: Path, count: int, kind: Any, where: str) -> Planes:
                 where=str(picture.path),
                 expected=images.describe(shape, each, bits),
             )
-    codes = images.read_planes(pictures, count)
-    # The graph takes the codes themselves: a code is its value.
-    top = float(np.iinfo(kind).max)
-    return Planes(codes, np.full(count, top), np.zeros(count), where)
+    return _of_codes(images.read_planes(pictures, count), where)
+
+
+def _of_codes(codes: Codes, where: str) -> Planes:
+    """The graph takes the codes themselves: a code is its value."""
+    top = float(np.iinfo(codes.dtype).max)
+    return Planes(codes, np.full(len(codes), top), np.zeros(len(codes)), where)
 
 
 READER = OnnxReader()

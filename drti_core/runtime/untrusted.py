@@ -43,15 +43,7 @@ def load(path: Path) -> Any:
         FormatError: damaged, larger than it may be, or it points out of its folder.
         UnsupportedFormatError: another contract, or an operator that is not allowed.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(
-                f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes"
-            )
-        return check(path.read_bytes(), str(path), path.parent)
-    except OSError as error:
-        raise FormatError(error.strerror or str(error), where=str(path)) from None
+    return check_model(parse(path), str(path), path.parent)
 
 
 def check(data: bytes, where: str, folder: Path | None = None) -> Any:
@@ -62,13 +54,40 @@ def check(data: bytes, where: str, folder: Path | None = None) -> Any:
         where: it comes from, for messages.
         folder: in which further files may lie; None where it may name none.
     """
+    return check_model(_parsed(data, where), where, folder)
+
+
+def parse(path: Path) -> Any:
+    """The ModelProto of a file, of which nothing is checked but the size.
+
+    Raises:
+        FormatError: damaged, or larger than it may be.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise FormatError(
+                f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes"
+            )
+        return _parsed(path.read_bytes(), str(path))
+    except OSError as error:
+        raise FormatError(error.strerror or str(error), where=str(path)) from None
+
+
+def _parsed(data: bytes, where: str) -> Any:
     import onnx
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        model = onnx.ModelProto.FromString(data)
+        return onnx.ModelProto.FromString(data)
     except DecodeError as error:
         raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+
+
+def check_model(model: Any, where: str, folder: Path | None = None) -> Any:
+    """Check a ModelProto and take in what lies beside it; see :func:`check`."""
+    import onnx
+
     _check_nodes(model, where)
     _check_tensors(model, where, folder)
     _check_contract(model, where)
@@ -139,15 +158,28 @@ def _check_tensors(model: Any, where: str, folder: Path | None) -> None:
                 raise FormatError(
                     f"{total} bytes", where=place, expected=f"at most {MAX_BYTES} bytes in all"
                 )
-            tensor.raw_data = _external(tensor, size, place, folder)
+            path, start = find_external(tensor, size, place, folder)
+            with path.open("rb") as file:
+                file.seek(start)
+                tensor.raw_data = file.read(size)
             tensor.ClearField("external_data")
             tensor.data_location = TensorProto.DEFAULT
         elif tensor.HasField("raw_data") and len(tensor.raw_data) != size:
             raise FormatError(f"{len(tensor.raw_data)} bytes", where=place, expected=f"{size}")
 
 
-def _external(tensor: Any, size: int, place: str, folder: Path | None) -> bytes:
-    """What a tensor's file beside the graph holds of it."""
+def find_external(tensor: Any, size: int, place: str, folder: Path | None) -> tuple[Path, int]:
+    """The file beside the graph that holds a tensor, and where in it the tensor begins.
+
+    Args:
+        tensor: TensorProto whose data lie elsewhere.
+        size: its bytes, by its shape.
+        place: for messages.
+        folder: in which the file must lie; None where there may be none.
+
+    Raises:
+        FormatError: the file lies elsewhere or does not hold so many bytes there.
+    """
     entries = {entry.key: entry.value for entry in tensor.external_data}
     name = entries.get("location", "")
     if folder is None or not name:
@@ -170,10 +202,7 @@ def _external(tensor: Any, size: int, place: str, folder: Path | None) -> bytes:
             where=place,
             expected=f"{size} bytes inside the file",
         )
-    with path.open("rb") as file:
-        file.seek(start)
-        found: bytes = file.read(size)
-    return found
+    return path, start
 
 
 def _type(value: Any) -> tuple[int, list[int | None]]:
