@@ -169,6 +169,7 @@ class NetworkCodec(Codec, Generic[Model]):
                 "seed": self.seed,
                 "steps": trained.steps,
                 "psnr": None if score is None else round(score, 3),
+                **({"notes": notes} if notes else {}),
                 **training,
             },
         )

@@ -191,7 +191,7 @@ def conversion_writer(
         UnsupportedFormatError: no writer has this ending.
     """
     chosen = with_options(registry.find_writer(target, writer), writer_options or {})
-    return FolderWriter(quality=100, max_error=1) if chosen == FolderWriter() else chosen
+    return FolderWriter(max_error=1) if chosen == FolderWriter() else chosen
 
 
 def export_file(

@@ -17,6 +17,7 @@ from PIL import Image
 from drti_core import demo_stack, export_file, get_codec, open_model, requantise, save_model
 from drti_core.codec import with_options
 from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedDecoderError
+from drti_core.loss import LIGHTS
 from drti_core.model import Metadata
 from drti_core.planes import Planes
 from drti_exporters.html import BODY, EXPORTER, HEAD, VIEWER, Part, pictures, viewer_files
@@ -145,7 +146,7 @@ def test_the_loss_is_that_of_the_pictures_in_the_page(options, words, model, tmp
     found = parts(tmp_path / "a.html")[1]
     codes = np.concatenate([codes_of(found[f"plane_0_{n}"], tmp_path) for n in range(6)])
     changed = replace(model, planes=Planes(codes, model.planes.scale, model.planes.bias))
-    lights = pictures.twenty_lights()
+    lights = LIGHTS
     a, b = model.relight_uint8(lights).astype(int), changed.relight_uint8(lights)
     worst = int(np.abs(a - b).max())
     psnr = 10 * np.log10(255**2 / np.mean((a - b) ** 2.0))

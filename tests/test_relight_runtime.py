@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import zlib
 
@@ -38,10 +39,10 @@ def affine(*shape):
     return Terms(Basis("affine", 4), numbers(*shape, 4))
 
 
-def chain(activation, inputs, features, tint=None):
+def chain(activation, inputs, features, tint=None, width=12):
     layers = (
-        Dense(affine(12, features), affine(12), activation, 2.0),
-        Dense(numbers(8, 12), numbers(8), activation, 2.0),
+        Dense(affine(width, features), affine(width), activation, 2.0),
+        Dense(numbers(8, width), numbers(8), activation, 2.0),
         Dense(numbers(3, 8), numbers(3)),
     )
     return Decoder(inputs, layers, tint)
@@ -52,6 +53,7 @@ CASES = {
     "siren": (chain("sine", ("coords",), 2), 0, np.uint8),
     "both inputs": (chain("elu", ("coords", "planes"), 7), 5, np.uint8),
     "16 bits": (chain("elu", ("planes",), 9), 9, np.uint16),
+    "wide": (chain("elu", ("planes",), 9, width=70), 9, np.uint8),
     "tint": (chain("elu", ("planes",), 9, slice(0, 3)), 9, np.uint8),
     "one layer": (Decoder(("planes",), (Dense(affine(3, 6), affine(3)),)), 6, np.uint8),
     "ends in elu": (Decoder(("planes",), (Dense(affine(3, 6), numbers(3), "elu"),)), 6, np.uint8),
@@ -94,6 +96,51 @@ def test_neither_windows_nor_threads_nor_other_lights_change_a_pixel(runtime, ki
     for window in (Window(0, 0, 1, 1), Window(49, 0, 1, 190), Window(3, 5, 41, 183)):
         rows, columns = window.slices
         assert np.array_equal(many.relight(window), whole[:, rows, columns])
+
+
+def test_tiles_are_smaller_the_wider_the_layers_are():
+    sizes = {}
+    for width in (3, 16, 17, 32, 33, 50, 64, 65, 300):
+        decoder = chain("elu", ("planes",), 9, width=width)
+        sizes[width] = Relighter(decoder, planes(9), SHAPE, LIGHTS[:1]).tile
+    small = {65: 1024, 300: 512}
+    assert sizes == {3: 8192, 16: 8192, 17: 4096, 32: 4096, 33: 2048, 50: 2048, 64: 2048} | small
+    linear = Decoder(("planes",), (Dense(affine(3, 300), affine(3)),))
+    assert Relighter(linear, planes(300), SHAPE, LIGHTS[:1]).tile == 8192
+
+
+def test_a_failure_in_any_thread_is_raised_and_ends_the_others():
+    decoder, count, dtype = CASES["wide"]
+    relighter = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:1], runtime="numpy")
+    (kernel,), calls = relighter.kernels, []
+    for failing in (0, 3):
+
+        def run(codes, coords, failing=failing):
+            calls.append(threading.get_ident())
+            if len(calls) > failing:
+                raise DrtiError("a tile too many")
+            return kernel(codes, coords)
+
+        calls.clear()
+        relighter.kernels = [run]
+        with pytest.raises(DrtiError, match="a tile too many"):
+            relighter.relight(Window(0, 0, *SHAPE), threads=3)
+        assert failing < len(calls) <= failing + 3
+    relighter.kernels = [kernel]
+    whole = relighter.relight(Window(0, 0, *SHAPE), threads=1)
+    assert np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=3), whole)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_fork_has_threads_of_its_own():
+    decoder, count, dtype = CASES["wide"]
+    relighter = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:1], runtime="numpy")
+    whole = relighter.relight(Window(0, 0, *SHAPE), threads=3)
+    child = os.fork()
+    if not child:
+        os._exit(int(not np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=3), whole)))
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_a_buffer_is_filled_even_where_it_is_a_part_of_another():

@@ -20,6 +20,8 @@ from drti_core.decoder import Decoder, evaluate  # noqa: E402
 from drti_core.demo import make_stack, write_stack  # noqa: E402
 from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
+from drti_core.neural import NetworkModel  # noqa: E402
+from drti_core.registry import open_model, save_model  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
 from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
@@ -321,6 +323,18 @@ def test_max_seconds() -> None:
     outcome = Loop(Bowl(), Schedule(10_000_000, max_seconds=0.3), Soap(1)).run()
     (note,) = outcome.notes
     assert note.endswith("of 10000000 steps: max_seconds")
+
+
+def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
+    codec = dataclasses.replace(HYPER8, steps=1_000_000, max_seconds=0.05, threads=1)
+    model = codec.fit(make_stack((24, 32), lights=20))
+    (note,) = model.metadata.notes
+    assert note.endswith("of 1000000 steps: max_seconds")
+    save_model(model, tmp_path / "a")
+    found = open_model(tmp_path / "a")
+    assert isinstance(found, NetworkModel)
+    assert found.training is not None
+    assert found.training["notes"] == [note]
 
 
 def test_schedule() -> None:

@@ -59,9 +59,6 @@ def fit(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit a codec to a stack of photographs and save the model."""
-    # A quality is one of JPEGs, whatever the codec would be written as.
-    if image is None and quality is not None and to in (None, "folder") and not output.suffix:
-        image = "jpg"
     pictures = {"image": image, "quality": quality}
     training = {
         "preset": preset,

@@ -1,7 +1,7 @@
 """Pixel stages that run: tiles of codes to colours, in numpy or by ONNX Runtime.
 
 Planes lie in memory plane by plane, so tiles are (K, pixels) and a layer is ``W @ x``. Every tile
-has :data:`TILE` pixels, the last one padded: a matrix product of another size may round
+of a stage has as many pixels, the last one padded: a matrix product of another size may round
 differently, and tiling must not change a pixel.
 """
 
@@ -21,13 +21,15 @@ from drti_core.errors import DrtiError, FormatError, OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.fold import FoldedDecoder
 
-#: Pixels of a tile: its values stay in the processor's cache, and calls are few enough.
+#: Most pixels of a tile: calls are few enough.
 TILE = 8192
+#: Most numbers of a hidden layer in a tile: they stay in a core's own cache.
+_TILE_NUMBERS = 1 << 17
 #: Below this e^v is no normal float32, and arithmetic with it many times slower.
 _EXP_LOW = -80.0
 
 Kind = Literal["uint8", "float32"]
-#: (K, TILE) codes, (2, TILE) coordinates → (3, TILE) colours of the kind asked for.
+#: (K, tile) codes, (2, tile) coordinates → (3, tile) colours of the kind asked for.
 Kernel = Callable[[npt.NDArray[Any] | None, F32 | None], npt.NDArray[Any]]
 
 _PROVIDERS = {
@@ -65,9 +67,19 @@ def _light_stage(folded: FoldedDecoder, light: LightDirections) -> tuple[_Layer,
 class PixelStage(ABC):
     """A decoder's pixel stage under one light after another."""
 
+    #: Pixels that its kernels take.
+    tile: int = TILE
+
     @abstractmethod
     def under(self, light: LightDirections) -> Kernel:
         """The kernel of one light; it may be called from several threads at a time."""
+
+
+def tile_of(folded: FoldedDecoder) -> int:
+    """Pixels of a tile: a power of two, fewer the wider the hidden layers are."""
+    widest = max((len(layer.bias.constant) for layer in folded.layers[:-1]), default=1)
+    most = max(512, _TILE_NUMBERS // widest)
+    return min(TILE, 1 << (most.bit_length() - 1))
 
 
 class NumpyStage(PixelStage):
@@ -79,7 +91,7 @@ class NumpyStage(PixelStage):
     """
 
     def __init__(self, folded: FoldedDecoder, kind: Kind) -> None:
-        self.folded, self.kind = folded, kind
+        self.folded, self.kind, self.tile = folded, kind, tile_of(folded)
         self.own = threading.local()
         self.widths = [layer.weight.constant.shape[0] for layer in folded.layers]
         self.features = folded.layers[0].weight.constant.shape[1]
@@ -92,10 +104,10 @@ class NumpyStage(PixelStage):
     def _buffers(self) -> Any:
         own = self.own
         if not hasattr(own, "x"):
-            own.x = np.zeros((self.features, TILE), np.float32)
-            own.values = [np.empty((width, TILE), np.float32) for width in self.widths]
-            own.spare = np.empty((max(self.widths), TILE), np.float32)
-            own.quantised = np.empty((3, TILE), np.uint8)
+            own.x = np.zeros((self.features, self.tile), np.float32)
+            own.values = [np.empty((width, self.tile), np.float32) for width in self.widths]
+            own.spare = np.empty((max(self.widths), self.tile), np.float32)
+            own.quantised = np.empty((3, self.tile), np.uint8)
         return own
 
     def _run(
@@ -174,7 +186,7 @@ class OnnxStage(PixelStage):
     """
 
     def __init__(self, folded: FoldedDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
-        self.folded = folded
+        self.folded, self.tile = folded, tile_of(folded)
         self.session = session(_planar_graph(folded, kind), providers_of(providers))
 
     def under(self, light: LightDirections) -> Kernel:
@@ -193,9 +205,10 @@ class OnnxStage(PixelStage):
 
 
 def _planar_graph(folded: FoldedDecoder, kind: Kind) -> bytes:
-    """The pixel stage on (K, TILE), its weights as inputs; the same for all of one structure."""
+    """The pixel stage on (K, tile), its weights as inputs; the same for all of one structure."""
     from drti_core.runtime.graph_builder import GraphBuilder
 
+    tile = tile_of(folded)
     graph = GraphBuilder("drti_planar_pixel_stage")
     codes = np.uint8 if folded.code_max == 255 else np.uint16
     sizes: dict[str, tuple[Any, int]] = {
@@ -203,7 +216,7 @@ def _planar_graph(folded: FoldedDecoder, kind: Kind) -> bytes:
         "coords": (np.float32, 2),
     }
     inputs: list[tuple[str, Any, list[Any], str]] = [
-        (name, sizes[name][0], [sizes[name][1], TILE], "") for name in folded.inputs
+        (name, sizes[name][0], [sizes[name][1], tile], "") for name in folded.inputs
     ]
     parts = [
         graph.op("Cast", name, to=1, name="codes") if name == "planes" else name  # 1: FLOAT
@@ -248,7 +261,7 @@ def _planar_graph(folded: FoldedDecoder, kind: Kind) -> bytes:
         value = graph.op("Clip", value, graph.number(0), graph.number(255), name="clipped")
         value = graph.op("Cast", value, to=2, name="quantised")  # 2: UINT8
     graph.op("Identity", value, name="rgb")
-    model = graph.model(inputs, [("rgb", np.dtype(kind), [3, TILE], "")], {}, "")
+    model = graph.model(inputs, [("rgb", np.dtype(kind), [3, tile], "")], {}, "")
     found: bytes = model.SerializeToString(deterministic=True)
     return found
 

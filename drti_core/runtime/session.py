@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, Literal
@@ -23,7 +24,7 @@ from drti_core.runtime.kernels import TILE, Kind, NumpyStage, OnnxStage, PixelSt
 
 Runtime = Literal["auto", "onnx", "numpy"]
 
-#: Pixels that a thread takes at a time.
+#: Most pixels that a thread takes at a time.
 _JOB = 8 * TILE
 #: Multiply-adds of a whole image from which ONNX Runtime is the faster one, once it is loaded.
 _WORTH_ONNX = 1 << 25
@@ -68,6 +69,7 @@ class Relighter:
             stage = _stage(decoder, planes, shape, kind, runtime, providers)
         else:
             stage = decoder
+        self.tile = stage.tile
         self.uses_coords = not isinstance(decoder, Decoder) or "coords" in decoder.inputs
         self.kernels = [stage.under(light) for light in lights]
         self.threads = threads or cores()
@@ -88,16 +90,27 @@ class Relighter:
         """
         window.check(self.shape)
         out = self._buffer(window, out)
-        jobs = list(bands((window.height, window.width), max(1, _JOB // window.width)))
-        threads = min(threads or self.threads, len(jobs))
+        threads = threads or self.threads
+        # Whole tiles, and several jobs for each thread, so that none waits long for another.
+        tiles = window.height * window.width // (4 * threads * self.tile)
+        rows = min(_JOB, max(1, tiles) * self.tile) // window.width
+        jobs = deque(bands((window.height, window.width), max(1, rows)))
         with one_blas_thread():
-            if threads == 1:
-                for job in jobs:
-                    self._band(window, job, out)
-            else:
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(lambda job: self._band(window, job, out), jobs))
+            _share(lambda: self._bands(window, jobs, out), min(threads, len(jobs)))
         return out
+
+    def _bands(self, window: Window, jobs: deque[Window], out: npt.NDArray[Any]) -> None:
+        """Do jobs until there are none left; a failure leaves none to the others."""
+        while True:
+            try:
+                job = jobs.popleft()
+            except IndexError:
+                return
+            try:
+                self._band(window, job, out)
+            except BaseException:
+                jobs.clear()
+                raise
 
     def _buffer(self, window: Window, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
         expected = (len(self.kernels), window.height, window.width, 3)
@@ -128,9 +141,9 @@ class Relighter:
             else np.empty((size, 3), target.dtype)
             for target in targets
         ]
-        for start in range(0, size, TILE):
-            given = [_tile(values, start) for values in (codes, coords)]
-            count = min(TILE, size - start)
+        for start in range(0, size, self.tile):
+            given = [_tile(values, start, self.tile) for values in (codes, coords)]
+            count = min(self.tile, size - start)
             for kernel, pixels in zip(self.kernels, flat, strict=True):
                 rgb = kernel(*given)
                 for channel in range(3):
@@ -163,14 +176,40 @@ def _stage(
     return NumpyStage(folded, kind)
 
 
-def _tile(values: npt.NDArray[Any] | None, start: int) -> npt.NDArray[Any] | None:
-    """A contiguous tile from ``start``, the last one padded with zeros."""
+def _share(work: Callable[[], None], threads: int) -> None:
+    """Do the same in this thread and in others, which may come too late to find something to do.
+
+    Raises:
+        Exception: what one of them raised.
+    """
+    helpers = [_pool(threads).submit(work) for _ in range(threads - 1)]
+    try:
+        work()
+    finally:
+        started = [helper for helper in helpers if not helper.cancel()]
+        wait(started)
+    for helper in started:
+        helper.result()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    """Threads that stay: to start them takes as long as a small picture."""
+    return ThreadPoolExecutor(threads, "drti-relight")
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork leaves the threads behind
+
+
+def _tile(values: npt.NDArray[Any] | None, start: int, size: int) -> npt.NDArray[Any] | None:
+    """A contiguous tile of pixels from ``start``, the last one padded with zeros."""
     if values is None:
         return None
-    part = values[:, start : start + TILE]
-    if part.shape[1] == TILE:
+    part = values[:, start : start + size]
+    if part.shape[1] == size:
         return np.ascontiguousarray(part)
-    tile = np.zeros((len(values), TILE), values.dtype)
+    tile = np.zeros((len(values), size), values.dtype)
     tile[:, : part.shape[1]] = part
     return tile
 

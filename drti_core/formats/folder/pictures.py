@@ -11,17 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core import images, scratch
-from drti_core.decoder import evaluate
 from drti_core.formats.folder import network
 from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
 from drti_core.image_writers import Chroma
-from drti_core.lights import LightDirections
-from drti_core.model import StoredModel, to_uint8
-from drti_core.planes import Codes, Planes, Window
-from drti_core.runtime.session import pixel_coords
+from drti_core.loss import LIGHTS, measure
+from drti_core.model import StoredModel
+from drti_core.planes import Codes, Planes
+from drti_core.runtime.session import Relighter
 
-#: Side of the part that a JPEG's loss is measured on, and the lowest light's z.
-_MEASURED, _LOWEST = 256, 0.26
 FolderLayout = Literal["image", Layout]
 
 
@@ -126,8 +123,6 @@ def corrections(
 def jpeg_psnr(stored: StoredModel, folder: Path) -> float:
     """PSNR of pictures relit from JPEGs of the planes to those from the planes themselves, in dB.
 
-    On at most 65536 pixels of the middle, under 20 lights spread over the hemisphere.
-
     Args:
         stored: has planes and a decoder.
         folder: the JPEGs' (image layout).
@@ -135,30 +130,12 @@ def jpeg_psnr(stored: StoredModel, folder: Path) -> float:
     planes, decoder = stored.planes, stored.decoder
     assert planes is not None
     assert decoder is not None
-    height, width = (min(_MEASURED, side) for side in planes.shape)
-    top, left = (planes.shape[0] - height) // 2, (planes.shape[1] - width) // 2
-    window = Window(top, left, height, width)
     # The pictures of nine planes or fewer have planes of zeros behind them.
-    names, codes = picture_names(stored), np.zeros((planes.count + 2, height, width), np.uint8)
-    for number, name in enumerate(names[: -(-planes.count // 3)]):
-        for band, part in images.open_picture(folder / f"{name}.jpg").bands():
-            first, end = max(top, band.y), min(top + height, band.y + band.height)
-            if first < end:
-                rows = part.reshape(band.height, -1, 3)[first - band.y : end - band.y]
-                rows = rows[:, left : left + width]
-                codes[3 * number : 3 * number + 3, first - top : end - top] = rows.transpose(
-                    2, 0, 1
-                )
-    changed = Planes(codes[: planes.count], planes.scale, planes.bias)
-    whole = Window(0, 0, height, width)
-    lights = LightDirections.spread(20, _LOWEST)
-    coords = pixel_coords(window, planes.shape).T if "coords" in decoder.inputs else None
-    exact, other = (
-        to_uint8(evaluate(decoder, values, coords, lights))
-        for values in (planes.read(window), changed.read(whole))
-    )
-    error = np.mean(np.square(exact.astype(np.float32) - other), dtype=np.float64)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
+    names = picture_names(stored)[: -(-planes.count // 3)]
+    pictures = [images.open_picture(folder / f"{name}.jpg") for name in names]
+    changed = Planes(images.read_planes(pictures, planes.count), planes.scale, planes.bias)
+    exact, other = (Relighter(decoder, each, stored.shape, LIGHTS) for each in (planes, changed))
+    return measure(exact, other).psnr
 
 
 def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:

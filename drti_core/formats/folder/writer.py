@@ -53,8 +53,8 @@ class FolderWriter(Writer):
     Args:
         image: ``jpg`` (8-bit planes, 4:4:4), ``png`` (exact; 8 or 16 bits) or ``webp`` (exact;
             8 bits). None: ``png`` for latents of networks, which bear JPEG worse than coefficients
-            do, and for 16 bits, else ``jpg``.
-        quality: of the JPEGs, 1..100.
+            do, and for 16 bits; else, and wherever a quality is given, ``jpg``.
+        quality: of the JPEGs, 1..100; None: 95, and 100 with ``max_error``.
         chroma: ``444``, or ``420``, which makes the JPEGs of PTM, HSH and SH smaller and worse
             (image layout only; planes of other models keep their full resolution).
         layout: ``image`` (whole pictures), or a pyramid of tiles, for a viewer that fetches what it
@@ -74,7 +74,7 @@ class FolderWriter(Writer):
     )
 
     image: Kind | None = None
-    quality: int = 95
+    quality: int | None = None
     chroma: Chroma = "444"
     layout: FolderLayout = "image"
     tile: int = 256
@@ -108,8 +108,16 @@ class FolderWriter(Writer):
         """What the planes are written as."""
         if self.image is not None:
             return self.image
+        if self.quality is not None:
+            return "jpg"
         deep = stored.planes is not None and stored.planes.code_max > 255
         return "png" if deep or _is_network(stored) else "jpg"
+
+    @property
+    def _quality(self) -> int:
+        if self.quality is not None:
+            return self.quality
+        return 95 if self.max_error is None else 100
 
     def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
         """Write a folder; see :meth:`Writer.write`."""
@@ -147,7 +155,7 @@ class FolderWriter(Writer):
         extra = _extra_arrays(stored)
         graph, notes = _graph(stored)
         bare = bare or self.layout != "image" or image == "webp"
-        pictures = Pictures(image, self.quality, self.chroma, self.layout, self.tile)
+        pictures = Pictures(image, self._quality, self.chroma, self.layout, self.tile)
         pictures.write(stored, folder, others or {}, None if bare else stored.metadata.icc)
         planes = stored.planes
         if planes is not None and image == "jpg" and self.max_error is not None:
@@ -163,7 +171,7 @@ class FolderWriter(Writer):
         if planes is None or image != "jpg" or self.max_error == 0:
             return notes
         change = "a little" if self.max_error is None else f"by up to {self.max_error} of 255"
-        note = f"the planes are JPEGs of quality {self.quality}, which changes them {change}"
+        note = f"the planes are JPEGs of quality {self._quality}, which changes them {change}"
         measured = self.max_error is None and self.layout == "image"
         if measured and stored.decoder is not None and _is_network(stored):
             note += f"; relit pictures are {jpeg_psnr(stored, folder):.1f} dB from the exact ones"
@@ -172,9 +180,9 @@ class FolderWriter(Writer):
     def _check_options(self) -> None:
         limited = self.max_error is None or 0 <= self.max_error <= 255
         known = self.image is None or self.image in get_args(Kind)
-        if not known or not 1 <= self.quality <= 100 or not limited:
+        if not known or not 1 <= self._quality <= 100 or not limited:
             raise OptionError(
-                f"image {self.image!r}, quality {self.quality!r}, max_error {self.max_error!r}",
+                f"image {self.image!r}, quality {self._quality!r}, max_error {self.max_error!r}",
                 where="folder",
                 expected="image jpg, png or webp, quality 1 to 100, max_error 0 to 255 or none",
             )
@@ -248,7 +256,7 @@ class FolderWriter(Writer):
             info["yccplanes"] = list(config["yccplanes"])
         else:
             info["nplanes"] = count
-        info["quality"] = self.quality if info["format"] == "jpg" else 100
+        info["quality"] = self._quality if info["format"] == "jpg" else 100
         info["colorprofile"] = "RGB" if metadata.encoding == "linear" else "sRGB"
         material: dict[str, Any] = {}
         if kind in _IN_JSON:

@@ -19,6 +19,7 @@ from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.graph_model import GraphModel
+from drti_core.loss import LIGHTS, measure
 from drti_core.model import RelightableModel
 from drti_core.registry import open_model
 from drti_exporters.html import pictures
@@ -218,7 +219,7 @@ def _loss(
     if encoding.exact and shown.planes is model.planes:
         return 0.0, f"{what}: exact"
     reread = shown.planes if encoding.exact else pictures.decoded(paths, shown.planes)
-    loss = pictures.measure(model, reread)
+    loss = measure(model.relighter(LIGHTS), replace(model, planes=reread).relighter(LIGHTS))
     words = f"renders differ by up to {loss.levels} of 255, PSNR {loss.psnr:.1f} dB"
     if model.planes is not shown.planes:
         words += ", the step from 16 to 8 bits included"

@@ -9,22 +9,21 @@ No picture bears a colour profile or a gamma, which a browser would apply to the
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import images, metrics, requantise, scratch
+from drti_core import images, requantise, scratch
 from drti_core.colour import LUMA, linear_to_srgb
 from drti_core.enhance import albedo
 from drti_core.errors import OptionError
 from drti_core.images import Rows
-from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.normals import normals
-from drti_core.planes import MAX_SIDE, Planes, Window, bands
+from drti_core.planes import MAX_SIDE, Planes, bands
 
 Format = Literal["png", "webp", "jpeg"]
 SUFFIXES: dict[Format, str] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
@@ -36,8 +35,7 @@ _SIDES: dict[Format, int] = {
     "jpeg": images.JPEG_MAX_SIDE,
 }
 _JPEG_QUALITY = 95
-#: Pixels of the middle on which a loss is measured, and pixels worked on at a time.
-_MEASURED = 1 << 16
+#: Pixels worked on at a time.
 _BAND = 1 << 18
 
 
@@ -184,53 +182,6 @@ def relief_codes(model: RelightableModel) -> npt.NDArray[np.uint8]:
         codes[band.y : band.y + band.height] = np.rint(255 * np.clip(found, 0, 1))
         scratch.release(codes)
     return codes  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What encoding the planes changed in renders, over 20 lights.
-
-    Args:
-        levels: largest difference, of 255.
-        psnr: dB; infinite where nothing changed.
-    """
-
-    levels: int
-    psnr: float
-
-
-def measure(model: RelightableModel, changed: Planes) -> Loss:
-    """Compare renders, on at most 65536 pixels of the middle.
-
-    Args:
-        model: as it was.
-        changed: the planes as a page has them, in another quantisation perhaps.
-    """
-    window = middle(model.shape)
-    other = replace(model, planes=changed)
-    levels, compared = 0, metrics.Comparison(with_ssim=False)
-    for light in twenty_lights():
-        a, b = (each.relight_uint8(light, window)[0] for each in (model, other))
-        levels = max(levels, int(np.abs(a.astype(np.int16) - b).max()))
-        compared.add(a, b)
-    return Loss(levels, compared.psnr)
-
-
-def middle(shape: tuple[int, int]) -> Window:
-    """The part of an image of (H, W) on which :func:`measure` looks."""
-    side = int(_MEASURED**0.5)
-    height, width = (min(side, size) for size in shape)
-    return Window((shape[0] - height) // 2, (shape[1] - width) // 2, height, width)
-
-
-def twenty_lights() -> LightDirections:
-    """Evenly spread over the hemisphere above 15° (a Fibonacci spiral)."""
-    number = np.arange(20) + 0.5
-    z = 1 - number / 20 * (1 - np.sin(np.radians(15)))
-    azimuth = number * np.pi * (3 - np.sqrt(5))
-    flat = np.sqrt(1 - z * z)
-    xyz = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), z], axis=1)
-    return LightDirections(xyz.astype(np.float32))
 
 
 def decoded(paths: list[Path], planes: Planes) -> Planes:

@@ -24,10 +24,11 @@ from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.folder.pictures import FolderLayout, picture_names
+from drti_core.loss import LIGHTS, measure, middle
 from drti_core.model import RelightableModel
 from drti_core.planes import Codes
 from drti_exporters.html.page import files_of, folder_page
-from drti_exporters.html.pictures import measure, middle, relief_codes
+from drti_exporters.html.pictures import relief_codes
 from drti_exporters.html.scene import Layer, make_scene
 from drti_exporters.openlime import page
 from drti_exporters.openlime.prepared import prepare
@@ -170,7 +171,8 @@ def _loss(
     planes = shown.planes
     if planes is None or (planes is model.planes and written.suffix != "jpg"):
         return 0.0, ()
-    loss = measure(model, written.reread(planes, middle(model.shape)))
+    reread = replace(model, planes=written.reread(planes, middle(model.shape)))
+    loss = measure(model.relighter(LIGHTS), reread.relighter(LIGHTS))
     words = f"renders differ by up to {loss.levels} of 255, PSNR {loss.psnr:.1f} dB"
     return loss.levels / 255, (words,)
 
