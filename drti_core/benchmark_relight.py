@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from statistics import median
 from typing import Any, Literal
 
 import numpy as np
@@ -36,6 +37,8 @@ DECODERS: dict[str, tuple[Literal["dense", "hyper"], int] | str] = {
 _LIGHT = LightDirections(np.array([[0.5, 0.3, 0.812]], np.float32))
 #: Pixels that the plain way and the reference take at a time: 320 x 320.
 _CHUNK = 102_400
+#: Seconds of a way's turn.
+_TURN = 0.1
 
 
 @dataclass(frozen=True)
@@ -74,13 +77,13 @@ def benchmark_relight(
 ) -> list[Speed]:
     """Relight random planes in every way, from codes to uint8 pixels.
 
-    The plain way starts from dequantised values, as its own code does. Each is run once before it
-    is timed.
+    The plain way starts from dequantised values, as its own code does. The ways take turns; the
+    median of each counts.
 
     Args:
         decoders: of :data:`DECODERS`.
         sizes: (height, width) of the images.
-        seconds: each way is repeated for so long at least; the fastest round counts.
+        seconds: each way is repeated for so long at least; the median counts.
         progress: called after each way.
 
     Raises:
@@ -94,11 +97,10 @@ def benchmark_relight(
     for number, (name, shape) in enumerate(cases):
         decoder, planes = _case(name, shape)
         ways = _ways(decoder, planes, DECODERS[name][0] == "dense")
-        for index, (way, run) in enumerate(ways.items()):
-            cpu, wall = _timed(run, seconds)
-            size = shape[0] * shape[1] / 1e6
+        size = shape[0] * shape[1] / 1e6
+        for way, (cpu, wall) in _timed(ways, seconds).items():
             found.append(Speed(name, shape[1], shape[0], way, size / cpu, size / wall))
-            progress((number + (index + 1) / len(ways)) / len(cases), f"{name}, {way}")
+        progress((number + 1) / len(cases), f"{name}, {shape[1]}x{shape[0]}")
     return found
 
 
@@ -226,15 +228,23 @@ def _numpy(stage: Decoder, decoder: Decoder, features: F32, dense: bool) -> Call
     return run
 
 
-def _timed(run: Callable[[], Any], seconds: float) -> tuple[float, float]:
-    """CPU and wall seconds of the fastest round."""
-    run()
-    cpu: list[float] = []
-    wall: list[float] = []
-    end = time.perf_counter() + seconds
-    while not cpu or time.perf_counter() < end:
-        used, start = time.process_time(), time.perf_counter()
-        run()
-        cpu.append(time.process_time() - used)
-        wall.append(time.perf_counter() - start)
-    return max(min(cpu), 1e-9), min(wall)
+def _timed(ways: dict[str, Callable[[], Any]], seconds: float) -> dict[str, tuple[float, float]]:
+    """CPU and wall seconds of each way, medians over its runs.
+
+    They take turns, so that whatever else the machine does at times slows none of them alone. A
+    turn's first run does not count if there are more: another's threads may still be spinning.
+    """
+    runs: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
+    end = time.perf_counter() + seconds * len(ways)
+    while not all(runs.values()) or time.perf_counter() < end:
+        for way, run in ways.items():
+            turn, until = [], time.perf_counter() + _TURN
+            while not turn or time.perf_counter() < until:
+                used, start = time.process_time(), time.perf_counter()
+                run()
+                turn.append((time.process_time() - used, time.perf_counter() - start))
+            runs[way] += turn[1:] or turn
+    return {
+        way: (max(median(cpu for cpu, _ in turns), 1e-9), median(wall for _, wall in turns))
+        for way, turns in runs.items()
+    }
