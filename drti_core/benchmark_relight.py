@@ -19,7 +19,7 @@ from drti_core.errors import OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.planes import Planes, Window, bands
 from drti_core.registry import codec
-from drti_core.runtime.session import Relighter, one_blas_thread
+from drti_core.runtime.session import Relighter, Runtime, one_blas_thread
 
 #: Names of the decoders: a chain 11 → N → N → 3 with ELU (NeuralRTI, Disk-NeuralRTI: ``dense``),
 #: 9 → N → N → 3 whose weights follow the light (HyperRTI: ``hyper``), or a codec.
@@ -49,7 +49,8 @@ class Speed:
         decoder: one of :data:`DECODERS`.
         width: of the image, pixels.
         height: of the image, pixels.
-        way: ``drti`` (the runtime that ``auto`` chooses), ``onnx``, ``numpy``, ``reference``
+        way: ``drti`` (the runtime that ``auto`` chooses), ``onnx``, ``numpy``, ``compiled`` (where
+            llvmlite is installed and there are hidden layers), ``reference``
             (:func:`drti_core.decoder.evaluate`), or ``plain torch`` (``plain numpy`` where torch
             is not installed): latents and light concatenated for every pixel, float32.
         megapixels_per_cpu_second: of all threads together.
@@ -148,7 +149,10 @@ def _hyper(rng: np.random.Generator, width: int) -> Decoder:
 def _ways(decoder: Decoder, planes: Planes, dense: bool) -> dict[str, Callable[[], Any]]:
     window = Window(0, 0, *planes.shape)
     ways: dict[str, Callable[[], Any]] = {}
-    for way, runtime in (("drti", "auto"), ("onnx", "onnx"), ("numpy", "numpy")):
+    runtimes: dict[str, Runtime] = {"drti": "auto", "onnx": "onnx", "numpy": "numpy"}
+    if find_spec("llvmlite") and len(decoder.layers) > 1:
+        runtimes["compiled"] = "compiled"
+    for way, runtime in runtimes.items():
 
         def run(runtime: Any = runtime) -> Any:
             made = Relighter(decoder, planes, planes.shape, _LIGHT, runtime=runtime)
@@ -238,7 +242,8 @@ def _timed(ways: dict[str, Callable[[], Any]], seconds: float) -> dict[str, tupl
     end = time.perf_counter() + seconds * len(ways)
     while not all(runs.values()) or time.perf_counter() < end:
         for way, run in ways.items():
-            turn, until = [], time.perf_counter() + _TURN
+            turn: list[tuple[float, float]] = []
+            until = time.perf_counter() + _TURN
             while not turn or time.perf_counter() < until:
                 used, start = time.process_time(), time.perf_counter()
                 run()

@@ -157,7 +157,8 @@ class RelightableModel(ABC):
         Args:
             lights: L directions, or (L, 3) numbers.
             kind: ``uint8`` or ``float32`` pixels.
-            runtime: ``onnx`` (ONNX Runtime), ``numpy``, or ``auto``: the faster one.
+            runtime: ``onnx`` (ONNX Runtime), ``numpy``, ``compiled`` (chains of ELU layers, by
+                llvmlite), or ``auto``: the fastest for the image.
             providers: execution providers of ONNX Runtime, by its names or as ``cuda``,
                 ``coreml``, ``directml``, ``openvino``; given, they choose ONNX Runtime.
             threads: at most so many; by default one for each core.

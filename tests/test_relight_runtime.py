@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import zlib
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -14,10 +15,10 @@ import drti_core as drti
 from drti_core import image_writers
 from drti_core.bases import Basis
 from drti_core.decoder import Decoder, Dense, Terms, activate, evaluate
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, MissingExtraError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.planes import Planes, Window
-from drti_core.runtime import kernels, session
+from drti_core.runtime import compiled, kernels, session
 from drti_core.runtime.session import Relighter
 
 RNG = np.random.default_rng(3)
@@ -68,9 +69,17 @@ def reference(decoder, given, lights=LIGHTS):
     return evaluate(decoder, features, coords, lights).reshape(len(lights), *SHAPE, 3)
 
 
-@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
-@pytest.mark.parametrize("name", CASES)
-def test_both_runtimes_are_the_reference(name, runtime):
+RUNTIMES = ["numpy", "onnx", "compiled"]
+#: Cases that are chains of ELU layers.
+ELU = ["elu", "both inputs", "16 bits", "tint", "wide"]
+
+
+@pytest.mark.parametrize(
+    ("name", "runtime"), [(n, r) for n in CASES for r in RUNTIMES if r != "compiled" or n in ELU]
+)
+def test_every_runtime_is_the_reference(name, runtime):
+    if runtime == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra fast is not installed")
     decoder, count, dtype = CASES[name]
     given = planes(count, dtype) if count else None
     expected = reference(decoder, given)
@@ -83,9 +92,11 @@ def test_both_runtimes_are_the_reference(name, runtime):
     assert difference.mean() < 0.05
 
 
-@pytest.mark.parametrize("runtime", ["numpy", "onnx"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
 @pytest.mark.parametrize("kind", ["uint8", "float32"])
 def test_neither_windows_nor_threads_nor_other_lights_change_a_pixel(runtime, kind):
+    if runtime == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra fast is not installed")
     decoder, count, dtype = CASES["both inputs"]
     given = planes(count, dtype)
     options = {"kind": kind, "runtime": runtime}
@@ -96,6 +107,44 @@ def test_neither_windows_nor_threads_nor_other_lights_change_a_pixel(runtime, ki
     for window in (Window(0, 0, 1, 1), Window(49, 0, 1, 190), Window(3, 5, 41, 183)):
         rows, columns = window.slices
         assert np.array_equal(many.relight(window), whole[:, rows, columns])
+
+
+def test_what_is_not_compiled(monkeypatch):
+    for name, words in (
+        ("relu", "relu, relu, none"),
+        ("ends in elu", "elu"),
+        ("one layer", "none"),
+    ):
+        decoder, count, dtype = CASES[name]
+        with pytest.raises(OptionError) as error:
+            Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS, runtime="compiled")
+        assert str(error.value) == (
+            f"runtime 'compiled' for layers with the activations {words}; expected elu in all but "
+            "the last, and none in that. The runtimes auto, onnx and numpy take any."
+        )
+    monkeypatch.setattr(compiled, "find_spec", lambda _: None)
+    decoder, count, dtype = CASES["elu"]
+    with pytest.raises(MissingExtraError) as error:
+        Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS, runtime="compiled")
+    assert str(error.value) == (
+        "the runtime 'compiled' needs the 'fast' extra, which is not installed. "
+        "Install it with: pip install 'drti[fast]'"
+    )
+
+
+def test_large_images_are_compiled_where_that_is_possible(monkeypatch):
+    pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    monkeypatch.setattr(session, "_WORTH_COMPILING", 9 * 12 * 9500)
+    for name in ("elu", "relu"):
+        decoder, count, dtype = CASES[name]
+        one = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:1], runtime="auto")
+        other = Relighter(
+            decoder, one.planes, SHAPE, LIGHTS[:1],
+            runtime="compiled" if name == "elu" else "numpy",
+        )  # fmt: skip
+        assert one.tile == other.tile == (4096 if name == "elu" else 8192)
+        whole = Window(0, 0, *SHAPE)
+        assert np.array_equal(one.relight(whole), other.relight(whole))
 
 
 def test_tiles_are_smaller_the_wider_the_layers_are():
@@ -170,7 +219,7 @@ def test_models_take_the_same_options():
     assert np.abs(np.rint(exact.clip(0, 1) * 255) - out).max() <= 1
     with pytest.raises(OptionError) as error:
         model.relight(lights, runtime="fast")
-    assert str(error.value) == "runtime 'fast'; expected auto, onnx or numpy"
+    assert str(error.value) == "runtime 'fast'; expected auto, onnx, numpy or compiled"
 
 
 def test_the_runtime_follows_from_the_image_not_from_the_window():
@@ -292,10 +341,12 @@ def test_benchmark(capsys):
     command = "benchmark relight --size 40x30 --decoder dense-10 --decoder ptm --seconds 0 --json"
     assert main(command.split()) == 0
     speeds = json.loads(capsys.readouterr().out)
-    ways = [item["way"] for item in speeds]
-    assert ways[:4] == ways[5:9] == ["drti", "onnx", "numpy", "reference"]
-    assert ways[4] == ways[9]
-    assert ways[4] in ("plain torch", "plain numpy")
+    plain = "plain torch" if find_spec("torch") else "plain numpy"
+    found = {(item["decoder"], item["way"]) for item in speeds}
+    ways = {"drti", "onnx", "numpy", "reference", plain}
+    wanted = {(decoder, way) for decoder in ("dense-10", "ptm") for way in ways}
+    assert found == (wanted | {("dense-10", "compiled")} if find_spec("llvmlite") else wanted)
+    assert len(speeds) == len(found)
     assert {(item["width"], item["height"]) for item in speeds} == {(40, 30)}
     assert all(item["megapixels_per_cpu_second"] > 0 for item in speeds)
     with pytest.raises(OptionError) as error:

@@ -22,12 +22,12 @@ from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.neural import NetworkModel  # noqa: E402
 from drti_core.registry import open_model, save_model  # noqa: E402
+from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
 from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
 from drti_core.training.field import Field, FieldTask  # noqa: E402
 from drti_core.training.kernel import kernel  # noqa: E402
-from drti_core.training.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training.loop import Loop, Schedule  # noqa: E402
 from drti_core.training.network import few_threads, left_out  # noqa: E402
 from drti_core.training.optimisers import Adam, Soap  # noqa: E402

@@ -81,7 +81,7 @@ def relight(
     ] = False,
     quality: Annotated[int, typer.Option(help="JPEG or WebP quality, 1 to 100.")] = 95,
     runtime: Annotated[
-        str, typer.Option(help="What computes pixels: auto (the faster), onnx or numpy.")
+        str, typer.Option(help="What computes pixels: auto (the fastest), onnx, numpy or compiled.")
     ] = "auto",
     provider: Annotated[
         list[str] | None,

@@ -50,7 +50,12 @@ class _Layer:
     activation: str
 
 
-def _light_stage(folded: FoldedDecoder, light: LightDirections) -> tuple[_Layer, ...]:
+def light_stage(folded: FoldedDecoder, light: LightDirections) -> tuple[_Layer, ...]:
+    """Weights and biases under one light.
+
+    Raises:
+        DrtiError: one is not finite.
+    """
     layers = []
     for number, layer in enumerate(folded.layers):
         weight = np.ascontiguousarray(layer.weight(light))
@@ -98,7 +103,7 @@ class NumpyStage(PixelStage):
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
-        layers = _light_stage(self.folded, light)
+        layers = light_stage(self.folded, light)
         return lambda codes, coords: self._run(layers, codes, coords)
 
     def _buffers(self) -> Any:
@@ -111,7 +116,7 @@ class NumpyStage(PixelStage):
         return own
 
     def _run(
-        self, layers: Sequence[_Layer], codes: npt.NDArray[Any] | None, coords: F32 | None
+        self, layers: Any, codes: npt.NDArray[Any] | None, coords: F32 | None
     ) -> npt.NDArray[Any]:
         own, folded = self._buffers(), self.folded
         at = 0
@@ -119,12 +124,7 @@ class NumpyStage(PixelStage):
             part: Any = codes if name == "planes" else coords
             own.x[at : at + len(part)] = part
             at += len(part)
-        value = own.x
-        for layer, out in zip(layers, own.values, strict=True):
-            np.matmul(layer.weight, value, out=out)
-            out += layer.bias
-            _activate(out, layer.activation, own.spare[: len(out)])
-            value = out
+        value = self._chain(layers, own)
         if folded.after:
             value += np.float32(folded.after)
         if folded.tint is not None:
@@ -135,6 +135,16 @@ class NumpyStage(PixelStage):
         if folded.gain != 1:
             value *= np.float32(folded.gain)
         return value if self.kind == "float32" else quantise(value, own.quantised)
+
+    def _chain(self, layers: Any, own: Any) -> F32:
+        """What :meth:`under` made of the layers, on the tile ``own.x``, into buffers of ``own``."""
+        value: F32 = own.x
+        for layer, out in zip(layers, own.values, strict=True):
+            np.matmul(layer.weight, value, out=out)
+            out += layer.bias
+            _activate(out, layer.activation, own.spare[: len(out)])
+            value = out
+        return value
 
 
 def quantise(value: F32, out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -192,7 +202,7 @@ class OnnxStage(PixelStage):
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
         feed: dict[str, Any] = {}
-        for number, layer in enumerate(_light_stage(self.folded, light)):
+        for number, layer in enumerate(light_stage(self.folded, light)):
             feed |= {f"layer_{number}_weight": layer.weight, f"layer_{number}_bias": layer.bias}
 
         def run(codes: npt.NDArray[Any] | None, coords: F32 | None) -> npt.NDArray[Any]:

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
-from typing import Any, Literal
+from importlib.util import find_spec
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,15 +20,18 @@ from drti_core.decoder import Decoder
 from drti_core.errors import OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.planes import Planes, Window, bands
+from drti_core.runtime.compiled import CompiledStage, fits
 from drti_core.runtime.fold import Quantisation, fold
 from drti_core.runtime.kernels import TILE, Kind, NumpyStage, OnnxStage, PixelStage
 
-Runtime = Literal["auto", "onnx", "numpy"]
+Runtime = Literal["auto", "onnx", "numpy", "compiled"]
 
 #: Most pixels that a thread takes at a time.
 _JOB = 8 * TILE
 #: Multiply-adds of a whole image from which ONNX Runtime is the faster one, once it is loaded.
 _WORTH_ONNX = 1 << 25
+#: And from which compiling a chain, which takes a quarter of a second, is.
+_WORTH_COMPILING = 1 << 32
 
 
 class Relighter:
@@ -42,13 +46,17 @@ class Relighter:
         shape: (H, W).
         lights: L directions.
         kind: ``uint8`` (rounded, clipped to 0..255) or ``float32`` (nominally 0..1, not clipped).
-        runtime: ``onnx``, ``numpy``, or the faster one: numpy for a single layer or a small image.
+        runtime: ``onnx``; ``numpy``; ``compiled`` (chains of ELU layers, by llvmlite); or ``auto``,
+            the faster one of them: numpy for a single layer or a small image, compiled for a large
+            one where llvmlite is installed.
         providers: execution providers of ONNX Runtime, see
             :func:`~drti_core.runtime.kernels.providers_of`.
         threads: at most so many; by default one for each core that this process may use.
 
     Raises:
-        OptionError: no such runtime, or an execution provider that is absent.
+        OptionError: no such runtime, one that the decoder does not fit, or an execution provider
+            that is absent.
+        MissingExtraError: llvmlite, which ``compiled`` needs, is not installed.
         DrtiError: a weight is not finite, or the inputs are not as wide as the decoder needs.
     """
 
@@ -163,14 +171,18 @@ def _stage(
     runtime: Runtime,
     providers: Sequence[str],
 ) -> PixelStage:
-    if runtime not in ("auto", "onnx", "numpy"):
-        raise OptionError(f"runtime {runtime!r}", expected="auto, onnx or numpy")
+    if runtime not in get_args(Runtime):
+        raise OptionError(f"runtime {runtime!r}", expected="auto, onnx, numpy or compiled")
     quantisation = None
     if planes is not None and "planes" in decoder.inputs:
         quantisation = Quantisation.of(planes)
     folded = fold(decoder, quantisation, 255.0 if kind == "uint8" else 1.0)
     products = sum(layer.weight.constant.size for layer in folded.layers)
-    worth = len(folded.layers) > 1 and products * shape[0] * shape[1] >= _WORTH_ONNX
+    work = products * shape[0] * shape[1]
+    large = work >= _WORTH_COMPILING and not providers and fits(folded)
+    if runtime == "compiled" or (runtime == "auto" and large and find_spec("llvmlite")):
+        return CompiledStage(folded, kind)
+    worth = len(folded.layers) > 1 and work >= _WORTH_ONNX
     if runtime == "onnx" or providers or (runtime == "auto" and worth):
         return OnnxStage(folded, kind, providers)
     return NumpyStage(folded, kind)

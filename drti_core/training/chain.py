@@ -17,8 +17,8 @@ import torch
 from drti_core.bases import Basis
 from drti_core.decoder import Dense, LightFunction, Network, Terms
 from drti_core.lights import F32, F64, LightDirections
+from drti_core.runtime.kernel_ir import Shape
 from drti_core.training.kernel import kernel
-from drti_core.training.kernel_ir import Shape
 
 _CONSTANT = Basis("constant", 1)
 

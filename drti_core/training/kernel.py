@@ -8,18 +8,18 @@ by llvmlite: 10 to 15 times the samples for a CPU second of plain torch at width
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from importlib.util import find_spec
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import MissingExtraError, OptionError
-from drti_core.training.kernel_ir import BLOCK, LANES, Emitter, Shape
+from drti_core.runtime.compiled import aligned, build
+from drti_core.runtime.kernel_ir import BLOCK, LANES, Shape
 
 F32 = npt.NDArray[np.float32]
 
@@ -39,7 +39,6 @@ class Kernel:
     shape: Shape
     _step: Callable[..., None]
     _predict: Callable[..., None]
-    _keep: tuple[Any, ...]
 
     def step(
         self,
@@ -52,7 +51,7 @@ class Kernel:
         """Loss and gradients of ``scale[l] · Σ (rgb - target)²``.
 
         Args:
-            latents: (K, P), P a multiple of :data:`~drti_core.training.kernel_ir.BLOCK`.
+            latents: (K, P), P a multiple of :data:`~drti_core.runtime.kernel_ir.BLOCK`.
             weights: (L, size): the packed parameters for each light: of each layer the weight
                 (out, in), then the bias.
             targets: (L, 3, P).
@@ -117,13 +116,7 @@ class Kernel:
     def _room(self) -> F32:
         """Activations and slopes of a block, and a vector for each parameter's gradient."""
         wide = sum(self.shape.widths[1:])
-        return _aligned(2 * wide * BLOCK + self.shape.size * LANES)
-
-
-def _aligned(size: int) -> F32:
-    raw = np.empty(size + 16, np.float32)
-    start = (-raw.ctypes.data // 4) % 16
-    return raw[start : start + size]
+        return aligned(2 * wide * BLOCK + self.shape.size * LANES)
 
 
 def _check_array(name: str, array: F32, shape: tuple[int, ...]) -> None:
@@ -141,31 +134,7 @@ def kernel(shape: Shape) -> Kernel:
     Raises:
         MissingExtraError: llvmlite is not installed.
     """
-    try:
-        import llvmlite.binding as llvm
-    except ImportError:
-        raise MissingExtraError("fast training on the CPU", "train") from None
-    llvm.initialize_native_target()
-    llvm.initialize_native_asmprinter()
-    features = llvm.get_host_cpu_features()
-    features["prefer-256-bit"] = False
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3
-    )
-    module = llvm.parse_assembly(Emitter(shape).module())
-    module.verify()
-    options = llvm.create_pipeline_tuning_options(speed_level=2)
-    options.loop_vectorization = options.slp_vectorization = False
-    builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
-    engine = llvm.create_mcjit_compiler(module, machine)
-    engine.finalize_object()
-    address, number = ctypes.c_void_p, ctypes.c_int64
-    step = ctypes.CFUNCTYPE(None, *[address] * 8, number, number)
-    predict = ctypes.CFUNCTYPE(None, *[address] * 4, number, number)
-    return Kernel(
-        shape,
-        step(engine.get_function_address("step")),
-        predict(engine.get_function_address("predict")),
-        (engine, machine),
-    )
+    if find_spec("llvmlite") is None:
+        raise MissingExtraError("fast training on the CPU", "train")
+    passes = build(shape, ("step", "predict"))
+    return Kernel(shape, passes["step"], passes["predict"])

@@ -21,11 +21,11 @@ from drti_core.fitting import encode
 from drti_core.lights import F32, LightDirections
 from drti_core.model import to_uint8
 from drti_core.planes import Planes, Window
+from drti_core.runtime.kernel_ir import BLOCK
 from drti_core.stack import Stack
 from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
 from drti_core.training.kernel import PARTS
-from drti_core.training.kernel_ir import BLOCK
 from drti_core.training.loop import Look, Loop, Outcome, Schedule
 from drti_core.training.optimisers import Adam, Optimiser, Soap
 from drti_core.training.sample import Sample

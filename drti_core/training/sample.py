@@ -10,9 +10,9 @@ import numpy.typing as npt
 
 from drti_core.errors import FitError
 from drti_core.lights import F32, LightDirections
+from drti_core.runtime.kernel_ir import BLOCK
 from drti_core.stack import Stack
 from drti_core.training.encoder import Projection
-from drti_core.training.kernel_ir import BLOCK
 
 #: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new.
 MAX_PIXELS = 400_000

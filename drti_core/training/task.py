@@ -12,9 +12,9 @@ import numpy.typing as npt
 import torch
 
 from drti_core.lights import F32
+from drti_core.runtime.kernel_ir import BLOCK
 from drti_core.training.chain import Chain
 from drti_core.training.encoder import Encoder
-from drti_core.training.kernel_ir import BLOCK
 from drti_core.training.sample import Sample
 
 Indices = npt.NDArray[np.intp]

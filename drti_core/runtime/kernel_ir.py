@@ -1,8 +1,8 @@
-"""The LLVM IR of :mod:`drti_core.training.kernel`: vectors over pixels, 4 × 4 register tiles."""
+"""LLVM IR of small ELU networks and their gradients: vectors over pixels, 4 × 4 register tiles."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,8 @@ import numpy as np
 BLOCK = 128
 #: Pixels of a vector.
 LANES = 16
+#: How many pointers each pass takes, two numbers behind them.
+POINTERS = {"step": 8, "predict": 4}
 _TILE = 4
 _VECTORS = BLOCK // LANES
 
@@ -47,7 +49,7 @@ class Shape:
 
 
 class Emitter:
-    """Writes the IR of both passes.
+    """Writes the IR of the passes ``step`` (with gradients) and ``predict``.
 
     Args:
         shape: widths of the chain.
@@ -67,12 +69,13 @@ class Emitter:
         self.b: Any = None
         self.out: Any = None
 
-    def module(self) -> str:
-        """IR of the functions ``step`` and ``predict``."""
+    def module(self, passes: Sequence[str]) -> str:
+        """IR of functions of these names."""
         ir = self.ir
         self.out = ir.Module("chain")
         pointer = self.f32.as_pointer()
-        for name, count in (("step", 8), ("predict", 4)):
+        for name in passes:
+            count = POINTERS[name]
             kinds = [pointer] * count
             if name == "step":
                 kinds[6] = self.f64.as_pointer()

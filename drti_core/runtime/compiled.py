@@ -1,0 +1,122 @@
+"""Chains of ELU layers compiled for this processor by llvmlite, where it is installed.
+
+A block of pixels stays in the first-level cache from the codes to the colours, whereas a runtime of
+separate operators walks through memory half a dozen times for each layer: twice the pixels of ONNX
+Runtime for a CPU second.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from drti_core.errors import MissingExtraError, OptionError
+from drti_core.lights import F32, LightDirections
+from drti_core.runtime.fold import FoldedDecoder
+from drti_core.runtime.kernel_ir import BLOCK, POINTERS, Emitter, Shape
+from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, light_stage
+
+#: Pixels of a tile: a multiple of a block.
+_TILE = 4096
+
+
+def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]:
+    """Compile passes (``step``, ``predict``) for a shape.
+
+    Returns:
+        Functions of as many pointers as :data:`~drti_core.runtime.kernel_ir.POINTERS` says, then
+        the numbers of lights and of pixels; they run without Python's lock.
+    """
+    import llvmlite.binding as llvm
+
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    features = llvm.get_host_cpu_features()
+    features["prefer-256-bit"] = False
+    machine = llvm.Target.from_default_triple().create_target_machine(
+        cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3
+    )
+    module = llvm.parse_assembly(Emitter(shape).module(passes))
+    module.verify()
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    options.loop_vectorization = options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    engine = llvm.create_mcjit_compiler(module, machine)
+    engine.finalize_object()
+    address, number = ctypes.c_void_p, ctypes.c_int64
+    found: dict[str, Callable[..., None]] = {}
+    for name in passes:
+        kind = ctypes.CFUNCTYPE(None, *[address] * POINTERS[name], number, number)
+        function: Any = kind(engine.get_function_address(name))
+        function.keep = (engine, machine)  # the code lives as long as they do
+        found[name] = function
+    return found
+
+
+@lru_cache
+def _predict(shape: Shape) -> Callable[..., None]:
+    return build(shape, ("predict",))["predict"]
+
+
+def aligned(size: int) -> F32:
+    """Uninitialised numbers that begin where a vector does."""
+    raw = np.empty(size + 16, np.float32)
+    start = (-raw.ctypes.data // 4) % 16
+    return raw[start : start + size]
+
+
+def fits(folded: FoldedDecoder) -> bool:
+    """Whether a decoder is a chain that is compiled: hidden layers with ELU, a last one without."""
+    activations = [layer.activation for layer in folded.layers]
+    return activations == ["elu"] * (len(activations) - 1) + ["none"] and len(activations) > 1
+
+
+class CompiledStage(NumpyStage):
+    """Chains of ELU layers, compiled once for their widths (a quarter of a second).
+
+    Args:
+        folded: with a range of 255 for uint8, else 1.
+        kind: of the colours.
+
+    Raises:
+        MissingExtraError: llvmlite is not installed.
+        OptionError: the decoder is no such chain.
+    """
+
+    def __init__(self, folded: FoldedDecoder, kind: Kind) -> None:
+        if find_spec("llvmlite") is None:
+            raise MissingExtraError("the runtime 'compiled'", "fast")
+        if not fits(folded):
+            names = ", ".join(layer.activation for layer in folded.layers)
+            raise OptionError(
+                f"runtime 'compiled' for layers with the activations {names}",
+                expected="elu in all but the last, and none in that",
+                mend="The runtimes auto, onnx and numpy take any.",
+            )
+        super().__init__(folded, kind)
+        self.tile = _TILE
+        self.run = _predict(Shape((self.features, *self.widths)))
+
+    def under(self, light: LightDirections) -> Kernel:
+        """See :meth:`PixelStage.under`."""
+        packed: list[F32] = []
+        for number, layer in enumerate(light_stage(self.folded, light)):
+            # This elu has the 1 subtracted that folding left to the next layer's bias.
+            one = layer.weight.sum(axis=1) if number else np.float32(0)
+            packed += [layer.weight.ravel(), layer.bias[:, 0] + one]
+        weights = np.concatenate(packed, dtype=np.float32)
+        return lambda codes, coords: self._run(weights, codes, coords)
+
+    def _chain(self, layers: F32, own: Any) -> F32:
+        if not hasattr(own, "room"):
+            own.room = aligned(sum(self.widths) * BLOCK)
+        out: F32 = own.values[-1]
+        pointers = (own.x, layers, out, own.room)
+        self.run(*(array.ctypes.data for array in pointers), 1, self.tile)
+        return out
