@@ -266,6 +266,24 @@ def test_what_is_not_finite():
     assert str(error.value) == "a relit pixel is not a number; expected finite coefficients"
 
 
+@pytest.mark.parametrize("runtime", ["numpy", "compiled"])
+def test_pixels_that_are_no_numbers(runtime):
+    if runtime == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    large = np.full((2, 6), 1e38, np.float32)
+    minus = np.array([[1, -1]] * 3, np.float32)  # of two infinities
+    zero = np.zeros(3, np.float32)
+    decoder = Decoder(("planes",), (Dense(large, zero[:2], "elu"), Dense(minus, zero)))
+    codes = np.zeros((6, *SHAPE), np.uint8)
+    codes[:, 40, 100] = 255
+    given = Planes(codes, np.full(6, 255.0), np.zeros(6))
+    relighter = Relighter(decoder, given, SHAPE, LIGHTS[:1], runtime=runtime)
+    assert not relighter.relight(Window(0, 0, 40, 190)).any()
+    with np.errstate(all="ignore"), pytest.raises(DrtiError) as error:
+        relighter.relight(Window(0, 0, *SHAPE), threads=1)
+    assert str(error.value) == "a relit pixel is not a number; expected finite coefficients"
+
+
 def test_blas_has_one_thread_while_anyone_is_inside():
     from threadpoolctl import threadpool_info
 

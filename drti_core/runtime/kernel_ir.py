@@ -13,7 +13,7 @@ BLOCK = 128
 #: Pixels of a vector.
 LANES = 16
 #: How many pointers each pass takes, two numbers behind them.
-POINTERS = {"step": 8, "predict": 4}
+POINTERS = {"step": 8, "predict": 4, "relight": 4}
 _TILE = 4
 _VECTORS = BLOCK // LANES
 
@@ -49,7 +49,10 @@ class Shape:
 
 
 class Emitter:
-    """Writes the IR of the passes ``step`` (with gradients) and ``predict``.
+    """Writes the IR of the passes.
+
+    ``step`` takes float32 to a loss and its gradients, ``predict`` float32 to float32, and
+    ``relight`` codes of 8 bits to pixels of 8 bits.
 
     Args:
         shape: widths of the chain.
@@ -65,6 +68,8 @@ class Emitter:
         self.f64 = ir.DoubleType()
         self.vector = ir.VectorType(self.f32, LANES)
         self.ints = ir.VectorType(ir.IntType(32), LANES)
+        self.bytes = ir.VectorType(ir.IntType(8), LANES)
+        self.pixels = ir.VectorType(ir.IntType(8), 3 * LANES)
         self.fast = ("contract", "reassoc", "nsz")
         self.b: Any = None
         self.out: Any = None
@@ -79,6 +84,8 @@ class Emitter:
             kinds = [pointer] * count
             if name == "step":
                 kinds[6] = self.f64.as_pointer()
+            if name == "relight":
+                kinds[0] = kinds[2] = ir.IntType(8).as_pointer()
             function = ir.Function(
                 self.out, ir.FunctionType(ir.VoidType(), [*kinds, self.i64, self.i64]), name
             )
@@ -202,6 +209,74 @@ class Emitter:
             self.loop(pixels, block, BLOCK)
 
         self.loop(lights, light)
+
+    def _relight(
+        self, codes: Any, weights: Any, out: Any, room: Any, _lights: Any, pixels: Any
+    ) -> None:
+        """Codes (K, P) to pixels (P, 3); a vector behind the rooms tells of what is no number."""
+        shape, b = self.shape, self.b
+        values, _, _ = self._rooms(room)
+        count = shape.widths[0]
+        inputs = self.at(room, self.c(sum(shape.widths[1:]) * BLOCK))
+        flags = self.at(inputs, self.c(count * BLOCK))
+        self.store(self.zero(), flags, self.c(0))
+
+        def block(first: Any) -> None:
+            def vectors(body: Callable[[Any, Any], None], planes: int) -> None:
+                self.loop(
+                    planes,
+                    lambda k: self.loop(BLOCK, lambda column: body(k, column), LANES),
+                )
+
+            def read(k: Any, column: Any) -> None:
+                at = b.add(b.add(b.mul(k, pixels), first), column)
+                where = b.bitcast(self.at(codes, at), self.bytes.as_pointer())
+                code = b.uitofp(b.zext(b.load(where, align=1), self.ints), self.vector)
+                self.store(code, inputs, b.add(self.scaled(k, BLOCK), column))
+
+            vectors(read, count)
+            x = inputs
+            for index, (rows, into) in enumerate(shape.layers):
+                weight, bias = shape.offsets[index]
+                self._forward(
+                    self.at(weights, self.c(weight)),
+                    self.at(weights, self.c(bias)),
+                    (x, self.c(BLOCK)),
+                    values[index],
+                    rows,
+                    into,
+                    elu=index < len(shape.layers) - 1,
+                )
+                x = values[index]
+
+            def write(_: Any, column: Any) -> None:
+                rgb = [self.load(x, self.plus(column, c * BLOCK)) for c in range(3)]
+                for value in rgb:
+                    odd = b.sext(b.fcmp_unordered("uno", value, value), self.ints)
+                    seen = b.bitcast(self.load(flags, self.c(0)), self.ints)
+                    self.store(b.bitcast(b.or_(seen, odd), self.vector), flags, self.c(0))
+                at = self.scaled(b.add(first, column), 3)
+                where = b.bitcast(self.at(out, at), self.pixels.as_pointer())
+                b.store(self._interleaved([self._byte(value) for value in rgb]), where, align=1)
+
+            vectors(write, 1)
+
+        self.loop(pixels, block, BLOCK)
+
+    def _byte(self, value: Any) -> Any:
+        """A vector as bytes: clipped to 0..255 and rounded to even."""
+        clipped = self._min(self._max(value, self.zero()), self.splat_of(255.0))
+        return self.b.trunc(self.b.fptosi(self._call("llvm.rint", clipped), self.ints), self.bytes)
+
+    def _interleaved(self, rgb: list[Any]) -> Any:
+        """Three vectors of bytes as pixels."""
+        ir, b = self.ir, self.b
+        whole = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), list(range(2 * LANES)))
+        none = ir.Constant(self.bytes, ir.Undefined)
+        first, second = b.shuffle_vector(*rgb[:2], whole), b.shuffle_vector(rgb[2], none, whole)
+        order = [lane + channel * LANES for lane in range(LANES) for channel in range(3)]
+        mask = ir.Constant(ir.VectorType(ir.IntType(32), 3 * LANES), order)
+        return b.shuffle_vector(first, second, mask)
 
     def _rooms(self, room: Any) -> tuple[list[Any], list[Any], Any]:
         """Activations and slopes of each layer, and the vectors of the parameters' slopes."""

@@ -31,7 +31,7 @@ _JOB = 8 * TILE
 #: Multiply-adds of a whole image from which ONNX Runtime is the faster one, once it is loaded.
 _WORTH_ONNX = 1 << 25
 #: And from which compiling a chain, which takes a quarter of a second, is.
-_WORTH_COMPILING = 1 << 32
+_WORTH_COMPILING = 3 << 30
 
 
 class Relighter:
@@ -154,6 +154,9 @@ class Relighter:
             count = min(self.tile, size - start)
             for kernel, pixels in zip(self.kernels, flat, strict=True):
                 rgb = kernel(*given)
+                if rgb.T.flags.c_contiguous:
+                    pixels[start : start + count] = rgb.T[:count]
+                    continue
                 for channel in range(3):
                     pixels[start : start + count, channel] = rgb[channel, :count]
         for target, pixels in zip(targets, flat, strict=True):
