@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import os
 import re
@@ -44,7 +45,15 @@ def unpacked(page: str) -> tuple[dict, str, str]:
     """Scene, style and script of a page, as its first script unpacks them."""
     packed = re.search(r'<script type="application/zlib" id="drti-packed">([^<]*)</script>', page)
     assert packed is not None
-    return json.loads(zlib.decompress(base64.b64decode(packed[1], validate=True)))
+    texts, _, data = zlib.decompress(base64.b64decode(packed[1], validate=True)).partition(b"\0")
+    found = io.BytesIO(data)
+
+    def put_back(size: re.Match[str]) -> str:
+        return base64.b64encode(found.read(int(size[1]))).decode()
+
+    unpacked = json.loads(re.sub("\1(\\d+)\1", put_back, texts.decode()))
+    assert not found.read()
+    return unpacked
 
 
 def parts(path: Path) -> tuple[dict, dict[str, bytes], str]:
