@@ -29,7 +29,7 @@ Runtime = Literal["auto", "onnx", "numpy", "compiled"]
 #: Most pixels that a thread takes at a time.
 _JOB = 8 * TILE
 #: Multiply-adds of a whole image from which ONNX Runtime is the faster one, once it is loaded.
-_WORTH_ONNX = 1 << 25
+_WORTH_ONNX = 1 << 23
 #: And from which compiling a chain, which takes a quarter of a second, is.
 _WORTH_COMPILING = 3 << 30
 
