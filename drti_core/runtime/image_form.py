@@ -14,7 +14,7 @@ import numpy as np
 from drti_core.errors import FormatError
 from drti_core.planes import Codes
 from drti_core.runtime.graph import CONTRACTS
-from drti_core.runtime.untrusted import check_model, find_external, parse
+from drti_core.runtime.untrusted import check_model, find_external, parse, texts_of
 
 #: Nodes between the colours of all pixels and the images.
 _SHAPING = ("Reshape", "Expand")
@@ -33,7 +33,8 @@ def load_apart(path: Path) -> tuple[Any, Codes | None]:
         UnsupportedFormatError: another contract, or an operator that is not allowed.
     """
     model = parse(path)
-    apart = _apart(model, str(path), path.parent)
+    with texts_of(str(path)):
+        apart = _apart(model, str(path), path.parent)
     if apart is None:
         return check_model(model, str(path), path.parent), None
     decoder, codes = apart

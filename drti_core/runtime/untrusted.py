@@ -7,6 +7,8 @@ What lies in files beside it is read into it, so that a runtime never opens a fi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -84,13 +86,27 @@ def _parsed(data: bytes, where: str) -> Any:
         raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
 
 
+@contextmanager
+def texts_of(where: str) -> Iterator[None]:
+    """Protobuf decodes a text when it is asked for.
+
+    Raises:
+        FormatError: one that was asked for meanwhile is no UTF-8.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+
+
 def check_model(model: Any, where: str, folder: Path | None = None) -> Any:
     """Check a ModelProto and take in what lies beside it; see :func:`check`."""
     import onnx
 
-    _check_nodes(model, where)
-    _check_tensors(model, where, folder)
-    _check_contract(model, where)
+    with texts_of(where):
+        _check_nodes(model, where)
+        _check_tensors(model, where, folder)
+        _check_contract(model, where)
     try:
         onnx.checker.check_model(model)
     except (onnx.checker.ValidationError, ValueError) as error:
