@@ -78,8 +78,8 @@ def benchmark_relight(
 ) -> list[Speed]:
     """Relight random planes in every way, from codes to uint8 pixels.
 
-    The plain way starts from dequantised values, as its own code does. The ways take turns; the
-    median of each counts.
+    The plain way starts from dequantised values, as its own code does. Each is run once before it
+    is timed; then they take turns, and the median of each counts.
 
     Args:
         decoders: of :data:`DECODERS`.
@@ -238,6 +238,8 @@ def _timed(ways: dict[str, Callable[[], Any]], seconds: float) -> dict[str, tupl
     They take turns, so that whatever else the machine does at times slows none of them alone. A
     turn's first run does not count if there are more: another's threads may still be spinning.
     """
+    for run in ways.values():
+        run()
     runs: dict[str, list[tuple[float, float]]] = {way: [] for way in ways}
     end = time.perf_counter() + seconds * len(ways)
     while not all(runs.values()) or time.perf_counter() < end:

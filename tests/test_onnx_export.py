@@ -383,6 +383,14 @@ def test_damaged_codes_of_an_image(model, tmp_path):
     )
     export(model, path, form="image", overwrite=True)
     found = onnx.load(path)
+    height, width = model.shape
+    shape = found.graph.output[0].type.tensor_type.shape.dim
+    for sides in ((-height, -width), (0, 0), (width * height, 70_000)):
+        shape[1].dim_value, shape[2].dim_value = sides
+        path.write_bytes(found.SerializeToString())
+        with pytest.raises(FormatError):
+            open_model(path)
+    shape[1].dim_value, shape[2].dim_value = height, width
     for tensor in found.graph.initializer:
         if tensor.name == "planes":
             tensor.raw_data = tensor.raw_data[:-1]

@@ -27,7 +27,7 @@ _TILE = 4096
 
 
 def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]:
-    """Compile passes (``step``, ``predict``) for a shape.
+    """Compile passes (``step``, ``predict``, ``relight``) for a shape.
 
     Returns:
         Functions of as many pointers as :data:`~drti_core.runtime.kernel_ir.POINTERS` says, then
@@ -38,7 +38,8 @@ def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     features = llvm.get_host_cpu_features()
-    features["prefer-256-bit"] = False
+    if features.get("avx512f"):
+        features["prefer-256-bit"] = False
     machine = llvm.Target.from_default_triple().create_target_machine(
         cpu=llvm.get_host_cpu_name(), features=features.flatten(), opt=3
     )
@@ -106,7 +107,7 @@ class CompiledStage(NumpyStage):
         self.direct = plain and kind == "uint8" and folded.code_max == 255
         shape = Shape((self.features, *self.widths))
         self.run = _pass(shape, "relight" if self.direct else "predict")
-        self.room = (sum(shape.widths[1:]) + self.features) * BLOCK
+        self.size = (sum(shape.widths[1:]) + self.features) * BLOCK
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
@@ -126,7 +127,7 @@ class CompiledStage(NumpyStage):
         if not hasattr(own, "pixels"):
             own.room, own.pixels = self._aligned(), np.empty((self.tile, 3), np.uint8)
         self._call(codes, weights, own.pixels, own.room)
-        if own.room[self.room :].view(np.int32).any():
+        if own.room[self.size :].view(np.int32).any():
             raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
         found: npt.NDArray[np.uint8] = own.pixels.T
         return found
@@ -143,4 +144,4 @@ class CompiledStage(NumpyStage):
 
     def _aligned(self) -> F32:
         """Activations of a block, its inputs, and a vector."""
-        return aligned(self.room + LANES)
+        return aligned(self.size + LANES)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.errors import FormatError
-from drti_core.planes import Codes
+from drti_core.planes import MAX_SIDE, Codes
 from drti_core.runtime.graph import CONTRACTS
 from drti_core.runtime.untrusted import check_model, find_external, parse, texts_of
 
@@ -58,7 +58,8 @@ def _apart(model: Any, where: str, folder: Path) -> tuple[Any, Codes] | None:
         and len(sides) == 4
         and (codes.HasField("raw_data") or codes.data_location == TensorProto.EXTERNAL)
         and len(codes.dims) == 2
-        and codes.dims[0] == sides[1] * sides[2] > 0
+        and all(1 <= side <= MAX_SIDE for side in sides[1:3])
+        and codes.dims[0] == sides[1] * sides[2]
         and codes.dims[1] > 0
     )
     if not fits:
@@ -80,10 +81,11 @@ def _apart(model: Any, where: str, folder: Path) -> tuple[Any, Codes] | None:
     if flat not in maker or "planes" not in given or {"lights_3", "rgb"} & (needed | given):
         return None
 
-    made = type(model)()
-    made.CopyFrom(model)
     kind = helper.tensor_dtype_to_np_dtype(codes.data_type)
     read, count = _codes(codes, kind, where, folder), int(codes.dims[1])
+    codes.ClearField("raw_data")  # as large as a file may be: it is not copied
+    made = type(model)()
+    made.CopyFrom(model)
     new = made.graph
     del new.node[:], new.initializer[:], new.input[:], new.output[:], new.value_info[:]
     new.initializer.extend(t for name, t in stored.items() if name in given)

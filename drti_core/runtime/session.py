@@ -197,7 +197,7 @@ def _share(work: Callable[[], None], threads: int) -> None:
     Raises:
         Exception: what one of them raised.
     """
-    helpers = [_pool(threads).submit(work) for _ in range(threads - 1)]
+    helpers = [_pool().submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
@@ -208,9 +208,9 @@ def _share(work: Callable[[], None], threads: int) -> None:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def _pool() -> ThreadPoolExecutor:
     """Threads that stay: to start them takes as long as a small picture."""
-    return ThreadPoolExecutor(threads, "drti-relight")
+    return ThreadPoolExecutor(cores(), "drti-relight")
 
 
 if hasattr(os, "register_at_fork"):
