@@ -109,9 +109,9 @@ def _ours(stack: Stack, family: str, width: int) -> tuple[Callable[[], Any], int
     chain = Chain(make(_LATENTS, (width, width)), stack.lights)
     mean = sample.targets.mean(axis=2, dtype=np.float64) * sample.unit
     chain.initialise(0, stack.lights, mean.astype(np.float32))
-    encoder = Encoder(sample.projection.count, 64, _LATENTS)
+    encoder = Encoder(sample.projection.count, 128, _LATENTS)
     encoder.initialise(1)
-    mix = Mix()
+    mix = Mix(blind=0.125)
     task = DecoderTask(sample, chain, encoder, mix, 0, np.empty(0, np.intp))
     optimiser = Soap(len(task.parameters))
     taken = 0

@@ -7,10 +7,12 @@ photographs, so they are (n, L) weights, and pixels take part only through their
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from drti_core.bases import Basis, squared_distances
 from drti_core.lights import F32, F64, LightDirections
@@ -35,12 +37,38 @@ class Kriging:
 
     def weights(self, known: LightDirections, wanted: LightDirections) -> F64:
         """(n, L) weights that predict n wanted lights from L known ones."""
+        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
+        return np.asarray(right @ self._inverse(known)[:, : len(known)])
+
+    def without(self, lights: LightDirections, parts: Sequence[npt.NDArray[np.intp]]) -> list[F64]:
+        """Weights that predict some photographs from all the others.
+
+        From one inverse for all parts (Dubrule 1983, "Cross validation of kriging in a unique
+        neighborhood"); those of a single photograph are :func:`left_out`'s.
+
+        Args:
+            lights: L of the photographs.
+            parts: indices of those that are predicted.
+
+        Returns:
+            For each part (n, L) weights, 0 for the part itself.
+        """
+        precision = self._inverse(lights)[: len(lights), : len(lights)]
+        found = []
+        for part in parts:
+            own = precision[np.ix_(part, part)]
+            weights = -np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ precision[part]
+            weights[:, part] = 0
+            found.append(weights)
+        return found
+
+    def _inverse(self, known: LightDirections) -> F64:
+        """(L + terms, L + terms) inverse of the system: kernel and trend."""
         trend = _TREND(known)
         terms = trend.shape[1]
         kernel = self._kernel(known, known) + self.nugget * np.eye(len(known))
         system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
-        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
-        return np.asarray(right @ np.linalg.pinv(system, rcond=1e-10)[:, : len(known)])
+        return np.asarray(np.linalg.pinv(system, rcond=1e-10))
 
     def _kernel(self, a: LightDirections, b: LightDirections) -> F64:
         r = np.sqrt(squared_distances(a, b)) / self.length

@@ -195,6 +195,10 @@ class LatentCodec(NetworkCodec[Model]):
         novel: lights of a step between the photographs', labelled by kriging of the photographs
             over the lights, or by a teacher.
         novel_weight: of all of them together, the photographs weighing 1.
+        blind: share of the photographs that the encoder does not see in a step, where kriging of
+            the others stands in for them: latents then follow what predicts a photograph, not its
+            noise; of fewer than 16 photographs none.
+        blind_weight: of a photograph that is not seen, one that is seen weighing 1.
         left_out: share of the photographs that are not trained on but predicted, to keep the best
             parameters and to end early; of fewer than 16 photographs none.
         bits: of a stored latent, 8 or 16.
@@ -212,6 +216,8 @@ class LatentCodec(NetworkCodec[Model]):
     rate: float = 0.03
     novel: int = 12
     novel_weight: float = 0.1
+    blind: float = 0.125
+    blind_weight: float = 3.0
     left_out: float = 0.0
     bits: Literal[8, 16] = 8
 
@@ -224,6 +230,8 @@ class LatentCodec(NetworkCodec[Model]):
             ("depth", self.depth, 1, 8),
             ("components", self.components, 1, 512),
             ("encoder", self.encoder, 0, 1024),
+            ("blind", self.blind, 0, 0.5),
+            ("blind_weight", self.blind_weight, 0, 100),
             ("left_out", self.left_out, 0, 0.5),
             ("rate", self.rate, 1e-6, 10),
             ("novel", self.novel, 0, BANK),
@@ -265,7 +273,12 @@ class LatentCodec(NetworkCodec[Model]):
                 max_seconds=self.max_seconds,
                 patience=_PATIENCE if self.left_out else 0,
             ),
-            Mix(novel=self.novel, novel_weight=self.novel_weight),
+            Mix(
+                novel=self.novel,
+                novel_weight=self.novel_weight,
+                blind=self.blind,
+                blind_weight=self.blind_weight,
+            ),
             components=self.components,
             encoder=self.encoder,
             optimiser=self.optimiser,

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
@@ -19,17 +20,19 @@ from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.decoder import Decoder, evaluate  # noqa: E402
 from drti_core.demo import make_stack, write_stack  # noqa: E402
 from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
+from drti_core.kriging import Kriging  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.neural import NetworkModel  # noqa: E402
 from drti_core.registry import open_model, save_model  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
+from drti_core.training.blind import BlindSpots, deal, left_out  # noqa: E402
 from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
 from drti_core.training.field import Field, FieldTask  # noqa: E402
 from drti_core.training.kernel import kernel  # noqa: E402
 from drti_core.training.loop import Loop, Schedule  # noqa: E402
-from drti_core.training.network import few_threads, left_out  # noqa: E402
+from drti_core.training.network import few_threads  # noqa: E402
 from drti_core.training.optimisers import Adam, Soap  # noqa: E402
 from drti_core.training.sample import Sample  # noqa: E402
 from drti_core.training.session import Session  # noqa: E402
@@ -473,3 +476,68 @@ def test_stages_end_where_another_begins(monkeypatch: pytest.MonkeyPatch) -> Non
         stages(share, what)
     assert stages.text() == "training 3.0 s, encoding 3.5 s"
     assert told[1] == (0.5, "training, 21 dB")
+
+
+def altered(sample: Sample, part: npt.NDArray[np.intp]) -> Sample:
+    """The same pixels, whose photographs of a part are other ones."""
+    photographs = sample.photographs.copy()
+    photographs[part] = 255 - photographs[part]
+    return dataclasses.replace(sample, photographs=photographs)
+
+
+def test_what_is_hidden_does_not_reach_the_encoder(monkeypatch: pytest.MonkeyPatch) -> None:
+    sample, _ = sample_of()
+    parts = deal(np.arange(20), np.array([], np.intp), 0.2, 0)
+    other = altered(sample, parts[0])
+    monkeypatch.setattr(Sample, "kriging", lambda _: Kriging())
+    one, two = BlindSpots(sample, parts), BlindSpots(other, parts)
+    blocks = np.array([0, 3])
+    assert np.array_equal(one.components(0, blocks), two.components(0, blocks))
+    assert np.abs(one.components(1, blocks) - two.components(1, blocks)).max() > 0.1
+    # What stands in for them is much like them.
+    whole = sample.of_blocks(blocks)
+    assert np.abs(one.components(0, blocks)[:2] - whole[:2]).mean() < 0.1
+    assert np.abs(one.components(0, blocks) - whole).max() > 0.01
+
+
+def test_every_photograph_is_hidden_as_often() -> None:
+    kept, left = np.setdiff1d(np.arange(40), [3, 17]), np.array([3, 17])
+    parts = deal(kept, left, 0.125, 0)
+    assert len(parts) == 32
+    assert all(np.isin(left, part).all() for part in parts)
+    counts = np.bincount(np.concatenate(parts), minlength=40)
+    assert set(counts[kept]) == {4}
+    assert {len(part) for part in parts} == {6, 7}
+    assert [list(part) for part in deal(kept, left, 0, 0)] == [[3, 17]]
+    assert deal(np.arange(15), left[:0], 0.5, 0) == []
+
+
+def test_left_out_photographs_are_scored_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Sample, "kriging", lambda _: Kriging())
+    sample, _ = sample_of()
+    sample = dataclasses.replace(sample, targets=np.zeros_like(sample.targets))
+    other = altered(sample, np.array([4, 9]))
+    scores = []
+    for given in (sample, other):
+        chain = Chain(Plan.plain(9, (5,)), given.lights)
+        chain.initialise(0, given.lights, np.zeros((20, 3), np.float32))
+        encoder = Encoder(given.projection.count, 4, 9)
+        encoder.initialise(0)
+        task = DecoderTask(given, chain, encoder, Mix(256, blind=0.2), 0, np.array([4, 9]))
+        _, first = task.gradient(0)
+        scores.append((task.score(), first, task.decode(task._scored[1], task.kept)))
+    assert scores[0][0] != scores[1][0]
+    assert np.array_equal(scores[0][2], scores[1][2])
+    for one, two in zip(scores[0][1], scores[1][1], strict=True):
+        assert np.array_equal(one, two)
+
+
+def test_kriging_without_a_part_is_kriging_of_the_rest() -> None:
+    lights = LightDirections.spread(30, 0.1)
+    parts = [np.array([2, 11, 29]), np.array([7])]
+    for kriging in (Kriging(), Kriging("gauss", 1.0, 1e-4)):
+        for part, found in zip(parts, kriging.without(lights, parts), strict=True):
+            rest = np.setdiff1d(np.arange(30), part)
+            assert not found[:, part].any()
+            expected = kriging.weights(lights[rest], lights[part])
+            np.testing.assert_allclose(found[:, rest], expected, atol=1e-9)

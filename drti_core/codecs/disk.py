@@ -36,6 +36,7 @@ class DiskCodec(LatentCodec[DiskModel]):
             model, or several with + between them, whose mean is taken. Codecs that are trained
             get the seed, and of several of them each its own.
         alpha: share of the photographs in the loss, 0..1.
+        blind: see :class:`LatentCodec`; none, as the teacher holds the student between the lights.
     """
 
     codec_id = "disk"
@@ -48,6 +49,7 @@ class DiskCodec(LatentCodec[DiskModel]):
     rate: float = 0.02
     novel: int = 24
     novel_weight: float = 2.0
+    blind: float = 0.0
 
     def check(self) -> None:
         """See :meth:`LatentCodec.check`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 from math import sqrt
 
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from drti_core.lights import F32, F64
@@ -47,8 +48,24 @@ class Projection:
     def __call__(self, pixels: F32) -> F32:
         """(L, P, 3) pixels → (C, P) components of about unit variance."""
         flat = np.ascontiguousarray(pixels.transpose(0, 2, 1)).reshape(len(self.mean), -1)
-        offset = (self.matrix @ self.mean).astype(np.float32)
-        return np.asarray(self.matrix.astype(np.float32) @ flat - offset[:, None], np.float32)
+        return np.asarray(self.matrix.astype(np.float32) @ flat - self.offset, np.float32)
+
+    @property
+    def offset(self) -> F32:
+        """(C, 1) components of the mean."""
+        return np.asarray((self.matrix @ self.mean)[:, None], np.float32)
+
+    def of_others(self, part: npt.NDArray[np.intp], weights: F64) -> F32:
+        """(C, 3 · L) matrix for photographs of which some are predicted from the others.
+
+        Args:
+            part: indices of those.
+            weights: (n, L) that predict them, 0 for the part itself.
+        """
+        matrix = self.matrix.reshape(self.count, -1, 3)
+        found = matrix + np.einsum("cnk,nl->clk", matrix[:, part], weights)
+        found[:, part] = 0
+        return np.ascontiguousarray(found.reshape(self.count, -1), np.float32)
 
 
 class Encoder:

@@ -18,11 +18,12 @@ from drti_core.codec import Progress, no_progress, part_of
 from drti_core.decoder import Dense
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
-from drti_core.lights import F32, LightDirections
+from drti_core.lights import F32
 from drti_core.model import to_uint8
 from drti_core.planes import Planes, Window
 from drti_core.runtime.kernel_ir import BLOCK
 from drti_core.stack import Stack
+from drti_core.training.blind import left_out
 from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
 from drti_core.training.kernel import PARTS
@@ -30,10 +31,8 @@ from drti_core.training.loop import Look, Loop, Outcome, Schedule
 from drti_core.training.optimisers import Adam, Optimiser, Soap
 from drti_core.training.sample import Sample
 from drti_core.training.session import Session
-from drti_core.training.task import DecoderTask, Indices, Mix
+from drti_core.training.task import DecoderTask, Mix
 
-#: Fewer photographs than this are all trained on.
-_FEW = 16
 #: Side of the picture in the log.
 _SHOWN = 256
 
@@ -197,19 +196,6 @@ def _encoded(
         return np.ascontiguousarray(encoder.forward(components)[0].numpy())
 
     return encode(stack, latents, bits, lambda share, _: progress(share, "encoding"))
-
-
-def left_out(lights: LightDirections, share: float) -> Indices:
-    """Photographs that are not trained on, spread over the lights' elevations.
-
-    Args:
-        lights: L lights.
-        share: of them; of fewer than 16 none is left out.
-    """
-    count = round(share * len(lights)) if len(lights) >= _FEW else 0
-    order = np.argsort(lights.xyz[:, 2], kind="stable")
-    at = (np.arange(count) + 0.5) * len(lights) / max(1, count)
-    return np.sort(order[at.astype(np.intp)])
 
 
 def check_device(device: str) -> str:

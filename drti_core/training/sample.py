@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import FitError
+from drti_core.kriging import Kriging, choose, second_moment
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.kernel_ir import BLOCK
 from drti_core.stack import Stack
@@ -27,20 +28,21 @@ class Sample:
 
     Args:
         lights: B lights: first those of the photographs, then novel ones.
-        targets: (B, 3, P) colours, as codes: value = code · unit.
+        photographs: (L, 3, P) colours, as codes: value = code · unit.
+        targets: (B, 3, P) of what is trained on: the photographs, or blended with a teacher's,
+            then the novel lights'.
         unit: value of one code.
         components: (C, P) whitened principal components of each pixel's photographs.
         projection: where those come from.
-        real: number of photographs.
         share: of the stack's pixels that are here.
     """
 
     lights: LightDirections
-    targets: npt.NDArray[Any]
+    photographs: npt.NDArray[Any] = field(repr=False)
+    targets: npt.NDArray[Any] = field(repr=False)
     unit: float
     components: F32 = field(repr=False)
     projection: Projection
-    real: int
     share: float
 
     @classmethod
@@ -66,12 +68,17 @@ class Sample:
         return cls(
             stack.lights,
             targets,
+            targets,
             unit,
             np.concatenate(found, axis=1),
             projection,
-            len(stack),
             min(1.0, size / inside),
         )
+
+    @property
+    def real(self) -> int:
+        """L, the number of photographs."""
+        return len(self.photographs)
 
     @property
     def size(self) -> int:
@@ -84,13 +91,32 @@ class Sample:
         return self.size // BLOCK
 
     def colours(self, lights: npt.NDArray[np.intp], blocks: npt.NDArray[np.intp]) -> F32:
-        """(B', 3, P') values of some lights and some blocks."""
-        out = np.empty((len(lights), 3, len(blocks) * BLOCK), np.float32)
+        """(B', 3, P') targets of some lights and some blocks."""
+        return self._values(self.targets, lights, blocks)
+
+    def seen(self, blocks: npt.NDArray[np.intp]) -> F32:
+        """(L, 3, P') photographs of some blocks."""
+        return self._values(self.photographs, slice(None), blocks)
+
+    def _values(
+        self,
+        codes: npt.NDArray[Any],
+        lights: npt.NDArray[np.intp] | slice,
+        blocks: npt.NDArray[np.intp],
+    ) -> F32:
+        count = len(codes[lights, 0, 0])
+        out = np.empty((count, 3, len(blocks) * BLOCK), np.float32)
         unit = np.float32(self.unit)
         for number, block in enumerate(blocks.tolist()):
-            part = self.targets[lights, :, block * BLOCK : (block + 1) * BLOCK]
+            part = codes[lights, :, block * BLOCK : (block + 1) * BLOCK]
             np.multiply(part, unit, out=out[:, :, number * BLOCK : (number + 1) * BLOCK])
         return out
+
+    def kriging(self) -> Kriging:
+        """What predicts one photograph from others best."""
+        pixels = self.photographs[:, :, ::16].astype(np.float32) * np.float32(self.unit)
+        lights = self.lights[: self.real]
+        return choose(lights, second_moment(pixels.transpose(0, 2, 1)))
 
     def of_blocks(self, blocks: npt.NDArray[np.intp]) -> F32:
         """(C, P') components of some blocks."""

@@ -13,11 +13,10 @@ import torch
 
 from drti_core.lights import F32
 from drti_core.runtime.kernel_ir import BLOCK
+from drti_core.training.blind import BlindSpots, Indices, deal
 from drti_core.training.chain import Chain
 from drti_core.training.encoder import Encoder
 from drti_core.training.sample import Sample
-
-Indices = npt.NDArray[np.intp]
 
 
 class Task(ABC):
@@ -43,11 +42,15 @@ class Mix:
         pixels: of a step, a multiple of the kernel's block.
         novel: novel lights of a step.
         novel_weight: of all of them together, the photographs weighing 1.
+        blind: share of the photographs that the encoder does not see; see :mod:`.blind`.
+        blind_weight: of one that it does not see, one that it sees weighing 1.
     """
 
     pixels: int = 256
     novel: int = 0
     novel_weight: float = 0.3
+    blind: float = 0.0
+    blind_weight: float = 3.0
 
 
 #: Pixels that a score is taken of.
@@ -81,8 +84,15 @@ class DecoderTask(Task):
         self.seed, self.left_out, self.pool = seed, left_out, pool
         self.parameters = [*chain.matrices, *encoder.matrices]
         self.kept = np.setdiff1d(np.arange(sample.real), left_out)
+        self.blind = BlindSpots(sample, deal(self.kept, left_out, mix.blind, seed))
         self._features = chain.features(sample.lights)
         self._per_step = max(1, min(mix.pixels // BLOCK, sample.blocks))
+        blocks = self._blocks_scored = np.arange(min(sample.blocks, _SCORED // BLOCK))
+        self._scored = (
+            (left_out, BlindSpots(sample, [left_out]).components(0, blocks))
+            if len(left_out)
+            else (self.kept, sample.of_blocks(blocks))
+        )
         self._epoch: tuple[int, Indices] = (-1, np.empty(0, np.intp))
 
     def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
@@ -90,10 +100,14 @@ class DecoderTask(Task):
         random = np.random.default_rng((self.seed, step))
         blocks = self._blocks(step)
         lights, scale = self._lights(random, len(blocks) * BLOCK)
+        given = self.sample.of_blocks(blocks)
+        if self.blind.parts:
+            number = int(random.integers(len(self.blind.parts)))
+            given = self.blind.components(number, blocks)
+            scale[np.isin(lights, self.blind.parts[number])] *= self.mix.blind_weight
         device = self.chain.device
         targets = torch.from_numpy(self.sample.colours(lights, blocks)).to(device)
-        components = torch.from_numpy(self.sample.of_blocks(blocks)).to(device)
-        latents, taken = self.encoder.forward(components)
+        latents, taken = self.encoder.forward(torch.from_numpy(given).to(device))
         at = torch.from_numpy(lights).to(device)
         features = [(weight[at], bias[at]) for weight, bias in self._features]
         packed = self.chain.packed(features)
@@ -128,15 +142,13 @@ class DecoderTask(Task):
         )
 
     def score(self) -> float:
-        """See :meth:`Task.score`; without left-out lights, of the photographs."""
-        lights = self.left_out if len(self.left_out) else self.kept
-        blocks = np.arange(min(self.sample.blocks, _SCORED // BLOCK))
-        found = self.predict(lights, blocks)
-        return psnr(found, self.sample.colours(lights, blocks))
+        """See :meth:`Task.score`; without left-out lights, of the photographs.
 
-    def predict(self, lights: Indices, blocks: Indices) -> F32:
-        """RGB (B', 3, P') of some lights and blocks."""
-        return self.decode(self.sample.of_blocks(blocks), lights)
+        Of the left-out ones the encoder sees nothing.
+        """
+        lights, given = self._scored
+        truth = self.sample.seen(self._blocks_scored)[lights]
+        return psnr(self.decode(given, lights), truth)
 
     def decode(self, components: F32, lights: Indices) -> F32:
         """RGB (B', 3, P) of some lights, for (C, P) components, P a multiple of the block."""

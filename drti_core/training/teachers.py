@@ -15,7 +15,6 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import OptionError
-from drti_core.kriging import choose, second_moment
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.planes import Window
@@ -77,10 +76,7 @@ def with_kriging(stack: Stack, count: int) -> Callable[[Sample], Sample]:
 
     def add(sample: Sample) -> Sample:
         lights = novel_lights(stack.lights, count)
-        pixels = sample.targets[:, :, ::16].astype(np.float32) * np.float32(sample.unit)
-        weights = choose(stack.lights, second_moment(pixels.transpose(0, 2, 1))).weights(
-            stack.lights, lights
-        )
+        weights = sample.kriging().weights(stack.lights, lights)
         targets = np.empty((count, *sample.targets.shape[1:]), sample.targets.dtype)
         top = 255 if sample.targets.dtype == np.uint8 else None
         for start in range(0, sample.size, 8192):
