@@ -143,9 +143,57 @@ def test_large_images_are_compiled_where_that_is_possible(monkeypatch):
             decoder, one.planes, SHAPE, LIGHTS[:1],
             runtime="compiled" if name == "elu" else "numpy",
         )  # fmt: skip
-        assert one.tile == other.tile == (4096 if name == "elu" else 8192)
+        assert one.tile == other.tile == (128 if name == "elu" else 8192)
         whole = Window(0, 0, *SHAPE)
         assert np.array_equal(one.relight(whole), other.relight(whole))
+
+
+def test_compiled_windows_of_any_size_are_cut_from_the_whole():
+    pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    decoder, count, dtype = CASES["elu"]
+    relighter = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:2], runtime="compiled")
+    whole = relighter.relight(Window(0, 0, *SHAPE), threads=1)
+    assert relighter.tile == 128
+    # Less than a block; a block; whole rows, which are not copied, and what is left of them.
+    for window in (
+        Window(7, 0, 1, 127),
+        Window(7, 3, 1, 128),
+        Window(30, 0, 19, 190),
+        Window(0, 1, 50, 189),
+    ):
+        rows, columns = window.slices
+        assert np.array_equal(relighter.relight(window), whole[:, rows, columns])
+
+
+def test_a_number_that_is_none_is_found_in_the_last_pixels_too():
+    pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    decoder, count, dtype = CASES["elu"]
+    given = planes(count, dtype)
+    given.codes[:] = 0
+    given.codes[0, -1, -1] = 255
+    big = Planes(given.codes, np.full(count, 1e11), np.zeros(count))
+    weights = np.array(decoder.layers[1].weight)
+    layers = (decoder.layers[0], Dense(weights * 1e30, numbers(8), "elu"), decoder.layers[2])
+    for shape, fails in (((49, 190), False), (SHAPE, True)):
+        part = Planes(big.codes[:, : shape[0]], big.scale, big.bias)
+        relighter = Relighter(
+            Decoder(("planes",), layers), part, shape, LIGHTS[:1], runtime="compiled"
+        )
+        if fails:
+            with pytest.raises(DrtiError, match="a relit pixel is not a number"):
+                relighter.relight(Window(0, 0, *shape))
+        else:
+            relighter.relight(Window(0, 0, *shape))
+
+
+def test_graphs_of_the_same_widths_and_other_tints_are_kept_apart():
+    decoder, count, dtype = CASES["tint"]
+    codes = planes(count, dtype).codes
+    for scale in (0.5, 2.0):
+        given = Planes(codes, np.full(count, scale), np.full(count, 0.1))
+        found = Relighter(decoder, given, SHAPE, LIGHTS[:1], kind="float32", runtime="onnx")
+        expected = reference(decoder, given, LIGHTS[:1])
+        np.testing.assert_allclose(found.relight(Window(0, 0, *SHAPE)), expected, atol=3e-5)
 
 
 def test_tiles_are_smaller_the_wider_the_layers_are():
@@ -166,10 +214,10 @@ def test_a_failure_in_any_thread_is_raised_and_ends_the_others():
     for failing in (0, 3):
         calls = itertools.count()
 
-        def run(codes, coords, failing=failing, calls=calls):
+        def run(codes, coords, out, failing=failing, calls=calls):
             if next(calls) == failing:
                 raise DrtiError("a tile too many")
-            return kernel(codes, coords)
+            kernel(codes, coords, out)
 
         relighter.kernels = [run]
         with pytest.raises(DrtiError, match="a tile too many"):

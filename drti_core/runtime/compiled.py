@@ -20,10 +20,12 @@ from drti_core.errors import DrtiError, MissingExtraError, OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.fold import FoldedDecoder
 from drti_core.runtime.kernel_ir import BLOCK, LANES, POINTERS, Emitter, Shape
-from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, light_stage
+from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, light_stage, whole
 
-#: Pixels of a tile: a multiple of a block.
+#: Pixels of a tile where there is more to do than the compiled pass does: a multiple of a block.
 _TILE = 4096
+#: And most pixels of a call where there is not.
+_MOST = 1 << 16
 
 
 def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]:
@@ -31,7 +33,8 @@ def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]
 
     Returns:
         Functions of as many pointers as :data:`~drti_core.runtime.kernel_ir.POINTERS` says, then
-        the numbers of lights and of pixels; they run without Python's lock.
+        the numbers of lights (of ``relight``: from one plane to the next) and of pixels; they run
+        without Python's lock.
     """
     import llvmlite.binding as llvm
 
@@ -102,9 +105,9 @@ class CompiledStage(NumpyStage):
                 mend="The runtimes auto, onnx and numpy take any.",
             )
         super().__init__(folded, kind)
-        self.tile = _TILE
         plain = folded.inputs == ("planes",) and folded.tint is None and folded.gain == 1
         self.direct = plain and kind == "uint8" and folded.code_max == 255
+        self.tile = BLOCK if self.direct else _TILE
         shape = Shape((self.features, *self.widths))
         self.run = _pass(shape, "relight" if self.direct else "predict")
         self.size = (sum(shape.widths[1:]) + self.features) * BLOCK
@@ -118,30 +121,43 @@ class CompiledStage(NumpyStage):
             packed += [layer.weight.ravel(), layer.bias[:, 0] + one]
         weights = np.concatenate(packed, dtype=np.float32)
         if self.direct:
-            return lambda codes, _coords: self._pixels(weights, codes)
-        return lambda codes, coords: self._run(weights, codes, coords)
+            return lambda codes, _coords, out: self._pixels(weights, codes, out)
+        return lambda codes, coords, out: self._run(weights, codes, coords, out)
 
-    def _pixels(self, weights: F32, codes: Any) -> npt.NDArray[np.uint8]:
-        """Codes (K, tile) to (3, tile), pixel by pixel in memory."""
-        own = self.own
-        if not hasattr(own, "pixels"):
-            own.room, own.pixels = self._aligned(), np.empty((self.tile, 3), np.uint8)
-        self._call(codes, weights, own.pixels, own.room)
-        if own.room[self.size :].view(np.int32).any():
+    @property
+    def most(self) -> int:
+        """See :meth:`PixelStage.most`."""
+        return _MOST if self.direct else self.tile
+
+    def _pixels(self, weights: F32, codes: Any, out: npt.NDArray[Any]) -> None:
+        """Codes (K, P) to pixels, without a copy but of what does not fill a block."""
+        if codes.strides[1] != 1:
+            codes = np.ascontiguousarray(codes)
+        count = len(out) - len(out) % BLOCK
+        if count:
+            self._blocks(weights, codes, out, count)
+        if count < len(out):
+            last = np.empty((BLOCK, 3), np.uint8)
+            self._blocks(weights, whole(codes[:, count:], BLOCK), last, BLOCK)
+            out[count:] = last[: len(out) - count]
+
+    def _blocks(self, weights: F32, codes: Any, out: npt.NDArray[Any], count: int) -> None:
+        room = self._room()
+        self._call((codes, weights, out, room), codes.strides[0], count)
+        if room[self.size :].view(np.int32).any():
             raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
-        found: npt.NDArray[np.uint8] = own.pixels.T
-        return found
 
     def _chain(self, layers: F32, own: Any) -> F32:
-        if not hasattr(own, "room"):
-            own.room = self._aligned()
         out: F32 = own.values[-1]
-        self._call(own.x, layers, out, own.room)
+        self._call((own.x, layers, out, self._room()), 1, self.tile)
         return out
 
-    def _call(self, *arrays: npt.NDArray[Any]) -> None:
-        self.run(*(array.ctypes.data for array in arrays), 1, self.tile)
+    def _call(self, arrays: Sequence[npt.NDArray[Any]], *numbers: int) -> None:
+        self.run(*(array.ctypes.data for array in arrays), *numbers)
 
-    def _aligned(self) -> F32:
-        """Activations of a block, its inputs, and a vector."""
-        return aligned(self.size + LANES)
+    def _room(self) -> F32:
+        """Activations of a block, its inputs, and a vector; of this thread."""
+        if not hasattr(self.own, "room"):
+            self.own.room = aligned(self.size + LANES)
+        found: F32 = self.own.room
+        return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from drti_core.runtime.kernels import (
     providers_of,
     quantise,
     session,
+    whole,
 )
 from drti_core.runtime.session import Relighter
 from drti_core.runtime.untrusted import check, fixed
@@ -134,11 +135,14 @@ class GraphStage(PixelStage):
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
 
-        def run(codes: npt.NDArray[Any] | None, coords: F32 | None) -> npt.NDArray[Any]:
-            given: dict[str, Any] = {"planes": codes, "coords": coords}
+        def run(codes: npt.NDArray[Any] | None, coords: F32 | None, out: npt.NDArray[Any]) -> None:
+            given: dict[str, Any] = {
+                "planes": whole(codes, self.tile),
+                "coords": whole(coords, self.tile),
+            }
             feed = {n: np.ascontiguousarray(given[n].T) for n in self.inputs if n != "light"}
             rgb = self.session.run(None, {**feed, "light": light.xyz[0]})[0]
-            return _as(rgb, self.kind).T
+            out[...] = _as(rgb, self.kind)[: len(out)]
 
         return run
 
@@ -165,10 +169,8 @@ class ImageRelighter(Relighter):
         self.shape, self.kind, self.planes, self.threads = decoder.shape, kind, None, 1
         run = session(decoder.tiles, providers_of(providers)).run
 
-        def under(light: LightDirections) -> Kernel:
-            return lambda _codes, _coords: run(None, {"light": light.xyz})[0][0]
-
-        self.kernels = [under(light) for light in lights]
+        self.count = len(lights)
+        self.pictures = [partial(run, None, {"light": light.xyz}) for light in lights]
         self.whole: dict[int, npt.NDArray[Any]] = {}
 
     def relight(
@@ -180,11 +182,11 @@ class ImageRelighter(Relighter):
         """See :meth:`Relighter.relight`; ONNX Runtime has its own threads."""
         rows, columns = window.check(self.shape).slices
         out = self._buffer(window, out)
-        for number, kernel in enumerate(self.kernels):
+        for number, run in enumerate(self.pictures):
             picture = self.whole.get(number)
             if picture is None:
-                picture = _as(kernel(None, None), self.kind)
-                if len(self.kernels) == 1:
+                picture = _as(run()[0][0], self.kind)
+                if self.count == 1:
                     self.whole[number] = picture  # asked for strip by strip
             out[number] = picture[rows, columns]
         return out

@@ -211,9 +211,12 @@ class Emitter:
         self.loop(lights, light)
 
     def _relight(
-        self, codes: Any, weights: Any, out: Any, room: Any, _lights: Any, pixels: Any
+        self, codes: Any, weights: Any, out: Any, room: Any, stride: Any, pixels: Any
     ) -> None:
-        """Codes (K, P) to pixels (P, 3); a vector behind the rooms tells of what is no number."""
+        """Codes (K, P), planes a stride apart, to pixels (P, 3).
+
+        A vector behind the rooms tells of what is no number.
+        """
         shape, b = self.shape, self.b
         values, _, _ = self._rooms(room)
         count = shape.widths[0]
@@ -229,7 +232,7 @@ class Emitter:
                 )
 
             def read(k: Any, column: Any) -> None:
-                at = b.add(b.add(b.mul(k, pixels), first), column)
+                at = b.add(b.add(b.mul(k, stride), first), column)
                 where = b.bitcast(self.at(codes, at), self.bytes.as_pointer())
                 code = b.uitofp(b.zext(b.load(where, align=1), self.ints), self.vector)
                 self.store(code, inputs, b.add(self.scaled(k, BLOCK), column))

@@ -1,7 +1,7 @@
 """Pixel stages that run: tiles of codes to colours, in numpy or by ONNX Runtime.
 
 Planes lie in memory plane by plane, so tiles are (K, pixels) and a layer is ``W @ x``. Every tile
-of a stage has as many pixels, the last one padded: a matrix product of another size may round
+of such a stage has as many pixels, the last one padded: a matrix product of another size may round
 differently, and tiling must not change a pixel.
 """
 
@@ -29,8 +29,8 @@ _TILE_NUMBERS = 1 << 17
 _EXP_LOW = -80.0
 
 Kind = Literal["uint8", "float32"]
-#: (K, tile) codes, (2, tile) coordinates → (3, tile) colours of the kind asked for.
-Kernel = Callable[[npt.NDArray[Any] | None, F32 | None], npt.NDArray[Any]]
+#: Takes (K, P) codes and (2, P) coordinates, and fills (P, 3) colours of the kind asked for.
+Kernel = Callable[[npt.NDArray[Any] | None, F32 | None, npt.NDArray[Any]], None]
 
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -72,8 +72,13 @@ def light_stage(folded: FoldedDecoder, light: LightDirections) -> tuple[_Layer, 
 class PixelStage(ABC):
     """A decoder's pixel stage under one light after another."""
 
-    #: Pixels that its kernels take.
+    #: Pixels that are computed together; fewer are padded.
     tile: int = TILE
+
+    @property
+    def most(self) -> int:
+        """Pixels that a kernel takes at a time, at most; a multiple of the tile."""
+        return self.tile
 
     @abstractmethod
     def under(self, light: LightDirections) -> Kernel:
@@ -104,7 +109,7 @@ class NumpyStage(PixelStage):
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
         layers = light_stage(self.folded, light)
-        return lambda codes, coords: self._run(layers, codes, coords)
+        return lambda codes, coords, out: self._run(layers, codes, coords, out)
 
     def _buffers(self) -> Any:
         own = self.own
@@ -116,13 +121,18 @@ class NumpyStage(PixelStage):
         return own
 
     def _run(
-        self, layers: Any, codes: npt.NDArray[Any] | None, coords: F32 | None
-    ) -> npt.NDArray[Any]:
+        self,
+        layers: Any,
+        codes: npt.NDArray[Any] | None,
+        coords: F32 | None,
+        out: npt.NDArray[Any],
+    ) -> None:
         own, folded = self._buffers(), self.folded
-        at = 0
+        at, count = 0, len(out)
+        own.x[:, count:] = 0
         for name in folded.inputs:
             part: Any = codes if name == "planes" else coords
-            own.x[at : at + len(part)] = part
+            own.x[at : at + len(part), :count] = part
             at += len(part)
         value = self._chain(layers, own)
         if folded.after:
@@ -134,7 +144,7 @@ class NumpyStage(PixelStage):
             value *= tint
         if folded.gain != 1:
             value *= np.float32(folded.gain)
-        return value if self.kind == "float32" else quantise(value, own.quantised)
+        put(value if self.kind == "float32" else quantise(value, own.quantised), out)
 
     def _chain(self, layers: Any, own: Any) -> F32:
         """What :meth:`under` made of the layers, on the tile ``own.x``, into buffers of ``own``."""
@@ -145,6 +155,21 @@ class NumpyStage(PixelStage):
             _activate(out, layer.activation, own.spare[: len(out)])
             value = out
         return value
+
+
+def put(rgb: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
+    """Put colours (3, tile) plane by plane into (P, 3) pixels, without the padding."""
+    for channel in range(3):
+        out[:, channel] = rgb[channel, : len(out)]
+
+
+def whole(values: npt.NDArray[Any] | None, tile: int) -> npt.NDArray[Any] | None:
+    """A contiguous tile of (n, P) values, padded with zeros."""
+    if values is None or values.shape[1] == tile:
+        return None if values is None else np.ascontiguousarray(values)
+    found = np.zeros((len(values), tile), values.dtype)
+    found[:, : values.shape[1]] = values
+    return found
 
 
 def quantise(value: F32, out: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
@@ -197,7 +222,7 @@ class OnnxStage(PixelStage):
 
     def __init__(self, folded: FoldedDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
         self.folded, self.tile = folded, tile_of(folded)
-        self.session = session(_planar_graph(folded, kind), providers_of(providers))
+        self.session = session(_planar_graph(_Structure.of(folded, kind)), providers_of(providers))
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
@@ -205,44 +230,74 @@ class OnnxStage(PixelStage):
         for number, layer in enumerate(light_stage(self.folded, light)):
             feed |= {f"layer_{number}_weight": layer.weight, f"layer_{number}_bias": layer.bias}
 
-        def run(codes: npt.NDArray[Any] | None, coords: F32 | None) -> npt.NDArray[Any]:
+        def run(codes: npt.NDArray[Any] | None, coords: F32 | None, out: npt.NDArray[Any]) -> None:
             given = {"planes": codes, "coords": coords}
-            inputs = {name: given[name] for name in self.folded.inputs}
-            found: npt.NDArray[Any] = self.session.run(None, {**inputs, **feed})[0]
-            return found
+            inputs = {name: whole(given[name], self.tile) for name in self.folded.inputs}
+            put(self.session.run(None, {**inputs, **feed})[0], out)
 
         return run
 
 
-def _planar_graph(folded: FoldedDecoder, kind: Kind) -> bytes:
-    """The pixel stage on (K, tile), its weights as inputs; the same for all of one structure."""
+@dataclass(frozen=True)
+class _Structure:
+    """All of a folded decoder that its graph depends on, as weights and biases are inputs."""
+
+    kind: Kind
+    tile: int
+    inputs: tuple[str, ...]
+    planes: int
+    code_max: int
+    layers: tuple[tuple[int, int, str], ...]  # out, in, activation
+    after: float
+    gain: float
+    tint: tuple[int, int] | None
+    tint_factor: tuple[float, ...]
+    tint_offset: tuple[float, ...]
+
+    @classmethod
+    def of(cls, folded: FoldedDecoder, kind: Kind) -> _Structure:
+        features = folded.layers[0].weight.constant.shape[1]
+        return cls(
+            kind,
+            tile_of(folded),
+            folded.inputs,
+            folded.planes,
+            folded.code_max,
+            tuple((*layer.weight.constant.shape, layer.activation) for layer in folded.layers),
+            folded.after,
+            folded.gain,
+            None if folded.tint is None else folded.tint.indices(features)[:2],
+            tuple(folded.tint_factor.tolist()),
+            tuple(folded.tint_offset.tolist()),
+        )
+
+
+@lru_cache(maxsize=64)
+def _planar_graph(of: _Structure) -> bytes:
+    """The pixel stage on (K, tile)."""
     from drti_core.runtime.graph_builder import GraphBuilder
 
-    tile = tile_of(folded)
     graph = GraphBuilder("drti_planar_pixel_stage")
-    codes = np.uint8 if folded.code_max == 255 else np.uint16
-    sizes: dict[str, tuple[Any, int]] = {
-        "planes": (codes, folded.planes),
-        "coords": (np.float32, 2),
-    }
+    codes = np.uint8 if of.code_max == 255 else np.uint16
+    sizes: dict[str, tuple[Any, int]] = {"planes": (codes, of.planes), "coords": (np.float32, 2)}
     inputs: list[tuple[str, Any, list[Any], str]] = [
-        (name, sizes[name][0], [sizes[name][1], tile], "") for name in folded.inputs
+        (name, sizes[name][0], [sizes[name][1], of.tile], "") for name in of.inputs
     ]
     parts = [
         graph.op("Cast", name, to=1, name="codes") if name == "planes" else name  # 1: FLOAT
-        for name in folded.inputs
+        for name in of.inputs
     ]
     x = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=0, name="inputs")
     value = x
-    for number, layer in enumerate(folded.layers):
-        label, shape = f"layer_{number}", layer.weight.constant.shape
+    for number, (out, into, activation) in enumerate(of.layers):
+        label = f"layer_{number}"
         inputs += [
-            (f"{label}_weight", np.float32, list(shape), ""),
-            (f"{label}_bias", np.float32, [shape[0], 1], ""),
+            (f"{label}_weight", np.float32, [out, into], ""),
+            (f"{label}_bias", np.float32, [out, 1], ""),
         ]
         value = graph.op("MatMul", f"{label}_weight", value, name=f"{label}_product")
         value = graph.op("Add", value, f"{label}_bias", name=f"{label}_affine")
-        match layer.activation:
+        match activation:
             case "elu":
                 low, high = graph.number(_EXP_LOW), graph.number(0)
                 below = graph.op("Clip", value, low, high, name=f"{label}_below_0")
@@ -252,26 +307,26 @@ def _planar_graph(folded: FoldedDecoder, kind: Kind) -> bytes:
             case "sine":
                 value = graph.op("Sin", value, name=f"{label}_sine")
             case "relu" | "tanh" | "sigmoid":
-                value = graph.op(layer.activation.capitalize(), value, name=f"{label}_activated")
-    if folded.after:
-        value = graph.op("Add", value, graph.number(folded.after), name="chain")
-    if folded.tint is not None:
-        first, last, _ = folded.tint.indices(folded.layers[0].weight.constant.shape[1])
+                value = graph.op(activation.capitalize(), value, name=f"{label}_activated")
+    if of.after:
+        value = graph.op("Add", value, graph.number(of.after), name="chain")
+    if of.tint is not None:
+        first, last = of.tint
         tint = graph.op(
             "Slice", x, graph.shape(first), graph.shape(last), graph.shape(0), name="tint_codes"
         )
-        for kind_of, numbers in (("Mul", folded.tint_factor), ("Add", folded.tint_offset)):
-            constant = graph.constant(f"tint_{kind_of.lower()}", _column(numbers))
+        for kind_of, numbers in (("Mul", of.tint_factor), ("Add", of.tint_offset)):
+            constant = graph.constant(f"tint_{kind_of.lower()}", _column(np.array(numbers)))
             tint = graph.op(kind_of, tint, constant, name="tint")
         value = graph.op("Mul", value, tint, name="tinted")
-    if folded.gain != 1:
-        value = graph.op("Mul", value, graph.number(folded.gain), name="in_output_range")
-    if kind == "uint8":
+    if of.gain != 1:
+        value = graph.op("Mul", value, graph.number(of.gain), name="in_output_range")
+    if of.kind == "uint8":
         value = graph.op("Round", value, name="rounded")
         value = graph.op("Clip", value, graph.number(0), graph.number(255), name="clipped")
         value = graph.op("Cast", value, to=2, name="quantised")  # 2: UINT8
     graph.op("Identity", value, name="rgb")
-    model = graph.model(inputs, [("rgb", np.dtype(kind), [3, tile], "")], {}, "")
+    model = graph.model(inputs, [("rgb", np.dtype(of.kind), [3, of.tile], "")], {}, "")
     found: bytes = model.SerializeToString(deterministic=True)
     return found
 

@@ -77,8 +77,9 @@ class Relighter:
             stage = _stage(decoder, planes, shape, kind, runtime, providers)
         else:
             stage = decoder
-        self.tile = stage.tile
+        self.tile, self.most = stage.tile, stage.most
         self.uses_coords = not isinstance(decoder, Decoder) or "coords" in decoder.inputs
+        self.count = len(lights)
         self.kernels = [stage.under(light) for light in lights]
         self.threads = threads or cores()
 
@@ -121,7 +122,7 @@ class Relighter:
                 raise
 
     def _buffer(self, window: Window, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        expected = (len(self.kernels), window.height, window.width, 3)
+        expected = (self.count, window.height, window.width, 3)
         if out is None:
             return np.empty(expected, self.kind)
         if out.shape != expected or out.dtype != self.kind or not out.flags.writeable:
@@ -149,16 +150,12 @@ class Relighter:
             else np.empty((size, 3), target.dtype)
             for target in targets
         ]
-        for start in range(0, size, self.tile):
-            given = [_tile(values, start, self.tile) for values in (codes, coords)]
-            count = min(self.tile, size - start)
+        for start in range(0, size, self.most):
+            part_of = slice(start, start + self.most)
+            given = None if codes is None else codes[:, part_of]
+            at = None if coords is None else coords[:, part_of]
             for kernel, pixels in zip(self.kernels, flat, strict=True):
-                rgb = kernel(*given)
-                if rgb.T.flags.c_contiguous:
-                    pixels[start : start + count] = rgb.T[:count]
-                    continue
-                for channel in range(3):
-                    pixels[start : start + count, channel] = rgb[channel, :count]
+                kernel(given, at, pixels[part_of])
         for target, pixels in zip(targets, flat, strict=True):
             if not target.flags.c_contiguous:
                 target[...] = pixels.reshape(target.shape)
@@ -215,18 +212,6 @@ def _pool() -> ThreadPoolExecutor:
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork leaves the threads behind
-
-
-def _tile(values: npt.NDArray[Any] | None, start: int, size: int) -> npt.NDArray[Any] | None:
-    """A contiguous tile of pixels from ``start``, the last one padded with zeros."""
-    if values is None:
-        return None
-    part = values[:, start : start + size]
-    if part.shape[1] == size:
-        return np.ascontiguousarray(part)
-    tile = np.zeros((len(values), size), values.dtype)
-    tile[:, : part.shape[1]] = part
-    return tile
 
 
 def pixel_coords(window: Window, shape: tuple[int, int]) -> F32:
