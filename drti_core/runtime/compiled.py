@@ -19,7 +19,8 @@ import numpy.typing as npt
 from drti_core.errors import DrtiError, MissingExtraError, OptionError
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.fold import FoldedDecoder
-from drti_core.runtime.kernel_ir import BLOCK, LANES, POINTERS, Emitter, Shape
+from drti_core.runtime.ir_words import LANES
+from drti_core.runtime.kernel_ir import BLOCK, POINTERS, Emitter, Shape
 from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, light_stage, whole
 
 #: Pixels of a tile where there is more to do than the compiled pass does: a multiple of a block.

@@ -19,7 +19,8 @@ import numpy.typing as npt
 
 from drti_core.errors import MissingExtraError, OptionError
 from drti_core.runtime.compiled import aligned, build
-from drti_core.runtime.kernel_ir import BLOCK, LANES, Shape
+from drti_core.runtime.ir_words import LANES
+from drti_core.runtime.kernel_ir import BLOCK, Shape
 
 F32 = npt.NDArray[np.float32]
 
