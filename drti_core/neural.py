@@ -189,7 +189,7 @@ class LatentCodec(NetworkCodec[Model]):
         depth: number of its hidden layers, each followed by ELU.
         components: principal components of the photographs that the encoder takes.
         encoder: width of the encoder's hidden layer, which adds to a linear map; 0 for the first
-            K components themselves.
+            K components themselves; by default the preset's.
         optimiser: ``soap``, or ``adam`` for comparison.
         rate: its largest learning rate.
         novel: lights of a step between the photographs', labelled by kriging of the photographs
@@ -206,12 +206,14 @@ class LatentCodec(NetworkCodec[Model]):
 
     #: Steps of each preset.
     lengths: ClassVar[Mapping[Preset, int]]
+    #: And the width of its encoder.
+    encoders: ClassVar[Mapping[Preset, int]] = {"fast": 128, "standard": 128, "best": 128}
 
     latents: int = 9
     width: int = 20
     depth: int = 2
     components: int = 32
-    encoder: int = 128
+    encoder: int | None = None
     optimiser: Literal["soap", "adam"] = "soap"
     rate: float = 0.03
     novel: int = 12
@@ -229,7 +231,7 @@ class LatentCodec(NetworkCodec[Model]):
             ("width", self.width, 1, 512),
             ("depth", self.depth, 1, 8),
             ("components", self.components, 1, 512),
-            ("encoder", self.encoder, 0, 1024),
+            ("encoder", self.encoder or 0, 0, 1024),
             ("blind", self.blind, 0, 0.5),
             ("blind_weight", self.blind_weight, 0, 100),
             ("left_out", self.left_out, 0, 0.5),
@@ -280,7 +282,7 @@ class LatentCodec(NetworkCodec[Model]):
                 blind_weight=self.blind_weight,
             ),
             components=self.components,
-            encoder=self.encoder,
+            encoder=self.encoders[self.preset] if self.encoder is None else self.encoder,
             optimiser=self.optimiser,
             left_out=self.left_out,
             bits=self.bits,

@@ -60,7 +60,7 @@ class NeuralPcaCodec(NeuralCodec):
 
     summary = "NeuralRTI on principal components of the photographs (Pistellato & Bergamasco 2023)"
 
-    encoder: int = 0
+    encoder: int | None = 0
     blind: float = 0.0  # of an encoder that is not trained
 
 
