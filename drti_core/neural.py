@@ -215,7 +215,7 @@ class LatentCodec(NetworkCodec[Model]):
     components: int = 32
     encoder: int | None = None
     optimiser: Literal["soap", "adam"] = "soap"
-    rate: float = 0.03
+    rate: float = 0.02
     novel: int = 12
     novel_weight: float = 0.1
     blind: float = 0.125

@@ -49,7 +49,6 @@ class DiskCodec(LatentCodec[DiskModel]):
 
     teacher: str = "hyper20"
     alpha: float = 0.2
-    rate: float = 0.02
     novel: int = 24
     novel_weight: float = 2.0
     blind: float = 0.0

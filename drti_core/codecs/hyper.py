@@ -50,7 +50,6 @@ class HyperCodec(LatentCodec[HyperModel]):
         biases: the same for the biases; by default what the weights have, constants aside, which
             are affine.
         light_units: ELU units of that network.
-        rate: largest learning rate.
     """
 
     codec_id = "hyper"
@@ -60,7 +59,6 @@ class HyperCodec(LatentCodec[HyperModel]):
     lengths: ClassVar[Mapping[Preset, int]] = {"fast": 8_000, "standard": 15_000, "best": 20_000}
 
     width: int = 12
-    rate: float = 0.02
     terms: str = "affine"
     biases: str | None = None
     light_units: int = 8
