@@ -13,7 +13,7 @@ def quick(codec: Codec) -> Codec:
     if not isinstance(codec, NetworkCodec):
         return codec
     if isinstance(codec, LatentCodec):
-        codec = replace(codec, steps=200, encoder=0 if codec.encoder == 0 else 16, threads=1)
+        codec = replace(codec, steps=400, encoder=0 if codec.encoder == 0 else 16, threads=1)
         return with_options(codec, {"teacher": "hsh"} if hasattr(codec, "teacher") else {})
     small = {"width": 32, "depth": 2, "samples": 1024, "rate": 5e-3}
     return with_options(replace(codec, steps=600, threads=1), small)
