@@ -541,3 +541,23 @@ def test_kriging_without_a_part_is_kriging_of_the_rest() -> None:
             assert not found[:, part].any()
             expected = kriging.weights(lights[rest], lights[part])
             np.testing.assert_allclose(found[:, rest], expected, atol=1e-9)
+
+
+@pytest.mark.parametrize("weight", [0.0, 3.0])
+def test_a_hidden_photograph_weighs_what_is_asked(weight: float) -> None:
+    sample, _ = sample_of()
+    losses = []
+    for add in (0, 40):
+        targets = sample.targets.copy()
+        chain = Chain(Plan.plain(9, (5,)), sample.lights)
+        chain.initialise(0, sample.lights, np.zeros((20, 3), np.float32))
+        encoder = Encoder(sample.projection.count, 4, 9)
+        encoder.initialise(0)
+        mix = Mix(256, blind=0.2, blind_weight=weight)
+        task = DecoderTask(sample, chain, encoder, mix, 0, np.array([], np.intp))
+        part = task.blind.parts[int(np.random.default_rng((0, 0)).integers(20))]
+        assert len(task.blind.parts) == 20
+        targets[part] = np.minimum(targets[part], 200) + add
+        task.sample = dataclasses.replace(sample, targets=targets)
+        losses.append(task.gradient(0)[0])
+    assert (losses[0] == losses[1]) == (weight == 0)
