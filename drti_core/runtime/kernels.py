@@ -165,8 +165,10 @@ def put(rgb: npt.NDArray[Any], out: npt.NDArray[Any]) -> None:
 
 def whole(values: npt.NDArray[Any] | None, tile: int) -> npt.NDArray[Any] | None:
     """A contiguous tile of (n, P) values, padded with zeros."""
-    if values is None or values.shape[1] == tile:
-        return None if values is None else np.ascontiguousarray(values)
+    if values is None:
+        return None
+    if values.shape[1] == tile:
+        return np.ascontiguousarray(values)
     found = np.zeros((len(values), tile), values.dtype)
     found[:, : values.shape[1]] = values
     return found
