@@ -199,6 +199,9 @@ class LatentCodec(NetworkCodec[Model]):
             the others stands in for them: latents then follow what predicts a photograph, not its
             noise; of fewer than 16 photographs none.
         blind_weight: of a photograph that is not seen, one that is seen weighing 1.
+        balance: 0..1, how far each photograph's squared error is divided by what is left of it: 1
+            aims at the mean PSNR of the photographs, 0 at the PSNR of their mean error, which
+            those with shadows' edges make up; of fewer than 16 photographs it is 0.
         left_out: share of the photographs that are not trained on but predicted, to keep the best
             parameters and to end early; of fewer than 16 photographs none.
         bits: of a stored latent, 8 or 16.
@@ -220,6 +223,7 @@ class LatentCodec(NetworkCodec[Model]):
     novel_weight: float = 0.1
     blind: float = 0.125
     blind_weight: float = 3.0
+    balance: float = 1.0
     left_out: float = 0.0
     bits: Literal[8, 16] = 8
 
@@ -234,6 +238,7 @@ class LatentCodec(NetworkCodec[Model]):
             ("encoder", self.encoder or 0, 0, 1024),
             ("blind", self.blind, 0, 0.5),
             ("blind_weight", self.blind_weight, 0, 100),
+            ("balance", self.balance, 0, 1),
             ("left_out", self.left_out, 0, 0.5),
             ("rate", self.rate, 1e-6, 10),
             ("novel", self.novel, 0, BANK),
@@ -280,6 +285,7 @@ class LatentCodec(NetworkCodec[Model]):
                 novel_weight=self.novel_weight,
                 blind=self.blind,
                 blind_weight=self.blind_weight,
+                balance=self.balance,
             ),
             components=self.components,
             encoder=self.encoders[self.preset] if self.encoder is None else self.encoder,

@@ -26,6 +26,7 @@ from drti_core.neural import NetworkModel  # noqa: E402
 from drti_core.registry import open_model, save_model  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
+from drti_core.training.balance import Balance  # noqa: E402
 from drti_core.training.blind import BlindSpots, deal, left_out  # noqa: E402
 from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
@@ -561,3 +562,55 @@ def test_a_hidden_photograph_weighs_what_is_asked(weight: float) -> None:
         task.sample = dataclasses.replace(sample, targets=targets)
         losses.append(task.gradient(0)[0])
     assert (losses[0] == losses[1]) == (weight == 0)
+
+
+def test_balanced_photographs() -> None:
+    known, others = LightDirections.spread(21, 0.1), LightDirections.spread(50, 0.1)
+    balance = Balance(known, others)
+    high = known.xyz[:, 2] > 0.5
+    found, between = balance.weights(np.where(high, 1e-3, 4e-3), 1.0)
+    assert found.mean() == pytest.approx(1)
+    assert between.mean() == pytest.approx(1)
+    assert np.ptp(found[high]) == 0 == np.ptp(found[~high])
+    assert found[high][0] / found[~high][0] == pytest.approx(4, rel=0.01)
+    assert between[others.xyz[:, 2] > 0.7].min() > 2 * between[others.xyz[:, 2] < 0.3].max()
+    half = balance.weights(np.where(high, 1e-3, 4e-3), 0.5)[0]
+    assert half[high][0] / half[~high][0] == pytest.approx(2, rel=0.01)
+    # No photograph is given up, and below half a grey level nothing is told apart.
+    far = balance.weights(np.where(high, 1e-5, 1e-1), 1.0)[0]
+    assert far[high][0] / far[~high][0] == pytest.approx(10)
+    fine = balance.weights(np.where(high, 1e-9, 4e-9), 1.0)[0]
+    assert fine.max() / fine.min() < 1.01
+    assert balance.weights(np.ones(21), 1.0)[1].shape == (50,)
+    assert Balance(known).weights(np.ones(21), 1.0)[1].shape == (0,)
+
+
+@pytest.mark.parametrize(("photographs", "balance"), [(20, 1.0), (20, 0.0), (15, 1.0)])
+def test_what_is_made_badly_weighs_less(photographs: int, balance: float) -> None:
+    sample, stack = sample_of(photographs)
+    sample = with_kriging(stack, 30)(sample)
+    chain = Chain(Plan.plain(9, (5,)), stack.lights)
+    chain.initialise(0, stack.lights, np.zeros((photographs, 3), np.float32))
+    encoder = Encoder(sample.projection.count, 4, 9)
+    encoder.initialise(0)
+    # The chain gives black, so that a photograph's error is its brightness.
+    chain.matrices[-1].zero_()
+    left = np.array([4, 9])
+    mix = Mix(256, novel=10, novel_weight=0.5, balance=balance)
+    task = DecoderTask(sample, chain, encoder, mix, 0, left)
+    before = task._lights(np.random.default_rng(0), 256)[1]
+    task.settle()
+    lights, scale = task._lights(np.random.default_rng(0), 256)
+    kept = np.setdiff1d(np.arange(photographs), left)
+    assert np.array_equal(lights[:-10], kept)
+    if photographs < 16 or not balance:
+        assert np.array_equal(scale, before)
+        return
+    photos = sample.photographs[:, :, :2048].astype(np.float64) / 255
+    errors = (photos[kept] ** 2).mean(axis=(1, 2)) + (0.5 / 255) ** 2
+    expected = 1 / errors / np.mean(1 / errors)
+    np.testing.assert_allclose(scale[:-10] * len(kept) * 3 * 256, expected, rtol=1e-3)
+    assert np.ptp(scale[-10:]) > 0
+    # Settling again from the same parameters changes nothing: a resumed run goes on as before.
+    task.settle()
+    assert np.array_equal(task._lights(np.random.default_rng(0), 256)[1], scale)

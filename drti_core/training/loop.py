@@ -1,7 +1,8 @@
 """The training loop, for teacher and student, network and field alike.
 
-A step depends on the parameters, the optimiser's state and the step's number alone, so a run that
-is broken off and resumed from its checkpoint ends in the same bytes as one that is not.
+A step depends on the parameters, the optimiser's state and the step's number, and on what the task
+settled at the last look, from the parameters of then. Checkpoints are written at looks, so a run
+that is broken off and resumed from one ends in the same bytes as one that is not.
 """
 
 from __future__ import annotations
@@ -135,6 +136,7 @@ class Loop:
         steps = self.schedule.steps
         every = max(1, steps // _LOOKS)
         good = self._state()
+        self.task.settle()
         total, count = 0.0, 0
         while self.step < steps:
             share = self.step / steps
@@ -166,6 +168,7 @@ class Loop:
                     break
                 total, count = 0.0, 0
                 good = self._state()
+                self.task.settle()
                 if self.checkpoint is not None:
                     self._save(self.checkpoint, seconds)
         if self._best is not None:

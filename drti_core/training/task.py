@@ -13,7 +13,8 @@ import torch
 
 from drti_core.lights import F32
 from drti_core.runtime.kernel_ir import BLOCK
-from drti_core.training.blind import BlindSpots, Indices, deal
+from drti_core.training.balance import Balance
+from drti_core.training.blind import FEW, BlindSpots, Indices, deal
 from drti_core.training.chain import Chain
 from drti_core.training.encoder import Encoder
 from drti_core.training.sample import Sample
@@ -27,11 +28,17 @@ class Task(ABC):
 
     @abstractmethod
     def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
-        """Loss and gradients of one step; depends on the parameters and the step alone."""
+        """Loss and gradients of one step.
+
+        It depends on the step, the parameters and what :meth:`settle` made of them.
+        """
 
     @abstractmethod
     def score(self) -> float:
         """PSNR in dB on left-out lights; higher is better."""
+
+    def settle(self) -> None:  # noqa: B027 - most tasks have nothing to settle
+        """Set, from the parameters alone, what holds until the next look."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Mix:
         novel_weight: of all of them together, the photographs weighing 1.
         blind: share of the photographs that the encoder does not see; see :mod:`.blind`.
         blind_weight: of one that it does not see, one that it sees weighing 1.
+        balance: 0..1, how far each light's error is divided by what is left of it; see
+            :mod:`.balance`.
     """
 
     pixels: int = 256
@@ -51,10 +60,13 @@ class Mix:
     novel_weight: float = 0.3
     blind: float = 0.0
     blind_weight: float = 3.0
+    balance: float = 0.0
 
 
 #: Pixels that a score is taken of.
 _SCORED = 8192
+#: And those that each light's error is found from.
+_BALANCED = 2048
 
 
 class DecoderTask(Task):
@@ -94,6 +106,11 @@ class DecoderTask(Task):
             else (self.kept, sample.of_blocks(blocks))
         )
         self._epoch: tuple[int, Indices] = (-1, np.empty(0, np.intp))
+        self._weights = np.ones(len(sample.lights), np.float32)
+        self._balance: Balance | None = None
+        if mix.balance and len(self.kept) >= FEW:
+            novel = sample.lights[sample.real :] if len(sample.lights) > sample.real else None
+            self._balance = Balance(sample.lights[self.kept], novel)
 
     def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
         """See :meth:`Task.gradient`."""
@@ -117,6 +134,18 @@ class DecoderTask(Task):
         gradients = self.chain.gradient(features, change)
         return loss, gradients + self.encoder.gradient(taken, slope)
 
+    def settle(self) -> None:
+        """See :meth:`Task.settle`: weigh the lights by what the decoder leaves of each."""
+        if self._balance is None:
+            return
+        blocks = self._blocks_scored[: _BALANCED // BLOCK]
+        given = np.ascontiguousarray(self._scored[1][:, : len(blocks) * BLOCK])
+        made = self.decode(given, self.kept)
+        errors = (made - self.sample.seen(blocks)[self.kept]) ** 2
+        self._weights[self.kept], self._weights[self.sample.real :] = self._balance.weights(
+            errors.mean(axis=(1, 2), dtype=np.float64), self.mix.balance
+        )
+
     def _blocks(self, step: int) -> Indices:
         """Every block once in an epoch, in an order of its own."""
         count = self.sample.blocks
@@ -129,17 +158,16 @@ class DecoderTask(Task):
 
     def _lights(self, random: np.random.Generator, pixels: int) -> tuple[Indices, F32]:
         """The lights of a step and the weight of each one's squared error."""
-        scale = np.full(len(self.kept), 1 / (len(self.kept) * 3 * pixels), np.float32)
+        lights = self.kept
+        scale = np.full(len(lights), 1 / (len(lights) * 3 * pixels), np.float32)
         novel = len(self.sample.lights) - self.sample.real
         count = min(self.mix.novel, novel)
-        if not count:
-            return self.kept, scale
-        drawn = self.sample.real + random.choice(novel, count, replace=False)
-        weight = self.mix.novel_weight / (count * 3 * pixels)
-        return (
-            np.concatenate([self.kept, drawn]),
-            np.concatenate([scale, np.full(count, weight, np.float32)]),
-        )
+        if count:
+            drawn = self.sample.real + random.choice(novel, count, replace=False)
+            weight = self.mix.novel_weight / (count * 3 * pixels)
+            lights = np.concatenate([lights, drawn])
+            scale = np.concatenate([scale, np.full(count, weight, np.float32)])
+        return lights, scale * self._weights[lights]
 
     def score(self) -> float:
         """See :meth:`Task.score`; without left-out lights, of the photographs.
