@@ -191,7 +191,7 @@ class LatentCodec(NetworkCodec[Model]):
         encoder: width of the encoder's hidden layer, which adds to a linear map; 0 for the first
             K components themselves; by default the preset's.
         optimiser: ``soap``, or ``adam`` for comparison.
-        rate: its largest learning rate.
+        rate: its largest learning rate; by default the preset's.
         novel: lights of a step between the photographs', labelled by kriging of the photographs
             over the lights, or by a teacher.
         novel_weight: of all of them together, the photographs weighing 1.
@@ -211,6 +211,8 @@ class LatentCodec(NetworkCodec[Model]):
     lengths: ClassVar[Mapping[Preset, int]]
     #: And the width of its encoder.
     encoders: ClassVar[Mapping[Preset, int]] = {"fast": 128, "standard": 128, "best": 128}
+    #: And its largest learning rate.
+    rates: ClassVar[Mapping[Preset, float]] = {"fast": 0.02, "standard": 0.02, "best": 0.02}
 
     latents: int = 9
     width: int = 20
@@ -218,7 +220,7 @@ class LatentCodec(NetworkCodec[Model]):
     components: int = 32
     encoder: int | None = None
     optimiser: Literal["soap", "adam"] = "soap"
-    rate: float = 0.02
+    rate: float | None = None
     novel: int = 12
     novel_weight: float = 0.1
     blind: float = 0.125
@@ -240,7 +242,7 @@ class LatentCodec(NetworkCodec[Model]):
             ("blind_weight", self.blind_weight, 0, 100),
             ("balance", self.balance, 0, 1),
             ("left_out", self.left_out, 0, 0.5),
-            ("rate", self.rate, 1e-6, 10),
+            ("rate", self.rates[self.preset] if self.rate is None else self.rate, 1e-6, 10),
             ("novel", self.novel, 0, BANK),
             ("novel_weight", self.novel_weight, 0, 10),
         ):
@@ -276,7 +278,7 @@ class LatentCodec(NetworkCodec[Model]):
             plan,
             Schedule(
                 self.steps or self.lengths[self.preset],
-                self.rate,
+                self.rates[self.preset] if self.rate is None else self.rate,
                 max_seconds=self.max_seconds,
                 patience=_PATIENCE if self.left_out else 0,
             ),
