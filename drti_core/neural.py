@@ -242,7 +242,7 @@ class LatentCodec(NetworkCodec[Model]):
             ("blind_weight", self.blind_weight, 0, 100),
             ("balance", self.balance, 0, 1),
             ("left_out", self.left_out, 0, 0.5),
-            ("rate", self.rates[self.preset] if self.rate is None else self.rate, 1e-6, 10),
+            ("rate", self.largest_rate, 1e-6, 10),
             ("novel", self.novel, 0, BANK),
             ("novel_weight", self.novel_weight, 0, 10),
         ):
@@ -262,6 +262,11 @@ class LatentCodec(NetworkCodec[Model]):
         """Widths of the decoder's hidden layers."""
         return (self.width,) * self.depth
 
+    @property
+    def largest_rate(self) -> float:
+        """The learning rate asked for, or the preset's."""
+        return self.rates[self.preset] if self.rate is None else self.rate
+
     def labels(self, stack: Stack) -> Callable[[Sample], Sample]:
         """Adds the novel lights that the steps draw from."""
         from drti_core.training.teachers import with_kriging
@@ -278,7 +283,7 @@ class LatentCodec(NetworkCodec[Model]):
             plan,
             Schedule(
                 self.steps or self.lengths[self.preset],
-                self.rates[self.preset] if self.rate is None else self.rate,
+                self.largest_rate,
                 max_seconds=self.max_seconds,
                 patience=_PATIENCE if self.left_out else 0,
             ),
