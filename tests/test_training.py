@@ -16,6 +16,7 @@ pytest.importorskip("llvmlite", reason="the extra train is not installed")
 from drti_core.bases import Basis  # noqa: E402
 from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
+from drti_core.codecs.disk import DISK10  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.decoder import Decoder, evaluate  # noqa: E402
 from drti_core.demo import make_stack, write_stack  # noqa: E402
@@ -32,7 +33,7 @@ from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
 from drti_core.training.field import Field, FieldTask  # noqa: E402
 from drti_core.training.kernel import kernel  # noqa: E402
-from drti_core.training.loop import Loop, Schedule  # noqa: E402
+from drti_core.training.loop import Loop, Outcome, Schedule  # noqa: E402
 from drti_core.training.network import few_threads  # noqa: E402
 from drti_core.training.optimisers import Adam, Soap  # noqa: E402
 from drti_core.training.sample import Sample  # noqa: E402
@@ -339,6 +340,28 @@ def test_max_seconds() -> None:
     outcome = Loop(Bowl(), Schedule(10_000_000, max_seconds=0.3), Soap(1)).run()
     (note,) = outcome.notes
     assert note.endswith("of 10000000 steps: max_seconds")
+
+
+@pytest.mark.parametrize("teacher", ["hyper8", "hyper8+hyper8", "hsh+hyper8", None])
+def test_max_seconds_are_those_of_teachers_and_student_together(
+    teacher: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float] = []
+    run = Loop.run
+
+    def watched(loop: Loop) -> Outcome:
+        assert loop.schedule.max_seconds is not None
+        given.append(loop.schedule.max_seconds)
+        return run(loop)
+
+    monkeypatch.setattr(Loop, "run", watched)
+    codec = dataclasses.replace(DISK10, preset="best", max_seconds=0.6, teacher=teacher, threads=1)
+    model = codec.fit(make_stack((24, 32), lights=20))
+    taught_by = teacher or "hyper20+hyper20+hyper20"
+    assert model.training is not None
+    assert model.training["teacher"] == taught_by
+    assert len(given) == taught_by.count("hyper") + 1
+    assert set(given) == {0.6 / (2 + taught_by.count("+"))}
 
 
 def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
