@@ -78,8 +78,10 @@ def benchmark_relight(
 ) -> list[Speed]:
     """Relight random planes in every way, from codes to uint8 pixels.
 
-    The plain way starts from dequantised values, as its own code does. Each is run once before it
-    is timed; then they take turns, and the median of each counts.
+    What is timed is what a viewer does when the light has moved: the light stage and all pixels,
+    with what depends on no light done before. The plain way starts from dequantised values and has
+    its network ready, as its own code does. Each is run once before it is timed; then they take
+    turns, and the median of each counts.
 
     Args:
         decoders: of :data:`DECODERS`.
@@ -153,10 +155,10 @@ def _ways(decoder: Decoder, planes: Planes, dense: bool) -> dict[str, Callable[[
     if find_spec("llvmlite") and len(decoder.layers) > 1:
         runtimes["compiled"] = "compiled"
     for way, runtime in runtimes.items():
+        made = Relighter(decoder, planes, planes.shape, _LIGHT, runtime=runtime)
 
-        def run(runtime: Any = runtime) -> Any:
-            made = Relighter(decoder, planes, planes.shape, _LIGHT, runtime=runtime)
-            return made.relight(window)
+        def run(made: Relighter = made) -> Any:
+            return made.under(_LIGHT).relight(window)
 
         ways[way] = run
     rows = max(1, _CHUNK // planes.shape[1])

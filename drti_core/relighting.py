@@ -100,12 +100,11 @@ def save_relit(
     """
     linear = model.metadata.encoding == "linear"
     kind: Kind = "float32" if as_float or linear else "uint8"
+    directions = LightDirections.of(lights)
+    first = model.relighter(directions[:1], kind=kind, runtime=runtime, providers=providers)
     return save_rendered(
         model,
-        [
-            _strips(model.relighter(light, kind=kind, runtime=runtime, providers=providers))
-            for light in LightDirections.of(lights)
-        ],
+        [_strips(first.under(light)) for light in directions],
         path,
         window=window,
         as_float=as_float,

@@ -110,6 +110,76 @@ def test_neither_windows_nor_threads_nor_other_lights_change_a_pixel(runtime, ki
         assert np.array_equal(many.relight(window), whole[:, rows, columns])
 
 
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_other_lights_without_folding_again(runtime, monkeypatch):
+    if runtime == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    decoder, count, dtype = CASES["elu"]
+    given, window = planes(count, dtype), Window(0, 0, *SHAPE)
+    first = Relighter(decoder, given, SHAPE, LIGHTS[:1], runtime=runtime)
+    before = first.relight(window)
+    wanted = Relighter(decoder, given, SHAPE, LIGHTS[3:6], runtime=runtime).relight(window)
+    monkeypatch.setattr(session, "fold", None)
+    assert np.array_equal(first.under(LIGHTS[3:6]).relight(window), wanted)
+    assert np.array_equal(first.relight(window), before)  # the one that it came from stays
+    assert not np.array_equal(wanted[0], before[0])
+
+
+def test_functions_of_the_light_of_several_kinds():
+    """Layers whose tables share their function, and layers that do not."""
+    ptm, hsh = Basis("ptm", 6), Basis("hsh", 9)
+    layers = (
+        Dense(Terms(ptm, numbers(12, 9, 6)), Terms(hsh, numbers(12, 9)), "elu"),
+        Dense(numbers(8, 12), Terms(ptm, numbers(8, 6)), "elu"),
+        Dense(Terms(hsh, numbers(3, 8, 9)), numbers(3)),
+    )
+    decoder, given = Decoder(("planes",), layers), planes(9)
+    found = Relighter(decoder, given, SHAPE, LIGHTS, kind="float32", runtime="numpy")
+    np.testing.assert_allclose(
+        found.relight(Window(0, 0, *SHAPE)), reference(decoder, given), atol=1e-4
+    )
+    stage = found.stage.light_stage
+    assert [len(places) for _, places, _ in stage.functions] == [12 * 9 + 12 + 8, 12 + 24 + 3]
+
+
+def test_compiled_pixels_are_rounded_as_the_exact_values_are():
+    """Also where a unit's exponential is 1, and where it is nothing."""
+    pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    first = np.zeros((5, 2), np.float32)
+    first[:, 0] = (1, 5, 40, 400, -400)
+    out = np.array([[0.2, 0.1, 0, 0, 0.0003], [0, 0, 0.01, 0.002, 0], [0.1, 0, 0, 0, -0.001]])
+    decoder = Decoder(
+        ("planes",),
+        (
+            Dense(first, np.zeros(5, np.float32), "elu"),
+            Dense(np.eye(5, dtype=np.float32), np.array([0, 0.1, 0, 0, 0], np.float32), "elu"),
+            Dense(out.astype(np.float32), np.array([0.3, 0.4, 0.3], np.float32)),
+        ),
+    )
+    codes = np.arange(256, dtype=np.uint8)
+    given = Planes(np.stack([codes, codes])[:, None], np.full(2, 4.0), np.full(2, 0.5))
+    found = Relighter(decoder, given, (1, 256), LIGHTS[:1], runtime="compiled")
+    pixels = found.relight(Window(0, 0, 1, 256))[0, 0]
+    x = np.outer((codes / 255 - 0.5) * 4, first[:, 0].astype(np.float64))
+    x = np.where(x > 0, x, np.expm1(np.minimum(x, 0)))
+    x[:, 1] += 0.1
+    exact = np.where(x > 0, x, np.expm1(np.minimum(x, 0))) @ out.T + (0.3, 0.4, 0.3)
+    assert (exact > 1).any()
+    assert (exact < 0).any()
+    assert np.abs(pixels - np.clip(exact, 0, 1) * 255).max() < 0.505
+
+
+def test_threads_have_sessions_of_their_own():
+    decoder, count, dtype = CASES["elu"]
+    stage = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:1], runtime="onnx").stage
+    found = [stage.session()]
+    thread = threading.Thread(target=lambda: found.append(stage.session()))
+    thread.start()
+    thread.join()
+    assert stage.session() is found[0]
+    assert found[1] is not found[0]
+
+
 def test_what_is_not_compiled(monkeypatch):
     for name, words in (
         ("relu", "relu, relu, none"),
@@ -143,7 +213,7 @@ def test_large_images_are_compiled_where_that_is_possible(monkeypatch):
             decoder, one.planes, SHAPE, LIGHTS[:1],
             runtime="compiled" if name == "elu" else "numpy",
         )  # fmt: skip
-        assert one.tile == other.tile == (128 if name == "elu" else 8192)
+        assert one.stage.tile == other.stage.tile == (128 if name == "elu" else 8192)
         whole = Window(0, 0, *SHAPE)
         assert np.array_equal(one.relight(whole), other.relight(whole))
 
@@ -153,7 +223,7 @@ def test_compiled_windows_of_any_size_are_cut_from_the_whole():
     decoder, count, dtype = CASES["elu"]
     relighter = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:2], runtime="compiled")
     whole = relighter.relight(Window(0, 0, *SHAPE), threads=1)
-    assert relighter.tile == 128
+    assert relighter.stage.tile == 128
     # Less than a block; a block; whole rows, which are not copied, and what is left of them.
     for window in (
         Window(7, 0, 1, 127),
@@ -200,11 +270,11 @@ def test_tiles_are_smaller_the_wider_the_layers_are():
     sizes = {}
     for width in (3, 16, 17, 32, 33, 50, 64, 65, 300):
         decoder = chain("elu", ("planes",), 9, width=width)
-        sizes[width] = Relighter(decoder, planes(9), SHAPE, LIGHTS[:1]).tile
+        sizes[width] = Relighter(decoder, planes(9), SHAPE, LIGHTS[:1]).stage.tile
     small = {65: 1024, 300: 512}
     assert sizes == {3: 8192, 16: 8192, 17: 4096, 32: 4096, 33: 2048, 50: 2048, 64: 2048} | small
     linear = Decoder(("planes",), (Dense(affine(3, 300), affine(3)),))
-    assert Relighter(linear, planes(300), SHAPE, LIGHTS[:1]).tile == 8192
+    assert Relighter(linear, planes(300), SHAPE, LIGHTS[:1]).stage.tile == 8192
 
 
 def test_a_failure_in_any_thread_is_raised_and_ends_the_others():

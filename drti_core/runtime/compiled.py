@@ -21,7 +21,7 @@ from drti_core.lights import F32, LightDirections
 from drti_core.runtime.fold import FoldedDecoder
 from drti_core.runtime.ir_words import LANES
 from drti_core.runtime.kernel_ir import BLOCK, POINTERS, Emitter, Shape
-from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, light_stage, whole
+from drti_core.runtime.kernels import Kernel, Kind, NumpyStage, whole
 
 #: Pixels of a tile where there is more to do than the compiled pass does: a multiple of a block.
 _TILE = 4096
@@ -106,23 +106,27 @@ class CompiledStage(NumpyStage):
                 mend="The runtimes auto, onnx and numpy take any.",
             )
         super().__init__(folded, kind)
+        self.uses_blas = False
         plain = folded.inputs == ("planes",) and folded.tint is None and folded.gain == 1
         self.direct = plain and kind == "uint8" and folded.code_max == 255
         self.tile = BLOCK if self.direct else _TILE
         shape = Shape((self.features, *self.widths))
         self.run = _pass(shape, "relight" if self.direct else "predict")
         self.size = (sum(shape.widths[1:]) + self.features) * BLOCK
+        self.scaled = shape.scaled
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
+        if self.direct:
+            factors, added = self.scaled
+            numbers = self.light_stage.numbers(light) * factors + added
+            return lambda codes, _coords, out: self._pixels(numbers, codes, out)
         packed: list[F32] = []
-        for number, layer in enumerate(light_stage(self.folded, light)):
+        for number, layer in enumerate(self.light_stage.layers(light)):
             # This elu has the 1 subtracted that folding left to the next layer's bias.
             one = layer.weight.sum(axis=1) if number else np.float32(0)
             packed += [layer.weight.ravel(), layer.bias[:, 0] + one]
         weights = np.concatenate(packed, dtype=np.float32)
-        if self.direct:
-            return lambda codes, _coords, out: self._pixels(weights, codes, out)
         return lambda codes, coords, out: self._run(weights, codes, coords, out)
 
     @property

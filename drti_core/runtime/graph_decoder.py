@@ -167,10 +167,12 @@ class ImageRelighter(Relighter):
         if decoder.shape is None:
             raise OptionError("a graph of the form decoder", expected="the form image")
         self.shape, self.kind, self.planes, self.threads = decoder.shape, kind, None, 1
-        run = session(decoder.tiles, providers_of(providers)).run
+        self.session = session(decoder.tiles, providers_of(providers))
+        self._aim(lights)
 
+    def _aim(self, lights: LightDirections) -> None:
         self.count = len(lights)
-        self.pictures = [partial(run, None, {"light": light.xyz}) for light in lights]
+        self.pictures = [partial(self.session.run, None, {"light": each.xyz}) for each in lights]
         self.whole: dict[int, npt.NDArray[Any]] = {}
 
     def relight(

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from numpy.polynomial import Chebyshev, Polynomial
 
 #: Pixels of a vector.
 LANES = 16
+#: Added to a small number and taken off again, it rounds to a whole one, to even.
+_ROUNDER = 1.5 * 2.0**23
+#: 2^r for r in -0.5..0.5.
+_POWER = Chebyshev.interpolate(np.exp2, 4, domain=(-0.5, 0.5)).convert(kind=Polynomial)
 
 
 class Words:
@@ -36,11 +41,31 @@ class Words:
         power = self.splat_of(1 / 120)
         for factor in (1 / 24, 1 / 6, 1 / 2, 1.0, 1.0):
             power = self.fma(power, r, self.splat_of(factor))
-        ir = self.ir
-        exponent = self.b.add(self.b.fptosi(n, self.ints), ir.Constant(self.ints, [127] * LANES))
-        bits = self.b.shl(exponent, ir.Constant(self.ints, [23] * LANES))
+        exponent = self.b.add(self.b.fptosi(n, self.ints), self._all(127))
+        bits = self.b.shl(exponent, self._all(23))
         found = self.b.fmul(power, self.b.bitcast(bits, self.vector))
         return self.b.fadd(self._max(x, self.zero()), self.b.fsub(found, self.splat_of(1.0)))
+
+    def _scaled_elu(self, u: Any) -> Any:
+        """log2(e) · (elu(x) + 1), to 3e-6, of u = log2(e) · (x + 1).
+
+        e^x ≥ x + 1, equal at 0: elu(x) + 1 is the larger of x + 1 and e^min(x, 0). In units of
+        log2(e) that power is one of 2; what the unit costs is in the weights.
+        """
+        one = float(np.log2(np.e))
+        below = self._min(self._max(u, self.splat_of(-120.0)), self.splat_of(one))
+        shifted = self.b.fadd(below, self.splat_of(_ROUNDER))
+        r = self.b.fsub(below, self.b.fsub(shifted, self.splat_of(_ROUNDER)))
+        highest, *others = (float(factor) * one / np.e for factor in reversed(_POWER.coef))
+        power = self.splat_of(highest)
+        for factor in others:
+            power = self.fma(power, r, self.splat_of(factor))
+        bits = self.b.shl(self.b.bitcast(shifted, self.ints), self._all(23))
+        found = self.b.bitcast(self.b.add(self.b.bitcast(power, self.ints), bits), self.vector)
+        return self._max(u, found)
+
+    def _all(self, value: int) -> Any:
+        return self.ir.Constant(self.ints, [value] * LANES)
 
     def _min(self, a: Any, b: Any) -> Any:
         return self.b.select(self.b.fcmp_ordered("<", a, b), a, b)
@@ -66,20 +91,20 @@ class Words:
             vector = self.b.fadd(vector, self.b.shuffle_vector(vector, undefined, mask))
         return self.b.extract_element(vector, ir.Constant(ir.IntType(32), 0))
 
-    def _byte(self, value: Any) -> Any:
-        """A vector as bytes: clipped to 0..255 and rounded to even."""
-        clipped = self._min(self._max(value, self.zero()), self.splat_of(255.0))
-        return self.b.trunc(self.b.fptosi(self._call("llvm.rint", clipped), self.ints), self.bytes)
-
     def _interleaved(self, rgb: list[Any]) -> Any:
-        """Three vectors of bytes as pixels."""
+        """Three vectors as pixels of bytes: clipped to 0..255 and rounded to even."""
         ir, b = self.ir, self.b
-        whole = ir.Constant(ir.VectorType(ir.IntType(32), 2 * LANES), list(range(2 * LANES)))
-        none = ir.Constant(self.bytes, ir.Undefined)
-        first, second = b.shuffle_vector(*rgb[:2], whole), b.shuffle_vector(rgb[2], none, whole)
-        order = [lane + channel * LANES for lane in range(LANES) for channel in range(3)]
+        whole: Any = None
+        for channel, value in enumerate(rgb):
+            clipped = self._min(self._max(value, self.zero()), self.splat_of(255.0))
+            # Its last byte is the rounded value, the two before are zero.
+            bits = b.bitcast(b.fadd(clipped, self.splat_of(2.0**23)), self.ints)
+            moved = b.shl(bits, self._all(8 * channel)) if channel else bits
+            whole = moved if whole is None else b.or_(whole, moved)
+        kind = ir.VectorType(ir.IntType(8), 4 * LANES)
+        order = [4 * lane + channel for lane in range(LANES) for channel in range(3)]
         mask = ir.Constant(ir.VectorType(ir.IntType(32), 3 * LANES), order)
-        return b.shuffle_vector(first, second, mask)
+        return b.shuffle_vector(b.bitcast(whole, kind), ir.Constant(kind, ir.Undefined), mask)
 
     def fma(self, a: Any, b: Any, c: Any) -> Any:
         """A · b + c, in one instruction where there is one."""

@@ -6,6 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from drti_core.lights import F32
 from drti_core.runtime.ir_words import LANES, Words
 
 #: Pixels of a block; batches are multiples of it.
@@ -39,6 +42,20 @@ class Shape:
             found.append((at, at + out * into))
             at += out * into + out
         return found
+
+    @property
+    def scaled(self) -> tuple[F32, F32]:
+        """Factors and what is added then: parameters of a chain of elu + 1 become ``relight``'s.
+
+        Its hidden layers take log2(e) · (x + 1) and give log2(e) · (elu(x) + 1).
+        """
+        factors, added = [], []
+        unit, last = np.log2(np.e), len(self.layers) - 1
+        for number, (out, into) in enumerate(self.layers):
+            taken, given = unit if number else 1.0, 1.0 if number == last else unit
+            factors += [np.full(out * into, given / taken), np.full(out, given)]
+            added += [np.zeros(out * into), np.full(out, 0.0 if number == last else unit)]
+        return np.concatenate(factors, dtype=np.float32), np.concatenate(added, dtype=np.float32)
 
     @property
     def size(self) -> int:
@@ -122,7 +139,7 @@ class Emitter(Words):
                         values[number],
                         out,
                         into,
-                        elu=not last,
+                        None if last else self._elu,
                     )
                     x, stride = values[number], self.c(BLOCK)
                 self._loss(values[-1], self.at(y, first), pixels, slopes[-1], factor, total)
@@ -187,7 +204,7 @@ class Emitter(Words):
                         self.at(rgb, first) if last else values[index],
                         rows,
                         into,
-                        elu=not last,
+                        None if last else self._elu,
                         out_stride=pixels if last else None,
                     )
                     x, stride = values[index], self.c(BLOCK)
@@ -201,7 +218,8 @@ class Emitter(Words):
     ) -> None:
         """Codes (K, P), planes a stride apart, to pixels (P, 3).
 
-        A vector behind the rooms tells of what is no number.
+        The weights are those of :meth:`Shape.scaled`. A vector behind the rooms tells of what is
+        no number.
         """
         shape, b = self.shape, self.b
         values, _, _ = self._rooms(room)
@@ -234,19 +252,21 @@ class Emitter(Words):
                     values[index],
                     rows,
                     into,
-                    elu=index < len(shape.layers) - 1,
+                    self._scaled_elu if index < len(shape.layers) - 1 else None,
                 )
                 x = values[index]
 
             def write(_: Any, column: Any) -> None:
                 rgb = [self.load(x, self.plus(column, c * BLOCK)) for c in range(3)]
-                for value in rgb:
-                    odd = b.sext(b.fcmp_unordered("uno", value, value), self.ints)
-                    seen = b.bitcast(self.load(flags, self.c(0)), self.ints)
-                    self.store(b.bitcast(b.or_(seen, odd), self.vector), flags, self.c(0))
+                odd = b.or_(
+                    b.fcmp_unordered("uno", *rgb[:2]), b.fcmp_unordered("uno", rgb[2], rgb[2])
+                )
+                seen = b.bitcast(self.load(flags, self.c(0)), self.ints)
+                seen = b.or_(seen, b.sext(odd, self.ints))
+                self.store(b.bitcast(seen, self.vector), flags, self.c(0))
                 at = self.scaled(b.add(first, column), 3)
                 where = b.bitcast(self.at(out, at), self.pixels.as_pointer())
-                b.store(self._interleaved([self._byte(value) for value in rgb]), where, align=1)
+                b.store(self._interleaved(rgb), where, align=1)
 
             vectors(write, 1)
 
@@ -273,11 +293,11 @@ class Emitter(Words):
         result: Any,
         out: int,
         into: int,
+        activation: Callable[[Any], Any] | None,
         *,
-        elu: bool,
         out_stride: Any = None,
     ) -> None:
-        """result[n, p] = elu(bias[n] + Σ_k weight[n, k] · x[k, p])."""
+        """result[n, p] = activation(bias[n] + Σ_k weight[n, k] · x[k, p])."""
         source, stride = x
         step = self.c(BLOCK) if out_stride is None else out_stride
 
@@ -299,7 +319,8 @@ class Emitter(Words):
             for r, row in enumerate(self.sum_loop(into, start, term)):
                 at = self.b.add(self.b.mul(self.plus(first, r), step), column)
                 for v, value in enumerate(row):
-                    self.store(self._elu(value) if elu else value, result, self.plus(at, v * 16))
+                    found = activation(value) if activation else value
+                    self.store(found, result, self.plus(at, v * LANES))
 
         self._tiles(out, tile)
 

@@ -7,9 +7,10 @@ differently, and tiling must not change a pixel.
 
 from __future__ import annotations
 
+import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -17,9 +18,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.decoder import LightFunction
 from drti_core.errors import DrtiError, FormatError, OptionError
-from drti_core.lights import F32, LightDirections
-from drti_core.runtime.fold import FoldedDecoder
+from drti_core.lights import F32, F64, LightDirections
+from drti_core.runtime.fold import FoldedDecoder, same_weights
 
 #: Most pixels of a tile: calls are few enough.
 TILE = 8192
@@ -50,23 +52,69 @@ class _Layer:
     activation: str
 
 
-def light_stage(folded: FoldedDecoder, light: LightDirections) -> tuple[_Layer, ...]:
-    """Weights and biases under one light.
+class LightStage:
+    """Weights and biases of a chain under one light after another.
 
-    Raises:
-        DrtiError: one is not finite.
+    All tables whose functions of the light have the same weights are one, so that such a function
+    is asked once for a light.
+
+    Args:
+        folded: the chain.
     """
-    layers = []
-    for number, layer in enumerate(folded.layers):
-        weight = np.ascontiguousarray(layer.weight(light))
-        bias = np.ascontiguousarray(layer.bias(light)[:, None])
-        if not (np.isfinite(weight).all() and np.isfinite(bias).all()):
+
+    def __init__(self, folded: FoldedDecoder) -> None:
+        self.folded = folded
+        parts = [part for layer in folded.layers for part in (layer.weight, layer.bias)]
+        self.constant = np.concatenate([part.constant.ravel() for part in parts])
+        found: dict[Any, tuple[LightFunction, list[npt.NDArray[Any]], list[F64]]] = {}
+        start = 0
+        for part in parts:
+            places = np.arange(start, start + part.constant.size)
+            for function in part.functions:
+                group = found.setdefault(same_weights(function), (function, [], []))
+                group[1].append(places)
+                group[2].append(function.table.reshape(len(places), -1).astype(np.float64))
+            start += len(places)
+        self.functions = [
+            (function, np.concatenate(places), np.concatenate(tables))
+            for function, places, tables in found.values()
+        ]
+
+    def numbers(self, light: LightDirections) -> F32:
+        """Weight (row by row) and bias of each layer, all in one array.
+
+        Raises:
+            DrtiError: one is not finite.
+        """
+        total = self.constant.copy()
+        for function, places, table in self.functions:
+            total[places] += table @ function.weights(light)[0]
+        found = total.astype(np.float32)
+        if not np.isfinite(found).all():
+            odd = [not np.isfinite(each).all() for pair in self._pairs(found) for each in pair]
             raise DrtiError(
-                f"layer {number} is not finite at light {light.xyz[0].round(4).tolist()}",
+                f"layer {odd.index(True) // 2} is not finite at light "
+                f"{light.xyz[0].round(4).tolist()}",
                 expected="finite weights",
             )
-        layers.append(_Layer(weight, bias, layer.activation))
-    return tuple(layers)
+        return found
+
+    def layers(self, light: LightDirections) -> tuple[_Layer, ...]:
+        """The layers; see :meth:`numbers`."""
+        return tuple(
+            _Layer(weight, bias[:, None], layer.activation)
+            for (weight, bias), layer in zip(
+                self._pairs(self.numbers(light)), self.folded.layers, strict=True
+            )
+        )
+
+    def _pairs(self, numbers: F32) -> Iterator[tuple[F32, F32]]:
+        start = 0
+        for layer in self.folded.layers:
+            out, into = layer.weight.constant.shape
+            end = start + out * into
+            yield numbers[start:end].reshape(out, into), numbers[end : end + out]
+            start = end + out
 
 
 class PixelStage(ABC):
@@ -74,6 +122,8 @@ class PixelStage(ABC):
 
     #: Pixels that are computed together; fewer are padded.
     tile: int = TILE
+    #: Whether kernels call BLAS, which is to take one thread then.
+    uses_blas: bool = False
 
     @property
     def most(self) -> int:
@@ -100,15 +150,18 @@ class NumpyStage(PixelStage):
         kind: of the colours.
     """
 
+    uses_blas = True
+
     def __init__(self, folded: FoldedDecoder, kind: Kind) -> None:
         self.folded, self.kind, self.tile = folded, kind, tile_of(folded)
+        self.light_stage = LightStage(folded)
         self.own = threading.local()
         self.widths = [layer.weight.constant.shape[0] for layer in folded.layers]
         self.features = folded.layers[0].weight.constant.shape[1]
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
-        layers = light_stage(self.folded, light)
+        layers = self.light_stage.layers(light)
         return lambda codes, coords, out: self._run(layers, codes, coords, out)
 
     def _buffers(self) -> Any:
@@ -214,7 +267,10 @@ def _activate(value: F32, activation: str, spare: F32) -> None:
 
 
 class OnnxStage(PixelStage):
-    """Dense chains by ONNX Runtime, one session for all lights and threads.
+    """Dense chains by ONNX Runtime.
+
+    Each thread has a session of its own on the processor, for all lights: the memory of a shared
+    one would go to and fro between the cores, which takes a tenth of the time.
 
     Args:
         folded: with a range of 255 for uint8, else 1.
@@ -224,18 +280,26 @@ class OnnxStage(PixelStage):
 
     def __init__(self, folded: FoldedDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
         self.folded, self.tile = folded, tile_of(folded)
-        self.session = session(_planar_graph(_Structure.of(folded, kind)), providers_of(providers))
+        self.light_stage = LightStage(folded)
+        self.graph = _planar_graph(_Structure.of(folded, kind))
+        self.providers = providers_of(providers)
+        self.session()
+
+    def session(self) -> Any:
+        """The InferenceSession of this thread."""
+        alone = self.providers == (_PROVIDERS["cpu"],)
+        return session(self.graph, self.providers, threading.get_ident() if alone else 0)
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
         feed: dict[str, Any] = {}
-        for number, layer in enumerate(light_stage(self.folded, light)):
+        for number, layer in enumerate(self.light_stage.layers(light)):
             feed |= {f"layer_{number}_weight": layer.weight, f"layer_{number}_bias": layer.bias}
 
         def run(codes: npt.NDArray[Any] | None, coords: F32 | None, out: npt.NDArray[Any]) -> None:
             given = {"planes": codes, "coords": coords}
             inputs = {name: whole(given[name], self.tile) for name in self.folded.inputs}
-            put(self.session.run(None, {**inputs, **feed})[0], out)
+            put(self.session().run(None, {**inputs, **feed})[0], out)
 
         return run
 
@@ -324,9 +388,9 @@ def _planar_graph(of: _Structure) -> bytes:
     if of.gain != 1:
         value = graph.op("Mul", value, graph.number(of.gain), name="in_output_range")
     if of.kind == "uint8":
-        value = graph.op("Round", value, name="rounded")
-        value = graph.op("Clip", value, graph.number(0), graph.number(255), name="clipped")
-        value = graph.op("Cast", value, to=2, name="quantised")  # 2: UINT8
+        # Rounds to even, and clips.
+        zero = graph.constant("zero_code", 0, np.uint8)
+        value = graph.op("QuantizeLinear", value, graph.number(1), zero, name="quantised")
     graph.op("Identity", value, name="rgb")
     model = graph.model(inputs, [("rgb", np.dtype(of.kind), [3, of.tile], "")], {}, "")
     found: bytes = model.SerializeToString(deterministic=True)
@@ -354,9 +418,14 @@ def providers_of(names: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-@lru_cache(maxsize=16)
-def session(graph: bytes, providers: tuple[str, ...]) -> Any:
+@lru_cache(maxsize=16 * (os.cpu_count() or 1))
+def session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any:  # noqa: ARG001
     """An InferenceSession that several threads may run, each on one core.
+
+    Args:
+        graph: the model, serialised.
+        providers: see :func:`providers_of`.
+        thread: whose it is; 0 for all.
 
     Raises:
         FormatError: ONNX Runtime refuses the graph; its words are in the text.

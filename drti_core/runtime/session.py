@@ -7,9 +7,11 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from copy import copy
 from functools import cache
 from importlib.util import find_spec
+from math import ceil
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -77,11 +79,27 @@ class Relighter:
             stage = _stage(decoder, planes, shape, kind, runtime, providers)
         else:
             stage = decoder
-        self.tile, self.most = stage.tile, stage.most
+        self.stage = stage
         self.uses_coords = not isinstance(decoder, Decoder) or "coords" in decoder.inputs
-        self.count = len(lights)
-        self.kernels = [stage.under(light) for light in lights]
         self.threads = threads or cores()
+        self._aim(lights)
+
+    def under(self, lights: LightDirections) -> Relighter:
+        """The same under other lights: what is left to do when a light has moved.
+
+        Args:
+            lights: L directions.
+
+        Raises:
+            DrtiError: a weight is not finite.
+        """
+        found = copy(self)
+        found._aim(lights)
+        return found
+
+    def _aim(self, lights: LightDirections) -> None:
+        self.count = len(lights)
+        self.kernels = [self.stage.under(light) for light in lights]
 
     def relight(
         self, window: Window, out: npt.NDArray[Any] | None = None, threads: int | None = None
@@ -100,11 +118,11 @@ class Relighter:
         window.check(self.shape)
         out = self._buffer(window, out)
         threads = threads or self.threads
-        # Whole tiles, and several jobs for each thread, so that none waits long for another.
-        tiles = window.height * window.width // (4 * threads * self.tile)
-        rows = min(_JOB, max(1, tiles) * self.tile) // window.width
+        # Whole tiles, and of a large window several jobs for each thread, so that none waits long.
+        size, tile = window.height * window.width, self.stage.tile
+        rows = min(_JOB, ceil(size / (threads * tile)) * tile) // window.width
         jobs = deque(bands((window.height, window.width), max(1, rows)))
-        with one_blas_thread():
+        with one_blas_thread() if self.stage.uses_blas else nullcontext():
             _share(lambda: self._bands(window, jobs, out), min(threads, len(jobs)))
         return out
 
@@ -150,8 +168,9 @@ class Relighter:
             else np.empty((size, 3), target.dtype)
             for target in targets
         ]
-        for start in range(0, size, self.most):
-            part_of = slice(start, start + self.most)
+        most = self.stage.most
+        for start in range(0, size, most):
+            part_of = slice(start, start + most)
             given = None if codes is None else codes[:, part_of]
             at = None if coords is None else coords[:, part_of]
             for kernel, pixels in zip(self.kernels, flat, strict=True):
