@@ -7,7 +7,7 @@ the first layer's bias ``b + W_light · l``; HyperRTI makes every one of them fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -27,7 +27,6 @@ from drti_core.stack import Stack
 if TYPE_CHECKING:
     from drti_core.training.chain import Plan
     from drti_core.training.network import Recipe, Trained
-    from drti_core.training.sample import Sample
     from drti_core.training.session import Session
 
 Inputs = Literal["planes", "coords"]
@@ -192,12 +191,19 @@ class LatentCodec(NetworkCodec[Model]):
             K components themselves; by default the preset's.
         optimiser: ``soap``, or ``adam`` for comparison.
         rate: its largest learning rate; by default the preset's.
-        novel: lights of a step between the photographs', labelled by kriging of the photographs
-            over the lights, or by a teacher.
-        novel_weight: of all of them together, the photographs weighing 1.
+        teacher: a codec (``neural``, ``hyper20``, ``hsh16`` …, which is fitted first), a saved
+            model, or several with + between them, whose mean is taken; ``none``; by default the
+            preset's. Codecs that are trained have no teacher of their own and get the seed, and of
+            several of them each its own.
+        alpha: share of the photographs in the loss where there is a teacher, 0..1.
+        novel: lights of a step between the photographs', labelled by the teacher (24), or by
+            kriging of the photographs over the lights (12).
+        novel_weight: of all of them together, the photographs weighing 1: by default 2 with a
+            teacher, else 0.1.
         blind: share of the photographs that the encoder does not see in a step, where kriging of
             the others stands in for them: latents then follow what predicts a photograph, not its
-            noise; of fewer than 16 photographs none.
+            noise. By default an eighth; of fewer than 16 photographs none, nor with a teacher, who
+            holds the student between the lights.
         blind_weight: of a photograph that is not seen, one that is seen weighing 1.
         balance: 0..1, how far each photograph's squared error is divided by what is left of it: 1
             aims at the mean PSNR of the photographs, 0 at the PSNR of their mean error, which
@@ -213,6 +219,8 @@ class LatentCodec(NetworkCodec[Model]):
     encoders: ClassVar[Mapping[Preset, int]] = {"fast": 128, "standard": 128, "best": 128}
     #: And its largest learning rate.
     rates: ClassVar[Mapping[Preset, float]] = {"fast": 0.02, "standard": 0.02, "best": 0.02}
+    #: And its teachers.
+    teachers: ClassVar[Mapping[Preset, str]] = {"fast": "none", "standard": "none", "best": "none"}
 
     latents: int = 9
     width: int = 20
@@ -221,9 +229,11 @@ class LatentCodec(NetworkCodec[Model]):
     encoder: int | None = None
     optimiser: Literal["soap", "adam"] = "soap"
     rate: float | None = None
-    novel: int = 12
-    novel_weight: float = 0.1
-    blind: float = 0.125
+    teacher: str | None = None
+    alpha: float = 0.2
+    novel: int | None = None
+    novel_weight: float | None = None
+    blind: float | None = None
     blind_weight: float = 3.0
     balance: float = 1.0
     left_out: float = 0.0
@@ -232,19 +242,21 @@ class LatentCodec(NetworkCodec[Model]):
     def check(self) -> None:
         """See :meth:`NetworkCodec.check`."""
         super().check()
+        novel, novel_weight, blind = self.between
         for name, value, low, high in (
             ("latents", self.latents, 1, 64),
             ("width", self.width, 1, 512),
             ("depth", self.depth, 1, 8),
             ("components", self.components, 1, 512),
             ("encoder", self.encoder or 0, 0, 1024),
-            ("blind", self.blind, 0, 0.5),
+            ("alpha", self.alpha, 0, 1),
+            ("blind", blind, 0, 0.5),
             ("blind_weight", self.blind_weight, 0, 100),
             ("balance", self.balance, 0, 1),
             ("left_out", self.left_out, 0, 0.5),
             ("rate", self.largest_rate, 1e-6, 10),
-            ("novel", self.novel, 0, BANK),
-            ("novel_weight", self.novel_weight, 0, 10),
+            ("novel", novel, 0, BANK),
+            ("novel_weight", novel_weight, 0, 10),
         ):
             if not low <= value <= high:
                 raise OptionError(
@@ -267,20 +279,58 @@ class LatentCodec(NetworkCodec[Model]):
         """The learning rate asked for, or the preset's."""
         return self.rates[self.preset] if self.rate is None else self.rate
 
-    def labels(self, stack: Stack) -> Callable[[Sample], Sample]:
-        """Adds the novel lights that the steps draw from."""
-        from drti_core.training.teachers import with_kriging
+    @property
+    def taught_by(self) -> str | None:
+        """The teachers asked for, or the preset's; None for ``none``."""
+        found = self.teachers[self.preset] if self.teacher is None else self.teacher
+        return None if found == "none" else found
 
-        return with_kriging(stack, BANK) if self.novel else lambda sample: sample
+    @property
+    def between(self) -> tuple[int, float, float]:
+        """``novel``, ``novel_weight`` and ``blind``: those asked for, or what suits a teacher."""
+        usual = (24, 2.0, 0.0) if self.taught_by else (12, 0.1, 0.125)
+        asked = (self.novel, self.novel_weight, self.blind)
+        novel, weight, blind = (u if a is None else a for u, a in zip(usual, asked, strict=True))
+        return int(novel), weight, blind
 
-    def recipe(self, plan: Plan) -> Recipe:
-        """How to train a decoder with these options."""
+    @abstractmethod
+    def plan(self) -> Plan:
+        """The decoder to be trained."""
+
+    def train(self, stack: Stack, session: Session, progress: Progress) -> Model:
+        """Fit the teachers, if there are any, then train encoder and decoder end to end."""
+        from drti_core.training.network import train
+        from drti_core.training.teachers import taught, with_kriging
+
+        novel = BANK if self.between[0] else 0
+        teacher, codec = self.taught_by, self
+        if teacher is None:
+            labels = with_kriging(stack, novel) if novel else lambda sample: sample
+        else:
+            if self.max_seconds is not None:  # for all of them together
+                codec = replace(self, max_seconds=self.max_seconds / (teacher.count("+") + 2))
+            found = fit_teachers(codec, teacher, stack, session, part_of(progress, 0, 0.5))
+            labels = taught(stack, found, self.seed, alpha=self.alpha, novel=novel)
+            progress = part_of(progress, 0.5, 1)
+        trained = train(
+            stack,
+            codec.recipe(),
+            progress,
+            labels=labels,
+            session=session,
+            stage="student" if teacher else "network",
+        )
+        return self.built(stack, trained, **({"teacher": teacher} if teacher else {}))
+
+    def recipe(self) -> Recipe:
+        """How to train the decoder with these options."""
         from drti_core.training.loop import Schedule
         from drti_core.training.network import Recipe
         from drti_core.training.task import Mix
 
+        novel, novel_weight, blind = self.between
         return Recipe(
-            plan,
+            self.plan(),
             Schedule(
                 self.steps or self.lengths[self.preset],
                 self.largest_rate,
@@ -288,9 +338,9 @@ class LatentCodec(NetworkCodec[Model]):
                 patience=_PATIENCE if self.left_out else 0,
             ),
             Mix(
-                novel=self.novel,
-                novel_weight=self.novel_weight,
-                blind=self.blind,
+                novel=novel,
+                novel_weight=novel_weight,
+                blind=blind,
                 blind_weight=self.blind_weight,
                 balance=self.balance,
             ),
@@ -441,7 +491,7 @@ def _network(
         raise FormatError(str(error), where=place) from None
 
 
-def teachers(
+def fit_teachers(
     codec: NetworkCodec[Any], spec: str, stack: Stack, session: Session, progress: Progress
 ) -> list[RelightableModel]:
     """Fit or open the teachers that a text names.
@@ -485,5 +535,7 @@ def teachers(
                 checkpoints=None if folder is None else str(folder),
                 resume=session.resume,
             )
+        if isinstance(teacher, LatentCodec) and teacher.teacher is None:
+            teacher = replace(teacher, teacher="none")
         found.append(teacher.fit(stack, part))
     return found

@@ -24,7 +24,7 @@ from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.kriging import Kriging  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.neural import NetworkModel  # noqa: E402
-from drti_core.registry import open_model, save_model  # noqa: E402
+from drti_core.registry import codec, open_model, save_model  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
 from drti_core.training.balance import Balance  # noqa: E402
@@ -362,6 +362,39 @@ def test_max_seconds_are_those_of_teachers_and_student_together(
     assert model.training["teacher"] == taught_by
     assert len(given) == taught_by.count("hyper") + 1
     assert set(given) == {0.6 / (2 + taught_by.count("+"))}
+
+
+def test_any_network_is_taught(tmp_path: Path) -> None:
+    stack = make_stack((24, 32), lights=20)
+    short = {"steps": 60, "threads": 1}
+    teachers = [codec("hyper8", {**short, "seed": seed}).fit(stack) for seed in (0, 1)]
+    names = [str(tmp_path / f"teacher{number}") for number in range(2)]
+    for teacher, name in zip(teachers, names, strict=True):
+        save_model(teacher, name)
+    together = "+".join(names)
+    for student, share in (("hyper8", 0.1), ("neural:width=10", 0.7)):
+        free = codec(student, {"steps": 400, "threads": 1})
+        held = codec(student, {"steps": 400, "threads": 1, "teacher": together, "alpha": 0})
+        wanted = np.mean([open_model(name).relight(LIGHTS) for name in names], axis=0)
+        errors = []
+        for each in (free, held):
+            model = each.fit(stack)
+            assert isinstance(model, NetworkModel)
+            assert model.training is not None
+            assert model.training.get("teacher") == (together if each is held else None)
+            errors.append(float(np.mean((model.relight(LIGHTS) - wanted) ** 2)))
+        assert errors[1] < share * errors[0]
+
+
+def test_what_suits_a_teacher() -> None:
+    assert HYPER8.between == (12, 0.1, 0.125)
+    assert DISK10.between == (24, 2.0, 0.0)
+    assert dataclasses.replace(DISK10, teacher="none").between == (12, 0.1, 0.125)
+    taught_one = dataclasses.replace(HYPER8, teacher="hsh", novel=0, blind=0.25)
+    assert taught_one.between == (0, 2.0, 0.25)
+    with pytest.raises(OptionError) as error:
+        dataclasses.replace(HYPER8, teacher="hsh+").fit(make_stack((24, 32), lights=20))
+    assert str(error.value) == ("hyper: teacher 'hsh+'; expected codecs or models, + between them")
 
 
 def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:

@@ -12,14 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.bases import Basis, BasisName
-from drti_core.codec import Progress
 from drti_core.errors import OptionError
 from drti_core.neural import LatentCodec, NetworkModel, Preset
-from drti_core.stack import Stack
 
 if TYPE_CHECKING:
-    from drti_core.training.chain import LightTerms
-    from drti_core.training.session import Session
+    from drti_core.training.chain import LightTerms, Plan
 
 _TERMS: dict[str, tuple[BasisName, int]] = {
     "constant": ("constant", 1),
@@ -98,10 +95,9 @@ class HyperCodec(LatentCodec[HyperModel]):
             for name in names
         )
 
-    def train(self, stack: Stack, session: Session, progress: Progress) -> HyperModel:
-        """Train encoder and decoder end to end."""
+    def plan(self) -> Plan:
+        """See :meth:`LatentCodec.plan`."""
         from drti_core.training.chain import Plan
-        from drti_core.training.network import train
 
         weights = self._names(self.terms)
         biases = (
@@ -109,18 +105,9 @@ class HyperCodec(LatentCodec[HyperModel]):
             if self.biases is None
             else self._names(self.biases)
         )
-        plan = Plan(
+        return Plan(
             self.latents, self.hidden, self._light_terms(weights), self._light_terms(biases)
         )
-        trained = train(
-            stack,
-            self.recipe(plan),
-            progress,
-            labels=self.labels(stack),
-            session=session,
-            stage="network",
-        )
-        return self.built(stack, trained)
 
 
 HYPER8 = HyperCodec(width=8)

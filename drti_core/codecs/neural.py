@@ -11,12 +11,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from drti_core.codec import Progress
 from drti_core.neural import LatentCodec, NetworkModel, Preset
-from drti_core.stack import Stack
 
 if TYPE_CHECKING:
-    from drti_core.training.session import Session
+    from drti_core.training.chain import Plan
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -37,21 +35,11 @@ class NeuralCodec(LatentCodec[NeuralModel]):
 
     width: int = 50
 
-    def train(self, stack: Stack, session: Session, progress: Progress) -> NeuralModel:
-        """Train encoder and decoder end to end."""
+    def plan(self) -> Plan:
+        """See :meth:`LatentCodec.plan`."""
         from drti_core.training.chain import Plan
-        from drti_core.training.network import train
 
-        plan = Plan.plain(self.latents, self.hidden)
-        trained = train(
-            stack,
-            self.recipe(plan),
-            progress,
-            labels=self.labels(stack),
-            session=session,
-            stage="network",
-        )
-        return self.built(stack, trained)
+        return Plan.plain(self.latents, self.hidden)
 
 
 @dataclass(frozen=True)
@@ -61,7 +49,7 @@ class NeuralPcaCodec(NeuralCodec):
     summary = "NeuralRTI on principal components of the photographs (Pistellato & Bergamasco 2023)"
 
     encoder: int | None = 0
-    blind: float = 0.0  # of an encoder that is not trained
+    blind: float | None = 0.0  # of an encoder that is not trained
 
 
 PCA = NeuralPcaCodec()
