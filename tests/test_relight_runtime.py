@@ -121,6 +121,7 @@ def test_other_lights_without_folding_again(runtime, monkeypatch):
     wanted = Relighter(decoder, given, SHAPE, LIGHTS[3:6], runtime=runtime).relight(window)
     monkeypatch.setattr(session, "fold", None)
     assert np.array_equal(first.under(LIGHTS[3:6]).relight(window), wanted)
+    assert np.array_equal(first.under(LIGHTS[3:6].xyz).relight(window), wanted)
     assert np.array_equal(first.relight(window), before)  # the one that it came from stays
     assert not np.array_equal(wanted[0], before[0])
 

@@ -84,17 +84,18 @@ class Relighter:
         self.threads = threads or cores()
         self._aim(lights)
 
-    def under(self, lights: LightDirections) -> Relighter:
+    def under(self, lights: LightDirections | npt.ArrayLike) -> Relighter:
         """The same under other lights: what is left to do when a light has moved.
 
         Args:
-            lights: L directions.
+            lights: L directions, or (L, 3) numbers.
 
         Raises:
+            LightError: the lights are no directions.
             DrtiError: a weight is not finite.
         """
         found = copy(self)
-        found._aim(lights)
+        found._aim(LightDirections.of(lights))
         return found
 
     def _aim(self, lights: LightDirections) -> None:
