@@ -418,7 +418,7 @@ def providers_of(names: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-@lru_cache(maxsize=16 * (os.cpu_count() or 1))
+@lru_cache(maxsize=16 + 4 * (os.cpu_count() or 1))
 def session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any:  # noqa: ARG001
     """An InferenceSession that several threads may run, each on one core.
 
