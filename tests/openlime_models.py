@@ -17,7 +17,7 @@ from drti_core.codecs.neural import NeuralModel
 from drti_core.decoder import Decoder, Dense, Network, Sampled, Terms
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
-from drti_core.neural import NetworkModel
+from drti_core.network_model import NetworkModel
 from drti_core.planes import Planes
 from drti_core.registry import codec
 

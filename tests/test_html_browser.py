@@ -20,7 +20,7 @@ from drti_core.enhance import Specular, enhanced
 from drti_core.graph_model import GraphModel
 from drti_core.lights import LightDirections
 from drti_core.model import to_uint8
-from drti_core.neural import NetworkModel
+from drti_core.network_model import NetworkModel
 from drti_core.normal_maps import encode
 from drti_core.normals import normals
 from drti_core.planes import Planes, Window

@@ -23,7 +23,7 @@ from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.folder import READER, FolderWriter, network
 from drti_core.lights import LightDirections
 from drti_core.model import StoredModel
-from drti_core.neural import NetworkModel, restore
+from drti_core.network_model import NetworkModel, restore
 from drti_core.planes import Planes
 from drti_core.registry import save_model
 from tests import openlime_models as models

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.bases import Basis, BasisName
 from drti_core.errors import OptionError
-from drti_core.neural import LatentCodec, NetworkModel, Preset
+from drti_core.network_model import NetworkModel
+from drti_core.neural import LatentCodec, Preset
 
 if TYPE_CHECKING:
     from drti_core.training.chain import LightTerms, Plan

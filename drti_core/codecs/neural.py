@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from drti_core.neural import LatentCodec, NetworkModel, Preset
+from drti_core.network_model import NetworkModel
+from drti_core.neural import LatentCodec, Preset
 
 if TYPE_CHECKING:
     from drti_core.training.chain import Plan

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.codec import Progress
 from drti_core.errors import OptionError
-from drti_core.neural import NetworkCodec, NetworkModel, Preset
+from drti_core.network_model import NetworkModel
+from drti_core.neural import NetworkCodec, Preset
 from drti_core.runtime.session import cores
 from drti_core.stack import Stack
 
