@@ -23,7 +23,7 @@ from drti_core.demo import make_stack, write_stack  # noqa: E402
 from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.kriging import Kriging  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
-from drti_core.neural import NetworkModel  # noqa: E402
+from drti_core.network_model import NetworkModel  # noqa: E402
 from drti_core.registry import codec, open_model, save_model  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
@@ -407,6 +407,17 @@ def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
     assert isinstance(found, NetworkModel)
     assert found.training is not None
     assert found.training["notes"] == [note]
+
+
+def test_a_sample_of_the_pixels_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not that a few pixels do not fill the kernel's last block."""
+    codec = dataclasses.replace(HYPER8, steps=2, components=4, encoder=0, threads=1)
+    stack = make_stack((25, 33), lights=20)
+    assert codec.fit(stack).metadata.notes == ()
+    monkeypatch.setattr("drti_core.training.sample.MAX_PIXELS", 400)
+    (note,) = codec.fit(stack).metadata.notes
+    share = float(note.removeprefix("trained on ").removesuffix("% of the pixels"))
+    assert share == pytest.approx(50, abs=20)
 
 
 def test_schedule() -> None:

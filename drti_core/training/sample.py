@@ -34,7 +34,7 @@ class Sample:
         unit: value of one code.
         components: (C, P) whitened principal components of each pixel's photographs.
         projection: where those come from.
-        share: of the stack's pixels that are here.
+        share: of the stack's pixels that are here, but for what fills no block.
     """
 
     lights: LightDirections
@@ -72,7 +72,7 @@ class Sample:
             unit,
             np.concatenate(found, axis=1),
             projection,
-            min(1.0, size / inside),
+            min(1.0, size / _whole(inside)),
         )
 
     @property
@@ -132,8 +132,12 @@ def drawn(stack: Stack, seed: int) -> F32:
     pixels = stack.sample(MAX_PIXELS, seed)
     size = pixels.shape[1]
     order = np.random.default_rng(seed).permutation(size)
-    whole = max(BLOCK, size - size % BLOCK)
-    return np.ascontiguousarray(pixels[:, np.resize(order, whole)])
+    return np.ascontiguousarray(pixels[:, np.resize(order, _whole(size))])
+
+
+def _whole(pixels: int) -> int:
+    """Pixels of the blocks that so many fill."""
+    return max(BLOCK, pixels - pixels % BLOCK)
 
 
 def as_codes(pixels: F32, stack: Stack) -> tuple[npt.NDArray[Any], float]:
