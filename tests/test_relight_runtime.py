@@ -278,25 +278,38 @@ def test_tiles_are_smaller_the_wider_the_layers_are():
     assert Relighter(linear, planes(300), SHAPE, LIGHTS[:1]).stage.tile == 8192
 
 
-def test_a_failure_in_any_thread_is_raised_and_ends_the_others():
+def test_a_failure_in_any_thread_is_raised_and_ends_the_others(monkeypatch):
     decoder, count, dtype = CASES["wide"]
     relighter = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:1], runtime="numpy")
-    (kernel,), jobs = relighter.kernels, 10
+    (kernel,), jobs, threads = relighter.kernels, 10, 3
+    bands = Relighter._bands
+    monkeypatch.setattr(session, "_JOB", 5 * SHAPE[1])  # of one tile each
     for failing in (0, 3):
-        calls = itertools.count()
+        calls, failed = itertools.count(), threading.Event()
 
-        def run(codes, coords, out, failing=failing, calls=calls):
-            if next(calls) == failing:
+        def run(codes, coords, out, failing=failing, calls=calls, failed=failed):
+            call = next(calls)
+            if call == failing:
                 raise DrtiError("a tile too many")
+            # However the threads are scheduled, what follows has to see that one has failed.
+            assert call < failing or failed.wait(60)
             kernel(codes, coords, out)
 
+        def work(*given, failed=failed):
+            try:
+                bands(*given)
+            finally:
+                failed.set()
+
         relighter.kernels = [run]
+        monkeypatch.setattr(Relighter, "_bands", work)
         with pytest.raises(DrtiError, match="a tile too many"):
-            relighter.relight(Window(0, 0, *SHAPE), threads=3)
-        assert failing < next(calls) < jobs
+            relighter.relight(Window(0, 0, *SHAPE), threads=threads)
+        assert failing < next(calls) <= failing + threads < jobs
+    monkeypatch.undo()
     relighter.kernels = [kernel]
     whole = relighter.relight(Window(0, 0, *SHAPE), threads=1)
-    assert np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=3), whole)
+    assert np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=threads), whole)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
