@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
@@ -171,11 +171,25 @@ class Stack(ABC):
         share = min(1.0, count / max(1, int(inside[rows].sum())))
         quota = np.diff(np.rint(np.cumsum(inside[rows]) * share).astype(np.intp), prepend=0)
         parts = []
-        for row, pixels in zip(rows[quota > 0].tolist(), quota[quota > 0].tolist(), strict=True):
-            columns = np.arange(width) if self.mask is None else np.flatnonzero(self.mask[row])
-            chosen = np.sort(random.choice(columns, pixels, replace=False))
-            parts.append(self.codes(Window(row, 0, 1, width))[:, chosen])
+        rows, quota = rows[quota > 0], quota[quota > 0]
+        for band in self._runs(rows):
+            chosen = []
+            for row, pixels in zip(rows[band].tolist(), quota[band].tolist(), strict=True):
+                columns = np.arange(width) if self.mask is None else np.flatnonzero(self.mask[row])
+                start = (row - rows[band.start]) * width
+                chosen.append(start + np.sort(random.choice(columns, pixels, replace=False)))
+            window = Window(int(rows[band.start]), 0, band.stop - band.start, width)
+            parts.append(self.codes(window)[:, np.concatenate(chosen)])
         return self.values(np.concatenate(parts, axis=1))
+
+    def _runs(self, rows: npt.NDArray[np.intp]) -> Iterator[slice]:
+        """Of ascending rows those that follow one another, at most :attr:`band_rows` at a time."""
+        ends = np.append(np.flatnonzero(np.diff(rows) > 1) + 1, len(rows)).tolist()
+        start = 0
+        for end in ends:
+            for first in range(start, end, self.band_rows):
+                yield slice(first, min(first + self.band_rows, end))
+            start = end
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
