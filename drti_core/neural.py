@@ -139,12 +139,12 @@ class LatentCodec(NetworkCodec[Model]):
         optimiser: ``soap``, or ``adam`` for comparison.
         rate: its largest learning rate; by default the preset's.
         teacher: a codec (``neural``, ``hyper20``, ``hsh16`` …, which is fitted first), a saved
-            model, or several with + between them, whose mean is taken; ``none``; by default the
+            model, or several with + between them, whose mean is taken; ``none``; ``auto`` for the
             preset's. Codecs that are trained have no teacher of their own and get the seed, and of
             several of them each its own.
         alpha: share of the photographs in the loss where there is a teacher, 0..1.
-        novel: lights of a step between the photographs', labelled by the teacher (24), or by
-            kriging of the photographs over the lights (12).
+        novel: lights of a step between the photographs', labelled by the teacher (24; 12 for
+            ``hyper``), or by kriging of the photographs over the lights (12).
         novel_weight: of all of them together, the photographs weighing 1: by default 2 with a
             teacher, else 0.1.
         blind: share of the photographs that the encoder does not see in a step, where kriging of
@@ -168,6 +168,8 @@ class LatentCodec(NetworkCodec[Model]):
     rates: ClassVar[Mapping[Preset, float]] = {"fast": 0.02, "standard": 0.02, "best": 0.02}
     #: And its teachers.
     teachers: ClassVar[Mapping[Preset, str]] = {"fast": "none", "standard": "none", "best": "none"}
+    #: Novel lights of a step that they label.
+    taught_novel: ClassVar[int] = 24
 
     latents: int = 9
     width: int = 20
@@ -176,7 +178,7 @@ class LatentCodec(NetworkCodec[Model]):
     encoder: int | None = None
     optimiser: Literal["soap", "adam"] = "soap"
     rate: float | None = None
-    teacher: str | None = None
+    teacher: str = "auto"
     alpha: float = 0.2
     novel: int | None = None
     novel_weight: float | None = None
@@ -229,13 +231,13 @@ class LatentCodec(NetworkCodec[Model]):
     @property
     def taught_by(self) -> str | None:
         """The teachers asked for, or the preset's; None for ``none``."""
-        found = self.teachers[self.preset] if self.teacher is None else self.teacher
+        found = self.teachers[self.preset] if self.teacher == "auto" else self.teacher
         return None if found == "none" else found
 
     @property
     def between(self) -> tuple[int, float, float]:
         """``novel``, ``novel_weight`` and ``blind``: those asked for, or what suits a teacher."""
-        usual = (24, 2.0, 0.0) if self.taught_by else (12, 0.1, 0.125)
+        usual = (self.taught_novel, 2.0, 0.0) if self.taught_by else (12, 0.1, 0.125)
         asked = (self.novel, self.novel_weight, self.blind)
         novel, weight, blind = (u if a is None else a for u, a in zip(usual, asked, strict=True))
         return int(novel), weight, blind
@@ -254,11 +256,13 @@ class LatentCodec(NetworkCodec[Model]):
         if teacher is None:
             labels = with_kriging(stack, novel) if novel else lambda sample: sample
         else:
+            count = teacher.count("+") + 1
             if self.max_seconds is not None:  # for all of them together
-                codec = replace(self, max_seconds=self.max_seconds / (teacher.count("+") + 2))
-            found = fit_teachers(codec, teacher, stack, session, part_of(progress, 0, 0.5))
+                codec = replace(self, max_seconds=self.max_seconds / (count + 1))
+            theirs = count / (count + 1)
+            found = fit_teachers(codec, teacher, stack, session, part_of(progress, 0, theirs))
             labels = taught(stack, found, self.seed, alpha=self.alpha, novel=novel)
-            progress = part_of(progress, 0.5, 1)
+            progress = part_of(progress, theirs, 1)
         trained = train(
             stack,
             codec.recipe(),
@@ -346,7 +350,7 @@ def fit_teachers(
                 checkpoints=None if folder is None else str(folder),
                 resume=session.resume,
             )
-        if isinstance(teacher, LatentCodec) and teacher.teacher is None:
+        if isinstance(teacher, LatentCodec) and teacher.teacher == "auto":
             teacher = replace(teacher, teacher="none")
         found.append(teacher.fit(stack, part))
     return found

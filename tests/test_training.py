@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -342,9 +343,9 @@ def test_max_seconds() -> None:
     assert note.endswith("of 10000000 steps: max_seconds")
 
 
-@pytest.mark.parametrize("teacher", ["hyper8", "hyper8+hyper8", "hsh+hyper8", None])
+@pytest.mark.parametrize("teacher", ["hyper8", "hyper8+hyper8", "hsh+hyper8", "auto"])
 def test_max_seconds_are_those_of_teachers_and_student_together(
-    teacher: str | None, monkeypatch: pytest.MonkeyPatch
+    teacher: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     given: list[float] = []
     run = Loop.run
@@ -357,7 +358,8 @@ def test_max_seconds_are_those_of_teachers_and_student_together(
     monkeypatch.setattr(Loop, "run", watched)
     codec = dataclasses.replace(DISK10, preset="best", max_seconds=0.6, teacher=teacher, threads=1)
     model = codec.fit(make_stack((24, 32), lights=20))
-    taught_by = teacher or "hyper20+hyper20+hyper20"
+    taught_by = codec.taught_by
+    assert taught_by == ("hyper20+hyper20+hyper20" if teacher == "auto" else teacher)
     assert model.training is not None
     assert model.training["teacher"] == taught_by
     assert len(given) == taught_by.count("hyper") + 1
@@ -387,7 +389,8 @@ def test_any_network_is_taught(tmp_path: Path) -> None:
 
 
 def test_what_suits_a_teacher() -> None:
-    assert HYPER8.between == (12, 0.1, 0.125)
+    assert HYPER8.between == (12, 2.0, 0.0)
+    assert dataclasses.replace(HYPER8, teacher="none").between == (12, 0.1, 0.125)
     assert DISK10.between == (24, 2.0, 0.0)
     assert dataclasses.replace(DISK10, teacher="none").between == (12, 0.1, 0.125)
     taught_one = dataclasses.replace(HYPER8, teacher="hsh", novel=0, blind=0.25)
@@ -397,8 +400,37 @@ def test_what_suits_a_teacher() -> None:
     assert str(error.value) == ("hyper: teacher 'hsh+'; expected codecs or models, + between them")
 
 
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"preset": "fast"}, "hyper:width=20+hyper:width=20"),
+        (
+            {"steps": 50, "alpha": 0.1, "seed": 3, "threads": 1},
+            "+".join(["hyper:width=20,steps=50"] * 3),
+        ),
+        (
+            {"width": 32, "terms": "affine/constant/hsh9", "preset": "fast"},
+            "+".join(["hyper:width=32,terms=affine/constant/hsh9"] * 2),
+        ),
+        ({"teacher": "none"}, None),
+        ({"teacher": "hsh16"}, "hsh16"),
+    ],
+)
+def test_weights_that_follow_the_light_are_taught_by_their_like(
+    options: dict[str, Any], expected: str | None
+) -> None:
+    assert codec("hyper8", options).taught_by == expected  # type: ignore[attr-defined]
+
+
+def test_a_student_may_have_no_teacher() -> None:
+    for name in ("disk20", "hyper12", "neural"):
+        assert codec(f"{name}:teacher=none").taught_by is None  # type: ignore[attr-defined]
+
+
 def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
-    codec = dataclasses.replace(HYPER8, steps=1_000_000, max_seconds=0.05, threads=1)
+    codec = dataclasses.replace(
+        HYPER8, steps=1_000_000, max_seconds=0.05, threads=1, teacher="none"
+    )
     model = codec.fit(make_stack((24, 32), lights=20))
     (note,) = model.metadata.notes
     assert note.endswith("of 1000000 steps: max_seconds")
@@ -411,7 +443,7 @@ def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
 
 def test_a_sample_of_the_pixels_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Not that a few pixels do not fill the kernel's last block."""
-    codec = dataclasses.replace(HYPER8, steps=2, components=4, encoder=0, threads=1)
+    codec = dataclasses.replace(HYPER8, steps=2, components=4, encoder=0, threads=1, teacher="none")
     stack = make_stack((25, 33), lights=20)
     assert codec.fit(stack).metadata.notes == ()
     monkeypatch.setattr("drti_core.training.sample.MAX_PIXELS", 400)
@@ -500,7 +532,8 @@ def test_every_pixel_once_in_an_epoch() -> None:
 
 def test_log_and_checkpoints(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard", reason="the extra train is not installed")
-    codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=str(tmp_path / "log"))
+    log = str(tmp_path / "log")
+    codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=log, teacher="none")
     codec.fit(make_stack((24, 32), lights=20))
     names = sorted(path.name for path in (tmp_path / "log").iterdir())
     assert names[1:] == ["network.best.json", "network.png", "network.safetensors"]
