@@ -375,7 +375,7 @@ def test_any_network_is_taught(tmp_path: Path) -> None:
         save_model(teacher, name)
     together = "+".join(names)
     for student, share in (("hyper8", 0.1), ("neural:width=10", 0.7)):
-        free = codec(student, {"steps": 400, "threads": 1})
+        free = codec(student, {"steps": 400, "threads": 1, "teacher": "none"})
         held = codec(student, {"steps": 400, "threads": 1, "teacher": together, "alpha": 0})
         wanted = np.mean([open_model(name).relight(LIGHTS) for name in names], axis=0)
         errors = []
