@@ -332,7 +332,7 @@ def fit_teachers(
     registry: Any = import_module("drti_core.registry")
     found: list[RelightableModel] = []
     for number, name in enumerate(names):
-        part = part_of(progress, number / len(names), (number + 1) / len(names))
+        part = _of_teacher(progress, number, len(names))
         if Path(name).exists():
             found.append(registry.open_model(name))
             continue
@@ -342,7 +342,7 @@ def fit_teachers(
             teacher = replace(
                 teacher,
                 preset=codec.preset,
-                seed=codec.seed + number,
+                seed=(codec.seed * len(names) + number) % 2**63,
                 device=codec.device,
                 threads=codec.threads,
                 max_seconds=codec.max_seconds,
@@ -354,3 +354,14 @@ def fit_teachers(
             teacher = replace(teacher, teacher="none")
         found.append(teacher.fit(stack, part))
     return found
+
+
+def _of_teacher(progress: Progress, number: int, count: int) -> Progress:
+    """Progress of one teacher of several, by its number from 0."""
+    part = part_of(progress, number / count, (number + 1) / count)
+
+    def tell(share: float, what: str) -> None:
+        stage, comma, more = what.partition(",")
+        part(share, f"{stage}, teacher {number + 1} of {count}{comma}{more}")
+
+    return tell

@@ -25,6 +25,7 @@ from drti_core.errors import FitError, FormatError, OptionError  # noqa: E402
 from drti_core.kriging import Kriging  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.network_model import NetworkModel  # noqa: E402
+from drti_core.neural import LatentCodec  # noqa: E402
 from drti_core.registry import codec, open_model, save_model  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK, Shape  # noqa: E402
 from drti_core.training import chain as chains  # noqa: E402
@@ -235,6 +236,45 @@ class Bowl(Task):
         return -self.gradient(-1)[0]
 
 
+class Hidden(Bowl):
+    """Once a parameter is no number, which its loss does not show."""
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        if step in self.fails:
+            self.fails.discard(step)
+            self.parameters[0][0, 0] = float("nan")
+        loss, gradients = super().gradient(step)
+        return float(np.nan_to_num(loss)), [torch.nan_to_num(each) for each in gradients]
+
+
+def test_a_parameter_that_is_no_number_is_not_trained_on() -> None:
+    task = Hidden(frozenset({230}))
+    outcome = Loop(task, Schedule(400, 0.05), Adam(1)).run()
+    assert outcome.notes == [
+        "a parameter was not finite at step 232: continued from step 224 at 0.3 of the rate"
+    ]
+    assert task.parameters[0].isfinite().all()
+
+
+def test_a_basis_that_single_precision_does_not_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LAPACK gives NaN for the moments of some small gradients of low rank."""
+    eigh = torch.linalg.eigh
+
+    def failing(moment: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values, vectors = eigh(moment)
+        return values, vectors * float("nan") if moment.dtype == torch.float32 else vectors
+
+    monkeypatch.setattr(torch.linalg, "eigh", failing)
+    parameter, gradient = torch.zeros(8, 40), numbers(8, 40)
+    soap = Soap(1)
+    for _ in range(3):
+        soap.step([parameter], [gradient], 0.01)
+    assert parameter.isfinite().all()
+    for side, size in (("left", 8), ("right", 40)):
+        basis = soap.states[0][f"{side}_basis"]
+        assert torch.allclose(basis.T @ basis, torch.eye(size), atol=1e-5)
+
+
 @pytest.mark.parametrize("kind", [Adam, Soap])
 def test_optimisers_descend(kind: type[Adam] | type[Soap]) -> None:
     task = Bowl()
@@ -386,6 +426,38 @@ def test_any_network_is_taught(tmp_path: Path) -> None:
             assert model.training.get("teacher") == (together if each is held else None)
             errors.append(float(np.mean((model.relight(LIGHTS) - wanted) ** 2)))
         assert errors[1] < share * errors[0]
+
+
+def test_teachers_have_seeds_of_their_own_and_tell_how_far_they_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds: list[int] = []
+    run = LatentCodec.train
+
+    def watched(self: Any, *given: Any) -> Any:
+        seeds.append(self.seed)
+        return run(self, *given)
+
+    monkeypatch.setattr(LatentCodec, "train", watched)
+    told: list[tuple[float, str]] = []
+    small = {"steps": 10, "components": 4, "encoder": 0, "threads": 1, "preset": "fast"}
+    for seed in (0, 1, 2**63 - 1):
+        codec("hyper8", {**small, "seed": seed}).fit(
+            make_stack((24, 32), lights=20), lambda share, what: told.append((share, what))
+        )
+    assert seeds == [0, 0, 1, 1, 2, 3, 2**63 - 1, 2**63 - 2, 2**63 - 1]
+    shares = [share for share, _ in told[: len(told) // 3]]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1
+    stages = [re.sub(r"-?[\d.]+ dB", "x dB", what) for _, what in told[: len(told) // 3]]
+    assert list(dict.fromkeys(stages)) == [
+        "training, teacher 1 of 2, x dB",
+        "encoding, teacher 1 of 2",
+        "training, teacher 2 of 2, x dB",
+        "encoding, teacher 2 of 2",
+        "training, x dB",
+        "encoding",
+    ]
 
 
 def test_what_suits_a_teacher() -> None:

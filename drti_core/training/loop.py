@@ -152,7 +152,7 @@ class Loop:
             length = _length(gradients)
             burst = self.mean_loss and loss > _BURST * self.mean_loss
             if burst or not (isfinite(loss) and isfinite(length)):
-                self._recover(loss, good)
+                self._recover(f"the loss was {loss:.3g}", good)
                 total, count = 0.0, 0
                 continue
             self.mean_loss = _running(self.mean_loss, loss)
@@ -163,6 +163,11 @@ class Loop:
             self.step += 1
             total, count = total + loss, count + 1
             if self.step % every == 0 or self.step == steps:
+                # A decoder's activations may hide what is no number from the loss.
+                if not isfinite(_length(self.task.parameters)):
+                    self._recover("a parameter was not finite", good)
+                    total, count = 0.0, 0
+                    continue
                 seconds = self._done_before + time.monotonic() - start
                 if self._look(total / count, share, seconds):
                     break
@@ -203,7 +208,7 @@ class Loop:
             return True
         return False
 
-    def _recover(self, loss: float, good: dict[str, torch.Tensor]) -> None:
+    def _recover(self, what: str, good: dict[str, torch.Tensor]) -> None:
         """Go back to the last good state, at a lower rate."""
         self.restarts += 1
         if self.restarts > _RESTARTS:
@@ -216,7 +221,7 @@ class Loop:
         failed, self.step = self.step, int(good["step"])
         self._set(good)
         self.outcome.notes.append(
-            f"the loss was {loss:.3g} at step {failed}: continued from step {self.step} at "
+            f"{what} at step {failed}: continued from step {self.step} at "
             f"{self.slowed:.2g} of the rate"
         )
 

@@ -115,7 +115,15 @@ def _start(gradient: torch.Tensor) -> State:
         "square": torch.zeros_like(gradient),
         "left": left,
         "right": right,
-        "left_basis": torch.linalg.eigh(left)[1],
-        "right_basis": torch.linalg.eigh(right)[1],
+        "left_basis": _eigenvectors(left),
+        "right_basis": _eigenvectors(right),
     }
     return {name: value.contiguous() for name, value in state.items()}
+
+
+def _eigenvectors(moment: torch.Tensor) -> torch.Tensor:
+    """Orthonormal, in the columns."""
+    found: torch.Tensor = torch.linalg.eigh(moment)[1]
+    if not found.isfinite().all():  # LAPACK in single precision, of a small one of low rank
+        found = torch.linalg.eigh(moment.double())[1].to(moment.dtype)
+    return found
