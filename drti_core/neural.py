@@ -140,8 +140,8 @@ class LatentCodec(NetworkCodec[Model]):
         rate: its largest learning rate; by default the preset's.
         teacher: a codec (``neural``, ``hyper20``, ``hsh16`` …, which is fitted first), a saved
             model, or several with + between them, whose mean is taken; ``none``; ``auto`` for the
-            preset's. Codecs that are trained have no teacher of their own and get the seed, and of
-            several of them each its own.
+            preset's. Codecs that are trained have no teacher of their own, leave out the same
+            photographs, and get the seed, of several of them each its own.
         alpha: share of the photographs in the loss where there is a teacher, 0..1.
         novel: lights of a step between the photographs', labelled by the teacher (24; 12 for
             ``hyper``), or by kriging of the photographs over the lights (12).
@@ -350,8 +350,11 @@ def fit_teachers(
                 checkpoints=None if folder is None else str(folder),
                 resume=session.resume,
             )
-        if isinstance(teacher, LatentCodec) and teacher.teacher == "auto":
-            teacher = replace(teacher, teacher="none")
+        if isinstance(teacher, LatentCodec):
+            if teacher.teacher == "auto":
+                teacher = replace(teacher, teacher="none")
+            if isinstance(codec, LatentCodec) and not teacher.left_out:
+                teacher = replace(teacher, left_out=codec.left_out)
         found.append(teacher.fit(stack, part))
     return found
 

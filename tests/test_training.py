@@ -460,6 +460,24 @@ def test_teachers_have_seeds_of_their_own_and_tell_how_far_they_are(
     ]
 
 
+@pytest.mark.parametrize("name", ["hyper8", "disk10", "neural:teacher=hyper8"])
+def test_teachers_do_not_see_what_the_student_is_scored_on(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left: list[float] = []
+    run = LatentCodec.train
+
+    def watched(self: Any, *given: Any) -> Any:
+        left.append(self.left_out)
+        return run(dataclasses.replace(self, steps=5), *given)
+
+    monkeypatch.setattr(LatentCodec, "train", watched)
+    small = {"components": 4, "encoder": 0, "threads": 1, "preset": "fast", "left_out": 0.2}
+    codec(name, small).fit(make_stack((24, 32), lights=20))
+    assert len(left) >= 2
+    assert set(left) == {0.2}
+
+
 def test_what_suits_a_teacher() -> None:
     assert HYPER8.between == (12, 2.0, 0.0)
     assert dataclasses.replace(HYPER8, teacher="none").between == (12, 0.1, 0.125)
