@@ -229,6 +229,11 @@ class LatentCodec(NetworkCodec[Model]):
         return self.rates[self.preset] if self.rate is None else self.rate
 
     @property
+    def encoder_width(self) -> int:
+        """The encoder's width asked for, or the preset's."""
+        return self.encoders[self.preset] if self.encoder is None else self.encoder
+
+    @property
     def taught_by(self) -> str | None:
         """The teachers asked for, or the preset's; None for ``none``."""
         found = self.teachers[self.preset] if self.teacher == "auto" else self.teacher
@@ -296,7 +301,7 @@ class LatentCodec(NetworkCodec[Model]):
                 balance=self.balance,
             ),
             components=self.components,
-            encoder=self.encoders[self.preset] if self.encoder is None else self.encoder,
+            encoder=self.encoder_width,
             optimiser=self.optimiser,
             left_out=self.left_out,
             bits=self.bits,

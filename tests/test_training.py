@@ -512,6 +512,19 @@ def test_weights_that_follow_the_light_are_taught_by_their_like(
     assert codec("hyper8", options).taught_by == expected  # type: ignore[attr-defined]
 
 
+def test_encoders_are_wide_where_a_teacher_holds_them() -> None:
+    for options, width in (
+        ({"preset": "fast"}, 128),
+        ({}, 384),
+        ({"preset": "best"}, 384),
+        ({"teacher": "none"}, 128),
+        ({"encoder": 64}, 64),
+    ):
+        hyper = dataclasses.replace(HYPER8, **options)  # type: ignore[arg-type]
+        assert hyper.recipe().encoder == width
+    assert DISK10.recipe().encoder == 384
+
+
 def test_a_student_may_have_no_teacher() -> None:
     for name in ("disk20", "hyper12", "neural"):
         assert codec(f"{name}:teacher=none").taught_by is None  # type: ignore[attr-defined]

@@ -28,6 +28,8 @@ _TERMS: dict[str, tuple[BasisName, int]] = {
     "hsh16": ("hsh", 16),
 }
 _NETWORK = "network"
+#: Units of a student's encoder; without a teacher so many overfit.
+_WIDE = 384
 #: Units of a teacher's layer, at least.
 _TEACHER = 20
 #: Options of a student that its teachers do not share.
@@ -86,6 +88,13 @@ class HyperCodec(LatentCodec[HyperModel]):
             self._names(self.biases)
         if not 1 <= self.light_units <= 256:
             raise OptionError(f"light_units {self.light_units}", where="hyper", expected="1 to 256")
+
+    @property
+    def encoder_width(self) -> int:
+        """See :attr:`LatentCodec.encoder_width`: wide where a teacher holds it."""
+        if self.encoder is None and self.taught_by and self.preset != "fast":
+            return _WIDE
+        return super().encoder_width
 
     @property
     def taught_by(self) -> str | None:
