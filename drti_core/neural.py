@@ -240,6 +240,13 @@ class LatentCodec(NetworkCodec[Model]):
         return None if found == "none" else found
 
     @property
+    def seconds_each(self) -> float | None:
+        """What the codec has of ``max_seconds`` with its teachers, and each of them."""
+        if self.max_seconds is None or self.taught_by is None:
+            return self.max_seconds
+        return self.max_seconds / (self.taught_by.count("+") + 2)
+
+    @property
     def between(self) -> tuple[int, float, float]:
         """``novel``, ``novel_weight`` and ``blind``: those asked for, or what suits a teacher."""
         usual = (self.taught_novel, 2.0, 0.0) if self.taught_by else (12, 0.1, 0.125)
@@ -262,10 +269,9 @@ class LatentCodec(NetworkCodec[Model]):
             labels = with_kriging(stack, novel) if novel else lambda sample: sample
         else:
             count = teacher.count("+") + 1
-            if self.max_seconds is not None:  # for all of them together
-                codec = replace(self, max_seconds=self.max_seconds / (count + 1))
+            codec = replace(self, max_seconds=self.seconds_each)
             theirs = count / (count + 1)
-            found = fit_teachers(codec, teacher, stack, session, part_of(progress, 0, theirs))
+            found = fit_teachers(self, stack, session, part_of(progress, 0, theirs))
             labels = taught(stack, found, self.seed, alpha=self.alpha, novel=novel)
             progress = part_of(progress, theirs, 1)
         trained = train(
@@ -311,56 +317,76 @@ class LatentCodec(NetworkCodec[Model]):
         )
 
 
-def fit_teachers(
-    codec: NetworkCodec[Any], spec: str, stack: Stack, session: Session, progress: Progress
-) -> list[RelightableModel]:
-    """Fit or open the teachers that a text names.
-
-    Args:
-        codec: the student's: its seed, preset and ways of running hold for teachers that are
-            trained.
-        spec: codecs or saved models with + between them.
-        stack: the photographs.
-        session: of the student; a teacher's state goes beside it.
-        progress: of all of them.
+def teachers_of(codec: LatentCodec[Any]) -> list[Codec | Path]:
+    """The teachers of a codec: others as they are to be fitted, or where saved models are.
 
     Raises:
-        OptionError: no name, or a model of another size.
-        FormatError: neither a codec nor a model.
+        OptionError: an empty name, or an option that is refused.
+        PluginError: neither a codec nor a model that is there.
     """
-    names = [name.strip() for name in spec.split("+")]
+    names = [name.strip() for name in (codec.taught_by or "").split("+")]
     if not all(names):
         raise OptionError(
-            f"teacher {spec!r}", where=codec.codec_id, expected="codecs or models, + between them"
+            f"teacher {codec.taught_by!r}",
+            where=codec.codec_id,
+            expected="codecs or models, + between them",
         )
     # By name, as codecs are loaded: the registry knows codecs, not they it.
     registry: Any = import_module("drti_core.registry")
-    found: list[RelightableModel] = []
+    found: list[Codec | Path] = []
     for number, name in enumerate(names):
-        part = _of_teacher(progress, number, len(names))
         if Path(name).exists():
-            found.append(registry.open_model(name))
+            found.append(Path(name))
             continue
         teacher: Codec = registry.codec(name)
         if isinstance(teacher, NetworkCodec):
-            folder = session.inside(f"teacher{number}")
             teacher = replace(
                 teacher,
                 preset=codec.preset,
                 seed=(codec.seed * len(names) + number) % 2**63,
                 device=codec.device,
                 threads=codec.threads,
-                max_seconds=codec.max_seconds,
-                log=str(folder) if folder is not None and session.log else None,
-                checkpoints=None if folder is None else str(folder),
-                resume=session.resume,
+                max_seconds=codec.seconds_each,
             )
         if isinstance(teacher, LatentCodec):
             if teacher.teacher == "auto":
                 teacher = replace(teacher, teacher="none")
-            if isinstance(codec, LatentCodec) and not teacher.left_out:
+            if not teacher.left_out:
                 teacher = replace(teacher, left_out=codec.left_out)
-        found.append(teacher.fit(stack, part))
+        found.append(teacher)
+    return found
+
+
+def fit_teachers(
+    codec: LatentCodec[Any], stack: Stack, session: Session, progress: Progress
+) -> list[RelightableModel]:
+    """Fit or open the teachers of a codec.
+
+    Args:
+        codec: the student's.
+        stack: the photographs.
+        session: of the student; a teacher's state goes beside it.
+        progress: of all of them.
+
+    Raises:
+        DrtiError: see :func:`teachers_of`; a model cannot be opened, or has another size.
+    """
+    registry: Any = import_module("drti_core.registry")
+    teachers = teachers_of(codec)
+    found: list[RelightableModel] = []
+    for number, teacher in enumerate(teachers):
+        if isinstance(teacher, Path):
+            found.append(registry.open_model(teacher))
+            continue
+        if isinstance(teacher, NetworkCodec):
+            folder = session.inside(f"teacher{number}")
+            teacher = replace(
+                teacher,
+                log=str(folder) if folder is not None and session.log else None,
+                checkpoints=None if folder is None else str(folder),
+                resume=session.resume,
+            )
+        found.append(teacher.fit(stack, _of_teacher(progress, number, len(teachers))))
     return found
 
 

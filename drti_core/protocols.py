@@ -2,7 +2,8 @@
 
 The protocols are those of Dulecha et al., *Disk-NeuralRTI* (2024). SynthRTI: fit the photographs in
 ``Dome``, test on those in ``Test``. RealRTI: five photographs are held out; the paper does not name
-them, here they are nearest to the 10, 30, 50, 70 and 90 % quantiles of elevation.
+them, here they are nearest to the 10, 30, 50, 70 and 90 % quantiles of elevation. Settings are to
+be chosen without either: by :attr:`Collection.left_out`.
 """
 
 from __future__ import annotations
@@ -35,21 +36,29 @@ class Collection:
         group: one of :data:`GROUPS`.
         train: folder of the photographs that are fitted.
         test: folder of the others; None: :data:`HOLDOUT` of the first are held out.
+        left_out: so many of the photographs to fit are tested on instead, chosen like those that
+            are held out; the protocol's test photographs play no part.
     """
 
     name: str
     group: str
     train: Path
     test: Path | None = None
+    left_out: int = 0
 
     def open(self) -> tuple[Stack, Stack]:
         """The stacks to fit and to test on.
 
         Raises:
-            DrtiError: a light file or photograph is missing or damaged.
+            DrtiError: a light file or photograph is missing or damaged, or none would be left to
+                fit.
         """
         train = open_stack(self.train)
-        return split(train, HOLDOUT) if self.test is None else (train, open_stack(self.test))
+        if self.test is None:
+            train, test = split(train, HOLDOUT)
+        elif not self.left_out:
+            test = open_stack(self.test)
+        return split(train, self.left_out) if self.left_out else (train, test)
 
 
 def find_collections(root: str | os.PathLike[str]) -> tuple[Collection, ...]:

@@ -3,6 +3,9 @@
 Each collection, codec and seed is a task, whose result is a file in ``results`` of the output
 folder. The journal of :mod:`drti_core.batch_journal` tells which of them are still valid, so that a
 run that was broken off, even by force, goes on where it was.
+
+Teachers are tasks too: what several codecs learn from is fitted once for a collection, and its time
+counts for each of them.
 """
 
 from __future__ import annotations
@@ -20,8 +23,9 @@ from typing import Any
 from drti_core import batch_journal, files, registry
 from drti_core.batch_journal import Entry
 from drti_core.batch_workers import run_tasks
-from drti_core.codec import Progress, no_progress, parse_spec, with_options
+from drti_core.codec import Codec, Progress, no_progress, own_options, parse_spec, with_options
 from drti_core.errors import OptionError, OutputExistsError
+from drti_core.neural import LatentCodec, teachers_of
 from drti_core.protocols import Collection
 from drti_core.quality_fit import WORK, Result, load_result
 
@@ -46,6 +50,8 @@ class Variant:
         options: more of them with their values: the preset of the run, the seed.
         seed: of the fit; None if the codec has none.
         needs: labels of codecs whose kept models stand in its options, as ``{label}``.
+        teaches: fitted only because others learn from it: its time is part of theirs, and it has
+            no place in reports.
     """
 
     label: str
@@ -53,11 +59,12 @@ class Variant:
     options: tuple[tuple[str, str], ...]
     seed: int | None
     needs: tuple[str, ...] = ()
+    teaches: bool = False
 
     @property
     def file(self) -> str:
-        """Name of its files."""
-        name = re.sub(r"[^\w.=+-]", "_", self.label)
+        """Name of its files, without what would part two teachers."""
+        name = re.sub(r"[^\w.=-]", "_", self.label)
         return name if self.seed is None else f"{name}-seed{self.seed}"
 
 
@@ -95,7 +102,7 @@ class _Task:
 
     @property
     def name(self) -> str:
-        return f"{self.collection.name.replace('/', '-')}--{self.variant.file}"
+        return f"{re.sub(r'[/+]', '-', self.collection.name)}--{self.variant.file}"
 
     def result(self, out: Path) -> Path:
         return out / RESULTS / f"{self.name}.json"
@@ -122,7 +129,7 @@ def split_specs(text: str) -> list[str]:
 def variants(
     specs: Sequence[str], preset: str | None = None, seeds: Sequence[int] = (0,)
 ) -> list[Variant]:
-    """The codecs of a run; :data:`BASELINE` is put first if it is not among them.
+    """The codecs of a run, each after its teachers; :data:`BASELINE` is first if not among them.
 
     Args:
         specs: ids with options; ``{label}`` in an option stands for the kept model of another.
@@ -150,9 +157,36 @@ def variants(
         given = {"preset": preset} if preset is not None and "preset" in there else {}
         for seed in seeds if "seed" in there else (None,):
             more = given if seed is None else given | {"seed": str(seed)}
-            with_options(codec, more)
-            found.append(Variant(spec, spec, tuple(more.items()), seed, needs))
+            variant = Variant(spec, spec, tuple(more.items()), seed, needs)
+            for each in _with_teachers(variant, with_options(codec, more)):
+                if each not in found:
+                    found.append(each)
     return found
+
+
+def _with_teachers(variant: Variant, codec: Codec) -> list[Variant]:
+    """A variant after those that it learns from, whose models then stand in its options."""
+    if not isinstance(codec, LatentCodec) or codec.taught_by is None or variant.needs:
+        return [variant]
+    codec.check()
+    teachers, names = [], []
+    for teacher in teachers_of(codec):
+        if isinstance(teacher, Path):
+            names.append(str(teacher))
+            continue
+        options = tuple((name, str(value)) for name, value in own_options(teacher).items())
+        label = ",".join("=".join(option) for option in options)
+        label = f"{teacher.codec_id}:{label}" if label else teacher.codec_id
+        teachers.append(Variant(f"teacher {label}", teacher.codec_id, options, None, teaches=True))
+        names.append(f"{{{teachers[-1].label}}}")
+    return [
+        *teachers,
+        dataclasses.replace(
+            variant,
+            options=(*variant.options, ("teacher", "+".join(names))),
+            needs=tuple(dict.fromkeys(teacher.label for teacher in teachers)),
+        ),
+    ]
 
 
 def benchmark_quality(
@@ -180,7 +214,7 @@ def benchmark_quality(
         progress: called with the share done and the task, after each.
 
     Raises:
-        OptionError: ``jobs`` below 1.
+        OptionError: ``jobs`` below 1, or ``+`` in the name of a folder whose models teach.
         OutputExistsError: a result is in the way that no run of this benchmark has left.
         FormatError: the journal or a result of an earlier run is damaged.
     """
@@ -190,6 +224,10 @@ def benchmark_quality(
     files.check_output(folder / batch_journal.NAME, overwrite=True)
     tasks = [_Task(collection, codec) for collection in collections for codec in codecs]
     needed = {label for codec in codecs for label in codec.needs}
+    if needed and "+" in str(folder.absolute()):
+        raise OptionError(
+            f"the folder {out}", where="out", expected="no + in its path, which parts teachers"
+        )
     kept = {task.name for task in tasks if keep or task.variant.label in needed}
     old = batch_journal.load(folder)
     todo = _unfinished(tasks, old, folder, kept, with_ssim, overwrite)
@@ -211,14 +249,15 @@ def benchmark_quality(
                 if answer["status"] != "measured":
                     failures[ready[number]] = answer["reason"]
                 progress(done / len(todo), ready[number].name)
+    asked = [task for task in tasks if not task.variant.teaches]
     return Quality(
-        tuple(load_result(task.result(folder)) for task in tasks if task not in failures),
+        tuple(load_result(task.result(folder)) for task in asked if task not in failures),
         tuple(
             Failure(task.collection.name, task.variant.label, task.variant.seed, reason)
             for task, reason in failures.items()
         ),
-        tuple(dict.fromkeys(codec.label for codec in codecs)),
-        len(tasks) - len(todo),
+        tuple(dict.fromkeys(codec.label for codec in codecs if not codec.teaches)),
+        sum(task not in todo for task in asked),
     )
 
 
@@ -226,7 +265,9 @@ def _entry(task: _Task, with_ssim: bool) -> Entry:
     """What the result depends on."""
     collection, variant = task.collection, task.variant
     folders = [folder for folder in (collection.train, collection.test) if folder is not None]
-    options = {"spec": variant.spec, "ssim": with_ssim} | dict(variant.options)
+    options: dict[str, Any] = {"spec": variant.spec, "ssim": with_ssim} | dict(variant.options)
+    if collection.left_out:
+        options["left out"] = collection.left_out
     return Entry(
         str(collection.train),
         " ".join(batch_journal.state_of(folder) for folder in folders),
@@ -286,17 +327,23 @@ def _arguments(
 
     # The folder's name may hold what separates options.
     name, own = parse_spec(variant.spec)
-    options = {key: _REFERENCE.sub(model, value) for key, value in own.items()}
+    options = own | dict(variant.options)
     return {
         "source": str(collection.train),
         "test": None if collection.test is None else str(collection.test),
+        "left_out": collection.left_out,
         "collection": collection.name,
         "group": collection.group,
         "label": variant.label,
         "codec": name,
-        "options": options | dict(variant.options),
+        "options": {key: _REFERENCE.sub(model, value) for key, value in options.items()},
         "seed": variant.seed,
         "result": str(task.result(out)),
+        "teachers": [
+            str(other.result(out))
+            for other in tasks
+            if other.variant.teaches and _serves(other, task)
+        ],
         "model": str(task.model(out)) if keep else None,
         "ssim": with_ssim,
     }

@@ -41,9 +41,11 @@ class Result:
         decoder_bytes: of the decoder's parameters as float32; None where they are not known.
         parameters: numbers in the decoder that are not zero; likewise.
         multiply_adds: of a pixel; likewise.
-        fit_cpu: CPU seconds of the fit, decoding of the photographs left out.
+        fit_cpu: CPU seconds of the fit with that of its teachers, decoding of the photographs left
+            out.
         fit_wall: seconds of it by the clock.
         train_lights: photographs that were fitted.
+        left_out: of those to fit, tested on instead of the test photographs; 0: none.
         lights: :meth:`drti_core.evaluation.LightScore.as_dict` of each test light.
         notes: what the fit reported.
     """
@@ -61,6 +63,7 @@ class Result:
     fit_cpu: float
     fit_wall: float
     train_lights: int
+    left_out: int = 0
     lights: tuple[Mapping[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -73,9 +76,10 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
     """Do one task and write its result; every error is an answer.
 
     Args:
-        task: ``source`` and ``test`` (folders of photographs, ``test`` may be None), ``collection``
-            and ``group`` (names), ``codec`` and its ``options``, ``label`` and ``seed`` (for the
-            result), ``result`` (its file), ``model`` (where to keep the model, or None), ``ssim``.
+        task: ``source`` and ``test`` (folders of photographs, ``test`` may be None) and
+            ``left_out``, ``collection`` and ``group`` (names), ``codec`` and its ``options``,
+            ``label`` and ``seed`` (for the result), ``result`` (its file), ``teachers`` (results
+            whose time is to be added), ``model`` (where to keep the model, or None), ``ssim``.
 
     Returns:
         ``status`` ``measured``, or ``failed`` with ``reason``.
@@ -94,8 +98,10 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def _measured(task: Mapping[str, Any]) -> Result:
     test = None if task["test"] is None else Path(task["test"])
-    source = Path(task["source"])
-    train, others = Collection(task["collection"], task["group"], source, test).open()
+    train, others = Collection(
+        task["collection"], task["group"], Path(task["source"]), test, task["left_out"]
+    ).open()
+    teachers = [load_result(Path(path)) for path in task["teachers"]]
     codec = registry.codec(task["codec"], task["options"])
     if "train" in codec.requires:
         import_module("torch")  # which takes seconds, and is not the fit
@@ -122,9 +128,10 @@ def _measured(task: Mapping[str, Any]) -> Result:
         decoder_bytes=None if parameters is None else 4 * parameters,
         parameters=parameters,
         multiply_adds=products,
-        fit_cpu=fitted.cpu + _children() - before,
-        fit_wall=fitted.wall,
+        fit_cpu=fitted.cpu + _children() - before + sum(each.fit_cpu for each in teachers),
+        fit_wall=fitted.wall + sum(each.fit_wall for each in teachers),
         train_lights=len(train),
+        left_out=task["left_out"],
         lights=tuple(light.as_dict() for light in found.lights),
         notes=found.notes,
     )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +143,30 @@ def test_the_protocols(root: Path) -> None:
     whole = registry.open_stack(real.train)
     assert list(test.order) == holdout_lights(whole.lights, 5)
     assert not set(train.order) & set(test.order)
+
+
+def test_lights_that_are_left_out_stand_for_the_test(root: Path, tmp_path: Path) -> None:
+    synthetic, real = find_collections(root)[0], find_collections(root)[2]
+    shutil.copytree(synthetic.train, tmp_path / "Single" / "Dome")
+    (tmp_path / "Single" / "Test").mkdir()  # not to be opened
+    (alone,) = find_collections(tmp_path)
+    for collection, count in ((alone, 15), (real, 11)):
+        train, test = replace(collection, left_out=5).open()
+        assert (len(train), len(test)) == (count, 5)
+        assert not set(train.names) & set(test.names)
+    shown = {name for part in real.open()[1:] for name in part.names}
+    assert not shown & {name for part in replace(real, left_out=5).open() for name in part.names}
+    with pytest.raises(OptionError):
+        replace(real, left_out=16).open()
+    ours = [replace(collection, left_out=5) for collection in (alone, real)]
+    found = quick(ours, variants(["ptm"]), tmp_path / "out")
+    assert [(r.train_lights, r.left_out, len(r.lights)) for r in found.results] == [
+        (count, 5, 5) for count in (15, 15, 11, 11)
+    ]
+    write_report(found, tmp_path / "out")
+    assert "5 of those to fit were left out" in (tmp_path / "out" / "table.md").read_text()
+    # Another number of them is another task.
+    assert quick([replace(alone, left_out=4)], variants(["ptm"]), tmp_path / "out").reused == 0
 
 
 def test_the_real_sets(data: Path) -> None:
@@ -352,6 +378,28 @@ def test_a_model_is_the_teacher_of_another(plugin: None, root: Path, tmp_path: P
     # A teacher that is made again is learnt from again.
     (out / "results" / "Multi-Object2-material10--trained-seed1.json").unlink()
     assert quick(collections, variants(specs, None, (0, 1)), out).reused == 8
+
+
+def test_a_teacher_is_fitted_once_for_all_that_it_teaches(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    collections, out = find_collections(root)[2:3], tmp_path / "out"
+    specs = [f"{name}:steps=25" for name in ("hyper8", "hyper12")]
+    specs += ["hyper12:steps=25,bits=16", "disk10:steps=25,teacher=hsh16"]
+    found = quick(collections, variants(specs, "fast", (3,)), out, jobs=2)
+    assert not found.failures
+    assert [r.codec for r in found.results] == ["hsh16", *specs]
+    assert len(list((out / "models").iterdir())) == 3  # two of HyperRTI, one of HSH
+    # The same as each of them fitted by itself, its time with that of its teachers.
+    train, test = collections[0].open()
+    codecs = [(spec, get_codec(spec, {"preset": "fast", "seed": 3})) for spec in specs[1:3]]
+    alone = evaluate(codecs, train, test, with_ssim=False).scores
+    assert [r.psnr for r in found.results[2:4]] == [score.psnr for score in alone]
+    cpu = {path.stem: load_result(path).fit_cpu for path in (out / "results").iterdir()}
+    teachers = sum(time for name, time in cpu.items() if "teacher_hyper_" in name)
+    assert all(result.fit_cpu > teachers > 0 for result in found.results[1:4])
+    assert quick(collections, variants(specs, "fast", (3,)), out, jobs=2).reused == 5
+    with pytest.raises(OptionError, match=r"no \+ in its path"):
+        quick(collections, variants(specs[:1], "fast"), tmp_path / "a+b")
 
 
 def test_each_process_has_one_thread(tmp_path: Path, root: Path) -> None:

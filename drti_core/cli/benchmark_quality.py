@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,14 @@ def measure_quality(
         list[str] | None,
         typer.Option(help="Collections whose name holds this: Multi, Object2, item5; repeatable."),
     ] = None,
+    left_out: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            help="Photographs to leave out of those that are fitted, and to score instead of the "
+            "test photographs: for choosing settings.",
+        ),
+    ] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at a time, of one thread each.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the models, in DIR/models.")] = False,
     ssim: Annotated[bool, typer.Option(help="Take SSIM (needs scikit-image).")] = True,
@@ -41,7 +50,11 @@ def measure_quality(
     """Fit codecs to collections: PSNR, SSIM, bytes and CPU seconds; table, CSV, JSON and plots."""
     chosen = quality.variants(quality.split_specs(codecs), preset, _seeds(seeds))
     found = find_collections(root)
-    collections = [c for c in found if not only or any(text in c.name for text in only)]
+    collections = [
+        replace(each, left_out=left_out)
+        for each in found
+        if not only or any(text in each.name for text in only)
+    ]
     if not collections:
         names = ", ".join(collection.name for collection in found)
         raise OptionError(f"{only}", where="--only", expected=f"a part of one of {names}")

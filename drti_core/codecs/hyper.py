@@ -12,9 +12,10 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.bases import Basis, BasisName
+from drti_core.codec import own_options
 from drti_core.errors import OptionError
 from drti_core.network_model import NetworkModel
-from drti_core.neural import LatentCodec, Preset
+from drti_core.neural import LatentCodec, NetworkCodec, Preset
 
 if TYPE_CHECKING:
     from drti_core.training.chain import LightTerms, Plan
@@ -33,16 +34,8 @@ _WIDE = 384
 #: Units of a teacher's layer, at least.
 _TEACHER = 20
 #: Options of a student that its teachers do not share.
-_OWN = {
-    "width",
-    "preset",
-    "seed",
-    "max_seconds",
-    "teacher",
-    "alpha",
-    "novel",
-    "novel_weight",
-    "bits",
+_OWN = {"width", "teacher", "alpha", "novel", "novel_weight", "bits"} | {
+    each.name for each in fields(NetworkCodec) if each.name != "steps"
 }
 
 
@@ -101,12 +94,7 @@ class HyperCodec(LatentCodec[HyperModel]):
         """The teachers asked for, or some networks of this kind of at least 20 units."""
         if self.teacher != "auto":
             return super().taught_by
-        shared = {
-            each.name: getattr(self, each.name)
-            for each in fields(self)
-            if each.name not in _OWN and "how" not in each.metadata
-            if getattr(self, each.name) != each.default
-        }
+        shared = {name: value for name, value in own_options(self).items() if name not in _OWN}
         options = {"width": max(self.width, _TEACHER), **shared}
         spec = "hyper:" + ",".join(f"{name}={value}" for name, value in options.items())
         return "+".join([spec] * self.members[self.preset])
