@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
 
 from drti_core.codec import Codec, Progress, no_progress, part_of
 from drti_core.errors import MissingExtraError, OptionError
-from drti_core.model import RelightableModel, StoredModel
+from drti_core.model import StoredModel
 from drti_core.network_model import NetworkModel, restore
 from drti_core.stack import Stack
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drti_core.training.chain import Plan
     from drti_core.training.network import Recipe, Trained
     from drti_core.training.session import Session
+    from drti_core.training.teachers import Teacher
 
 Preset = Literal["fast", "standard", "best"]
 Model = TypeVar("Model", bound=NetworkModel)
@@ -261,6 +262,7 @@ class LatentCodec(NetworkCodec[Model]):
     def train(self, stack: Stack, session: Session, progress: Progress) -> Model:
         """Fit the teachers, if there are any, then train encoder and decoder end to end."""
         from drti_core.training.network import train
+        from drti_core.training.sample import thinned
         from drti_core.training.teachers import taught, with_kriging
 
         novel = BANK if self.between[0] else 0
@@ -271,7 +273,8 @@ class LatentCodec(NetworkCodec[Model]):
             count = teacher.count("+") + 1
             codec = replace(self, max_seconds=self.seconds_each)
             theirs = count / (count + 1)
-            found = fit_teachers(self, stack, session, part_of(progress, 0, theirs))
+            sampled = thinned(stack, self.seed)
+            found = fit_teachers(self, stack, sampled, session, part_of(progress, 0, theirs))
             labels = taught(stack, found, self.seed, alpha=self.alpha, novel=novel)
             progress = part_of(progress, theirs, 1)
         trained = train(
@@ -358,25 +361,30 @@ def teachers_of(codec: LatentCodec[Any]) -> list[Codec | Path]:
 
 
 def fit_teachers(
-    codec: LatentCodec[Any], stack: Stack, session: Session, progress: Progress
-) -> list[RelightableModel]:
+    codec: LatentCodec[Any], stack: Stack, sampled: Stack, session: Session, progress: Progress
+) -> list[Teacher]:
     """Fit or open the teachers of a codec.
 
     Args:
         codec: the student's.
         stack: the photographs.
+        sampled: those of them that the student is trained on, all that is wanted of a teacher
+            whose pixels are encoded one by one.
         session: of the student; a teacher's state goes beside it.
         progress: of all of them.
+
+    Returns:
+        Each with the photographs that it relights.
 
     Raises:
         DrtiError: see :func:`teachers_of`; a model cannot be opened, or has another size.
     """
     registry: Any = import_module("drti_core.registry")
     teachers = teachers_of(codec)
-    found: list[RelightableModel] = []
+    found: list[Teacher] = []
     for number, teacher in enumerate(teachers):
         if isinstance(teacher, Path):
-            found.append(registry.open_model(teacher))
+            found.append((registry.open_model(teacher), stack))
             continue
         if isinstance(teacher, NetworkCodec):
             folder = session.inside(f"teacher{number}")
@@ -386,7 +394,9 @@ def fit_teachers(
                 checkpoints=None if folder is None else str(folder),
                 resume=session.resume,
             )
-        found.append(teacher.fit(stack, _of_teacher(progress, number, len(teachers))))
+        theirs = sampled if isinstance(teacher, LatentCodec) else stack
+        part = _of_teacher(progress, number, len(teachers))
+        found.append((teacher.fit(theirs, part), theirs))
     return found
 
 

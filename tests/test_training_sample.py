@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,18 +13,21 @@ import pytest
 torch = pytest.importorskip("torch", reason="the extra train is not installed")
 pytest.importorskip("llvmlite", reason="the extra train is not installed")
 
-from drti_core.codecs.hyper import HYPER8  # noqa: E402
+from drti_core.codecs.hsh import HshCodec  # noqa: E402
+from drti_core.codecs.hyper import HYPER8, HyperCodec  # noqa: E402
 from drti_core.demo import make_stack  # noqa: E402
 from drti_core.errors import OptionError  # noqa: E402
 from drti_core.kriging import Kriging  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
+from drti_core.planes import Window  # noqa: E402
 from drti_core.registry import codec  # noqa: E402
 from drti_core.runtime.kernel_ir import BLOCK  # noqa: E402
+from drti_core.stack import ArrayStack, Stack  # noqa: E402
 from drti_core.training.balance import Balance  # noqa: E402
 from drti_core.training.blind import BlindSpots, deal, left_out  # noqa: E402
 from drti_core.training.chain import Chain, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder  # noqa: E402
-from drti_core.training.sample import Sample  # noqa: E402
+from drti_core.training.sample import Sample, drawn, thinned  # noqa: E402
 from drti_core.training.task import DecoderTask, Mix  # noqa: E402
 from drti_core.training.teachers import novel_lights, taught, with_kriging  # noqa: E402
 
@@ -36,6 +41,53 @@ def test_a_sample_of_the_pixels_is_noted(monkeypatch: pytest.MonkeyPatch) -> Non
     (note,) = codec.fit(stack).metadata.notes
     share = float(note.removeprefix("trained on ").removesuffix("% of the pixels"))
     assert share == pytest.approx(50, abs=20)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+def test_pixels_of_a_large_picture_as_one(
+    masked: bool, dtype: type[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stack = make_stack((60, 70), lights=6)
+    images = stack.codes(Window(0, 0, 60, 70)).reshape(6, 60, 70, 3)
+    images = images if dtype is np.uint8 else images.astype(dtype) / 255
+    mask = np.hypot(*np.mgrid[-30:30, -35:35]) < 29 if masked else None
+    stack = ArrayStack.of(images, stack.lights, mask=mask, to_linear=masked)
+    assert thinned(stack, 3) is stack
+    monkeypatch.setattr("drti_core.training.sample.MAX_PIXELS", 1000)
+    small = thinned(stack, 3)
+    assert small.shape == (32, 32)
+    assert small.mask is not None
+    assert small.mask.sum() == 1000
+    assert small.encoding == stack.encoding
+    one, other = drawn(stack, 3), drawn(small, 3)
+    assert one.shape[1] == 1000 - 1000 % BLOCK
+    np.testing.assert_array_equal(one, other)
+    # So a teacher says the same of them whether it has seen the rest or not.
+    sample = Sample.of(stack, 4, 3)
+    said = [
+        taught(stack, [(codec("hsh", {"bits": 16}).fit(like), like)], 3, alpha=0, novel=5)(sample)
+        for like in (stack, small)
+    ]
+    codes = [each.targets.astype(np.float32) * each.unit for each in said]
+    assert np.abs(codes[0] - codes[1]).max() < 2.1 / 255
+
+
+def test_teachers_are_fitted_to_what_their_student_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    stack = make_stack((60, 70), lights=20)
+    monkeypatch.setattr("drti_core.training.sample.MAX_PIXELS", 2000)
+    seen: list[tuple[str, tuple[int, int]]] = []
+    for kind in (HyperCodec, HshCodec):
+
+        def watched(self: Any, stack: Stack, *more: Any, fit: Callable[..., Any] = kind.fit) -> Any:
+            seen.append((self.codec_id, stack.shape))
+            return fit(self, stack, *more)
+
+        monkeypatch.setattr(kind, "fit", watched)
+    # Others may look at neighbours.
+    options = {"steps": 20, "threads": 1, "teacher": "hyper12:steps=20+hsh"}
+    assert codec("hyper8", options).fit(stack).shape == stack.shape
+    assert seen == [("hyper", stack.shape), ("hyper", (45, 45)), ("hsh", stack.shape)]
 
 
 def test_left_out_lights_are_spread() -> None:
@@ -77,7 +129,7 @@ def test_labels() -> None:
     teacher = codec("hsh16").fit(rest)
     wanted = teacher.relight_uint8(lights).mean(axis=(1, 2))
     for labels, off in (
-        (taught(rest, [teacher, teacher], 0, alpha=0.5, novel=30), 0.01),
+        (taught(rest, [(teacher, rest)] * 2, 0, alpha=0.5, novel=30), 0.01),
         (with_kriging(rest, 30), 6),
     ):
         found = labels(sample)
@@ -85,12 +137,13 @@ def test_labels() -> None:
         assert len(found.lights) == 78
         assert found.targets.dtype == np.uint8
         assert np.abs(found.targets[48:].mean(axis=2) - wanted).max() < off
-    blended = taught(rest, [teacher], 0, alpha=0.5, novel=0)(sample)
+    blended = taught(rest, [(teacher, rest)], 0, alpha=0.5, novel=0)(sample)
     assert len(blended.lights) == 48
     error = np.abs(blended.targets.astype(int) - sample.targets)
     assert 0 < error.mean() < 3
+    other = make_stack((16, 16))
     with pytest.raises(OptionError) as wrong:
-        taught(make_stack((16, 16)), [teacher], 0, alpha=0.5, novel=0)(sample)
+        taught(other, [(teacher, other)], 0, alpha=0.5, novel=0)(sample)
     assert str(wrong.value) == "a teacher of 32x24 pixels; expected 16x16, as the photographs"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from drti_core.errors import FitError
 from drti_core.kriging import Kriging, choose, second_moment
 from drti_core.lights import F32, LightDirections
 from drti_core.runtime.kernel_ir import BLOCK
-from drti_core.stack import Stack
+from drti_core.stack import ArrayStack, Stack
 from drti_core.training.encoder import Projection
 
 #: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new.
@@ -133,6 +134,29 @@ def drawn(stack: Stack, seed: int) -> F32:
     size = pixels.shape[1]
     order = np.random.default_rng(seed).permutation(size)
     return np.ascontiguousarray(pixels[:, np.resize(order, _whole(size))])
+
+
+def thinned(stack: Stack, seed: int) -> Stack:
+    """The pixels that a seed draws as a picture of their own; all of them: the stack itself.
+
+    A sample of it is the one of the stack, whatever seed it is drawn with; neighbours are none.
+    """
+    inside = stack.shape[0] * stack.shape[1] if stack.mask is None else int(stack.mask.sum())
+    if inside <= MAX_PIXELS:
+        return stack
+    codes, _ = as_codes(stack.sample(MAX_PIXELS, seed), stack)
+    count, _, size = codes.shape
+    side = ceil(sqrt(size))
+    shape = -(-size // side), side
+    images = np.zeros((count, shape[0] * side, 3), codes.dtype)
+    images[:, :size] = codes.transpose(0, 2, 1)
+    return ArrayStack.of(
+        images.reshape(count, *shape, 3),
+        stack.lights,
+        names=stack.names,
+        mask=(np.arange(shape[0] * side) < size).reshape(shape),
+        code_encoding=stack.encoding,
+    )
 
 
 def _whole(pixels: int) -> int:

@@ -22,6 +22,9 @@ from drti_core.runtime.session import Relighter
 from drti_core.stack import Stack
 from drti_core.training.sample import Sample, as_codes, drawn
 
+#: A model, and the photographs that it relights.
+Teacher = tuple[RelightableModel, Stack]
+
 #: Photographs of a stack that a teacher makes at a time.
 _AT_ONCE = 16
 
@@ -92,7 +95,7 @@ def with_kriging(stack: Stack, count: int) -> Callable[[Sample], Sample]:
 
 def taught(
     stack: Stack,
-    teachers: Sequence[RelightableModel],
+    teachers: Sequence[Teacher],
     seed: int,
     *,
     alpha: float,
@@ -102,7 +105,8 @@ def taught(
 
     Args:
         stack: the photographs.
-        teachers: one or more; of several the mean.
+        teachers: one or more, each with the photographs that it relights: ``stack``, or those
+            pixels of it that are :func:`~drti_core.training.sample.thinned`; of several the mean.
         seed: that the sample is drawn with.
         alpha: share of the photographs, 0..1.
         novel: number of novel lights.
@@ -110,7 +114,7 @@ def taught(
 
     def add(sample: Sample) -> Sample:
         lights = novel_lights(stack.lights, novel) if novel else None
-        known = _labels(stack, teachers, stack.lights, seed, sample) if alpha < 1 else None
+        known = _labels(teachers, stack.lights, seed, sample) if alpha < 1 else None
         blended = sample.targets
         if known is not None:
             blended = np.empty_like(sample.targets)
@@ -121,14 +125,13 @@ def taught(
         sample = replace(sample, targets=blended)
         if lights is None:
             return sample
-        return _joined(sample, _labels(stack, teachers, lights, seed, sample), lights)
+        return _joined(sample, _labels(teachers, lights, seed, sample), lights)
 
     return add
 
 
 def _labels(
-    stack: Stack,
-    teachers: Sequence[RelightableModel],
+    teachers: Sequence[Teacher],
     lights: LightDirections,
     seed: int,
     sample: Sample,
@@ -138,8 +141,8 @@ def _labels(
     for start in range(0, len(lights), _AT_ONCE):
         part = lights[start : start + _AT_ONCE]
         total = np.zeros((len(part), *sample.targets.shape[1:]), np.float32)
-        for teacher in teachers:
-            relit = RelitStack.of(teacher, part, stack)
+        for teacher, like in teachers:
+            relit = RelitStack.of(teacher, part, like)
             total += as_codes(drawn(relit, seed), relit)[0]
         total *= np.float32(1 / len(teachers) / (255 if sample.unit == 1 else 1))
         targets[start : start + len(part)] = np.rint(total) if targets.dtype == np.uint8 else total
