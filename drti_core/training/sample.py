@@ -65,7 +65,6 @@ class Sample:
         size = pixels.shape[1]
         found = [projection(pixels[:, start : start + _CHUNK]) for start in range(0, size, _CHUNK)]
         targets, unit = as_codes(pixels, stack)
-        inside = stack.shape[0] * stack.shape[1] if stack.mask is None else int(stack.mask.sum())
         return cls(
             stack.lights,
             targets,
@@ -73,7 +72,7 @@ class Sample:
             unit,
             np.concatenate(found, axis=1),
             projection,
-            min(1.0, size / _whole(inside)),
+            min(1.0, size / _whole(_inside(stack))),
         )
 
     @property
@@ -141,8 +140,7 @@ def thinned(stack: Stack, seed: int) -> Stack:
 
     A sample of it is the one of the stack, whatever seed it is drawn with; neighbours are none.
     """
-    inside = stack.shape[0] * stack.shape[1] if stack.mask is None else int(stack.mask.sum())
-    if inside <= MAX_PIXELS:
+    if _inside(stack) <= MAX_PIXELS:
         return stack
     codes, _ = as_codes(stack.sample(MAX_PIXELS, seed), stack)
     count, _, size = codes.shape
@@ -157,6 +155,12 @@ def thinned(stack: Stack, seed: int) -> Stack:
         mask=(np.arange(shape[0] * side) < size).reshape(shape),
         code_encoding=stack.encoding,
     )
+
+
+def _inside(stack: Stack) -> int:
+    """Pixels of a stack that are not masked off."""
+    height, width = stack.shape
+    return height * width if stack.mask is None else int(stack.mask.sum())
 
 
 def _whole(pixels: int) -> int:
