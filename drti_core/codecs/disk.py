@@ -42,7 +42,7 @@ class DiskCodec(LatentCodec[DiskModel]):
     teachers: ClassVar[Mapping[Preset, str]] = {
         "fast": "hyper20+hyper20",
         "standard": "hyper20+hyper20",
-        "best": "hyper20+hyper20+hyper20",
+        "best": "+".join(["hyper20"] * 8),
     }
 
     def plan(self) -> Plan:
