@@ -137,6 +137,7 @@ def test_what_suits_a_teacher() -> None:
     ("options", "expected"),
     [
         ({"preset": "fast"}, "hyper:width=20+hyper:width=20"),
+        ({"preset": "best"}, "+".join(["hyper:width=20"] * 8)),
         (
             {"steps": 50, "alpha": 0.1, "seed": 3, "threads": 1},
             "+".join(["hyper:width=20,steps=50"] * 3),
