@@ -261,19 +261,19 @@ def benchmark_quality(
     )
 
 
-def _entry(task: _Task, with_ssim: bool) -> Entry:
-    """What the result depends on."""
-    collection, variant = task.collection, task.variant
+def _photographs(collection: Collection) -> str:
+    """Digests of the folders of a collection."""
     folders = [folder for folder in (collection.train, collection.test) if folder is not None]
+    return " ".join(batch_journal.contents_of(folder) for folder in folders)
+
+
+def _entry(task: _Task, photographs: str, with_ssim: bool) -> Entry:
+    """What the result depends on: not on where the photographs lie, nor on when they came there."""
+    collection, variant = task.collection, task.variant
     options: dict[str, Any] = {"spec": variant.spec, "ssim": with_ssim} | dict(variant.options)
     if collection.left_out:
         options["left out"] = collection.left_out
-    return Entry(
-        str(collection.train),
-        " ".join(batch_journal.state_of(folder) for folder in folders),
-        "quality",
-        json.dumps(options, sort_keys=True),
-    )
+    return Entry(collection.name, photographs, "quality", json.dumps(options, sort_keys=True))
 
 
 def _unfinished(
@@ -286,9 +286,11 @@ def _unfinished(
 ) -> dict[_Task, Entry]:
     """What is to be done; what needs the model of such a task is done again too."""
     todo: dict[_Task, Entry] = {}
+    collections = dict.fromkeys(task.collection for task in tasks)
+    photographs = {collection: _photographs(collection) for collection in collections}
     for task in tasks:
         target, before = task.result(out), old.get(task.name)
-        entry = _entry(task, with_ssim)
+        entry = _entry(task, photographs[task.collection], with_ssim)
         finished = before is not None and entry.same(before) and before.finished(target)
         if task.name in kept and not task.model(out).is_dir():
             finished = False
