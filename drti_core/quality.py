@@ -2,7 +2,7 @@
 
 Each collection, codec and seed is a task, whose result is a file in ``results`` of the output
 folder. The journal of :mod:`drti_core.batch_journal` tells which of them are still valid, so that a
-run that was broken off, even by force, goes on where it was.
+run that was broken off, even by force, goes on where it was, in the middle of a training too.
 
 Teachers are tasks too: what several codecs learn from is fitted once for a collection, and its time
 counts for each of them.
@@ -14,9 +14,11 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +33,8 @@ from drti_core.quality_fit import WORK, Result, load_result
 
 #: What gains are relative to; always among the codecs.
 BASELINE = "hsh16"
-#: Folders of results and of kept models.
-RESULTS, MODELS = "results", "models"
+#: Folders of results, of kept models, and of fits that are under way.
+RESULTS, MODELS, CHECKPOINTS = "results", "models", "checkpoints"
 
 #: One thread for each process: the processes share the cores.
 _ENVIRONMENT = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
@@ -109,6 +111,11 @@ class _Task:
 
     def model(self, out: Path) -> Path:
         return out / MODELS / self.name
+
+    def checkpoints(self, out: Path, entry: Entry) -> Path:
+        """Of a fit; what was begun with other photographs or options lies elsewhere."""
+        state = f"{entry.state} {entry.options}".encode()
+        return out / CHECKPOINTS / self.name / blake2b(state, digest_size=8).hexdigest()
 
 
 def split_specs(text: str) -> list[str]:
@@ -234,6 +241,8 @@ def benchmark_quality(
     if todo:
         folder.mkdir(parents=True, exist_ok=True)
         batch_journal.save(folder, old | {task.name: entry for task, entry in todo.items()})
+    for task in todo if overwrite else ():
+        shutil.rmtree(folder / CHECKPOINTS / task.name, ignore_errors=True)
     failures: dict[_Task, str] = {}
     done = 0
     for wave in _waves(list(todo)):
@@ -241,14 +250,19 @@ def benchmark_quality(
             failures[task] = "a codec whose model it needs failed"
         ready = [task for task in wave if task not in failures]
         arguments = [
-            _arguments(task, tasks, folder, task.name in kept, with_ssim) for task in ready
+            _arguments(task, todo[task], tasks, folder, task.name in kept, with_ssim)
+            for task in ready
         ]
         with closing(run_tasks(arguments, jobs, WORK, _ENVIRONMENT)) as answers:
             for number, answer in answers:
                 done += 1
                 if answer["status"] != "measured":
                     failures[ready[number]] = answer["reason"]
+                else:
+                    shutil.rmtree(folder / CHECKPOINTS / ready[number].name, ignore_errors=True)
                 progress(done / len(todo), ready[number].name)
+    with suppress(OSError):
+        (folder / CHECKPOINTS).rmdir()
     asked = [task for task in tasks if not task.variant.teaches]
     return Quality(
         tuple(load_result(task.result(folder)) for task in asked if task not in failures),
@@ -318,7 +332,7 @@ def _waves(tasks: Sequence[_Task]) -> list[list[_Task]]:
 
 
 def _arguments(
-    task: _Task, tasks: Sequence[_Task], out: Path, keep: bool, with_ssim: bool
+    task: _Task, entry: Entry, tasks: Sequence[_Task], out: Path, keep: bool, with_ssim: bool
 ) -> dict[str, Any]:
     """What :func:`measure` gets."""
     collection, variant = task.collection, task.variant
@@ -347,5 +361,6 @@ def _arguments(
             if other.variant.teaches and _serves(other, task)
         ],
         "model": str(task.model(out)) if keep else None,
+        "checkpoints": str(task.checkpoints(out, entry)),
         "ssim": with_ssim,
     }

@@ -6,6 +6,7 @@ import dataclasses
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -15,15 +16,20 @@ from typing import Any
 
 import numpy as np
 
-from drti_core import files, registry
+from drti_core import files, registry, strict_json
+from drti_core.codec import Codec
 from drti_core.decoder import Decoder, LightFunction, Network
 from drti_core.errors import DrtiError, FormatError, UnsupportedDecoderError
-from drti_core.evaluation import fit_timed, score
+from drti_core.evaluation import Fitted, fit_timed, score
 from drti_core.model import RelightableModel
+from drti_core.neural import NetworkCodec
 from drti_core.protocols import Collection
+from drti_core.stack import Stack
 
 #: What :func:`drti_core.batch_workers.run_tasks` is to do.
 WORK = f"{__name__}:measure"
+#: Beside the checkpoints of a fit, how long it has taken; written so often, in seconds.
+_SPENT, _EVERY = "spent.json", 5.0
 
 
 @dataclass(frozen=True)
@@ -79,7 +85,8 @@ def measure(task: Mapping[str, Any]) -> dict[str, Any]:
         task: ``source`` and ``test`` (folders of photographs, ``test`` may be None) and
             ``left_out``, ``collection`` and ``group`` (names), ``codec`` and its ``options``,
             ``label`` and ``seed`` (for the result), ``result`` (its file), ``teachers`` (results
-            whose time is to be added), ``model`` (where to keep the model, or None), ``ssim``.
+            whose time is to be added), ``model`` (where to keep the model, or None),
+            ``checkpoints`` (folder for those of a training, which goes on from them), ``ssim``.
 
     Returns:
         ``status`` ``measured``, or ``failed`` with ``reason``.
@@ -106,7 +113,7 @@ def _measured(task: Mapping[str, Any]) -> Result:
     if "train" in codec.requires:
         import_module("torch")  # which takes seconds, and is not the fit
     before = _children()
-    fitted = fit_timed(task["label"], codec, train)
+    fitted = _fit(task["label"], codec, train, Path(task["checkpoints"]))
     found = score(fitted, others, with_ssim=task["ssim"])
     if not isfinite(found.psnr):
         raise DrtiError(
@@ -135,6 +142,36 @@ def _measured(task: Mapping[str, Any]) -> Result:
         lights=tuple(light.as_dict() for light in found.lights),
         notes=found.notes,
     )
+
+
+def _fit(label: str, codec: Codec, train: Stack, folder: Path) -> Fitted:
+    """Fit; a training that was broken off goes on, and what it had taken counts."""
+    if not isinstance(codec, NetworkCodec) or codec.checkpoints or codec.log:
+        return fit_timed(label, codec, train)
+    train.prepare()
+    path = folder / _SPENT
+    cpu = wall = 0.0
+    if path.exists():
+        before = strict_json.load(path)
+        cpu, wall = before["cpu"].number(), before["wall"].number()
+    cpu_start, wall_start = time.process_time(), time.perf_counter()
+    kept = wall_start
+
+    def keep(_share: float, _what: str) -> None:
+        nonlocal kept
+        now = time.perf_counter()
+        if now - kept < _EVERY:
+            return
+        kept = now
+        spent = {"cpu": cpu + time.process_time() - cpu_start, "wall": wall + now - wall_start}
+        with files.atomic_file(path, overwrite=True) as temporary:
+            temporary.write_bytes(strict_json.dump(spent))
+
+    codec = dataclasses.replace(codec, checkpoints=str(folder), resume=True)
+    fitted = fit_timed(label, codec, train, keep)
+    assert fitted.cpu is not None
+    assert fitted.wall is not None
+    return dataclasses.replace(fitted, cpu=cpu + fitted.cpu, wall=wall + fitted.wall)
 
 
 def _children() -> float:

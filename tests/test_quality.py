@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import json
 import os
 import shutil
@@ -19,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drti_core import evaluate, get_codec, open_model, registry
+from drti_core import evaluate, get_codec, open_model, quality_fit, registry
 from drti_core.cli import main
 from drti_core.demo import make_stack, write_stack
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
@@ -34,7 +35,7 @@ from drti_core.quality import (
     split_specs,
     variants,
 )
-from drti_core.quality_fit import Result, decoder_size, load_result
+from drti_core.quality_fit import Result, decoder_size, load_result, measure
 from drti_core.quality_plots import Point, plot_quality
 from drti_core.quality_report import means, rows, write_report
 
@@ -429,6 +430,10 @@ def test_each_process_has_one_thread(tmp_path: Path, root: Path) -> None:
     assert [failure.reason for failure in found.failures] == ["1 1 1"]
 
 
+def without_times(found: Result) -> dict[str, Any]:
+    return found.as_dict() | {"fit_cpu": 0, "fit_wall": 0}
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_a_killed_run_goes_on(plugin: None, root: Path, tmp_path: Path) -> None:
     source, out, codecs = root / "realrti", tmp_path / "out", "trained:seconds=0.3,ptm"
@@ -447,13 +452,74 @@ def test_a_killed_run_goes_on(plugin: None, root: Path, tmp_path: Path) -> None:
     found = quick(find_collections(source), variants(split_specs(codecs)), out)
     assert left - 1 <= found.reused < 6
     whole = quick(find_collections(source), variants(split_specs(codecs)), tmp_path / "new", jobs=2)
-
-    def plain(quality: Quality) -> list[dict[str, Any]]:
-        return [r.as_dict() | {"fit_cpu": 0, "fit_wall": 0} for r in quality.results]
-
-    assert plain(found) == plain(whole)
+    assert [without_times(r) for r in found.results] == [without_times(r) for r in whole.results]
     assert len(found.results) == 6
     assert not [path for path in results.iterdir() if path.suffix != ".json"]
+
+
+def test_a_training_that_was_broken_off_goes_on(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    pytest.importorskip("llvmlite", reason="the extra train is not installed")
+    loop = importlib.import_module("drti_core.training.loop").Loop
+    options = {"teacher": "none", "steps": "300", "encoder": "16", "threads": "1"}
+
+    def task(name: str) -> dict[str, Any]:
+        return {
+            **{"source": str(root / "realrti" / "item5"), "test": None, "left_out": 0},
+            **{"collection": "RealRTI/item5", "group": "RealRTI", "seed": 0, "ssim": False},
+            **{"label": "hyper8", "codec": "hyper8", "options": options, "teachers": []},
+            **{"result": str(tmp_path / f"{name}.json"), "model": None},
+            **{"checkpoints": str(tmp_path / name)},
+        }
+
+    save, run = loop._save, loop.run
+    starts: list[int] = []
+
+    def broken(self: Any, *arguments: Any) -> None:
+        save(self, *arguments)
+        if self.step >= 100:
+            raise KeyboardInterrupt
+
+    def started(self: Any) -> Any:
+        starts.append(self.step)
+        return run(self)
+
+    monkeypatch.setattr(loop, "run", started)
+    monkeypatch.setattr(quality_fit, "_EVERY", 0.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "_save", broken)
+        with pytest.raises(KeyboardInterrupt):
+            measure(task("broken"))
+    spent = json.loads((tmp_path / "broken" / "spent.json").read_text())
+    for name in ("broken", "whole"):
+        assert measure(task(name)) == {"status": "measured"}
+    assert starts == [0, 102, 0]  # a look is taken every sixth step
+    found, whole = (load_result(tmp_path / f"{name}.json") for name in ("broken", "whole"))
+    assert without_times(found) == without_times(whole)
+    assert found.fit_cpu > spent["cpu"] > 0
+    assert found.fit_wall > spent["wall"] > 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_run_that_was_killed_in_a_training_goes_on(root: Path, tmp_path: Path) -> None:
+    pytest.importorskip("torch", reason="the extra train is not installed")
+    pytest.importorskip("llvmlite", reason="the extra train is not installed")
+    source, out = root / "realrti" / "item5", tmp_path / "out"
+    codecs = ["hyper8:teacher=none,encoder=16,steps=600"]
+    command = [sys.executable, "-m", "drti_core", "benchmark", "quality", str(source)]
+    command += ["--codecs", *codecs, "--out", str(out), "--no-ssim"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    while process.poll() is None and not list(out.glob("checkpoints/*/*/*.safetensors")):
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    found = quick(find_collections(source), variants(codecs), out)
+    assert not (out / "checkpoints").exists()
+    whole = quick(find_collections(source), variants(codecs), tmp_path / "new")
+    assert [without_times(r) for r in found.results] == [without_times(r) for r in whole.results]
+    assert len(found.results) == 2
 
 
 def result(collection: str, codec: str, psnr: float, **more: Any) -> Result:
