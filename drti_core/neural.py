@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -40,7 +41,9 @@ class NetworkCodec(Codec, Generic[Model]):
         preset: how long: a fixed number of steps, so that a seed gives the same bytes.
         seed: of everything random.
         steps: of the training, instead of the preset's.
-        max_seconds: hurries the training so that it ends within so much wall time.
+        max_seconds: hurries the training so that it ends within so much wall time with its
+            preparation, unless that alone takes most of it; teachers have half of the time.
+            Encoding large pictures comes after it.
         device: ``cpu`` or ``cuda``.
         threads: of the training; by default one for each core.
         log: folder for checkpoints, TensorBoard's events and loss curves.
@@ -241,11 +244,11 @@ class LatentCodec(NetworkCodec[Model]):
         return None if found == "none" else found
 
     @property
-    def seconds_each(self) -> float | None:
-        """What the codec has of ``max_seconds`` with its teachers, and each of them."""
+    def teacher_seconds(self) -> float | None:
+        """Share of ``max_seconds`` of each teacher: half of it for all of them."""
         if self.max_seconds is None or self.taught_by is None:
-            return self.max_seconds
-        return self.max_seconds / (self.taught_by.count("+") + 2)
+            return None
+        return self.max_seconds / 2 / (self.taught_by.count("+") + 1)
 
     @property
     def between(self) -> tuple[int, float, float]:
@@ -266,20 +269,20 @@ class LatentCodec(NetworkCodec[Model]):
         from drti_core.training.teachers import taught, with_kriging
 
         novel = BANK if self.between[0] else 0
-        teacher, codec = self.taught_by, self
+        begun, recipe, teacher = time.monotonic(), self.recipe(), self.taught_by
         if teacher is None:
             labels = with_kriging(stack, novel) if novel else lambda sample: sample
         else:
             count = teacher.count("+") + 1
-            codec = replace(self, max_seconds=self.seconds_each)
             theirs = count / (count + 1)
             sampled = thinned(stack, self.seed)
             found = fit_teachers(self, stack, sampled, session, part_of(progress, 0, theirs))
+            recipe = replace(recipe, schedule=recipe.schedule.since(begun))
             labels = taught(stack, found, self.seed, alpha=self.alpha, novel=novel)
             progress = part_of(progress, theirs, 1)
         trained = train(
             stack,
-            codec.recipe(),
+            recipe,
             progress,
             labels=labels,
             session=session,
@@ -349,7 +352,7 @@ def teachers_of(codec: LatentCodec[Any]) -> list[Codec | Path]:
                 seed=(codec.seed * len(names) + number) % 2**63,
                 device=codec.device,
                 threads=codec.threads,
-                max_seconds=codec.seconds_each,
+                max_seconds=codec.teacher_seconds,
             )
         if isinstance(teacher, LatentCodec):
             if teacher.teacher == "auto":
@@ -379,6 +382,7 @@ def fit_teachers(
     Raises:
         DrtiError: see :func:`teachers_of`; a model cannot be opened, or has another size.
     """
+    begun = time.monotonic()
     registry: Any = import_module("drti_core.registry")
     teachers = teachers_of(codec)
     found: list[Teacher] = []
@@ -388,8 +392,13 @@ def fit_teachers(
             continue
         if isinstance(teacher, NetworkCodec):
             folder = session.inside(f"teacher{number}")
+            each = codec.teacher_seconds
+            if each is not None:
+                left = each * len(teachers) - (time.monotonic() - begun)
+                each = max(each / 2, left / (len(teachers) - number))
             teacher = replace(
                 teacher,
+                max_seconds=each,
                 log=str(folder) if folder is not None and session.log else None,
                 checkpoints=None if folder is None else str(folder),
                 resume=session.resume,

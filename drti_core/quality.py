@@ -186,11 +186,12 @@ def _with_teachers(variant: Variant, codec: Codec) -> list[Variant]:
         label = f"{teacher.codec_id}:{label}" if label else teacher.codec_id
         teachers.append(Variant(f"teacher {label}", teacher.codec_id, options, None, teaches=True))
         names.append(f"{{{teachers[-1].label}}}")
+    seconds = () if codec.max_seconds is None else (("max_seconds", str(codec.max_seconds / 2)),)
     return [
         *teachers,
         dataclasses.replace(
             variant,
-            options=(*variant.options, ("teacher", "+".join(names))),
+            options=(*variant.options, ("teacher", "+".join(names)), *seconds),
             needs=tuple(dict.fromkeys(teacher.label for teacher in teachers)),
         ),
     ]

@@ -196,6 +196,13 @@ def test_presets_and_seeds_go_to_the_codecs_that_have_them(plugin: None) -> None
     assert [v.label for v in variants(["ptm", "hsh16"])] == ["ptm", "hsh16"]
 
 
+def test_teachers_and_student_share_the_time() -> None:
+    found = variants(["disk10:max_seconds=30,teacher=hyper8+hyper12+siren"])[1:]
+    assert [v.teaches for v in found] == [True, True, True, False]
+    assert [dict(v.options)["max_seconds"] for v in found] == ["5.0", "5.0", "5.0", "15.0"]
+    assert "max_seconds" not in dict(variants(["disk10:teacher=hyper8"])[-1].options)
+
+
 @pytest.mark.parametrize(
     ("specs", "preset", "error", "text"),
     [

@@ -199,6 +199,14 @@ def test_max_seconds() -> None:
     assert note.endswith("of 10000000 steps: max_seconds")
 
 
+def test_preparation_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Schedule(100, max_seconds=8)
+    for seconds, left in ((0, 8), (3, 5), (4, 4), (7, 4), (9, 4)):
+        monkeypatch.setattr("time.monotonic", lambda seconds=seconds: 100.0 + seconds)
+        assert schedule.since(100.0) == Schedule(100, max_seconds=left)
+    assert Schedule(100).since(0.0) == Schedule(100)
+
+
 def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
     codec = dataclasses.replace(
         HYPER8, steps=1_000_000, max_seconds=0.05, threads=1, teacher="none"

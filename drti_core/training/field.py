@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from itertools import pairwise
 from math import sqrt
@@ -191,6 +192,7 @@ def train_field(
         FitError: the loss is not finite at ever lower rates.
         OptionError: no such device.
     """
+    begun = time.monotonic()
     device = check_device(device)
     height, width = stack.shape
     count = max(1, min(height, _MAX_PIXELS // width))
@@ -219,7 +221,7 @@ def train_field(
 
         loop = Loop(
             task,
-            schedule,
+            schedule.since(begun),
             Adam(len(task.parameters)),
             checkpoint=session.checkpoint("field"),
             resume=session.resume,

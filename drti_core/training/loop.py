@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import cos, isfinite, pi
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,16 @@ class Schedule:
     warm_up: float = 0.05
     max_seconds: float | None = None
     patience: int = 0
+
+    def since(self, begun: float) -> Schedule:
+        """What there is time for now, if the preparation began at a moment of the monotonic clock.
+
+        At least half of the time, lest nothing is trained.
+        """
+        if self.max_seconds is None:
+            return self
+        left = self.max_seconds - (time.monotonic() - begun)
+        return replace(self, max_seconds=max(self.max_seconds / 2, left))
 
     def rate_at(self, share: float) -> float:
         """Learning rate after a share of the run."""

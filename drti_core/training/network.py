@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -112,6 +113,7 @@ def train(
         FitError: the loss is not finite at ever lower rates, or a pixel is not finite.
         OptionError: more latents than the encoder can give, or no such device.
     """
+    begun = time.monotonic()
     session = session or Session(None)
     device = check_device(recipe.device)
     threads = recipe.threads or min(PARTS, os.cpu_count() or 1)
@@ -142,7 +144,7 @@ def train(
 
         loop = Loop(
             task,
-            recipe.schedule,
+            recipe.schedule.since(begun),
             _optimiser(recipe, len(task.parameters)),
             checkpoint=session.checkpoint(stage),
             resume=session.resume,
