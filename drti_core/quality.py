@@ -238,7 +238,7 @@ def benchmark_quality(
         )
     kept = {task.name for task in tasks if keep or task.variant.label in needed}
     old = batch_journal.load(folder)
-    todo = _unfinished(tasks, old, folder, kept, with_ssim, overwrite)
+    todo = _unfinished(tasks, old, folder, keep, with_ssim, overwrite)
     if todo:
         folder.mkdir(parents=True, exist_ok=True)
         batch_journal.save(folder, old | {task.name: entry for task, entry in todo.items()})
@@ -295,25 +295,33 @@ def _unfinished(
     tasks: Sequence[_Task],
     old: Mapping[str, Entry],
     out: Path,
-    kept: set[str],
+    keep: bool,
     with_ssim: bool,
     overwrite: bool,
 ) -> dict[_Task, Entry]:
-    """What is to be done; what needs the model of such a task is done again too."""
+    """What is to be done; what needs the model of such a task is done again too.
+
+    A model that is gone is made again if it is to be kept, or if something that is to be done needs
+    it: it will be the same, so that what it has taught stands.
+    """
     todo: dict[_Task, Entry] = {}
     collections = dict.fromkeys(task.collection for task in tasks)
     photographs = {collection: _photographs(collection) for collection in collections}
+    entries: dict[_Task, Entry] = {}
     for task in tasks:
         target, before = task.result(out), old.get(task.name)
         entry = _entry(task, photographs[task.collection], with_ssim)
+        entries[task] = dataclasses.replace(entry, before=batch_journal.identity_of(target))
         finished = before is not None and entry.same(before) and before.finished(target)
-        if task.name in kept and not task.model(out).is_dir():
-            finished = False
         if before is None and os.path.lexists(target) and not overwrite:
             raise OutputExistsError(target)
         if overwrite or not finished or any(_serves(other, task) for other in todo):
-            todo[task] = dataclasses.replace(entry, before=batch_journal.identity_of(target))
-    return todo
+            todo[task] = entries[task]
+    for task in reversed(tasks):
+        wanted = keep or any(_serves(task, other) for other in todo)
+        if wanted and not task.model(out).is_dir():
+            todo[task] = entries[task]
+    return {task: entries[task] for task in tasks if task in todo}
 
 
 def _serves(one: _Task, other: _Task) -> bool:

@@ -401,6 +401,15 @@ def test_a_model_is_the_teacher_of_another(plugin: None, root: Path, tmp_path: P
     # A teacher that is made again is learnt from again.
     (out / "results" / "Multi-Object2-material10--trained-seed1.json").unlink()
     assert quick(collections, variants(specs, None, (0, 1)), out).reused == 8
+    # One whose model is gone is made again for those that are to learn from it, not for the rest.
+    shutil.rmtree(out / "models")
+    assert quick(collections, variants(specs, None, (0, 1)), out).reused == 10
+    assert not (out / "models").exists()
+    next((out / "results").glob("Multi-Object2-material10--trained_teacher*-seed1.json")).unlink()
+    assert quick(collections, variants(specs, None, (0, 1)), out).reused == 8
+    assert [path.name for path in (out / "models").iterdir()] == [
+        "Multi-Object2-material10--trained-seed1"
+    ]
 
 
 def test_a_teacher_is_fitted_once_for_all_that_it_teaches(root: Path, tmp_path: Path) -> None:
