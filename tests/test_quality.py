@@ -518,6 +518,35 @@ def test_a_training_that_was_broken_off_goes_on(
     assert found.fit_wall > spent["wall"] > 0
 
 
+def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy, out = tmp_path / "item1", tmp_path / "out"
+    write_stack(make_stack((20, 24), 12), copy)
+
+    def broken_off(tasks: list[dict[str, Any]], *others: Any) -> Any:
+        folders.extend(Path(task["checkpoints"]) for task in tasks)
+        raise KeyboardInterrupt
+
+    def begun(**options: Any) -> Path:
+        with pytest.raises(KeyboardInterrupt):
+            quick(find_collections(copy), variants([]), out, **options)
+        return folders[-1]
+
+    folders: list[Path] = []
+    monkeypatch.setattr("drti_core.quality.run_tasks", broken_off)
+    first = begun()
+    (first / "inside").mkdir(parents=True)
+    assert begun() == first
+    light_file = next(copy.glob("*.lp"))
+    light_file.write_text(light_file.read_text() + "\n")
+    assert begun().parent == first.parent
+    assert begun() != first
+    assert first.is_dir()
+    begun(overwrite=True)
+    assert not first.parent.exists()
+
+
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_a_run_that_was_killed_in_a_training_goes_on(root: Path, tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="the extra train is not installed")
