@@ -52,7 +52,7 @@ class Schedule:
     patience: int = 0
 
     def since(self, begun: float) -> Schedule:
-        """What there is time for now, if the preparation began at a moment of the monotonic clock.
+        """The schedule in what is left of its time since a moment of the monotonic clock.
 
         At least half of the time, lest nothing is trained.
         """
