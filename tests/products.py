@@ -40,8 +40,13 @@ from threadpoolctl import threadpool_limits
 
 import drti_core as drti
 
-#: What differs from run to run: in these files of these products, JSON keys with measured times.
-_UNSTEADY = {("evaluate", "scores.json"): {"fit_cpu_seconds", "fit_wall_seconds"}}
+#: What differs from run to run, left out of digests: JSON keys in these files of these products.
+_UNSTEADY = {
+    # Measured times.
+    ("evaluate", "scores.json"): {"fit_cpu_seconds", "fit_wall_seconds"},
+    # By these a batch knows its sources again: their whole paths, and when they were changed.
+    ("convert-many", "web/.drti-batch.json"): {"source", "state"},
+}
 
 #: The command lines, by the first word of a product.
 _PROGRAMS = {
