@@ -9,6 +9,16 @@ from pathlib import Path
 import pytest
 
 from tests.browser import Chromium
+from tests.helpers.train import CAN_TRAIN, WHY
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what trains where it cannot."""
+    if CAN_TRAIN:
+        return
+    for item in items:
+        if item.get_closest_marker("train"):
+            item.add_marker(pytest.mark.skip(reason=WHY))
 
 
 @pytest.fixture(scope="session")

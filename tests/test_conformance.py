@@ -23,11 +23,11 @@ from drti_core.registry import codec, registry, save_model
 from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, dome, make_stack
 from drti_core.testing.stacks import photographs
 from drti_core.testing.writers import LOST
+from tests.helpers.kept import TWINS, fit_or_kept
+from tests.helpers.train import marks
 from tests.quick import quick
 
 CODECS = {name: quick(item) for name, item in registry().codecs.load_all().items()}
-#: Ids that another id is equal to: what is trained is not trained twice.
-TWINS = {"disk": "disk20", "hyper": "hyper12"}
 READERS = registry().readers.load_all()
 WRITERS = registry().writers.load_all()
 
@@ -95,7 +95,7 @@ KNOWN_GAPS: dict[str, dict[str, str]] = {
 @cache
 def fitted(name: str) -> StoredModel:
     """The small stack, fitted by a codec."""
-    return CODECS[name].fit(make_stack()).stored()
+    return fit_or_kept(name, make_stack()).stored()
 
 
 def gap(writer: str, name: str) -> str | None:
@@ -217,7 +217,8 @@ NO_EXAMPLE = {"foreign": "it refuses everything that it recognises"}
 
 
 def codec_class(name: str) -> type:
-    bars = {"codec": CODECS[name], "min_psnr": MIN_PSNR.get(name, 25)}
+    bars: dict[str, Any] = {"codec": CODECS[name], "min_psnr": MIN_PSNR.get(name, 25)}
+    bars["pytestmark"] = marks(CODECS[name])
     if name == "siren":  # a short run of a field leaves ripples
         bars["flat_error"] = 0.05
     return type(title("Codec", name), (CodecSuite,), bars)

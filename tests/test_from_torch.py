@@ -42,7 +42,8 @@ def by_torch(module, given, light, separate=False):
 
 @pytest.fixture
 def nn():
-    torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
+    import torch
+
     torch.manual_seed(0)
     return torch.nn
 
@@ -57,6 +58,7 @@ def test_a_missing_torch_is_told(monkeypatch):
     )
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("light", ["xy", "xyz"])
 @pytest.mark.parametrize("activation", ["ELU", "ReLU", "Tanh", "Sigmoid"])
 def test_a_sequential_becomes_a_chain(nn, activation, light):
@@ -94,6 +96,7 @@ def strange(nn, separate):
     return Strange()
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("separate", [False, True])
 def test_anything_else_becomes_a_graph(nn, separate, dtype):
@@ -107,6 +110,7 @@ def test_anything_else_becomes_a_graph(nn, separate, dtype):
     assert np.abs(difference).max() <= 1
 
 
+@pytest.mark.train
 def test_a_product_of_reshaped_inputs(nn):
     """Its output has no shape of its own in what torch exports."""
 
@@ -125,6 +129,7 @@ def test_a_product_of_reshaped_inputs(nn):
     np.testing.assert_allclose(found, by_torch(module, given, "xyz", True), atol=1e-5)
 
 
+@pytest.mark.train
 def test_another_alpha_is_no_chain(nn):
     module = nn.Sequential(nn.Linear(11, 8), nn.ELU(0.5), nn.Linear(8, 3))
     given = planes()
@@ -134,6 +139,7 @@ def test_another_alpha_is_no_chain(nn):
     np.testing.assert_allclose(found, by_torch(module, given, "xy"), atol=1e-5)
 
 
+@pytest.mark.train
 def test_other_shapes(nn):
     with pytest.raises(OptionError) as error:
         decoder_from_torch(nn.Linear(11, 4), planes())

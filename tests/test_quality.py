@@ -412,8 +412,8 @@ def test_a_model_is_the_teacher_of_another(plugin: None, root: Path, tmp_path: P
     ]
 
 
+@pytest.mark.train
 def test_a_teacher_is_fitted_once_for_all_that_it_teaches(root: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch")
     collections, out = find_collections(root)[2:3], tmp_path / "out"
     specs = [f"{name}:steps=25" for name in ("hyper8", "hyper12")]
     specs += ["hyper12:steps=25,bits=16", "disk10:steps=25,teacher=hsh16"]
@@ -473,11 +473,10 @@ def test_a_killed_run_goes_on(plugin: None, root: Path, tmp_path: Path) -> None:
     assert not [path for path in results.iterdir() if path.suffix != ".json"]
 
 
+@pytest.mark.train
 def test_a_training_that_was_broken_off_goes_on(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("torch", reason="the extra train is not installed")
-    pytest.importorskip("llvmlite", reason="the extra train is not installed")
     loop = importlib.import_module("drti_core.training.loop").Loop
     options = {"teacher": "none", "steps": "300", "encoder": "16", "threads": "1"}
 
@@ -548,9 +547,8 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
 
 
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+@pytest.mark.train
 def test_a_run_that_was_killed_in_a_training_goes_on(root: Path, tmp_path: Path) -> None:
-    pytest.importorskip("torch", reason="the extra train is not installed")
-    pytest.importorskip("llvmlite", reason="the extra train is not installed")
     source, out = root / "realrti" / "item5", tmp_path / "out"
     codecs = ["hyper8:teacher=none,encoder=16,steps=600"]
     command = [sys.executable, "-m", "drti_core", "benchmark", "quality", str(source)]

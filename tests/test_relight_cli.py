@@ -264,9 +264,9 @@ def test_a_network_of_a_width(monkeypatch: pytest.MonkeyPatch):
     assert codec_for("-b", "wide")[0] == Wide(quantile=0.999)
 
 
+@pytest.mark.train
 @pytest.mark.parametrize("basis", ["neural", "disk20", "hyper12"])
 def test_networks(cli, stack: Path, basis: str):
-    pytest.importorskip("torch")
     options = "steps=2,components=4,encoder=0,threads=1"
     teachers = ",teacher=hsh4" if basis == "disk20" else ""
     cli(f"-b {basis}:{options}{teachers} -p 6 -k 12x10+3+5", stack, "out")

@@ -24,6 +24,7 @@ import drti_core as drti
 from drti_core.demo import write_stack
 from drti_core.registry import registry
 from drti_core.testing import make_stack
+from tests.helpers.train import CAN_TRAIN
 
 ROOT = Path(drti.__file__).parents[1]
 TUTORIAL = ROOT / "docs" / "tutorial"
@@ -106,13 +107,10 @@ def pip(place: Place, *arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def has_torch() -> bool:
-    from importlib.util import find_spec
-
-    return find_spec("torch") is not None
-
-
-EXAMPLES = ["dmd", *(["torch-example"] if has_torch() else [])]
+#: Those of which the place has a model; and parameters of a test of each.
+EXAMPLES = ["dmd", *(["torch-example"] if CAN_TRAIN else [])]
+EACH = ["dmd", pytest.param("torch-example", marks=pytest.mark.train)]
+FOLDERS = ["example_codec", pytest.param("example_torch", marks=pytest.mark.train)]
 
 
 @pytest.fixture(scope="module")
@@ -154,7 +152,7 @@ def test_they_are_listed(place):
     )
 
 
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EACH)
 def test_relight_and_info(place, name):
     (info, *pictures) = place.verbs(
         ["info", "--json", name],
@@ -191,7 +189,7 @@ def test_evaluate(place):
 
 
 @pytest.mark.parametrize("exporter", EXPORTERS)
-@pytest.mark.parametrize("name", EXAMPLES)
+@pytest.mark.parametrize("name", EACH)
 def test_export(place, name, exporter):
     out = f"{name} for {exporter}{ENDINGS.get(exporter, '')}"
     ((status, said, error),) = place.verbs(["export", name, "--to", exporter, "-o", out])
@@ -222,7 +220,7 @@ def drti_picture(place: Place, name: str) -> np.ndarray:
     return np.asarray(Image.open(file), np.int16)
 
 
-@pytest.mark.parametrize("folder", ["example_codec", *(["example_torch"] if has_torch() else [])])
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_their_own_tests_pass(place, folder):
     """They are drti_core.testing's suite, and what is theirs alone."""
     shutil.copytree(TUTORIAL / folder, place.work / "tests" / folder)

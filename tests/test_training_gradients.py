@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("llvmlite", reason="the extra train is not installed")
+from tests.helpers.train import only_where_training_can
+
+only_where_training_can()
+
+import torch  # noqa: E402
 
 from drti_core.bases import Basis  # noqa: E402
 from drti_core.decoder import Decoder, evaluate  # noqa: E402
@@ -19,6 +22,8 @@ from drti_core.training.chain import Chain, LightTerms, Plan  # noqa: E402
 from drti_core.training.encoder import Encoder, Projection  # noqa: E402
 from drti_core.training.field import Field, FieldTask  # noqa: E402
 from drti_core.training.kernel import kernel  # noqa: E402
+
+pytestmark = pytest.mark.train
 
 LIGHTS = LightDirections.spread(12, 0.2)
 

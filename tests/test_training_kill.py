@@ -15,8 +15,7 @@ import pytest
 
 from drti_core.demo import make_stack, write_stack
 
-pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("llvmlite", reason="the extra train is not installed")
+pytestmark = pytest.mark.train
 
 #: Kills, at random moments after the first checkpoint.
 KILLS = 5

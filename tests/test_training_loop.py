@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("llvmlite", reason="the extra train is not installed")
+from tests.helpers.train import only_where_training_can
+
+only_where_training_can()
+
+import torch  # noqa: E402
 
 from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
@@ -24,6 +27,8 @@ from drti_core.training.network import few_threads  # noqa: E402
 from drti_core.training.optimisers import Adam, Soap  # noqa: E402
 from drti_core.training.session import Session  # noqa: E402
 from drti_core.training.task import Task  # noqa: E402
+
+pytestmark = pytest.mark.train
 
 
 def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -231,7 +236,6 @@ def test_schedule() -> None:
 
 
 def test_log_and_checkpoints(tmp_path: Path) -> None:
-    pytest.importorskip("tensorboard", reason="the extra train is not installed")
     log = str(tmp_path / "log")
     codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=log, teacher="none")
     codec.fit(make_stack((24, 32), lights=20))

@@ -10,8 +10,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-torch = pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("llvmlite", reason="the extra train is not installed")
+from tests.helpers.train import only_where_training_can
+
+only_where_training_can()
 
 from drti_core.codecs.hsh import HshCodec  # noqa: E402
 from drti_core.codecs.hyper import HYPER8, HyperCodec  # noqa: E402
@@ -30,6 +31,8 @@ from drti_core.training.encoder import Encoder  # noqa: E402
 from drti_core.training.sample import Sample, drawn, thinned  # noqa: E402
 from drti_core.training.task import DecoderTask, Mix  # noqa: E402
 from drti_core.training.teachers import novel_lights, taught, with_kriging  # noqa: E402
+
+pytestmark = pytest.mark.train
 
 
 def test_a_sample_of_the_pixels_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:

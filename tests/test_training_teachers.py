@@ -11,18 +11,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-pytest.importorskip("torch", reason="the extra train is not installed")
-pytest.importorskip("llvmlite", reason="the extra train is not installed")
+from tests.helpers.train import only_where_training_can
 
-from drti_core.codecs.disk import DISK10
-from drti_core.codecs.hyper import HYPER8
-from drti_core.demo import make_stack
-from drti_core.errors import OptionError
-from drti_core.lights import LightDirections
-from drti_core.network_model import NetworkModel
-from drti_core.neural import LatentCodec
-from drti_core.registry import codec, open_model, save_model
-from drti_core.training.loop import Loop, Outcome
+only_where_training_can()
+
+from drti_core.codecs.disk import DISK10  # noqa: E402
+from drti_core.codecs.hyper import HYPER8  # noqa: E402
+from drti_core.demo import make_stack  # noqa: E402
+from drti_core.errors import OptionError  # noqa: E402
+from drti_core.lights import LightDirections  # noqa: E402
+from drti_core.network_model import NetworkModel  # noqa: E402
+from drti_core.neural import LatentCodec  # noqa: E402
+from drti_core.registry import codec, open_model, save_model  # noqa: E402
+from drti_core.training.loop import Loop, Outcome  # noqa: E402
+
+pytestmark = pytest.mark.train
 
 LIGHTS = LightDirections.spread(12, 0.2)
 

@@ -91,13 +91,11 @@ class CompiledStage(NumpyStage):
         kind: of the colours.
 
     Raises:
-        MissingExtraError: llvmlite is not installed.
         OptionError: the decoder is no such chain.
+        MissingExtraError: llvmlite is not installed.
     """
 
     def __init__(self, folded: FoldedDecoder, kind: Kind) -> None:
-        if find_spec("llvmlite") is None:
-            raise MissingExtraError("the runtime 'compiled'", "fast")
         if not fits(folded):
             names = ", ".join(layer.activation for layer in folded.layers)
             raise OptionError(
@@ -105,6 +103,8 @@ class CompiledStage(NumpyStage):
                 expected="elu in all but the last, and none in that",
                 mend="The runtimes auto, onnx and numpy take any.",
             )
+        if find_spec("llvmlite") is None:
+            raise MissingExtraError("the runtime 'compiled'", "fast")
         super().__init__(folded, kind)
         self.uses_blas = False
         plain = folded.inputs == ("planes",) and folded.tint is None and folded.gain == 1
