@@ -19,7 +19,8 @@ GOOD = 29
 
 
 def test_each_codec_has_one() -> None:
-    assert sorted(path.stem for path in FOLDER.iterdir()) == sorted(names())
+    found = sorted(path.stem for path in FOLDER.iterdir())
+    assert found == sorted(names()), "run python -m tests.helpers.make_models --write"
     codecs = registry().codecs.load_all()
     for name, twin in TWINS.items():
         assert quick(codecs[twin]) == quick(codecs[name])
