@@ -13,26 +13,18 @@ from __future__ import annotations
 
 from importlib.metadata import version as _version
 
-from drti_core.codec import (
-    Codec,
-    Exporter,
-    ExportReport,
-    Reader,
-    Writer,
-    parse_spec,
-    with_options,
-)
+from drti_core.arrays import Window
 from drti_core.decoder import (
     Decoder,
     Dense,
     Grid,
     LightFunction,
     Network,
+    Planes,
     Rbf,
     Sampled,
     Terms,
 )
-from drti_core.demo import make_stack as demo_stack
 from drti_core.errors import (
     DrtiError,
     FitError,
@@ -47,13 +39,15 @@ from drti_core.errors import (
     UnsupportedFormatError,
     VetoError,
 )
-from drti_core.evaluation import evaluate
-from drti_core.hookspecs import FitReport, hookimpl
 from drti_core.lights import LightDirections
+from drti_core.measure.evaluation import evaluate
 from drti_core.model import Metadata, RelightableModel, StoredModel
-from drti_core.planes import Planes, Window
-from drti_core.registry import (
-    PluginWarning,
+from drti_core.model.contracts import Codec, Exporter, ExportReport, Reader, Writer
+from drti_core.options import parse_spec, with_options
+
+# Not under its own name, which is that of the module drti_core.model.contracts.
+from drti_core.registry.catalogue import codec as get_codec
+from drti_core.registry.catalogue import (
     open_any,
     open_model,
     open_stack,
@@ -61,11 +55,11 @@ from drti_core.registry import (
     restore,
     save_model,
 )
-
-# Not under its own name, which is that of the module drti_core.codec.
-from drti_core.registry import codec as get_codec
-from drti_core.relighting import save_relit
+from drti_core.registry.hookspecs import FitReport, hookimpl
+from drti_core.registry.shelf import PluginWarning
+from drti_core.relight.save import save_relit
 from drti_core.stack import ArrayStack, ImageStack, Stack
+from drti_core.stack.samples.demo import make_stack as demo_stack
 from drti_core.workflow import convert_file, export_file, fit_file
 
 __version__ = _version("drti")

@@ -24,15 +24,15 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
-from drti_core import scratch
 from drti_core.errors import DrtiError
 from drti_core.formats.ptm import READER as PTM
 from drti_core.formats.ptm.read import PtmReader
 from drti_core.formats.rti import READER as RTI
 from drti_core.formats.rti.read import RtiReader
+from drti_core.io import scratch
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
-from drti_core.registry import restore
+from drti_core.registry.catalogue import restore
 
 #: Bytes by which a file is recognised.
 _HEAD = 512

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser import Chromium
+from tests.helpers.browser import Chromium
 from tests.helpers.train import CAN_TRAIN, WHY
 
 

@@ -24,7 +24,6 @@ VERBS = (
     "view",
     "plugins",
     "demo",
-    "benchmark",
 )
 
 

@@ -8,13 +8,15 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from drti_core import compare as comparing
-from drti_core import files, images, registry
 from drti_core.cli import console
-from drti_core.codec import part_of
 from drti_core.errors import OptionError
+from drti_core.io import outputs
+from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
-from drti_core.quality import split_specs
+from drti_core.measure import compare as comparing
+from drti_core.options import split_specs
+from drti_core.progress import part_of
+from drti_core.registry import catalogue
 
 
 def compare(
@@ -40,19 +42,19 @@ def compare(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Photographs, codecs and error maps side by side, each with its PSNR, in one picture."""
-    files.check_output(output, overwrite)
+    outputs.check_output(output, overwrite)
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
-    photographs = registry.open_stack(stack)
-    shown = photographs if test is None else registry.open_stack(test)
+    photographs = catalogue.open_stack(stack)
+    shown = photographs if test is None else catalogue.open_stack(test)
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)
     else:
         chosen = comparing.spread(shown, lights)
-    models = [(path.name, registry.open_model(path)) for path in model or ()]
-    fitted = [(spec, registry.codec(spec)) for spec in split_specs(codecs or "")]
+    models = [(path.name, catalogue.open_model(path)) for path in model or ()]
+    fitted = [(spec, catalogue.codec(spec)) for spec in split_specs(codecs or "")]
     if fitted and test is None:
         rest = [index for index in range(len(photographs)) if index not in chosen]
         if not rest:
@@ -76,5 +78,5 @@ def compare(
             cell=cell,
             progress=part_of(progress, len(fitted) / (len(fitted) + 1), 1),
         )
-    images.save(output, sheet, overwrite=overwrite)
+    save_picture(output, sheet, overwrite=overwrite)
     console.say(f"wrote {output}")

@@ -17,11 +17,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from drti_core import files
-from drti_core.codec import Progress
+from drti_core.arrays import Window
 from drti_core.errors import OptionError
+from drti_core.io import outputs
 from drti_core.lights import LightDirections
-from drti_core.planes import Window
+from drti_core.progress import Progress
 
 Options = Annotated[
     list[str] | None,
@@ -54,7 +54,7 @@ def to_json(value: Any) -> str:
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
     """Write a text file whole or not at all."""
-    with files.atomic_file(path, overwrite=overwrite) as temporary:
+    with outputs.atomic_file(path, overwrite=overwrite) as temporary:
         # A file name may hold what is no text; JSON reads it back.
         temporary.write_text(text, encoding="utf-8", errors="backslashreplace")
 

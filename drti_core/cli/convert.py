@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from drti_core import batch, files
 from drti_core.cli import console
 from drti_core.errors import OptionError
-from drti_core.workflow import convert_file
+from drti_core.io import outputs
+from drti_core.workflow import batch, convert_file
 
 _JOBS = min(4, os.cpu_count() or 1)
 
@@ -86,7 +86,7 @@ def _many(
     # The same command goes on with a batch, so its own report may be replaced.
     replaced = json is not None and (overwrite or _is_report(json))
     if json is not None:
-        files.check_output(json, replaced)
+        outputs.check_output(json, replaced)
     with console.progress_bar() as progress:
         report = batch.convert_many(
             sources,

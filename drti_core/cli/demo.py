@@ -9,7 +9,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.cli.evaluate import show
-from drti_core.demo import run_demo
+from drti_core.measure.tour import run_demo
 
 
 def demo(

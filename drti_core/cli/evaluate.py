@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
-from drti_core import evaluation, files, registry
 from drti_core.cli import console
+from drti_core.io import outputs
+from drti_core.measure import evaluation
+from drti_core.registry import catalogue
 
 
 def evaluate(
@@ -32,15 +34,15 @@ def evaluate(
 ) -> None:
     """Fit codecs, relight under the test lights, and report PSNR and SSIM."""
     if json is not None:
-        files.check_output(json, overwrite)
-    photographs = registry.open_stack(stack)
-    others = None if test is None else registry.open_stack(test)
+        outputs.check_output(json, overwrite)
+    photographs = catalogue.open_stack(stack)
+    others = None if test is None else catalogue.open_stack(test)
     with console.progress_bar() as progress:
         if model:
             target = others or photographs
             scores = [
                 evaluation.evaluate_model(
-                    registry.open_model(path),
+                    catalogue.open_model(path),
                     target,
                     label=str(path),
                     with_ssim=ssim,
@@ -52,7 +54,7 @@ def evaluate(
         else:
             names = codec or ["ptm", "hsh", "rbf"]
             result = evaluation.evaluate(
-                [(name, registry.codec(name)) for name in names],
+                [(name, catalogue.codec(name)) for name in names],
                 photographs,
                 others,
                 holdout=holdout,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
-from drti_core.describe import size_of
+from drti_core.io.outputs import size_of
 from drti_core.workflow import export_file
 
 

@@ -12,10 +12,10 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
-from drti_core import isolation
 from drti_core.errors import DrtiError, PluginError
-from drti_core.registry import registry
-from drti_core.shelves import warn_once
+from drti_core.registry import guard
+from drti_core.registry.catalogue import registry
+from drti_core.registry.shelf import warn_once
 
 
 class Group(TyperGroup):
@@ -102,7 +102,7 @@ def _plugin_verb(verb: str, name: str) -> Any:
             return verb_of(item, name)
         except Exception as error:
             raise PluginError(
-                f"the command {verb!r} is no verb: {isolation.describe(error)}",
+                f"the command {verb!r} is no verb: {guard.describe(error)}",
                 where=registry().commands.targets[verb][1],
                 expected="a function that typer can call, or a typer.Typer",
             ) from error

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli import console
-from drti_core.describe import describe
-from drti_core.plots import plot_file
+from drti_core.workflow.describe import describe
+from drti_core.workflow.plots import plot_file
 
 
 def info(

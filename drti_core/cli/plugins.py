@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 
 from drti_core.cli import console
-from drti_core.registry import registry
+from drti_core.registry.catalogue import registry
 
 
 def plugins(json: console.Json = False) -> None:

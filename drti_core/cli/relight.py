@@ -9,15 +9,16 @@ import numpy as np
 import typer
 
 from drti_core.cli import console
-from drti_core.enhance import enhanced, parse_enhancement
-from drti_core.environment import EnvironmentLight
-from drti_core.environment_maps import open_environment
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
-from drti_core.paths import along, circle, save_path, spiral
-from drti_core.registry import open_model
-from drti_core.relighting import Render, open_for_one_pass, save_relit, save_rendered
-from drti_core.workflow import read_lights
+from drti_core.model.rendering import Render
+from drti_core.registry.catalogue import open_model
+from drti_core.relight.enhance import enhanced, parse_enhancement
+from drti_core.relight.environment import EnvironmentLight
+from drti_core.relight.environment_map import open_environment
+from drti_core.relight.light_paths import along, circle, save_path, spiral
+from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
+from drti_core.workflow.lights import read_lights
 
 #: Frames of a circle or spiral.
 _FRAMES = 60

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli import console
-from drti_core.view import viewing
+from drti_core.workflow.view import viewing
 
 
 def view(

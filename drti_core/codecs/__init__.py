@@ -1,6 +1,7 @@
 """Built-in codecs: one file each, found by name and loaded when asked for.
 
-A new file in this folder appears as a codec of its name; it ends with ``CODEC = ...``. The
+A new file in this folder appears as a codec of its name; it ends with ``CODEC = ...``. A package
+is none: ``families`` is what codecs of a kind inherit. The
 presets are ready-made option sets under the names that relight's users know.
 """
 
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import pkgutil
 
-from drti_core.hookspecs import Register, hookimpl
+from drti_core.registry.hookspecs import Register, hookimpl
 
 _PRESETS = {
     "lptm": "ptm:LPTM",
@@ -32,6 +33,7 @@ _PRESETS = {
 def register_codecs(register: Register) -> None:
     """Register every module of this folder, and the presets."""
     for module in pkgutil.iter_modules(__path__):
-        register(module.name, f"{__name__}.{module.name}:CODEC")
+        if not module.ispkg:
+            register(module.name, f"{__name__}.{module.name}:CODEC")
     for name, target in _PRESETS.items():
         register(name, f"{__name__}.{target}")

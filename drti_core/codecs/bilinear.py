@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.bases import grid_weights
+from drti_core.arrays import F32
+from drti_core.codecs.families.pca import Interpolation, PcaCodec, PcaModel
 from drti_core.decoder import Grid, LightFunction
 from drti_core.errors import FormatError, OptionError
-from drti_core.kriging import choose, second_moment
-from drti_core.lights import F32, LightDirections
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import grid_weights
+from drti_core.lights.kriging import choose, second_moment
 from drti_core.model import StoredModel
-from drti_core.pca import Interpolation, PcaCodec, PcaModel
 
 #: Lights between the photographs' at which the grid follows the kriging prediction.
 _BETWEEN = 400
@@ -48,7 +49,7 @@ class BilinearCodec(PcaCodec):
     """The nodes are points of an octahedral grid.
 
     Their values make the decoder follow, at the photographs' lights and evenly between them, the
-    best prediction from the photographs (:mod:`drti_core.kriging`).
+    best prediction from the photographs (:mod:`drti_core.lights.kriging`).
 
     Args:
         resolution: points along a side, 2 to 64. A finer grid costs nothing per pixel, only a

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from drti_core.network_model import NetworkModel
-from drti_core.neural import LatentCodec, Preset
+from drti_core.codecs.families.networks import LatentCodec, Preset
+from drti_core.model.network_model import NetworkModel
 
 if TYPE_CHECKING:
     from drti_core.training.chain import Plan

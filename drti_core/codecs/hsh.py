@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from drti_core.bases import Basis
+from drti_core.codecs.families.terms import TermsCodec, TermsModel
 from drti_core.errors import FormatError
-from drti_core.linear import TermsCodec, TermsModel
+from drti_core.lights.bases import Basis
 from drti_core.model import StoredModel
 
 

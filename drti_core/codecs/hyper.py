@@ -11,11 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, ClassVar
 
-from drti_core.bases import Basis, BasisName
-from drti_core.codec import own_options
+from drti_core.codecs.families.networks import LatentCodec, NetworkCodec, Preset
 from drti_core.errors import OptionError
-from drti_core.network_model import NetworkModel
-from drti_core.neural import LatentCodec, NetworkCodec, Preset
+from drti_core.lights.bases import Basis, BasisName
+from drti_core.model.network_model import NetworkModel
+from drti_core.options import own_options
 
 if TYPE_CHECKING:
     from drti_core.training.chain import LightTerms, Plan

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drti_core.bases import Basis
+from drti_core.codecs.families.terms import TermsCodec, TermsModel
 from drti_core.errors import FormatError
-from drti_core.linear import TermsCodec, TermsModel
+from drti_core.lights.bases import Basis
 from drti_core.model import StoredModel
 
 
@@ -14,8 +14,8 @@ from drti_core.model import StoredModel
 class PtmModel(TermsModel):
     """A biquadratic polynomial of the light's x, y for each pixel and channel, or times a colour.
 
-    >>> from drti_core.lights import LightDirections
-    >>> from drti_core.planes import Planes
+    >>> from drti_core.lights.directions import LightDirections
+    >>> from drti_core.decoder.planes import Planes
     >>> import numpy as np
     >>> codes = np.zeros((18, 1, 1), np.uint8)
     >>> codes[0] = 255  # the constant of red

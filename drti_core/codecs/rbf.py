@@ -13,13 +13,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.bases import rbf_shares, rbf_weights, squared_distances
+from drti_core.arrays import F32, F64
+from drti_core.codecs.families.pca import Interpolation, PcaCodec, PcaModel
 from drti_core.decoder import LightFunction, Rbf
 from drti_core.errors import FormatError, OptionError
-from drti_core.kriging import prediction_error, second_moment
-from drti_core.lights import F32, F64, LightDirections
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import rbf_shares, rbf_weights, squared_distances
+from drti_core.lights.kriging import prediction_error, second_moment
 from drti_core.model import StoredModel
-from drti_core.pca import Interpolation, PcaCodec, PcaModel
 
 _SIGMAS = (0.08, 0.11, 0.15, 0.18, 0.215, 0.255, 0.3, 0.35, 0.42, 0.5, 0.6, 0.75)
 _SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)

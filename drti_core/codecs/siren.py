@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from drti_core.codec import Progress
+from drti_core.codecs.families.networks import NetworkCodec, Preset
 from drti_core.errors import OptionError
-from drti_core.network_model import NetworkModel
-from drti_core.neural import NetworkCodec, Preset
-from drti_core.runtime.session import cores
+from drti_core.jobs.threads import cores
+from drti_core.model.network_model import NetworkModel
+from drti_core.progress import Progress
 from drti_core.stack import Stack
 
 if TYPE_CHECKING:
-    from drti_core.training.session import Session
+    from drti_core.training.log import Session
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

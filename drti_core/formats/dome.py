@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from drti_core import strict_json
-from drti_core.codec import Reader
-from drti_core.dome import Dome, parse_dome
 from drti_core.errors import StackError
-from drti_core.photos import pictures, probe
+from drti_core.formats._shared.dome import Dome, parse_dome
+from drti_core.io import strict_json
+from drti_core.io.pictures.photos import pictures, probe
+from drti_core.model.contracts import Reader
 from drti_core.stack import ImageStack, Stack
 
 __all__ = ["READER", "WRITER", "DomeReader", "read_dome"]

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, NoReturn
 
-from drti_core.codec import Reader
 from drti_core.errors import UnsupportedFormatError
+from drti_core.model.contracts import Reader
 
 __all__ = ["READER", "WRITER", "ForeignReader"]
 

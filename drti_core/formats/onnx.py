@@ -13,12 +13,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from drti_core import images
-from drti_core.codec import Reader
+from drti_core.arrays import MAX_SIDE, Codes
+from drti_core.colour import Encoding
+from drti_core.decoder import Planes
 from drti_core.errors import FormatError
-from drti_core.model import Encoding, Metadata, StoredModel
-from drti_core.planes import MAX_SIDE, Codes, Planes
-from drti_core.tiles import inside
+from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.tiles import inside
+from drti_core.model import Metadata, StoredModel
+from drti_core.model.contracts import Reader
 
 __all__ = ["READER", "WRITER", "OnnxReader"]
 
@@ -39,7 +41,7 @@ class OnnxReader(Reader):
     def read(self, path: Path) -> StoredModel:
         """Read it; see :meth:`Reader.read`."""
         from drti_core.runtime.graph_decoder import GraphDecoder
-        from drti_core.runtime.image_form import load_apart
+        from drti_core.runtime.onnx.image_form import load_apart
 
         checked, codes = load_apart(path)
         graph = GraphDecoder(checked, str(path))
@@ -102,17 +104,17 @@ def _planes(folder: Path, count: int, kind: Any, where: str) -> Planes:
     each, bits = (3, 8) if kind == np.uint8 else (1, 16)
     suffix = ".jpg" if (folder / "plane_0.jpg").exists() else ".png"
     names = [f"plane_{number}{suffix}" for number in range(-(-count // each))]
-    pictures = [images.open_picture(inside(folder, name)) for name in names]
+    pictures = [plane_pictures.open_picture(inside(folder, name)) for name in names]
     shape = pictures[0].shape
     for picture in pictures:
         found = picture.shape, picture.channels, picture.bits
         if found != (shape, each, bits):
             raise FormatError(
-                images.describe(*found),
+                plane_pictures.describe(*found),
                 where=str(picture.path),
-                expected=images.describe(shape, each, bits),
+                expected=plane_pictures.describe(shape, each, bits),
             )
-    return _of_codes(images.read_planes(pictures, count), where)
+    return _of_codes(plane_pictures.read_planes(pictures, count), where)
 
 
 def _of_codes(codes: Codes, where: str) -> Planes:

@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar, Literal
 
-from drti_core import strict_json
-from drti_core.codec import Reader
+from drti_core.arrays import MAX_SIDE, Window
 from drti_core.colour import Encoding
-from drti_core.dome import parse_dome
 from drti_core.errors import FormatError, LightError, StackError
+from drti_core.formats._shared.dome import parse_dome
+from drti_core.io import strict_json
+from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections
-from drti_core.planes import MAX_SIDE, Window
-from drti_core.positions import LightPositions
-from drti_core.rotation import Rotation
-from drti_core.spool import Spool
+from drti_core.lights.positions import LightPositions
+from drti_core.model.contracts import Reader
 from drti_core.stack import ImageStack, Stack
-from drti_core.strict_json import Node
+from drti_core.stack.decoded import Spool
+from drti_core.stack.rotation import Rotation
 
 __all__ = ["READER", "WRITER", "ProjectReader", "open_project"]
 

@@ -1,5 +1,4 @@
-"""Decoders outside the reference: as ONNX graphs, and run by ONNX Runtime.
+"""Ways to run a decoder: numpy, ONNX Runtime, LLVM; every one is held to the reference.
 
-:mod:`drti_core.runtime.graph` makes the graphs. Nothing here imports onnx or onnxruntime before a
-function that needs it is called.
+Nothing here imports onnx, onnxruntime or llvmlite before a function that needs it is called.
 """

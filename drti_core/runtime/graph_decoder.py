@@ -10,21 +10,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import F32, Window
 from drti_core.errors import OptionError
-from drti_core.lights import F32, LightDirections
-from drti_core.planes import Window
-from drti_core.runtime.kernels import (
-    TILE,
-    Kernel,
-    Kind,
-    PixelStage,
-    providers_of,
-    quantise,
-    session,
-    whole,
-)
-from drti_core.runtime.session import Relighter
-from drti_core.runtime.untrusted import check, fixed
+from drti_core.lights import LightDirections
+from drti_core.runtime.onnx.check import check, fixed
+from drti_core.runtime.onnx.stage import providers_of, session
+from drti_core.runtime.relighter import Relighter
+from drti_core.runtime.stages import TILE, Kernel, Kind, PixelStage, quantise, whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +117,7 @@ class GraphStage(PixelStage):
     Args:
         decoder: the graph.
         kind: of the colours.
-        providers: see :func:`~drti_core.runtime.kernels.providers_of`.
+        providers: see :func:`~drti_core.runtime.onnx.stage.providers_of`.
     """
 
     def __init__(self, decoder: GraphDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
@@ -154,7 +146,7 @@ class ImageRelighter(Relighter):
         decoder: the graph.
         lights: L directions.
         kind: of the colours.
-        providers: see :func:`~drti_core.runtime.kernels.providers_of`.
+        providers: see :func:`~drti_core.runtime.onnx.stage.providers_of`.
     """
 
     def __init__(

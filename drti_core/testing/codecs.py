@@ -11,14 +11,15 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 
-from drti_core.codec import Codec, with_options
-from drti_core.decoder import evaluate
+from drti_core.arrays import Window
+from drti_core.decoder import Planes, evaluate
 from drti_core.errors import DrtiError, UnsupportedDecoderError
-from drti_core.graph_model import GraphModel
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.planes import Planes, Window
-from drti_core.runtime.session import Runtime
+from drti_core.model.contracts import Codec
+from drti_core.model.graph_model import GraphModel
+from drti_core.options import with_options
+from drti_core.runtime.relighter import Runtime
 from drti_core.stack import ArrayStack, Stack
 from drti_core.testing.compare import metadata_changes, same_arrays, same_planes
 from drti_core.testing.stacks import dome, edge_stack, edge_stacks, make_stack, psnr

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import Window
+from drti_core.decoder import Planes
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes, Window
 from drti_core.stack import Stack
 
 

@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from drti_core.codec import Reader
+from drti_core.arrays import F32, Window
 from drti_core.errors import DrtiError
-from drti_core.lights import F32, LightDirections
+from drti_core.lights import LightDirections
 from drti_core.model import StoredModel
-from drti_core.planes import Window
-from drti_core.registry import registry, restore
+from drti_core.model.contracts import Reader
+from drti_core.registry.catalogue import registry, restore
 from drti_core.stack import Stack
 from drti_core.testing.compare import files_of, same_content
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.lights import F32, LightDirections
+from drti_core.arrays import F32
+from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
 
 

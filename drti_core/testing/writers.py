@@ -12,12 +12,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 
-from drti_core.codec import Reader, Writer
 from drti_core.errors import DrtiError, OutputExistsError, UnsupportedFormatError
-from drti_core.exif import Exif, write
+from drti_core.io.pictures.exif import Exif, write
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
-from drti_core.registry import registry, restore
+from drti_core.model.contracts import Reader, Writer
+from drti_core.registry.catalogue import registry, restore
 from drti_core.testing.compare import files_of, metadata_changes, same_content
 from drti_core.testing.stacks import dome, psnr
 

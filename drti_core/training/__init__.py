@@ -1,4 +1,4 @@
-"""Networks made with torch, as decoders; needs the extra ``train``."""
+"""The only place of torch: gradients from a stack to a network, and networks made elsewhere."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drti_core.bases import Basis
-from drti_core.decoder import Activation, Decoder, Dense, Terms
+from drti_core.decoder import Activation, Decoder, Dense, Planes, Terms
+from drti_core.decoder.fold import Quantisation
 from drti_core.errors import MissingExtraError, OptionError, UnsupportedDecoderError
-from drti_core.planes import Planes
-from drti_core.runtime.fold import Quantisation
-from drti_core.runtime.graph_builder import OPSET
+from drti_core.lights.bases import Basis
 from drti_core.runtime.graph_decoder import GraphDecoder
+from drti_core.runtime.onnx.builder import OPSET
 
 #: Which components of the unit vector to the light a network takes.
 LightInput = Literal["xy", "xyz"]

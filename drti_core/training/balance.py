@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from drti_core.kriging import Kriging
-from drti_core.lights import F32, F64, LightDirections
+from drti_core.arrays import F32, F64
+from drti_core.lights import LightDirections
+from drti_core.lights.kriging import Kriging
 
 #: Errors are not told apart below half a grey level of 8 bits.
 _LEAST = (0.5 / 255) ** 2

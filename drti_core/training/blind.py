@@ -12,7 +12,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.lights import F32, LightDirections
+from drti_core.arrays import F32
+from drti_core.lights import LightDirections
 from drti_core.training.sample import Sample
 
 Indices = npt.NDArray[np.intp]

@@ -14,10 +14,11 @@ from math import sqrt
 import numpy as np
 import torch
 
-from drti_core.bases import Basis
+from drti_core.arrays import F32, F64
 from drti_core.decoder import Dense, LightFunction, Network, Terms
-from drti_core.lights import F32, F64, LightDirections
-from drti_core.runtime.kernel_ir import Shape
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import Basis
+from drti_core.runtime.llvm.kernels import Shape
 from drti_core.training.kernel import kernel
 
 _CONSTANT = Basis("constant", 1)

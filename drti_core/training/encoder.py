@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from drti_core.lights import F32, F64
+from drti_core.arrays import F32, F64
 
 #: Components beyond this share of the first one's variance are noise.
 _LEAST_VARIANCE = 1e-7

@@ -12,18 +12,18 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from drti_core.bases import Basis
-from drti_core.codec import Progress
+from drti_core.arrays import F32, Window
 from drti_core.decoder import Dense, Terms
-from drti_core.lights import F32, LightDirections
-from drti_core.model import to_uint8
-from drti_core.planes import Window
-from drti_core.runtime.session import pixel_coords
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import Basis
+from drti_core.model.model import to_uint8
+from drti_core.progress import Progress
+from drti_core.runtime.relighter import pixel_coords
 from drti_core.stack import Stack
+from drti_core.training.log import Session
 from drti_core.training.loop import Look, Loop, Schedule
 from drti_core.training.network import Trained, check_device, few_threads
 from drti_core.training.optimisers import Adam
-from drti_core.training.session import Session
 from drti_core.training.task import Task, psnr
 
 _LIGHT = Basis("affine", 4)

@@ -18,9 +18,9 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import MissingExtraError, OptionError
-from drti_core.runtime.compiled import aligned, build
-from drti_core.runtime.ir_words import LANES
-from drti_core.runtime.kernel_ir import BLOCK, Shape
+from drti_core.runtime.llvm.kernels import BLOCK, Shape
+from drti_core.runtime.llvm.stage import aligned, build
+from drti_core.runtime.llvm.words import LANES
 
 F32 = npt.NDArray[np.float32]
 
@@ -52,7 +52,7 @@ class Kernel:
         """Loss and gradients of ``scale[l] · Σ (rgb - target)²``.
 
         Args:
-            latents: (K, P), P a multiple of :data:`~drti_core.runtime.kernel_ir.BLOCK`.
+            latents: (K, P), P a multiple of :data:`~drti_core.runtime.llvm.kernels.BLOCK`.
             weights: (L, size): the packed parameters for each light: of each layer the weight
                 (out, in), then the bias.
             targets: (L, 3, P).

@@ -17,8 +17,8 @@ from typing import Any
 
 import torch
 
-from drti_core import files
 from drti_core.errors import FitError, FormatError
+from drti_core.io import outputs
 from drti_core.training.optimisers import Optimiser
 from drti_core.training.task import Task
 
@@ -276,7 +276,7 @@ class Loop:
         }
         kept = {f"best.{i}": value for i, value in enumerate(self._best or [])}
         tensors = {name: value.cpu().contiguous() for name, value in (self._state() | kept).items()}
-        with files.atomic_file(path, overwrite=True) as temporary:
+        with outputs.atomic_file(path, overwrite=True) as temporary:
             save_file(tensors, temporary, metadata={"loop": json.dumps(numbers)})
 
     def _load(self, path: Path) -> None:

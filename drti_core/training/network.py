@@ -15,23 +15,22 @@ import numpy.typing as npt
 import torch
 from threadpoolctl import threadpool_limits
 
-from drti_core.codec import Progress, no_progress, part_of
-from drti_core.decoder import Dense
+from drti_core.arrays import F32, Window
+from drti_core.decoder import Dense, Planes
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
-from drti_core.lights import F32
-from drti_core.model import to_uint8
-from drti_core.planes import Planes, Window
-from drti_core.runtime.kernel_ir import BLOCK
+from drti_core.model.model import to_uint8
+from drti_core.progress import Progress, no_progress, part_of
+from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import Stack
 from drti_core.training.blind import left_out
 from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder
 from drti_core.training.kernel import PARTS
+from drti_core.training.log import Session
 from drti_core.training.loop import Look, Loop, Outcome, Schedule
 from drti_core.training.optimisers import Adam, Optimiser, Soap
 from drti_core.training.sample import Sample
-from drti_core.training.session import Session
 from drti_core.training.task import DecoderTask, Mix
 
 #: Side of the picture in the log.

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import F32
 from drti_core.errors import FitError
-from drti_core.kriging import Kriging, choose, second_moment
-from drti_core.lights import F32, LightDirections
-from drti_core.runtime.kernel_ir import BLOCK
+from drti_core.lights import LightDirections
+from drti_core.lights.kriging import Kriging, choose, second_moment
+from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import ArrayStack, Stack
 from drti_core.training.encoder import Projection
 

@@ -11,8 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from drti_core.lights import F32
-from drti_core.runtime.kernel_ir import BLOCK
+from drti_core.arrays import F32
+from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.training.balance import Balance
 from drti_core.training.blind import FEW, BlindSpots, Indices, deal
 from drti_core.training.chain import Chain

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import Window
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
-from drti_core.planes import Window
-from drti_core.runtime.session import Relighter
+from drti_core.runtime.relighter import Relighter
 from drti_core.stack import Stack
 from drti_core.training.sample import Sample, as_codes, drawn
 

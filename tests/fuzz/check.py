@@ -11,10 +11,10 @@ from types import FrameType
 
 import numpy as np
 
-from drti_core import registry
+from drti_core.arrays import Window
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
-from drti_core.planes import Window
+from drti_core.registry import catalogue
 from drti_core.stack import Stack
 from tests.fuzz.mutate import Files
 
@@ -58,8 +58,8 @@ def open_input(path: Path) -> tuple[str, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            reader = registry.find_reader(path).reader_id
-            found = registry.open_any(path)
+            reader = catalogue.find_reader(path).reader_id
+            found = catalogue.open_any(path)
             if isinstance(found, Stack):
                 found.prepare()
                 codes = found.codes(Window(0, 0, 1, found.shape[1]))

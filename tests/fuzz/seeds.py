@@ -16,12 +16,12 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from drti_core.decoder import Planes
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes
 
 H, W = 11, 16
 XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8]]
@@ -331,8 +331,8 @@ def _makers() -> dict[str, Callable[[], Seed]]:
 
 
 def _graph() -> bytes:
-    from drti_core.registry import restore
-    from drti_core.runtime.graph import image_graph, to_bytes
+    from drti_core.registry.catalogue import restore
+    from drti_core.runtime.onnx.forms import image_graph, to_bytes
 
     model = restore(_model("hsh", "rgb", 12, terms=4))
     return to_bytes(image_graph(model.decoder(), model.planes, model.shape))

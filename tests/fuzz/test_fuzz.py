@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from drti_core.registry import registry
+from drti_core.registry.catalogue import registry
 from tests.fuzz.check import open_input, put
 from tests.fuzz.mutate import mutated
 from tests.fuzz.seeds import seeds

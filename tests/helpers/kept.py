@@ -13,14 +13,14 @@ import numpy as np
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from drti_core.codec import Codec
+from drti_core.decoder import Planes
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel, StoredModel
-from drti_core.planes import Planes
-from drti_core.registry import registry
+from drti_core.model.contracts import Codec
+from drti_core.registry.catalogue import registry
 from drti_core.stack import Stack
+from tests.helpers.quick import quick
 from tests.helpers.train import trains
-from tests.quick import quick
 
 FOLDER = Path(__file__).parent / "models"
 #: Ids that another id is equal to: what is trained is not trained twice.

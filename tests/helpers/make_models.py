@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from drti_core.arrays import Window
 from drti_core.model import RelightableModel
-from drti_core.planes import Window
 from drti_core.testing import make_stack
 from drti_core.testing.stacks import psnr
 from tests.helpers.kept import FOLDER, keep, kept, names, train

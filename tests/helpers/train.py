@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from drti_core.codec import Codec
-from drti_core.registry import registry
+from drti_core.model.contracts import Codec
+from drti_core.registry.catalogue import registry
 
 WHY = "it trains, and the extra 'train' is not installed"
 #: Looked for, not imported: that takes seconds.

@@ -22,7 +22,9 @@ from numpy.polynomial import Polynomial, legendre
 
 import drti_core as drti
 from drti_core.codec import Progress, no_progress
-from drti_core.fitting import SAMPLE, choose_ridge, encode, least_squares, metadata_of
+from drti_core.fitting import choose_ridge, encode, least_squares
+from drti_core.fitting.encode import SAMPLE
+from drti_core.model import metadata_of
 
 F64 = npt.NDArray[np.float64]
 

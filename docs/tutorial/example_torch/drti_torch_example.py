@@ -6,7 +6,7 @@ import numpy as np
 
 import drti_core as drti
 from drti_core.codec import no_progress
-from drti_core.graph_model import GraphModel, restore_graph
+from drti_core.model.graph_model import GraphModel, restore_graph
 
 
 @dataclass(frozen=True)

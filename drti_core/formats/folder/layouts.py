@@ -19,11 +19,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from drti_core import strict_json, strict_xml
+from drti_core.arrays import Window
 from drti_core.errors import FormatError, UnsupportedFormatError
-from drti_core.planes import Window
-from drti_core.strict_json import Node
-from drti_core.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
+from drti_core.io import strict_json, strict_xml
+from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
+from drti_core.io.strict_json import Node
 
 Shape = tuple[int, int]
 Tiles = Callable[[], Iterator[Tile]]

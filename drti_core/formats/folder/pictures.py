@@ -10,14 +10,16 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import images, scratch
-from drti_core.formats.folder import network
+from drti_core.arrays import Codes
+from drti_core.decoder import Planes
+from drti_core.formats.folder import openlime_neural
 from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
-from drti_core.image_writers import Chroma
-from drti_core.loss import LIGHTS, measure
+from drti_core.io import scratch
+from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.writers import Chroma, Rows, encode_webp, write_jpeg, write_png
 from drti_core.model import StoredModel
-from drti_core.planes import Codes, Planes
-from drti_core.runtime.session import Relighter
+from drti_core.runtime.loss import LIGHTS, measure
+from drti_core.runtime.relighter import Relighter
 
 FolderLayout = Literal["image", Layout]
 
@@ -44,9 +46,9 @@ class Pictures:
             icc: profile to embed (image layout; not in WebP).
         """
         sources: list[tuple[Codes, tuple[str, ...]]] = []
-        native = network.keys(stored) is not None
+        native = openlime_neural.keys(stored) is not None
         if stored.planes is not None:
-            codes = network.nine(stored.planes.codes) if native else stored.planes.codes
+            codes = openlime_neural.nine(stored.planes.codes) if native else stored.planes.codes
             sources.append((codes, picture_names(stored)))
         sources += [(codes, (name,)) for name, codes in extra.items()]
         # At equal bytes YCbCr costs 7 to 8 dB less where R, G, B of one term go together,
@@ -73,7 +75,7 @@ class Pictures:
             path = folder / f"{name}.{self.image}"
             rows = _picture_rows(codes, each * number, each)
             if self.image == "jpg":
-                images.write_jpeg(
+                write_jpeg(
                     path,
                     rows,
                     shape,
@@ -83,17 +85,17 @@ class Pictures:
                     icc=icc,
                 )
             elif self.image == "webp":
-                path.write_bytes(images.encode_webp(rows(0, shape[0])))
+                path.write_bytes(encode_webp(rows(0, shape[0])))
             elif each == 3:
-                images.write_png(path, rows, shape, icc=icc)
+                write_png(path, rows, shape, icc=icc)
             else:
-                images.write_png(path, rows, shape, channels=1, bits=16, icc=icc)
+                write_png(path, rows, shape, channels=1, bits=16, icc=icc)
 
 
 def picture_names(stored: StoredModel) -> tuple[str, ...]:
     """Names of the pictures of the planes, without their ending."""
-    if network.keys(stored) is not None:
-        return network.NAMES
+    if openlime_neural.keys(stored) is not None:
+        return openlime_neural.NAMES
     if stored.planes is None:
         return ()
     each = planes_in_picture(stored.planes.codes)
@@ -107,7 +109,7 @@ def corrections(
     _, height, width = codes.shape
     found = []
     for number, name in enumerate(names[: -(-len(codes) // 3)]):
-        picture = images.open_picture(folder / f"{name}.jpg")
+        picture = plane_pictures.open_picture(folder / f"{name}.jpg")
         for band, part in picture.bands():
             planes = codes[3 * number : 3 * number + 3, band.y : band.y + band.height]
             channels = np.moveaxis(part.reshape(band.height, width, 3), -1, 0)[: len(planes)]
@@ -132,13 +134,13 @@ def jpeg_psnr(stored: StoredModel, folder: Path) -> float:
     assert decoder is not None
     # The pictures of nine planes or fewer have planes of zeros behind them.
     names = picture_names(stored)[: -(-planes.count // 3)]
-    pictures = [images.open_picture(folder / f"{name}.jpg") for name in names]
-    changed = Planes(images.read_planes(pictures, planes.count), planes.scale, planes.bias)
+    pictures = [plane_pictures.open_picture(folder / f"{name}.jpg") for name in names]
+    changed = Planes(plane_pictures.read_planes(pictures, planes.count), planes.scale, planes.bias)
     exact, other = (Relighter(decoder, each, stored.shape, LIGHTS) for each in (planes, changed))
     return measure(exact, other).psnr
 
 
-def _picture_rows(codes: Codes, first: int, each: int) -> images.Rows:
+def _picture_rows(codes: Codes, first: int, each: int) -> Rows:
     """Rows of the picture of planes first … first + each; what is missing of it is 0."""
     planes = codes[first : first + each]
 

@@ -21,11 +21,12 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import images, scratch, strict_json
+from drti_core.arrays import Codes, Window, bands
+from drti_core.decoder.requantise import band_rows
 from drti_core.formats.folder.layouts import GOOGLE_SIDE, ZOOMIFY_GROUP, halvings
-from drti_core.planes import Codes, Window, bands
-from drti_core.requantise import band_rows
-from drti_core.tiles import count, grid
+from drti_core.io import scratch, strict_json
+from drti_core.io.pictures.tiles import count, grid
+from drti_core.io.pictures.writers import encode_jpeg, encode_webp
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]
@@ -115,9 +116,9 @@ class Tiles:
             fill = ((0, self.side - height), (0, self.side - width), (0, 0))
             pixels = np.pad(pixels, fill, mode="edge")
         if self.image == "jpg":
-            return images.encode_jpeg(pixels, self.quality, keep_rgb=self.keep_rgb)
+            return encode_jpeg(pixels, self.quality, keep_rgb=self.keep_rgb)
         if self.image == "webp":
-            return images.encode_webp(pixels)
+            return encode_webp(pixels)
         return _png(pixels[..., 0] if each == 1 else pixels)
 
     def _deepzoom(self, folder: Path, name: str, codes: Codes) -> None:

@@ -12,20 +12,23 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import images, scratch, strict_json
-from drti_core.codec import Reader
+from drti_core.arrays import MAX_SIDE
+from drti_core.colour import Encoding
+from drti_core.decoder import Planes
 from drti_core.errors import (
     FormatError,
     LightError,
     UnsupportedFormatError,
 )
-from drti_core.formats.folder import layouts, network, rtiprep
+from drti_core.formats.folder import layouts, openlime_neural, rtiprep
+from drti_core.io import scratch, strict_json
+from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.jpeg_strips import read_streamed
+from drti_core.io.pictures.tiles import assemble, inside
+from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections
-from drti_core.model import Encoding, Metadata, StoredModel
-from drti_core.planes import MAX_SIDE, Planes
-from drti_core.streamed import read_streamed
-from drti_core.strict_json import Node
-from drti_core.tiles import assemble, inside
+from drti_core.model import Metadata, StoredModel
+from drti_core.model.contracts import Reader
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -103,8 +106,8 @@ class FolderReader(Reader):
         scale, bias = material["scale"].numbers(count), material["bias"].numbers(count)
         names = None
         if kind == "neural" and "planes" in info:  # of which OpenLIME wants nine
-            info["nplanes"].integer(1, network.PLANES)
-            names = network.NAMES
+            info["nplanes"].integer(1, openlime_neural.PLANES)
+            names = openlime_neural.NAMES
         stream = self.stream and "corrections" not in arrays
         codes, icc = _read_codes(folder, info, count, shape, own.bits, notes, names, stream)
         if codes is not None and "corrections" in arrays:
@@ -303,10 +306,10 @@ def _pixel_size(info: Node) -> float | None:
 
 def _read_network(folder: Path, info: Node, shape: tuple[int, int]) -> StoredModel:
     """A network that another program wrote."""
-    config, arrays, low, high = network.read(info)
+    config, arrays, low, high = openlime_neural.read(info)
     notes: list[str] = []
-    names = network.names(folder, info["format"].choice(*_SUFFIXES))
-    codes, icc = _read_codes(folder, info, network.PLANES, shape, 8, notes, names)
+    names = openlime_neural.names(folder, info["format"].choice(*_SUFFIXES))
+    codes, icc = _read_codes(folder, info, openlime_neural.PLANES, shape, 8, notes, names)
     metadata = Metadata(
         lights=_lights(info, notes),
         encoding=_encoding(info, notes),
@@ -314,7 +317,7 @@ def _read_network(folder: Path, info: Node, shape: tuple[int, int]) -> StoredMod
         pixel_size_mm=_pixel_size(info),
         notes=tuple(notes),
     )
-    planes = network.planes(codes, low, high, str(info.file))
+    planes = openlime_neural.planes(codes, low, high, str(info.file))
     return StoredModel(config, shape, planes, arrays, metadata)
 
 
@@ -364,18 +367,20 @@ def _read_codes(
                 mend="relight-cli breaks off here when it converts a .rti of 16 terms: convert the "
                 ".rti with drti instead.",
             )
-        picture = images.open_picture(path)
+        picture = plane_pictures.open_picture(path)
         kind = picture.shape, picture.channels, picture.bits
         if kind != (shape, each, bits):
             raise FormatError(
-                images.describe(*kind),
+                plane_pictures.describe(*kind),
                 where=str(picture.path),
-                expected=images.describe(shape, each, bits),
+                expected=plane_pictures.describe(shape, each, bits),
             )
         pictures.append(picture)
     if numbered and (folder / f"plane_{len(names)}.{suffix}").exists():
         notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
-    codes = read_streamed(pictures, count) if stream else images.read_planes(pictures, count)
+    codes = (
+        read_streamed(pictures, count) if stream else plane_pictures.read_planes(pictures, count)
+    )
     return codes, pictures[0].icc
 
 

@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import strict_xml
+from drti_core.arrays import Window
+from drti_core.decoder import Planes
 from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.io import strict_xml
+from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assemble, inside
+from drti_core.io.strict_json import Node
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes, Window
-from drti_core.strict_json import Node
-from drti_core.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assemble, inside
 
 F64 = npt.NDArray[np.float64]
 Shape = tuple[int, int]

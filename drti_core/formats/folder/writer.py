@@ -12,15 +12,14 @@ from typing import Any, get_args
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import files, images, strict_json
-from drti_core.codec import Writer
+from drti_core.arrays import Codes
 from drti_core.errors import (
     DrtiError,
     OptionError,
     UnsupportedDecoderError,
     UnsupportedFormatError,
 )
-from drti_core.formats.folder import network
+from drti_core.formats.folder import openlime_neural
 from drti_core.formats.folder.layouts import GOOGLE_SIDE
 from drti_core.formats.folder.pictures import (
     FolderLayout,
@@ -31,12 +30,14 @@ from drti_core.formats.folder.pictures import (
 )
 from drti_core.formats.folder.pyramid import Kind, Layout
 from drti_core.formats.folder.reader import GRAPH
-from drti_core.image_writers import Chroma
+from drti_core.io import outputs, strict_json
+from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE
+from drti_core.io.pictures.writers import JPEG_MAX_SIDE, WEBP_MAX_SIDE, Chroma
+from drti_core.io.strict_json import nine_digits
 from drti_core.model import StoredModel
-from drti_core.planes import Codes
-from drti_core.runtime.graph import decoder_graph, describe, to_bytes
-from drti_core.strict_json import nine_digits
-from drti_core.tiles import MAX_SIDE, MIN_SIDE
+from drti_core.model.contracts import Writer
+from drti_core.runtime.onnx.forms import decoder_graph, describe, to_bytes
 
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
@@ -92,11 +93,15 @@ class FolderWriter(Writer):
             kind = "JPEG" if image == "jpg" else "WebP"
             if stored.planes.code_max > 255:
                 return f"{kind} holds 8-bit planes and these have 16 bits; write image=png"
-            limit = images.JPEG_MAX_SIDE if image == "jpg" else images.WEBP_MAX_SIDE
+            limit = JPEG_MAX_SIDE if image == "jpg" else WEBP_MAX_SIDE
             if self.layout == "image" and max(stored.shape) > limit:
                 return f"{kind} holds sides of up to {limit} pixels; write image=png"
             pixels = stored.shape[0] * stored.shape[1]
-            if self.layout == "image" and image == "webp" and pixels > images.WEBP_MAX_PIXELS:
+            if (
+                self.layout == "image"
+                and image == "webp"
+                and pixels > plane_pictures.WEBP_MAX_PIXELS
+            ):
                 return f"{pixels} pixels are too many for one WebP; write tiles or image=png"
         try:
             self._info(stored, _extra_arrays(stored))
@@ -121,8 +126,8 @@ class FolderWriter(Writer):
 
     def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
         """Write a folder; see :meth:`Writer.write`."""
-        files.check_output(path, overwrite)
-        with files.atomic_folder(path, overwrite=overwrite) as folder:
+        outputs.check_output(path, overwrite)
+        with outputs.atomic_folder(path, overwrite=overwrite) as folder:
             return self.write_into(stored, folder)
 
     def write_into(
@@ -235,7 +240,7 @@ class FolderWriter(Writer):
         }
         if metadata.pixel_size_mm is not None:
             info["pixelSizeInMM"] = nine_digits([metadata.pixel_size_mm])[0]
-        native = network.keys(stored)
+        native = openlime_neural.keys(stored)
         info["type"] = kind if native is None else "neural"
         if kind in _TERMS:
             _check_terms(config, count)

@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 import numpy.typing as npt
 
-from drti_core.codec import Reader
+from drti_core.arrays import Window
 from drti_core.errors import LightError
 from drti_core.formats.lp.names import resolve
 from drti_core.formats.lp.text import (
@@ -25,8 +25,8 @@ from drti_core.formats.lp.text import (
     write_lights,
     write_lp,
 )
-from drti_core.photos import natural_key
-from drti_core.planes import Window
+from drti_core.io.pictures.photos import natural_key
+from drti_core.model.contracts import Reader
 from drti_core.stack import ImageStack, Stack
 
 __all__ = [

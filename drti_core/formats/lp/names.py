@@ -12,7 +12,7 @@ from pathlib import Path
 
 from drti_core.errors import StackError
 from drti_core.formats.lp.text import LightFile
-from drti_core.photos import pictures
+from drti_core.io.pictures.photos import pictures
 
 #: RTIBuilder's folder of photographs, beside that of its light files.
 _EXPORTS = "jpeg-exports"

@@ -10,10 +10,12 @@ from pathlib import Path
 
 import numpy as np
 
-from drti_core import files
+from drti_core.arrays import F64
 from drti_core.errors import FormatError, LightError, OptionError
-from drti_core.light_table import csv_convention, from_csv, to_csv
-from drti_core.lights import F64, Convention, LightDirections, usable
+from drti_core.formats.lp.csv import csv_convention, from_csv, to_csv
+from drti_core.io import outputs
+from drti_core.lights import Convention, LightDirections
+from drti_core.lights.directions import usable
 
 #: A light file is a few kilobytes; a larger one than this is something else.
 MAX_BYTES = 16 << 20
@@ -112,7 +114,7 @@ def write_lp(
             # A row must not look like a comment.
             words.insert(0, ("./" if name.startswith("#") else "") + name.replace("\\", "/"))
         lines.append(" ".join(words))
-    with files.atomic_file(path, overwrite=overwrite) as temporary:
+    with outputs.atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
 
@@ -166,7 +168,7 @@ def check_target(
             expected="Cartesian ones in a .lp file",
             mend="Write a .csv file instead.",
         )
-    return files.check_output(target, overwrite)
+    return outputs.check_output(target, overwrite)
 
 
 def write_lights(
@@ -196,7 +198,7 @@ def write_lights(
         write_lp(target, names, lights, overwrite=overwrite)
         return
     table = to_csv(lights, convention or "cartesian", names)
-    with files.atomic_file(target, overwrite=overwrite) as temporary:
+    with outputs.atomic_file(target, overwrite=overwrite) as temporary:
         temporary.write_text(table, encoding="utf-8", newline="\n")
 
 

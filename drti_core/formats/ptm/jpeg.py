@@ -13,9 +13,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import scratch
 from drti_core.errors import FormatError
 from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane_name
+from drti_core.io import scratch
 
 Plane = npt.NDArray[np.uint8]
 

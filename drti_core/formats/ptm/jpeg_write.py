@@ -12,9 +12,9 @@ from typing import IO, Any
 
 import numpy as np
 
-from drti_core import scratch
 from drti_core.formats.ptm.jpeg import RECORD, Plane, decode, encode, predict
 from drti_core.formats.ptm.layout import INVERSION, Container
+from drti_core.io import scratch
 
 #: Prediction is chosen on a central window of this side.
 _SAMPLE = 512

@@ -8,9 +8,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.decoder import Planes
+from drti_core.decoder.requantise import dequantised, to_bytes, used_codes
 from drti_core.formats.ptm.layout import OURS, Colorspace
-from drti_core.planes import Planes
-from drti_core.requantise import dequantised, to_bytes, used_codes
 
 BiasRule = Literal["auto", "byte", "any"]
 

@@ -8,10 +8,11 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from drti_core import scratch
-from drti_core.codec import Reader
+from drti_core.arrays import bands
+from drti_core.decoder import Planes
+from drti_core.decoder.requantise import band_rows
 from drti_core.errors import FormatError, UnsupportedFormatError
-from drti_core.formats.ptm import companion, jpeg
+from drti_core.formats.ptm import jpeg, repair
 from drti_core.formats.ptm.layout import (
     FORMATS,
     INVERSION,
@@ -24,10 +25,10 @@ from drti_core.formats.ptm.layout import (
     plane_name,
     slots,
 )
-from drti_core.header import TextHeader
+from drti_core.io import scratch
+from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes, bands
-from drti_core.requantise import band_rows
+from drti_core.model.contracts import Reader
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,7 @@ class PtmReader(Reader):
         for plane, term in _terms(colorspace):
             plane_scale[plane], plane_bias[plane] = head.scale[term], head.bias[term] / 255
         planes = Planes(codes, plane_scale, plane_bias, str(path))
-        planes = companion.mended(
+        planes = repair.mended(
             planes, head.scale, head.bias, colorspace, path, self.companion, notes
         )
         return StoredModel(

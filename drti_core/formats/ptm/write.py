@@ -10,20 +10,21 @@ from typing import IO, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import scratch
-from drti_core.bases import Basis
-from drti_core.codec import Writer
+from drti_core.arrays import F32, Window, bands
+from drti_core.decoder import Planes
+from drti_core.decoder.requantise import band_rows, quantise, to_rgb
 from drti_core.errors import OptionError, UnsupportedFormatError
-from drti_core.files import atomic_file, check_output
+from drti_core.fitting.lrgb import lrgb
 from drti_core.formats.ptm.jpeg import MAX_SIDE
 from drti_core.formats.ptm.jpeg_write import write_planes
 from drti_core.formats.ptm.layout import FORMATS, Colorspace, Container, blocks, slots
 from drti_core.formats.ptm.quantisation import BiasRule, header_text, quantisation
+from drti_core.io import scratch
+from drti_core.io.outputs import atomic_file, check_output
 from drti_core.lights import LightDirections
-from drti_core.linear import lrgb
+from drti_core.lights.bases import Basis
 from drti_core.model import StoredModel
-from drti_core.planes import F32, Planes, Window, bands
-from drti_core.requantise import band_rows, quantise, to_rgb
+from drti_core.model.contracts import Writer
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import MAX_SIDE
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.formats.rti.layout import COLOURS
-from drti_core.planes import MAX_SIDE
 
 F64 = npt.NDArray[np.float64]
 

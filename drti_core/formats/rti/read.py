@@ -11,16 +11,17 @@ from typing import Any, BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from drti_core import scratch
-from drti_core.codec import Reader
+from drti_core.arrays import Window, bands
+from drti_core.decoder import Planes
+from drti_core.decoder.requantise import band_rows
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.formats.rti import old
 from drti_core.formats.rti.layout import COLOURS, MAGIC
 from drti_core.formats.rti.trailer import with_trailer
-from drti_core.header import TextHeader
+from drti_core.io import scratch
+from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes, Window, bands
-from drti_core.requantise import band_rows
+from drti_core.model.contracts import Reader
 
 F64 = npt.NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from drti_core.errors import FormatError, LightError
+from drti_core.io.pictures.xmp import split, with_facts
+from drti_core.io.strict_json import Node, nine_digits
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata
-from drti_core.strict_json import Node, nine_digits
-from drti_core.xmp import split, with_facts
 
 
 def trailer(metadata: Metadata, facts: bool) -> bytes:

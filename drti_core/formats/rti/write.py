@@ -9,14 +9,15 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.codec import Writer
+from drti_core.arrays import bands
+from drti_core.decoder import Planes
+from drti_core.decoder.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
 from drti_core.errors import UnsupportedFormatError
-from drti_core.files import atomic_file, check_output
 from drti_core.formats.rti.layout import COLOURS, MAGIC
 from drti_core.formats.rti.trailer import trailer
+from drti_core.io.outputs import atomic_file, check_output
 from drti_core.model import Metadata, StoredModel
-from drti_core.planes import Planes, bands
-from drti_core.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
+from drti_core.model.contracts import Writer
 
 F64 = npt.NDArray[np.float64]
 

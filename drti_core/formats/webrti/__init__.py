@@ -15,14 +15,15 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
-from drti_core import strict_xml, viewer_tree
-from drti_core.codec import Reader
+from drti_core.arrays import MAX_SIDE
 from drti_core.errors import FormatError
+from drti_core.formats._shared import viewer_tree
+from drti_core.io import strict_xml
+from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
+from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
+from drti_core.io.strict_xml import Element, to_integer
 from drti_core.model import StoredModel
-from drti_core.planes import MAX_SIDE
-from drti_core.strict_xml import Element, to_integer
-from drti_core.tiles import MAX_SIDE as MAX_TILE
-from drti_core.tiles import MIN_SIDE as MIN_TILE
+from drti_core.model.contracts import Reader
 
 #: Side of the smallest square of a power of two that holds any image.
 _MAX_WHOLE = 1 << 16

@@ -17,10 +17,10 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.bases import Basis
 from drti_core.decoder import Decoder, Dense, Terms
+from drti_core.decoder.fold import Quantisation
 from drti_core.errors import OptionError
-from drti_core.runtime.fold import Quantisation
+from drti_core.lights.bases import Basis
 from drti_exporters.glsl.emitter import emit
 from drti_exporters.glsl.headless import run_page
 from drti_exporters.glsl.shader import Form

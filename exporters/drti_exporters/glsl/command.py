@@ -8,9 +8,9 @@ from typing import Annotated
 
 import typer
 
-from drti_core import files
 from drti_core.cli import console
 from drti_core.errors import OptionError
+from drti_core.io import outputs
 from drti_exporters.glsl.benchmark import Timing, benchmark_shader, to_csv
 from drti_exporters.glsl.plot import frames_plot
 
@@ -48,7 +48,7 @@ def shader(
         if plot.suffix.lower() != ".svg":
             raise OptionError(f"{plot.name!r}", where="--plot", expected="a name with .svg")
         for path in (plot, plot.with_suffix(".csv")):
-            files.check_output(path, overwrite)
+            outputs.check_output(path, overwrite)
     sizes = PLOT_SIZES if plot is not None else (console.parse_size(size),)
     found: list[Timing] = []
     for name in renderer or ("swiftshader", "llvmpipe"):
@@ -81,7 +81,7 @@ def _write_plot(found: list[Timing], plot: Path, overwrite: bool) -> None:
     labelled = [replace(t, name=f"{t.name}, {_short(t.renderer)}") if several else t for t in found]
     drawing = frames_plot(labelled, f"Frames a second of emitted and looped shaders ({names})")
     for path, text in ((plot, drawing), (plot.with_suffix(".csv"), to_csv(found))):
-        with files.atomic_file(path, overwrite=overwrite) as temporary:
+        with outputs.atomic_file(path, overwrite=overwrite) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="\n")
         console.say(f"wrote {path}")
 

@@ -8,12 +8,11 @@ from typing import Literal, get_args
 import numpy as np
 
 from drti_core.colour import Encoding
-from drti_core.decoder import Decoder
+from drti_core.decoder import Decoder, Planes
+from drti_core.decoder.fold import FoldedDecoder, Quantisation, fold
 from drti_core.errors import OptionError
-from drti_core.graph_model import GraphModel
 from drti_core.model import RelightableModel
-from drti_core.planes import Planes
-from drti_core.runtime.fold import FoldedDecoder, Quantisation, fold
+from drti_core.model.graph_model import GraphModel
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_exporters.glsl.chain import Chain, activations
 from drti_exporters.glsl.dialects import SYNTAX

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
+from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_exporters.glsl.emitter import BUDGET, emit
 from drti_exporters.glsl.shader import Dialect, Form, Shader
@@ -49,7 +49,7 @@ class GlslExporter(Exporter):
             OutputExistsError: ``out`` exists and ``overwrite`` is false.
         """
         out = Path(out)
-        files.check_output(out, overwrite)
+        outputs.check_output(out, overwrite)
         _check_replaceable(out)
         shader = emit(model, dialect=self.dialect, budget=self.budget, form=self.form)
         texts = (
@@ -58,7 +58,7 @@ class GlslExporter(Exporter):
             f"export default {shader.light_js};\n",
             json.dumps(describe(shader), indent=2) + "\n",
         )
-        with files.atomic_folder(out, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(out, overwrite=overwrite) as folder:
             for name, text in zip(FILES, texts, strict=True):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         return ExportReport(tuple(out / name for name in FILES), None, shader.notes)

@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from drti_core.arrays import F32, F64
+from drti_core.decoder.fold import Affine
 from drti_core.errors import UnsupportedDecoderError
-from drti_core.lights import F32, F64, LightDirections
-from drti_core.runtime.fold import Affine
+from drti_core.lights import LightDirections
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_exporters.glsl.light import LightTable, ScriptedFunction
 from drti_exporters.glsl.operators import COMPILED, MOVED, Tensor

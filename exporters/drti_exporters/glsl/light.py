@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.bases import HSH_MAX_THETA, RBF_CUTOFF, Basis
+from drti_core.arrays import F32, F64
 from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms
+from drti_core.decoder.fold import Affine, same_weights
 from drti_core.errors import UnsupportedDecoderError
-from drti_core.lights import F32, F64, LightDirections
-from drti_core.runtime.fold import Affine, same_weights
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import HSH_MAX_THETA, RBF_CUTOFF, Basis
 from drti_exporters.glsl.texts import base64_of, fill
 
 #: Texels in a row of a texture of weights.
@@ -139,7 +140,7 @@ class LightTable:
         ).rstrip()
 
 
-#: Numbers that the scripts share with :mod:`drti_core.bases`.
+#: Numbers that the scripts share with :mod:`drti_core.lights.bases`.
 _NUMBERS = {"max_theta": repr(HSH_MAX_THETA), "cutoff": repr(RBF_CUTOFF)}
 
 

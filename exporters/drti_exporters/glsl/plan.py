@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from drti_core.decoder import Terms
+from drti_core.decoder.fold import FoldedDecoder
 from drti_core.errors import OptionError
-from drti_core.runtime.fold import FoldedDecoder
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_exporters.glsl.chain import Chain, Place, pixel_stage
 from drti_exporters.glsl.graph import GraphStage

@@ -42,8 +42,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from drti_core.arrays import F32
 from drti_core.colour import Encoding
-from drti_core.lights import F32, LightDirections
+from drti_core.lights import LightDirections
 from drti_exporters.glsl.light import LightTable
 
 Dialect = Literal["webgl2", "glsl330", "glsl450", "vulkan"]

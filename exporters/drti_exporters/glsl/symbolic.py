@@ -13,8 +13,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from drti_core.arrays import F64
 from drti_core.errors import UnsupportedDecoderError
-from drti_core.lights import F64
 from drti_exporters.glsl.texts import number
 
 #: When a number is known: always, under a light, at a pixel.

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.lights import F64
-from drti_core.runtime.fold import Affine
+from drti_core.arrays import F64
+from drti_core.decoder.fold import Affine
 from drti_exporters.glsl.light import constant_part
 from drti_exporters.glsl.texts import number
 

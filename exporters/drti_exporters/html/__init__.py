@@ -15,15 +15,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from drti_core import files
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError, UnsupportedDecoderError
-from drti_core.graph_model import GraphModel
-from drti_core.loss import LIGHTS, measure
+from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.registry import open_model
-from drti_exporters.html import pictures
-from drti_exporters.html.page import (
+from drti_core.model.graph_model import GraphModel
+from drti_core.registry.catalogue import open_model
+from drti_core.runtime.loss import LIGHTS, measure
+from drti_exporters._viewer import pictures
+from drti_exporters._viewer.page import (
     BODY,
     HEAD,
     VIEWER,
@@ -32,8 +32,8 @@ from drti_exporters.html.page import (
     viewer_files,
     write_file,
 )
-from drti_exporters.html.pictures import SUFFIXES, TYPES, Encoding, Format
-from drti_exporters.html.scene import Layer, Part, make_scene
+from drti_exporters._viewer.pictures import SUFFIXES, TYPES, Encoding, Format
+from drti_exporters._viewer.scene import Layer, Part, make_scene
 
 __all__ = ["BODY", "EXPORTER", "HEAD", "VIEWER", "HtmlExporter", "Part", "viewer_files"]
 
@@ -83,7 +83,7 @@ class HtmlExporter(Exporter):
         """
         out = Path(out)
         encoding = self._check(out)
-        files.check_output(out, overwrite)
+        outputs.check_output(out, overwrite)
         models = [model, *self._other(model)]
         layers, notes = [], []
         for number, each in enumerate(models):
@@ -186,12 +186,12 @@ class HtmlExporter(Exporter):
     def _target(self, out: Path, overwrite: bool) -> Iterator[tuple[Path, Path | None]]:
         """Where pictures are written, and the page if it is one file."""
         if self.form == "folder":
-            with files.atomic_folder(out, overwrite=overwrite) as folder:
+            with outputs.atomic_folder(out, overwrite=overwrite) as folder:
                 yield folder, None
             return
         with (
-            files.atomic_file(out, overwrite=overwrite) as page,
-            files.folder_beside(out) as folder,
+            outputs.atomic_file(out, overwrite=overwrite) as page,
+            outputs.folder_beside(out) as folder,
         ):
             yield folder, page
 

@@ -1,4 +1,4 @@
-"""Any model as ONNX: one graph, two stages, or a whole image; see :mod:`drti_core.runtime.graph`.
+"""Any model as ONNX: one graph, two stages, or a whole image (:mod:`drti_core.runtime.onnx.forms`).
 
 ========= ==================================================================
 decoder   ``OUT.onnx``: the decoder; the caller brings the codes
@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from drti_core import files
 from drti_core.codec import Exporter, ExportReport
+from drti_core.decoder import Planes
 from drti_core.errors import OptionError
-from drti_core.graph_model import GraphModel
+from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.planes import Planes
-from drti_core.runtime import graph as graphs
+from drti_core.model.graph_model import GraphModel
+from drti_core.runtime.onnx import forms as graphs
 from drti_exporters.onnx import measure
 
 #: The two files of the form ``stages``.
@@ -61,7 +61,7 @@ class OnnxExporter(Exporter):
         """
         out = Path(out)
         self._check(out)
-        files.check_output(out, overwrite)
+        outputs.check_output(out, overwrite)
         if isinstance(model, GraphModel) and self.form == _form_of(model):
             return _pass_through(model, out, overwrite)
         if self.form == "stages":
@@ -90,7 +90,7 @@ class OnnxExporter(Exporter):
         made = graphs.decoder_graph(
             model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
         )
-        with files.atomic_file(out, overwrite=over) as temporary:
+        with outputs.atomic_file(out, overwrite=over) as temporary:
             _write(made, temporary)
             error = measure.of_decoder(temporary, model)
         return ExportReport((out,), error)
@@ -100,7 +100,7 @@ class OnnxExporter(Exporter):
         made = graphs.stage_graphs(
             model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
         )
-        with files.atomic_folder(out, overwrite=over) as folder:
+        with outputs.atomic_folder(out, overwrite=over) as folder:
             for name, graph in zip(STAGES, (made.light, made.pixel), strict=True):
                 _write(graph, folder / name)
             error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model)
@@ -111,7 +111,7 @@ class OnnxExporter(Exporter):
         size = 0 if planes is None else planes.codes.nbytes
         beside = out.with_name(f"{out.name}.data") if size > self.external_over else None
         if beside is not None:
-            files.check_output(beside, over)
+            outputs.check_output(beside, over)
         made = graphs.image_graph(
             model.decoder(),
             planes,
@@ -122,7 +122,7 @@ class OnnxExporter(Exporter):
         )
         notes: tuple[str, ...] = ()
         with (
-            files.atomic_file(out, overwrite=over) as temporary,
+            outputs.atomic_file(out, overwrite=over) as temporary,
             _codes_beside(beside, planes, over),
         ):
             _write(made, temporary)
@@ -145,7 +145,7 @@ def _form_of(model: GraphModel) -> str:
 
 def _pass_through(model: GraphModel, out: Path, overwrite: bool) -> ExportReport:
     """Write the very graph of a model that has one."""
-    with files.atomic_file(out, overwrite=overwrite) as temporary:
+    with outputs.atomic_file(out, overwrite=overwrite) as temporary:
         _write(model.graph.graph, temporary)
         # An image that is in the graph has no reference but the graph.
         error = None if model.graph.shape else measure.of_decoder(temporary, model)
@@ -159,7 +159,10 @@ def _codes_beside(path: Path | None, planes: Planes | None, overwrite: bool) -> 
         yield
         return
     new = not path.exists()
-    with files.atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as stream:
+    with (
+        outputs.atomic_file(path, overwrite=overwrite) as temporary,
+        temporary.open("wb") as stream,
+    ):
         for rows in graphs.code_rows(planes):
             stream.write(rows)
     try:

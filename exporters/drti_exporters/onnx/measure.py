@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import Window
+from drti_core.decoder import Planes
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
-from drti_core.planes import Planes, Window
 
 #: Larger images are measured on a part of them.
 MOST_PIXELS = 1 << 18

@@ -19,17 +19,17 @@ from typing import Literal
 
 import numpy as np
 
-from drti_core import files
+from drti_core.arrays import Codes
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.folder.pictures import FolderLayout, picture_names
-from drti_core.loss import LIGHTS, measure, middle
+from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.planes import Codes
-from drti_exporters.html.page import files_of, folder_page
-from drti_exporters.html.pictures import relief_codes
-from drti_exporters.html.scene import Layer, make_scene
+from drti_core.runtime.loss import LIGHTS, measure, middle
+from drti_exporters._viewer.page import files_of, folder_page
+from drti_exporters._viewer.pictures import relief_codes
+from drti_exporters._viewer.scene import Layer, make_scene
 from drti_exporters.openlime import page
 from drti_exporters.openlime.prepared import prepare
 from drti_exporters.openlime.written import Written
@@ -85,7 +85,7 @@ class OpenlimeExporter(Exporter):
             OutputExistsError: ``out`` exists and ``overwrite`` is false.
         """
         out = Path(out)
-        files.check_output(out, overwrite)
+        outputs.check_output(out, overwrite)
         _check_replaceable(out)
         script, url = self._script()
         ready = prepare(model)
@@ -101,7 +101,7 @@ class OpenlimeExporter(Exporter):
         # A model without planes needs some picture, for OpenLIME loads pictures only.
         if self.normals or not names:
             others[RELIEF] = np.moveaxis(relief_codes(ready.model), -1, 0)
-        with files.atomic_folder(out, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(out, overwrite=overwrite) as folder:
             notes = writer.write_into(ready.stored, folder, others=others, bare=True)
             written = Written(folder, layout, self.format, model.shape, (*names, *others))
             module = page.model_module(

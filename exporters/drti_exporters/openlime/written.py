@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from drti_core import images, scratch
+from drti_core.arrays import Codes, Window
+from drti_core.decoder import Planes
 from drti_core.formats.folder.layouts import layers
-from drti_core.planes import Codes, Planes, Window
-from drti_core.tiles import Tile
-from drti_exporters.html import Part
+from drti_core.io import scratch
+from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.tiles import Tile
+from drti_exporters._viewer.scene import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,14 +73,14 @@ class Written:
     def _read(self, tile: Tile, codes: Codes, window: Window) -> None:
         if self.layout == "image":
             bottom = window.y + window.height
-            for band, pixels in images.open_picture(tile.path).bands():
+            for band, pixels in plane_pictures.open_picture(tile.path).bands():
                 if band.y >= bottom:
                     return
                 for channel, plane in enumerate(codes):
                     plane[band.slices] = pixels[..., channel]
             return
         data = tile.read(3 * tile.shape[0] * tile.shape[1])
-        pixels, _ = images.decode_picture(data, tile.where, tile.shape, 3, 8)
+        pixels, _ = plane_pictures.decode_picture(data, tile.where, tile.shape, 3, 8)
         target = Window(tile.y, tile.x, tile.part.height, tile.part.width)
         for channel, plane in enumerate(codes):
             plane[target.slices] = pixels[tile.part.slices][..., channel]

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 import numpy as np
 
+from drti_core.arrays import Window
 from drti_core.errors import LightError, OptionError
 from drti_core.lights import LightDirections
-from drti_core.planes import Window
 
 Profile = Literal["preserve", "srgb", "displayp3", "linear"]
 

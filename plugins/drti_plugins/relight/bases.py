@@ -6,10 +6,10 @@ import dataclasses
 import re
 from typing import Any
 
-from drti_core import registry
 from drti_core.codec import Codec, parse_spec, with_options
+from drti_core.codecs.families.terms import TermsCodec
 from drti_core.errors import OptionError, PluginError
-from drti_core.linear import TermsCodec
+from drti_core.registry import catalogue
 from drti_plugins.relight.arguments import Arguments
 from drti_plugins.relight.outputs import is_file
 
@@ -92,16 +92,16 @@ def codec_of(arguments: Arguments, lights: int) -> tuple[Codec, list[str]]:
 
 
 def _find(name: str) -> Codec:
-    codecs = registry.registry().codecs
+    codecs = catalogue.registry().codecs
     plain, _ = parse_spec(name)
     if name in BASES:
-        return registry.codec(BASES[name])
+        return catalogue.codec(BASES[name])
     if plain in codecs.ids():
-        return registry.codec(name)
+        return catalogue.codec(name)
     # disk20, hyper12: the width of a codec's network, in its name.
     match = re.fullmatch(r"([a-z]+)([0-9]+)", plain)
     if match is not None and match[1] in codecs.ids():
-        codec = registry.codec(match[1] + name[len(plain) :])
+        codec = catalogue.codec(match[1] + name[len(plain) :])
         if "width" in {field.name for field in dataclasses.fields(codec)}:
             return with_options(codec, {"width": match[2]})
     mend = f"Install the package that brings the codec {plain!r}, or choose another basis."

@@ -13,20 +13,22 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from drti_core import files, near_lights, pipeline, registry
 from drti_core.codec import Progress, Writer, no_progress, part_of
+from drti_core.codecs.families.networks import NetworkCodec
+from drti_core.codecs.families.terms import TermsCodec
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
-from drti_core.evaluation import Score, evaluate_model
-from drti_core.hookspecs import FitReport
-from drti_core.linear import TermsCodec
+from drti_core.fitting import near_lights
+from drti_core.io.outputs import check_output
+from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.neural import NetworkCodec
-from drti_core.normal_maps import save_normals
-from drti_core.provenance import with_provenance
-from drti_core.relighting import save_relit
+from drti_core.model.provenance import with_provenance
+from drti_core.registry import catalogue, hook_calls
+from drti_core.registry.hookspecs import FitReport
+from drti_core.relight.normal_maps import save_normals
+from drti_core.relight.save import save_relit
 from drti_core.stack import ImageStack, Stack
-from drti_core.summaries import save_mean, save_quantile
-from drti_core.workflow import check_refusal
+from drti_core.stack.averages import save_mean, save_quantile
+from drti_core.workflow.fit import check_refusal
 from drti_plugins.relight import outputs
 from drti_plugins.relight.arguments import NAME, Arguments, help_text, parse
 from drti_plugins.relight.bases import SKIP, basis_of, codec_of
@@ -75,7 +77,7 @@ def run(arguments: Arguments) -> None:
     """
     if arguments.redraw is not None:
         return _redraw(arguments, arguments.redraw)
-    files.check_output(arguments.output, overwrite=True)
+    check_output(arguments.output, overwrite=True)
     file = light_file(arguments.source)
     if file is None:
         return _convert(arguments)
@@ -87,7 +89,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     start = time.monotonic()
     wanted, test = _held_out(stack, arguments)
     codec, notes = codec_of(arguments, len(wanted))
-    used, before = pipeline.before_fit(wanted, codec)
+    used, before = hook_calls.before_fit(wanted, codec)
     writer = outputs.writer_of(arguments, getattr(codec, "colorspace", None))
     if isinstance(codec, NetworkCodec):  # not trained to be refused
         _check(writer, StoredModel({"codec": codec.codec_id}, used.shape), arguments.output)
@@ -105,7 +107,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     )
     told = (*notes, *before, *model.metadata.notes)
     report = FitReport(used, codec, arguments.output, seconds, told)
-    model, after = pipeline.after_fit(model, report)
+    model, after = hook_calls.after_fit(model, report)
     with outputs.staged(arguments.output) as folder:
         losses = outputs.write_model(model, folder, arguments, writer)
         _summaries(used, folder, arguments)
@@ -197,10 +199,10 @@ def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: A
     if not arguments.evaluate and arguments.left_out is None:
         return ""
     if outputs.is_file(arguments.output):
-        written = registry.open_model(folder / arguments.output.name)
+        written = catalogue.open_model(folder / arguments.output.name)
         size = (folder / arguments.output.name).stat().st_size
     else:
-        written, size = registry.open_model(folder), outputs.size_of_planes(folder)
+        written, size = catalogue.open_model(folder), outputs.size_of_planes(folder)
     if test.encoding == "linear":  # a .ptm or .rti cannot say so
         written = written.with_metadata(encoding="linear")
     found = evaluate_model(written, near_lights.resampled(test), with_ssim=False)

@@ -11,14 +11,15 @@ from typing import Any
 
 import numpy as np
 
-from drti_core import files, registry, strict_json
-from drti_core.bases import octahedral
 from drti_core.codec import Writer, with_options
+from drti_core.codecs.families.pca import PcaModel
 from drti_core.formats.folder import FolderWriter
-from drti_core.image_writers import rows_of, write_png
+from drti_core.io import outputs, strict_json
+from drti_core.io.pictures.icc import description
+from drti_core.io.pictures.writers import rows_of, write_png
+from drti_core.lights.bases import octahedral
 from drti_core.model import RelightableModel
-from drti_core.pca import PcaModel
-from drti_core.profiles import description
+from drti_core.registry import catalogue
 from drti_plugins.relight.arguments import Arguments
 
 #: Endings of outputs that are one file.
@@ -40,7 +41,7 @@ def staged(output: Path) -> Iterator[Path]:
     everything is as it was.
     """
     folder = output.parent if is_file(output) else output
-    with files.merged_folder(folder, key="info.json") as temporary:
+    with outputs.merged_folder(folder, key="info.json") as temporary:
         yield temporary
 
 
@@ -56,7 +57,7 @@ def writer_of(arguments: Arguments, colorspace: object) -> Writer:
     """
     if not is_file(arguments.output):
         return FolderWriter(quality=arguments.quality, chroma="420" if arguments.chroma else "444")
-    writer = registry.find_writer(arguments.output)
+    writer = catalogue.find_writer(arguments.output)
     if arguments.output.suffix.lower() == ".rti":
         return with_options(writer, {"eol": "lf"})
     if colorspace != "lrgb":
@@ -76,9 +77,9 @@ def write_model(
         UnsupportedFormatError: the format cannot hold this model; says why.
     """
     if is_file(arguments.output):
-        return registry.save_model(model, folder / arguments.output.name, writer=writer)
+        return catalogue.save_model(model, folder / arguments.output.name, writer=writer)
     part = folder / "model"
-    notes = registry.save_model(model, part, writer=writer)
+    notes = catalogue.save_model(model, part, writer=writer)
     for file in part.iterdir():
         file.replace(folder / file.name)
     part.rmdir()

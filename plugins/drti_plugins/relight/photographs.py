@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from drti_core import registry
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
+from drti_core.fitting.near_lights import on_dome
 from drti_core.formats.lp import open_stack
+from drti_core.io.pictures.icc import Space, converter, profile
 from drti_core.model import RelightableModel
-from drti_core.near_lights import on_dome
-from drti_core.profiles import Space, converter, profile
+from drti_core.registry import catalogue
 from drti_core.stack import ImageStack
 from drti_plugins.relight.arguments import Arguments, Profile
 
@@ -48,14 +48,14 @@ def model_of(path: Path) -> RelightableModel:
         FormatError: it is none, or damaged; names the place.
     """
     try:
-        registry.find_reader(path)
+        catalogue.find_reader(path)
     except UnsupportedFormatError:
         raise UnsupportedFormatError(
             "holds no photographs and no model" if path.is_dir() else "is no model that is known",
             where=str(path),
             expected="photographs with a .lp, .relight or .dome, or a .ptm, a .rti or an info.json",
         ) from None
-    return registry.open_model(path)
+    return catalogue.open_model(path)
 
 
 def photographs(file: Path, arguments: Arguments) -> ImageStack:
@@ -65,7 +65,7 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
     found = (
-        registry.open_stack(file)
+        catalogue.open_stack(file)
         if file.suffix.lower() in (".relight", ".dome")
         else open_stack(file)
     )

@@ -1,0 +1,1 @@
+"""What codecs of a kind inherit; no codec itself."""

@@ -1,0 +1,8 @@
+"""Linear algebra from a stack to quantised planes; knows no codec."""
+
+from __future__ import annotations
+
+from drti_core.fitting.encode import Quantiser, encode, quantisation_range
+from drti_core.fitting.least_squares import choose_ridge, least_squares
+
+__all__ = ["Quantiser", "choose_ridge", "encode", "least_squares", "quantisation_range"]

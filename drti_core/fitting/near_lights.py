@@ -1,0 +1,243 @@
+"""Photographs under near lights, made into photographs under distant ones.
+
+A light at a finite distance has another direction from each pixel. Whatever a fit needs of a
+pixel is linear in its L photographs, by an (L, L) operator that depends on the directions from
+that pixel alone and so varies slowly over the picture. It is computed at the nodes of a grid and
+interpolated bilinearly between them; the grid is refined until that changes pixels by less than
+:data:`TOLERANCE`. The result is a stack like any other, under the directions from the centre of
+the picture. (Directions only: that near lights are brighter where they are nearer is left to the
+flat field.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from drti_core.arrays import F32, F64, Window
+from drti_core.errors import LightError, OptionError
+from drti_core.fitting.least_squares import least_squares
+from drti_core.jobs.threads import cores, one_blas_thread
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import Basis
+from drti_core.lights.kriging import choose, second_moment
+from drti_core.lights.positions import LightPositions
+from drti_core.stack import ImageStack, Stack
+from drti_core.stack.decoded import Progress
+
+#: (L, L) operator on the photographs of a pixel that sees the lights in these directions.
+Operator = Callable[[LightDirections], F64]
+
+#: Root mean square change of pixels by the interpolation, grey levels of 255, that is let pass.
+TOLERANCE = 0.05
+#: Cells of the grid along a side, at most, and pixels along the side of a cell, at least.
+_MAX_CELLS, _MIN_PIXELS = 32, 4
+#: Pixels that the error is measured with, and an operator's kernel chosen.
+_SAMPLE = 400
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class DirectionalStack(Stack):
+    """A stack made by operators that are interpolated between the nodes of a grid.
+
+    Args:
+        source: the photographs.
+        operators: (m + 1, n + 1, L, L) at the corners of m x n equal cells.
+    """
+
+    source: Stack = field(repr=False)
+    operators: F32 = field(repr=False)
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode the photographs now; see :meth:`Stack.prepare`."""
+        self.source.prepare(progress)
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        values = self.source.read(window).reshape(-1, window.height, window.width, 3)
+        out = np.empty((len(self), window.height, window.width, 3), np.float32)
+        tops, lefts = (
+            _cuts(start, length, side, self.operators.shape[axis] - 1)
+            for start, length, side, axis in (
+                (window.y, window.height, self.shape[0], 0),
+                (window.x, window.width, self.shape[1], 1),
+            )
+        )
+
+        def work(place: tuple[tuple[int, slice, F32], tuple[int, slice, F32]]) -> None:
+            (row, rows, down), (column, columns, right) = place
+            part = np.ascontiguousarray(values[:, rows, columns])
+            shape, flat = part.shape[1:], part.reshape(len(part), -1)
+            total = np.zeros((len(self), *shape), np.float32)
+            for below, share in ((0, 1 - down), (1, down)):
+                for beside, other in ((0, 1 - right), (1, right)):
+                    operator = self.operators[row + below, column + beside][list(self.order)]
+                    weight = (share[:, None] * other)[..., None]
+                    total += weight * (operator @ flat).reshape(-1, *shape)
+            out[:, rows, columns] = total
+
+        with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
+            for _ in pool.map(work, [(top, left) for top in tops for left in lefts]):
+                pass
+        return out
+
+
+def _cuts(start: int, length: int, side: int, cells: int) -> list[tuple[int, slice, F32]]:
+    """The cells along one side of a window: number, pixels in the window, place in the cell."""
+    centres = (np.arange(start, start + length) + 0.5) * (cells / side)
+    numbers = np.minimum(centres.astype(np.intp), cells - 1)
+    found = []
+    for number in np.unique(numbers).tolist():
+        inside = np.flatnonzero(numbers == number)
+        part = slice(int(inside[0]), int(inside[-1]) + 1)
+        found.append((number, part, (centres[part] - number).astype(np.float32)))
+    return found
+
+
+def on_dome(stack: ImageStack, radius: float, offset: float = 0.0) -> ImageStack:
+    """The same photographs, whose lights stand on a dome over the centre of the photograph.
+
+    Args:
+        stack: its lights are the directions from the centre of the dome.
+        radius: of the dome, in widths of the photograph.
+        offset: height of the dome's centre above the object, likewise.
+
+    Raises:
+        OptionError: no finite numbers, or a radius of 0 or less.
+        LightError: a light would stand below the object, or the photographs are turned.
+    """
+    if not (np.isfinite([radius, offset]).all() and radius > 0):
+        raise OptionError(
+            f"a dome of radius {radius:g} and offset {offset:g}",
+            expected="finite numbers, and a radius over 0",
+        )
+    if stack.spool.resample is not None:
+        raise LightError(
+            "a dome around photographs that are turned", expected="photographs as they were taken"
+        )
+    height, width = stack.spool.photos[0].shape
+    found = LightPositions.on_dome(stack.lights, radius * width, offset * width)
+    low = np.flatnonzero(found.xyz[:, 2] < 0)
+    if len(low):
+        raise LightError(
+            f"light {low[0]} stands {-found.xyz[low[0], 2] / width:.3g} image widths below the "
+            "object",
+            expected="an offset that leaves every light above it",
+        )
+    crop = stack.spool.crop
+    found = found.moved(crop.x + crop.width / 2 - width / 2, height / 2 - crop.y - crop.height / 2)
+    return replace(stack, lights=found.directions(), positions=found)
+
+
+def resampled(stack: Stack) -> Stack:
+    """Photographs as distant lights would give them, predicted by kriging over the directions.
+
+    For codecs that know nothing of positions; see :mod:`drti_core.lights.kriging`. A stack without
+    positions is given back as it is.
+
+    Raises:
+        StackError: a photograph is damaged.
+        LightError: a light stands in the picture.
+    """
+    if stack.positions is None:
+        return stack
+    with threadpool_limits(1, "blas"):  # threads of small products only wait for one another
+        kernel = choose(stack.lights, second_moment(stack.sample(_SAMPLE, seed=0)))
+    return _directional(
+        stack, lambda near: kernel.weights(near, stack.lights), "predicted by kriging"
+    )
+
+
+def projected(stack: Stack, basis: Basis, ridge: float = 0.0) -> Stack:
+    """Photographs whose least-squares fit of a basis is that of the near ones, pixel by pixel.
+
+    Each pixel's coefficients are fitted with the directions from that pixel, then evaluated at
+    the directions from the centre.
+
+    Args:
+        stack: with positions; one without is given back as it is.
+        basis: of T terms.
+        ridge: see :func:`drti_core.fitting.least_squares`.
+
+    Raises:
+        StackError: a photograph is damaged.
+        LightError: a light stands in the picture.
+    """
+    if stack.positions is None:
+        return stack
+    shown = basis(stack.lights)
+    return _directional(
+        stack, lambda near: shown @ least_squares(basis(near), ridge)[0], "fitted pixel by pixel"
+    )
+
+
+def _directional(stack: Stack, operator: Operator, how: str) -> Stack:
+    positions = stack.positions
+    assert positions is not None
+    height, width = stack.shape
+    sample = stack.sample(_SAMPLE, seed=0).reshape(len(stack), -1) * np.float32(255)
+
+    def at(column: float, row: float) -> F32:
+        near = positions.directions(column * width - width / 2, height / 2 - row * height)
+        return operator(near).astype(np.float32)
+
+    most = [max(1, min(_MAX_CELLS, side // _MIN_PIXELS)) for side in stack.shape]
+    cells = (1, 1)
+    with threadpool_limits(1, "blas"):
+        nodes = _nodes(at, cells)
+        while (error := _error(at, nodes, sample)) > TOLERANCE and [*cells] != most:
+            cells = (min(2 * cells[0], most[0]), min(2 * cells[1], most[1]))
+            nodes = _nodes(at, cells)
+    corners = [
+        positions.directions(x, y).xyz
+        for x in (-width / 2, width / 2)
+        for y in (-height / 2, height / 2)
+    ]
+    cosine = min(float(np.sum(corner * stack.lights.xyz, axis=1).min()) for corner in corners)
+    angle = np.degrees(np.arccos(min(1.0, cosine)))
+    note = (
+        f"The lights are near: their directions differ by up to {angle:.3g} degrees from those at "
+        f"the centre and are honoured at every pixel ({how}; interpolated between "
+        f"{cells[1] + 1}x{cells[0] + 1} points, which changes pixels by {error:.2g} of 255 rms)."
+    )
+    return DirectionalStack(
+        lights=stack.lights,
+        shape=stack.shape,
+        names=stack.names,
+        dtype=np.dtype(np.float32),
+        channels=stack.channels,
+        code_encoding=stack.encoding,
+        encoding=stack.encoding,
+        mask=stack.mask,
+        icc=stack.icc,
+        xmp=stack.xmp,
+        exif=stack.exif,
+        pixel_size_mm=stack.pixel_size_mm,
+        notes=(*stack.notes, note),
+        order=tuple(range(len(stack))),
+        source=stack,
+        operators=nodes,
+    )
+
+
+def _nodes(at: Callable[[float, float], F32], cells: tuple[int, int]) -> F32:
+    rows, columns = (np.linspace(0, 1, count + 1).tolist() for count in cells)
+    return np.stack([np.stack([at(column, row) for column in columns]) for row in rows])
+
+
+def _error(at: Callable[[float, float], F32], nodes: F32, sample: F32) -> float:
+    """Largest RMS difference that interpolation makes at the centre of a cell, grey levels."""
+    centres = (nodes[:-1, :-1] + nodes[1:, :-1] + nodes[:-1, 1:] + nodes[1:, 1:]) / 4
+    rows, columns = centres.shape[:2]
+    worst = 0.0
+    for row in range(rows):
+        for column in range(columns):
+            exact = at((column + 0.5) / columns, (row + 0.5) / rows)
+            off = (centres[row, column] - exact) @ sample
+            worst = max(worst, float(np.sqrt(np.mean(off**2))))
+    return worst

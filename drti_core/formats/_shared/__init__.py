@@ -1,0 +1,1 @@
+"""What several formats read alike; no format itself."""

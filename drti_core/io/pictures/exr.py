@@ -1,0 +1,88 @@
+"""OpenEXR pictures of float32 values; needs the ``exr`` extra."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import F32, MAX_SIDE
+from drti_core.errors import FormatError, MissingExtraError
+
+#: No compressed scan line expands more than deflate does (RFC 1951: 258 bytes for 2 bits).
+_RATIO = 1032
+#: A picture of 8192 x 4096 is the largest that is read.
+MAX_PIXELS = 1 << 25
+_MAX_CHANNELS = 8
+_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, MemoryError)
+_MAGIC = b"\x76\x2f\x31\x01"
+
+
+def require_exr(what: str) -> Any:
+    """The ``OpenEXR`` module.
+
+    Args:
+        what: needs it, for the message.
+
+    Raises:
+        MissingExtraError: it is not installed.
+    """
+    try:
+        import OpenEXR
+    except ImportError:
+        raise MissingExtraError(what, "exr") from None
+    return OpenEXR
+
+
+def write_exr(path: Path, values: F32) -> None:
+    """Write (H, W, 3) float32 values as channels R, G, B, ZIP compressed.
+
+    Raises:
+        MissingExtraError: OpenEXR is not installed.
+    """
+    library = require_exr("writing .exr")
+    header = {"type": library.scanlineimage, "compression": library.ZIP_COMPRESSION}
+    with library.File(header, {"RGB": np.ascontiguousarray(values, np.float32)}) as file:
+        file.write(str(path))
+
+
+def read_exr(path: Path) -> F32:
+    """The channels R, G, B (or Y alone) of the first part of an OpenEXR file, (H, W, 3) float32.
+
+    Raises:
+        FormatError: damaged, too large for its bytes, or without these channels.
+        MissingExtraError: OpenEXR is not installed.
+    """
+    library = require_exr("reading .exr")
+    with path.open("rb") as file:
+        if file.read(4) != _MAGIC:
+            raise FormatError("is no OpenEXR file", where=str(path), expected="OpenEXR")
+    try:
+        with library.File(str(path), header_only=True) as file:
+            header = file.header()
+            low, high = (np.asarray(corner).astype(np.int64) for corner in header["dataWindow"])
+            count = len(header["channels"])
+    except _ERRORS as error:
+        raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
+    width, height = (int(v) + 1 for v in high - low)
+    size = path.stat().st_size
+    possible = min(MAX_PIXELS, size * _RATIO)
+    inside = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and 0 < count <= _MAX_CHANNELS
+    if not inside or width * height > possible:
+        raise FormatError(
+            f"claims {width}x{height} pixels of {count} channels in {size} bytes",
+            where=str(path),
+            expected=f"at most {possible} pixels and {_MAX_CHANNELS} channels",
+        )
+    try:
+        with library.File(str(path), separate_channels=True) as file:
+            channels = {name: channel.pixels for name, channel in file.channels().items()}
+    except _ERRORS as error:
+        raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
+    names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
+    if any(name not in channels or channels[name].shape != (height, width) for name in names):
+        raise FormatError(
+            f"channels {', '.join(channels)}", where=str(path), expected="R, G and B, or Y"
+        )
+    return np.stack([np.asarray(channels[name], np.float32) for name in names], axis=-1)

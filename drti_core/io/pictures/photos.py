@@ -1,0 +1,434 @@
+"""One photograph: its header, and its pixels decoded to rows.
+
+JPEG, PNG and TIFF, 8 or 16 bits, RGB or grey, judged by content. The EXIF orientation is applied;
+an ICC profile is carried, never applied. Pixels come through libvips where the ``tiles`` extra is
+installed (bounded memory, 16-bit RGB), else through Pillow (whole images, 8-bit RGB).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import threading
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import IO, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import MAX_SIDE, Window
+from drti_core.errors import FormatError, MissingExtraError, StackError
+from drti_core.io.pictures import exif
+from drti_core.io.pictures.xmp import split
+
+Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+#: File endings of photographs, lower case.
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+#: No photograph has more pixels; a header that claims more is not believed.
+MAX_PIXELS = 10**9
+
+#: A chunk of a PNG that claims to reach so far beyond the file is not believed.
+_SPARE_BYTES = 64 << 20
+_LOADING = threading.Lock()
+_READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
+_RESAVE = f"Save it as {_READABLE}."
+_MAGIC: tuple[tuple[bytes, Literal["jpeg", "png", "tiff"]], ...] = (
+    (b"\xff\xd8\xff", "jpeg"),
+    (b"\x89PNG\r\n\x1a\n", "png"),
+    (b"II*\0", "tiff"),
+    (b"MM\0*", "tiff"),
+    (b"II+\0", "tiff"),
+    (b"MM\0+", "tiff"),
+)
+#: Pillow's modes that hold colour, or grey.
+_COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA")
+_GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
+_EXIF_ORIENTATION = 274
+#: Warnings of libjpeg that leave the pixels right: some cameras' files have these oddities.
+_HARMLESS = ("Invalid SOS parameters", "extraneous bytes before marker")
+
+
+@dataclass(frozen=True)
+class PhotoInfo:
+    """What the header of a photograph says.
+
+    Args:
+        path: the file.
+        format: by its content.
+        width: pixels, after the orientation was applied.
+        height: pixels, after the orientation was applied.
+        channels: 1 (grey) or 3; an alpha channel is not counted.
+        bits: 8 or 16 for a sample.
+        orientation: EXIF orientation 1..8.
+        dropped: what is left out ("transparency"), or "".
+        icc: ICC profile.
+        xmp: XMP packet, without what drti added.
+        exif: EXIF block, see :func:`drti_core.io.pictures.exif.clean`.
+        pixel_size_mm: side of a pixel on the object, millimetres, of a picture that drti wrote.
+        dpi: horizontal resolution, dots an inch.
+    """
+
+    path: Path
+    format: Literal["jpeg", "png", "tiff"]
+    width: int
+    height: int
+    channels: int
+    bits: int
+    orientation: int = 1
+    dropped: str = ""
+    icc: bytes | None = field(default=None, repr=False)
+    xmp: bytes | None = field(default=None, repr=False)
+    exif: bytes | None = field(default=None, repr=False)
+    pixel_size_mm: float | None = None
+    dpi: float | None = None
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(H, W)."""
+        return self.height, self.width
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the decoded samples."""
+        return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
+
+
+def natural_key(name: str) -> list[tuple[int, str]]:
+    """Sort key by which ``img2`` comes before ``img10``.
+
+    >>> sorted(["img10.jpg", "img2.jpg"], key=natural_key)
+    ['img2.jpg', 'img10.jpg']
+    """
+    parts = re.findall(r"[0-9]+|[^0-9]+", name.casefold())
+    return [(int(part), "") if part[0] in "0123456789" else (-1, part) for part in parts]
+
+
+def pictures(folder: Path) -> list[Path]:
+    """The picture files of a folder in natural order; none if there is no such folder."""
+    try:
+        entries = list(folder.iterdir())
+    except OSError:
+        return []
+    found = [
+        path
+        for path in entries
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    ]
+    return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def check_png(file: IO[bytes]) -> None:
+    """Check the lengths that the chunks of a PNG claim; Pillow allocates them unseen.
+
+    Args:
+        file: at the first byte of the PNG, where it is left.
+
+    Raises:
+        ValueError: a chunk claims far more than the file has.
+    """
+    start = file.tell()
+    size = file.seek(0, os.SEEK_END)
+    at = file.seek(start + 8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if at + length > size + _SPARE_BYTES:
+            raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
+        at = file.seek(at + length + 12)
+    file.seek(start)
+
+
+def probe(path: Path) -> PhotoInfo:
+    """Read the header of a photograph; no pixel is decoded.
+
+    Raises:
+        StackError: it is missing, unreadable, of a kind that is not supported, or too large.
+        MissingExtraError: a 16-bit RGB photograph without pyvips.
+    """
+    try:
+        with path.open("rb") as file:
+            head = file.read(8)
+            kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
+            if kind is None:
+                raise StackError(
+                    f"starts with {head!r}", where=str(path), expected=_READABLE, mend=_RESAVE
+                )
+            file.seek(0)
+            with warnings.catch_warnings():
+                # Oddities of the metadata do no harm; those of the pixels show when decoding.
+                warnings.simplefilter("ignore")
+                info = _header(path, _pillow(kind, file), kind)
+                if kind == "tiff":
+                    info = replace(info, exif=_tiff_exif(file))
+    except FileNotFoundError:
+        raise StackError(
+            "is not there", where=str(path), expected="a photograph", mend="Restore the file."
+        ) from None
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise StackError(
+            f"its header cannot be read ({error})",
+            where=str(path),
+            expected=_READABLE,
+            mend="Restore the file from its original, or save it anew.",
+        ) from error
+    if max(info.shape) > MAX_SIDE or info.width * info.height > MAX_PIXELS:
+        raise StackError(
+            f"claims {info.width}x{info.height} pixels",
+            where=str(path),
+            expected=f"sides up to {MAX_SIDE} and {MAX_PIXELS} pixels in all",
+            mend="Scale or crop the photographs first.",
+        )
+    return info
+
+
+def decode(info: PhotoInfo, window: Window | None = None) -> Pixels:
+    """Decode a photograph, or a window of it, at once.
+
+    Returns:
+        (h, w, channels) uint8 or uint16.
+
+    Raises:
+        StackError: it is truncated or damaged. (Damage in the midst of a JPEG that leaves its
+            length as it was is found by libvips, not by Pillow; rows below the window are not
+            looked at.)
+    """
+    window = window or Window(0, 0, *info.shape)
+    pixels: Any
+    if libvips() is None:
+        pixels = _oriented(*_pillow_pixels(info))
+    elif info.orientation != 1:
+        pixels = _oriented(_vips_run(info, None, _vips_array), info.orientation)
+    else:
+        pixels = _vips_run(info, window, _vips_array)
+        return pixels  # type: ignore[no-any-return]
+    if pixels.shape != (*info.shape, info.channels):
+        raise _damaged(info, f"decodes to {pixels.shape}, not {(*info.shape, info.channels)}")
+    pixels = np.ascontiguousarray(pixels[window.slices])
+    return pixels  # type: ignore[no-any-return]
+
+
+def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
+    """Decode a window of a photograph onto an unbuffered file, at its position.
+
+    Rows from the top, samples interleaved, native byte order. With libvips a few rows are in
+    memory at a time; a photograph that must be turned, and any one without libvips, whole.
+
+    Raises:
+        StackError: see :func:`decode`.
+        OSError: the file cannot be written.
+    """
+    vips = libvips()
+    if vips is None or info.orientation != 1:
+        pixels: Any = decode(info, window)
+        rows = memoryview(pixels).cast("B")
+        while rows:
+            rows = rows[file.write(rows) :]
+        return
+    start = file.tell()
+
+    def save(image: Any) -> None:
+        file.seek(start)  # the second run, if there is one, begins anew
+        image.rawsave_target(vips.Target.new_to_descriptor(file.fileno()))
+
+    _vips_run(info, window, save)
+
+
+def libvips() -> Any | None:
+    """The module pyvips, or None where it or its library is not installed.
+
+    Its warnings are silenced: pyvips hands each to Python in a thread of libvips' own, where the
+    collector may free an image that the thread works on, which ends the process.
+    """
+    with _LOADING:  # photographs are decoded in threads, and any may be the first
+        return _load_libvips()
+
+
+@functools.cache
+def _load_libvips() -> Any | None:
+    os.environ.setdefault("VIPS_WARNING", "0")  # libvips looks when it is loaded
+    try:
+        import pyvips
+    except (ImportError, OSError):
+        return None
+    getattr(pyvips, "_remove_log_handler", lambda: None)()
+    return pyvips
+
+
+def _damaged(info: PhotoInfo, reason: object) -> StackError:
+    return StackError(
+        f"its pixels cannot be decoded ({reason})",
+        where=str(info.path),
+        expected="a whole, undamaged photograph",
+        mend="Restore the file from its original.",
+    )
+
+
+def _pillow(kind: str, file: IO[bytes]) -> Any:
+    # Not Image.open: it would try every format and has a limit for the size of its own.
+    from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin
+
+    if kind == "jpeg":
+        return JpegImagePlugin.JpegImageFile(file)
+    if kind == "png":
+        check_png(file)
+        return PngImagePlugin.PngImageFile(file)
+    return TiffImagePlugin.TiffImageFile(file)
+
+
+def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> PhotoInfo:
+    width, height = image.size
+    raw_mode = str(image.tile[0][3]) if image.tile else ""
+    if kind == "tiff":
+        width, height = image.tag_v2[256], image.tag_v2[257]
+        bits = max(image.tag_v2.get(258, (1,)))
+        orientation = image.tag_v2.get(_EXIF_ORIENTATION, 1)
+        sample = image.tag_v2.get(339, (1,))
+        xmp = image.tag_v2.get(700)
+    else:
+        bits = 16 if "16" in raw_mode else 8
+        orientation = _exif_orientation(image.info.get("exif"))
+        sample = (1,)
+        xmp = image.info.get("xmp")
+    own = image.info.get("exif") if kind != "tiff" else None
+    packet, size = _packet(xmp, path)
+    if image.mode not in _COLOUR + _GREY or bits not in (1, 2, 4, 8, 16) or set(sample) != {1}:
+        raise StackError(
+            f"has {bits}-bit samples of mode {image.mode}",
+            where=str(path),
+            expected=_READABLE,
+            mend=_RESAVE,
+        )
+    if bits == 16 and not image.mode.startswith("I") and libvips() is None:
+        # Pillow would give 8 bits without a word.
+        raise MissingExtraError("16-bit RGB photographs", "tiles")
+    clear = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
+    dpi = image.info.get("dpi", (0,))[0]
+    turned = orientation in (5, 6, 7, 8)
+    return PhotoInfo(
+        path=path,
+        format=kind,
+        width=height if turned else width,
+        height=width if turned else height,
+        channels=3 if image.mode in _COLOUR and not raw_mode.startswith("LA") else 1,
+        bits=16 if bits == 16 else 8,
+        orientation=orientation if orientation in range(1, 9) else 1,
+        dropped="transparency" if clear else "",
+        icc=image.info.get("icc_profile") or None,
+        xmp=packet,
+        exif=exif.clean(own),
+        pixel_size_mm=size,
+        dpi=float(dpi) if 1 < float(dpi) < 1e6 else None,
+    )
+
+
+def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
+    """The XMP packet of a picture, and the size of its pixels if drti wrote it."""
+    if not isinstance(xmp, bytes) or not xmp:
+        return None, None
+    try:
+        packet, facts = split(xmp, path)
+        size = facts["pixelSizeInMM"].positive() if facts and "pixelSizeInMM" in facts else None
+    except FormatError:
+        return xmp, None  # what is written about a photograph does not spoil it
+    return packet, size
+
+
+def _tiff_exif(file: IO[bytes]) -> bytes | None:
+    def read(at: int, size: int) -> bytes:
+        file.seek(at)
+        return file.read(size)
+
+    return exif.write(exif.parse(read))
+
+
+def _exif_orientation(block: bytes | None) -> int:
+    if not block:
+        return 1
+    from PIL import Image
+
+    tags = Image.Exif()
+    try:
+        tags.load(block)
+        value = tags.get(_EXIF_ORIENTATION, 1)
+    except (SyntaxError, ValueError, OSError, KeyError, TypeError, IndexError):
+        return 1  # damaged EXIF says nothing; the pixels are whole
+    return value if isinstance(value, int) else 1
+
+
+def _pillow_pixels(info: PhotoInfo) -> tuple[Pixels, int]:
+    """Whole pixels as Pillow gives them, and the orientation still to be applied."""
+    try:
+        with info.path.open("rb") as file:
+            image = _pillow(info.format, file)
+            image.load()
+            # Pillow turns TIFFs itself and says so by taking the tag away.
+            tags = getattr(image, "tag_v2", None)
+            turned = info.format == "tiff" and _EXIF_ORIENTATION not in (tags or {})
+            if info.channels == 3:
+                pixels: Any = np.asarray(image.convert("RGB"))
+            elif info.bits == 16:
+                pixels = np.asarray(image).astype(np.uint16)
+            else:
+                pixels = np.asarray(image.convert("L"))
+    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
+        raise _damaged(info, error) from error
+    return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
+
+
+def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]) -> Any:
+    """Call ``save`` with the photograph as a libvips image, cropped, not turned."""
+    vips: Any = libvips()
+    load = getattr(vips.Image, f"{info.format}load")
+    # A JPEG's warnings are damage, but for some; a TIFF's may be no more than unknown tags.
+    for fail_on in ("warning", "error") if info.format == "jpeg" else ("error",):
+        try:
+            # Bytes: a file name may hold what is no text.
+            image = load(os.fsencode(info.path), access="sequential", fail_on=fail_on)
+            return save(_vips_prepare(image, info, window))
+        except vips.Error as error:
+            reason = str(error).strip()
+            if fail_on == "warning" and any(text in reason for text in _HARMLESS):
+                continue
+            # The last line is libvips' reason, the others name its functions.
+            raise _damaged(info, reason.splitlines()[-1].strip()) from error
+    raise AssertionError("the last run returns or raises")
+
+
+def _vips_prepare(image: Any, info: PhotoInfo, window: Window | None) -> Any:
+    vips: Any = libvips()
+    if image.format != {8: "uchar", 16: "ushort"}[info.bits]:
+        raise _damaged(info, f"samples are {image.format}")
+    if image.bands > info.channels:
+        image = image[: info.channels]
+    elif image.bands < info.channels:  # a palette of greys
+        image = image[0].bandjoin([image[0]] * (info.channels - 1))
+    if window is not None:
+        if (image.height, image.width) != info.shape:
+            raise _damaged(info, f"decodes to {image.width}x{image.height}")
+        if (window.height, window.width) != info.shape:
+            image = image.crop(window.x, window.y, window.width, window.height)
+    # One thread for each photograph: several are decoded at a time.
+    image = image.copy()
+    image.set_type(vips.GValue.gint_type, "concurrency", 1)
+    return image
+
+
+def _vips_array(image: Any) -> Any:
+    dtype = {"uchar": np.uint8, "ushort": np.uint16}[image.format]
+    pixels = np.frombuffer(image.write_to_memory(), dtype)
+    return pixels.reshape(image.height, image.width, image.bands)
+
+
+def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+    """Turn (H, W, C) pixels upright by their EXIF orientation (EXIF 2.3, 4.6.4, tag 274)."""
+    if orientation in (5, 6, 7, 8):
+        pixels = pixels.swapaxes(0, 1)
+    if orientation in (3, 4, 7, 8):
+        pixels = pixels[::-1]
+    if orientation in (2, 3, 6, 7):
+        pixels = pixels[:, ::-1]
+    return pixels

@@ -1,0 +1,130 @@
+"""What a batch has made: ``.drti-batch.json`` in its folder, by which a broken one goes on.
+
+The journal is written once before the first conversion: with the outputs that are to be made, the
+state of their sources, and what was in their places. Outputs are whole or absent, so an output
+that is there, and is not what was there before, is finished.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b, file_digest
+from pathlib import Path
+from typing import Any
+
+from drti_core.errors import FormatError
+from drti_core.io import strict_json
+from drti_core.io.outputs import atomic_file
+
+NAME = ".drti-batch.json"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An output.
+
+    Args:
+        source: absolute path; a collection's name.
+        state: of the source, see :func:`state_of` and :func:`contents_of`.
+        writer: id of the writer.
+        options: everything else that the output depends on, as text.
+        before: what was in its place, see :func:`identity_of`; empty if nothing was.
+    """
+
+    source: str
+    state: str
+    writer: str
+    options: str
+    before: str = ""
+
+    def same(self, other: Entry | None) -> bool:
+        """Whether both are made from the same source in the same way."""
+        return other is not None and asdict(self) | {"before": ""} == asdict(other) | {"before": ""}
+
+    def finished(self, target: Path) -> bool:
+        """Whether its output is there."""
+        identity = identity_of(target)
+        return identity not in ("", self.before)
+
+
+def load(folder: Path) -> dict[str, Entry]:
+    """The journal of a folder by name of output; empty if there is none.
+
+    Raises:
+        FormatError: it is damaged.
+    """
+    path = folder / NAME
+    if not path.exists():
+        return {}
+    try:
+        return {
+            name: Entry(**{key: item[key].text() for key in Entry.__dataclass_fields__})
+            for name, item in _items(strict_json.load(path))
+        }
+    except FormatError as error:
+        raise FormatError(
+            f"the journal of an earlier batch is damaged ({error})",
+            mend=f"Delete {path}; outputs that are there are then kept as they are.",
+        ) from None
+
+
+def save(folder: Path, entries: Mapping[str, Entry]) -> None:
+    """Replace the journal of a folder, in one step."""
+    outputs = {name: asdict(entry) for name, entry in sorted(entries.items())}
+    with atomic_file(folder / NAME, overwrite=True) as temporary:
+        temporary.write_bytes(strict_json.dump({"version": 1, "outputs": outputs}))
+
+
+def state_of(path: Path) -> str:
+    """Size and time of change of a file; of a folder, a digest of those of all its files.
+
+    Raises:
+        OSError: it is not there.
+    """
+    if not path.is_dir():
+        found = path.stat()
+        return f"{found.st_size} {found.st_mtime_ns}"
+    digest = blake2b(digest_size=16)
+    for file in _files(path):
+        found = file.stat()
+        line = f"{found.st_size} {found.st_mtime_ns} {file.relative_to(path)}\0"
+        digest.update(os.fsencode(line))
+    return digest.hexdigest()
+
+
+def contents_of(folder: Path) -> str:
+    """A digest of the bytes and names of all files in a folder, wherever and whenever they came.
+
+    It reads them all: for work beside which that is nothing. A file that cannot be read counts as
+    that; who opens it says why.
+    """
+    digest = blake2b(digest_size=16)
+    for file in _files(folder):
+        try:
+            with file.open("rb") as stream:
+                content = file_digest(stream, blake2b).hexdigest()
+        except OSError as error:
+            content = str(error.strerror)
+        digest.update(os.fsencode(f"{content} {file.relative_to(folder)}\0"))
+    return digest.hexdigest()
+
+
+def identity_of(path: Path) -> str:
+    """What is there, so that a replacement differs; empty if nothing is."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return ""
+    return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    return (path for path in sorted(folder.rglob("*")) if path.is_file())
+
+
+def _items(journal: strict_json.Node) -> list[tuple[str, Any]]:
+    journal["version"].integer(1, 1)
+    outputs = journal["outputs"]
+    return [(name, outputs[name]) for name in outputs.object()]

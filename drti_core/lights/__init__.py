@@ -1,0 +1,7 @@
+"""Where light comes from, and functions of it; numpy only."""
+
+from __future__ import annotations
+
+from drti_core.lights.directions import Convention, LightDirections
+
+__all__ = ["Convention", "LightDirections"]

@@ -1,0 +1,135 @@
+"""Predicting a photograph under one light from those under others: universal kriging.
+
+A smooth random function of the light direction plus an affine trend (Rasmussen & Williams 2006,
+section 2.7), with the kernel chosen by leave-one-light-out error. Predictions are linear in the
+photographs, so they are (n, L) weights, and pixels take part only through their second moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F32, F64
+from drti_core.lights.bases import Basis, squared_distances
+from drti_core.lights.directions import LightDirections
+
+_TREND = Basis("affine", 4)
+
+
+@dataclass(frozen=True)
+class Kriging:
+    """A kernel of the distance between unit light vectors.
+
+    Args:
+        kernel: ``gauss``, or Matérn of smoothness 3/2 or 5/2.
+        length: distance over which pictures change, in units of the unit vectors.
+        nugget: variance of what does not follow the smooth function (noise, shadows' edges), as a
+            share of the function's own.
+    """
+
+    kernel: Literal["gauss", "matern32", "matern52"] = "matern32"
+    length: float = 1.0
+    nugget: float = 0.01
+
+    def weights(self, known: LightDirections, wanted: LightDirections) -> F64:
+        """(n, L) weights that predict n wanted lights from L known ones."""
+        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
+        return np.asarray(right @ self._inverse(known)[:, : len(known)])
+
+    def without(self, lights: LightDirections, parts: Sequence[npt.NDArray[np.intp]]) -> list[F64]:
+        """Weights that predict some photographs from all the others.
+
+        From one inverse for all parts (Dubrule 1983, "Cross validation of kriging in a unique
+        neighborhood"); those of a single photograph are :func:`left_out`'s.
+
+        Args:
+            lights: L of the photographs.
+            parts: indices of those that are predicted.
+
+        Returns:
+            For each part (n, L) weights, 0 for the part itself.
+        """
+        precision = self._inverse(lights)[: len(lights), : len(lights)]
+        found = []
+        for part in parts:
+            own = precision[np.ix_(part, part)]
+            weights = -np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ precision[part]
+            weights[:, part] = 0
+            found.append(weights)
+        return found
+
+    def _inverse(self, known: LightDirections) -> F64:
+        """(L + terms, L + terms) inverse of the system: kernel and trend."""
+        trend = _TREND(known)
+        terms = trend.shape[1]
+        kernel = self._kernel(known, known) + self.nugget * np.eye(len(known))
+        system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
+        return np.asarray(np.linalg.pinv(system, rcond=1e-10))
+
+    def _kernel(self, a: LightDirections, b: LightDirections) -> F64:
+        r = np.sqrt(squared_distances(a, b)) / self.length
+        if self.kernel == "gauss":
+            return np.asarray(np.exp(-(r**2)))
+        if self.kernel == "matern32":
+            return np.asarray((1 + r) * np.exp(-r))
+        return np.asarray((1 + r + r**2 / 3) * np.exp(-r))
+
+
+_CHOICES = tuple(
+    Kriging(kernel, length, nugget)
+    for kernel in ("gauss", "matern32", "matern52")
+    for length in (0.3, 0.6, 1.0, 2.0)
+    for nugget in (1e-4, 1e-3, 1e-2, 1e-1)
+)
+
+
+def choose(lights: LightDirections, moment: F64) -> Kriging:
+    """The kernel with the smallest leave-one-light-out error.
+
+    Args:
+        lights: L lights; under 6 of them nothing can be chosen, and the default is given.
+        moment: (L, L), of :func:`second_moment`.
+    """
+    if len(lights) < 6:
+        return Kriging()
+    errors = [
+        prediction_error(left_out(choice.weights(lights, lights)), moment) for choice in _CHOICES
+    ]
+    return _CHOICES[int(np.argmin(errors))]
+
+
+def second_moment(sample: F32) -> F64:
+    """(L, L) mean product of the photographs with one another, over pixels and channels.
+
+    Args:
+        sample: (L, S, C) pixels.
+    """
+    flat = sample.reshape(len(sample), -1).astype(np.float64)
+    return np.asarray(flat @ flat.T / flat.shape[1])
+
+
+def left_out(hat: F64) -> F64:
+    """(L, L) predictions of each photograph from the others, by a linear smoother's hat matrix.
+
+    Exact for least squares with any quadratic penalty: the residual is divided by 1 - leverage.
+    """
+    leverage = np.diag(hat)
+    row = hat / np.maximum(1 - leverage, 1e-6)[:, None]
+    np.fill_diagonal(row, 0)
+    return np.asarray(row)
+
+
+def prediction_error(predictors: F64, moment: F64) -> float:
+    """Mean squared error of pictures made linearly of the photographs.
+
+    Args:
+        predictors: (L, L); row i makes photograph i of the L photographs.
+        moment: (L, L), of :func:`second_moment`.
+    """
+    error = predictors - np.eye(len(predictors))
+    return float(np.einsum("il,lm,im->", error, moment, error, optimize=True) / len(error))

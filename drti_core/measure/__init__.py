@@ -1,0 +1,1 @@
+"""Numbers and sheets about models: PSNR, SSIM, evaluation, comparison, tour."""

@@ -1,0 +1,232 @@
+"""Relightable models, and what a file stores of one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F32, Window
+from drti_core.colour import Encoding as Encoding
+from drti_core.decoder import Decoder, Planes, evaluate
+from drti_core.errors import DrtiError, UnsupportedDecoderError
+from drti_core.lights import LightDirections
+from drti_core.runtime.relighter import Relighter, Runtime, pixel_coords
+from drti_core.runtime.stages import Kind
+
+
+@dataclass(frozen=True, eq=False)
+class Metadata:
+    """What is known of a model beside its decoder; every part is optional.
+
+    Args:
+        lights: lights of the photographs that it was fitted to.
+        encoding: colour encoding of the pixels that it gives: ``srgb`` or ``linear`` values.
+        icc: ICC profile of the photographs, to be embedded in pictures.
+        pixel_size_mm: side of a pixel on the object, millimetres.
+        xmp: XMP packet, kept byte for byte.
+        exif: EXIF block of the photographs, see :mod:`drti_core.io.pictures.exif`.
+        provenance: how the model came about, JSON-able: ``software``, ``codec`` (``id`` and
+            ``options``), ``photographs`` (file names), ``light_file``, ``crop``, ``mask``.
+        comments: comment lines of the file's header.
+        notes: oddities met while reading, a sentence each.
+    """
+
+    lights: LightDirections | None = None
+    encoding: Encoding = "srgb"
+    icc: bytes | None = None
+    pixel_size_mm: float | None = None
+    xmp: bytes | None = None
+    exif: bytes | None = None
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    comments: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class StoredModel:
+    """What a format reads or writes: a codec's parameters, not yet a codec's object.
+
+    Args:
+        config: JSON-able options; ``config["codec"]`` is the id of the codec that restores it.
+        shape: (H, W).
+        planes: the coefficient planes, or None for a codec without planes.
+        arrays: named arrays of the codec (tables, weights).
+        metadata: see :class:`Metadata`.
+        decoder: the same as data, for a writer that keeps it; None where it is not known.
+        graph: a file that holds the decoder as ONNX (form ``decoder``), as far as a reader found
+            one: what relights the model where its codec is not installed.
+    """
+
+    config: Mapping[str, Any]
+    shape: tuple[int, int]
+    planes: Planes | None = None
+    arrays: Mapping[str, npt.NDArray[Any]] = field(default_factory=dict)
+    metadata: Metadata = field(default_factory=Metadata)
+    decoder: Decoder | None = None
+    graph: Path | None = None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class RelightableModel(ABC):
+    """Coefficient planes plus a small decoder that is data.
+
+    A subclass belongs to one codec, whose ``restore`` rebuilds it from :meth:`stored`. It gives
+    its decoder as data; every runtime and exporter works from that, so :meth:`decode` is the
+    reference that all of them are held to.
+
+    Args:
+        shape: (H, W).
+        planes: coefficient planes, or None for a coordinate codec.
+        metadata: see :class:`Metadata`.
+    """
+
+    codec_id: ClassVar[str]
+    shape: tuple[int, int]
+    planes: Planes | None = None
+    metadata: Metadata = field(default_factory=Metadata)
+
+    @abstractmethod
+    def decoder(self) -> Decoder:
+        """The decoder as data: light stage and pixel stage."""
+
+    @abstractmethod
+    def config(self) -> dict[str, Any]:
+        """JSON-able options; holds at least ``codec`` (the id) and ``version``."""
+
+    def arrays(self) -> Mapping[str, npt.NDArray[Any]]:
+        """Named arrays that are stored beside the planes."""
+        return {}
+
+    def stored(self) -> StoredModel:
+        """What a writer stores, and what the codec's ``restore`` takes."""
+        try:
+            decoder = self.decoder()
+        except UnsupportedDecoderError:  # it is no chain of layers
+            decoder = None
+        return StoredModel(
+            self.config(),
+            self.shape,
+            self.planes,
+            self.arrays(),
+            self.metadata,
+            decoder=decoder,
+        )
+
+    def with_metadata(self, **changes: Any) -> Self:
+        """The same model with some fields of its metadata changed."""
+        return replace(self, metadata=replace(self.metadata, **changes))
+
+    def decode(self, features: F32 | None, coords: F32 | None, lights: LightDirections) -> F32:
+        """Relight P pixels under L lights: the reference, in numpy only.
+
+        Args:
+            features: (P, K) dequantised planes, or None for a codec without planes.
+            coords: (P, 2) pixel coordinates x, y in 0..1 over the image, or None.
+            lights: L directions.
+
+        Returns:
+            (L, P, 3) float32, nominally 0..1, not clipped.
+        """
+        return evaluate(self.decoder(), features, coords, lights)
+
+    def features(self, window: Window) -> F32 | None:
+        """(P, K) dequantised planes of a window, or None for a codec without planes."""
+        return None if self.planes is None else self.planes.read(window)
+
+    def coords(self, window: Window) -> F32:
+        """(P, 2) coordinates x, y of the pixels' centres, 0..1 over the image, y downwards."""
+        return np.ascontiguousarray(pixel_coords(window, self.shape).T)
+
+    def relighter(
+        self,
+        lights: LightDirections | npt.ArrayLike,
+        *,
+        kind: Kind = "uint8",
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        threads: int | None = None,
+    ) -> Relighter:
+        """The model under some lights, to be asked for one window after another.
+
+        Args:
+            lights: L directions, or (L, 3) numbers.
+            kind: ``uint8`` or ``float32`` pixels.
+            runtime: ``onnx`` (ONNX Runtime), ``numpy``, ``compiled`` (chains of ELU layers, by
+                llvmlite), or ``auto``: the fastest for the image.
+            providers: execution providers of ONNX Runtime, by its names or as ``cuda``,
+                ``coreml``, ``directml``, ``openvino``; given, they choose ONNX Runtime.
+            threads: at most so many; by default one for each core.
+
+        Raises:
+            LightError: the lights are no directions.
+            OptionError: no such runtime, or an execution provider that is absent.
+            DrtiError: a weight of the decoder is not finite.
+        """
+        return Relighter(
+            self.decoder(),
+            self.planes,
+            self.shape,
+            LightDirections.of(lights),
+            kind=kind,
+            runtime=runtime,
+            providers=providers,
+            threads=threads,
+        )
+
+    def relight(
+        self,
+        lights: LightDirections | npt.ArrayLike,
+        window: Window | None = None,
+        *,
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        out: F32 | None = None,
+    ) -> F32:
+        """Relight a window (the whole image by default), tile by tile, on every core.
+
+        Args:
+            lights: L directions, or (L, 3) numbers.
+            window: part of the image.
+            runtime: see :meth:`relighter`.
+            providers: likewise.
+            out: (L, h, w, 3) float32 to be filled; a new array by default.
+
+        Returns:
+            (L, h, w, 3) float32, nominally 0..1, not clipped. Any division into windows gives
+            the same pixels.
+
+        Raises:
+            OptionError: the window is not inside the image, or see :meth:`relighter`.
+        """
+        relighter = self.relighter(lights, kind="float32", runtime=runtime, providers=providers)
+        return relighter.relight(window or Window(0, 0, *self.shape), out)
+
+    def relight_uint8(
+        self,
+        lights: LightDirections | npt.ArrayLike,
+        window: Window | None = None,
+        *,
+        runtime: Runtime = "auto",
+        providers: Sequence[str] = (),
+        out: npt.NDArray[np.uint8] | None = None,
+    ) -> npt.NDArray[np.uint8]:
+        """Like :meth:`relight`, rounded and clipped to (L, h, w, 3) uint8."""
+        relighter = self.relighter(lights, runtime=runtime, providers=providers)
+        return relighter.relight(window or Window(0, 0, *self.shape), out)
+
+
+def to_uint8(rgb: F32) -> npt.NDArray[np.uint8]:
+    """Round 0..1 values to 0..255; values outside are clipped.
+
+    Raises:
+        DrtiError: a value is not a number.
+    """
+    if np.isnan(rgb).any():
+        raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
+    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)

@@ -1,0 +1,91 @@
+"""How a model came about, and what its photographs say of themselves: kept with the model."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Iterable, Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from drti_core.arrays import Window
+from drti_core.model.contracts import Codec
+from drti_core.model.model import Metadata, RelightableModel
+from drti_core.stack import Stack
+
+#: Fields of a model's metadata that come from the photographs.
+_CARRIED = ("icc", "xmp", "exif", "pixel_size_mm")
+
+
+def with_provenance(
+    model: RelightableModel, stack: Stack, codec: Codec, **others: Any
+) -> RelightableModel:
+    """A model that says of which photographs, how and by what it was made.
+
+    What the photographs themselves say (profile, XMP, EXIF, pixel size) is added where the codec
+    did not. There is no date in it: the same photographs give the same bytes.
+
+    Args:
+        model: just fitted.
+        stack: to this.
+        codec: by this.
+        **others: more of it, JSON-able; None is left out, of a path the name is kept, a window
+            becomes ``[x, y, width, height]``.
+    """
+    carried = {
+        name: value
+        for name in _CARRIED
+        if getattr(model.metadata, name) is None and (value := getattr(stack, name)) is not None
+    }
+    provenance: dict[str, Any] = {
+        "software": f"drti {version('drti')}",
+        "codec": {"id": codec.codec_id, "class": _class(codec), "options": _options(codec)},
+        "photographs": [_text(name) for name in stack.names],
+        **{name: _plain(value) for name, value in others.items() if value is not None},
+        **model.metadata.provenance,
+    }
+    return model.with_metadata(**carried, provenance=provenance)
+
+
+def _class(codec: Codec) -> str:
+    """Whose it is: ``drti_core.codecs.hsh:HshCodec``."""
+    return f"{type(codec).__module__}:{type(codec).__qualname__}"
+
+
+def _options(codec: Codec) -> Mapping[str, Any]:
+    return {
+        option.name: _plain(getattr(codec, option.name))
+        for option in dataclasses.fields(codec)
+        if not option.metadata.get("how")  # how a fit is run is no part of what comes out
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Window):
+        return [value.x, value.y, value.width, value.height]
+    if isinstance(value, Path):
+        return _text(value.name)
+    if value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float) and math.isfinite(value):
+        return value
+    return _text(str(value))
+
+
+def _text(name: str) -> str:
+    """A file name, which may hold what is no text."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:
+    """What a model keeps of the stack that it was fitted to; ``notes`` come after the stack's."""
+    return Metadata(
+        lights=stack.lights,
+        encoding=stack.encoding,
+        icc=stack.icc,
+        pixel_size_mm=stack.pixel_size_mm,
+        xmp=stack.xmp,
+        exif=stack.exif,
+        notes=(*stack.notes, *notes),
+    )

@@ -1,0 +1,366 @@
+"""What is installed: codecs, readers, writers, exporters and verbs, loaded lazily and guarded.
+
+A plugin that fails to import or to register is named once, in a warning and in
+:meth:`Registry.report`; everything else goes on working.
+"""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
+from drti_core.io import outputs
+from drti_core.model import RelightableModel, StoredModel
+from drti_core.model.contracts import Codec, Exporter, Reader, Writer
+from drti_core.model.graph_model import GraphModel, restore_graph
+from drti_core.options import parse_spec, with_options
+from drti_core.registry import discovery, guard
+from drti_core.registry.shelf import BUILTIN, Listing, Shelf, summary_of, warn_once
+from drti_core.registry.shelf import PluginWarning as PluginWarning
+from drti_core.stack import Stack
+
+#: What drti itself registers, named and not imported here: both stand above this room.
+_BUILTINS = ("drti_core.codecs", "drti_core.formats")
+#: Verbs that drti has itself: a module each.
+_VERBS = frozenset(
+    module.name for module in pkgutil.iter_modules([str(Path(__file__).parents[1] / "cli")])
+)
+
+
+def _commands() -> Shelf[Callable[..., Any]]:
+    return Shelf("command", Callable, "a function, or a typer.Typer", _VERBS, words=2)  # type: ignore[arg-type]
+
+
+@dataclass
+class Registry:
+    """The shelves, the plugins themselves, and those that could not be asked."""
+
+    codecs: Shelf[Codec] = field(default_factory=lambda: Shelf("codec", Codec))
+    readers: Shelf[Reader] = field(default_factory=lambda: Shelf("reader", Reader))
+    writers: Shelf[Writer] = field(default_factory=lambda: Shelf("writer", Writer))
+    exporters: Shelf[Exporter] = field(default_factory=lambda: Shelf("exporter", Exporter))
+    commands: Shelf[Callable[..., Any]] = field(default_factory=_commands)
+    plugins: dict[str, list[pluggy.PluginManager]] = field(default_factory=dict)
+    failed: list[Listing] = field(default_factory=list)
+
+    @property
+    def shelves(self) -> Mapping[str, Shelf[Any]]:
+        """The shelf that each ``register_…`` hook fills."""
+        return {
+            "register_codecs": self.codecs,
+            "register_readers": self.readers,
+            "register_writers": self.writers,
+            "register_exporters": self.exporters,
+            "register_commands": self.commands,
+        }
+
+    def register(self, plugin: object, source: str) -> None:
+        """Call a plugin's hooks; a failure is noted and warned of, never raised."""
+        try:
+            hooks = discovery.manager(plugin, source)
+        except Exception as error:  # noqa: BLE001 - pluggy looks at every attribute
+            self.fail(source, str(getattr(plugin, "__name__", plugin)), error)
+            return
+        self.plugins.setdefault(source, []).append(hooks)
+        for hook, shelf in self.shelves.items():
+            given, failure = discovery.claims(hooks, hook)
+            for plugin_id, target in given:
+                try:
+                    shelf.add(plugin_id, target, source)
+                except PluginError as error:
+                    self.fail(source, hook, error)
+            if failure:
+                self.fail(source, hook, failure)
+
+    def remove(self, source: str) -> None:
+        """Forget a plugin and what it registered."""
+        self.plugins.pop(source, None)
+        for shelf in self.shelves.values():
+            shelf.remove(source)
+
+    def fail(self, source: str, target: str, error: BaseException | str) -> None:
+        """Note and warn that a plugin failed."""
+        text = error if isinstance(error, str) else guard.describe(error)
+        self.failed.append(Listing("plugin", source, target, source, error=text))
+        warn_once(f"the plugin {source} ({target}) failed: {text}")
+
+    def hooks(self, name: str) -> Iterator[tuple[str, pluggy.HookCaller]]:
+        """Plugins that have a hook, in the order in which they were found, with its caller."""
+        for source, managers in self.plugins.items():
+            for hooks in managers:
+                caller: pluggy.HookCaller = getattr(hooks.hook, name)
+                if caller.get_hookimpls():
+                    yield source, caller
+
+    def report(self) -> list[Listing]:
+        """Everything installed, and everything that failed."""
+        found = [listing for shelf in self.shelves.values() for listing in shelf.report()]
+        for name in discovery.PIPELINE:
+            for source, caller in self.hooks(name):
+                (hook,) = (implementation.function for implementation in caller.get_hookimpls())
+                target = f"{getattr(hook, '__module__', '?')}:{getattr(hook, '__qualname__', name)}"
+                found.append(Listing("hook", name, target, source, summary_of(hook)))
+        return found + self.failed
+
+
+@cache
+def registry() -> Registry:
+    """The registry of this process: built-ins first, then every installed plugin."""
+    found = Registry()
+    for name in _BUILTINS:
+        found.register(guard.load(name, trusted=True), BUILTIN)
+    for plugin in (*discovery.installed(), *discovery.in_folders()):
+        try:
+            loaded = plugin.load()
+        except Exception as error:  # noqa: BLE001 - a stranger's package may raise anything
+            found.fail(plugin.source, plugin.place, error)
+        else:
+            found.register(loaded, plugin.source)
+    return found
+
+
+def register_plugin(plugin: object, name: str) -> None:
+    """Register a plugin that is a module or an object of this very process.
+
+    Args:
+        plugin: has functions with the names of hooks, marked with :data:`drti_core.hookimpl`.
+            What they register lies in a module that is imported already, ``__main__`` for one.
+        name: for messages. A plugin of this name that is there is replaced.
+
+    Raises:
+        PluginError: the name is drti's own or that of an installed plugin, or the plugin fails.
+    """
+    found = registry()
+    if name in found.plugins and name not in _by_code:
+        raise PluginError(f"there is a plugin {name!r}", expected="another name")
+    found.remove(name)
+    _by_code.add(name)
+    before = len(found.failed)
+    found.register(plugin, name)
+    failures = found.failed[before:]
+    if failures:
+        raise PluginError("; ".join(listing.error or "" for listing in failures), where=name)
+
+
+#: Names of plugins that this process registered itself.
+_by_code: set[str] = set()
+
+
+def codec(spec: str | Codec, options: Mapping[str, Any] | None = None) -> Codec:
+    """A codec by id, with options: ``"ptm"``, ``"hsh:terms=16"``, ``"rbf:planes=18"``.
+
+    Raises:
+        PluginError: no such codec.
+        OptionError: no such option, or a value that does not fit.
+    """
+    if isinstance(spec, Codec):
+        return with_options(spec, options or {})
+    name, own = parse_spec(spec)
+    return with_options(registry().codecs.get(name), {**own, **(options or {})})
+
+
+def restore(stored: StoredModel) -> RelightableModel:
+    """Rebuild a model with the codec that its config names, else by the graph beside it.
+
+    Raises:
+        PluginError: that codec is not installed.
+        FormatError: the parameters do not belong together.
+    """
+    name = stored.config.get("codec")
+    if not isinstance(name, str):
+        raise FormatError(f"config names the codec {name!r}", expected="an id")
+    codecs = registry().codecs
+    if name == GraphModel.codec_id:
+        return restore_graph(stored)
+    try:
+        found = codecs.get(name)
+    except PluginError as error:
+        if stored.graph is None:
+            raise
+        reason = str(error) if name in codecs.ids() else f"the codec {name!r} is not installed"
+        model = restore_graph(stored)
+        note = f"{reason}: relit by {stored.graph.name}"
+        return model.with_metadata(notes=(*model.metadata.notes, note))
+    return found.restore(stored)
+
+
+def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Reader:
+    """The reader for an input: by id (with options), else the one that recognises its content.
+
+    Raises:
+        FormatError: it is missing, unreadable, or no format that is known.
+        PluginError: several readers claim it.
+    """
+    if reader is not None:
+        name, options = parse_spec(reader)
+        return with_options(registry().readers.get(name), options)
+    file = Path(path)
+    if not os.path.lexists(file):
+        outputs.clean(file.parent)  # a run that was killed while replacing it may have it aside
+    head = b""
+    try:
+        if not file.is_dir():
+            with file.open("rb") as stream:
+                head = stream.read(512)
+    except OSError as error:
+        raise FormatError(error.strerror or str(error), where=str(file)) from None
+    readers = registry().readers.load_all()
+    claims = {name: reader for name, reader in readers.items() if _claims(name, file, head)}
+    if not claims:
+        what = "folder" if file.is_dir() else f"file (it starts with {head[:16]!r})"
+        raise UnsupportedFormatError(
+            f"not a {what} of a known format",
+            where=str(file),
+            expected="one of: " + "; ".join(reader.summary for reader in readers.values()),
+        )
+    chosen = _one(registry().readers, claims)
+    if chosen is None:
+        raise PluginError(
+            f"the readers {' and '.join(claims)} both claim it",
+            where=str(file),
+            mend="Name the reader to use.",
+        )
+    return claims[chosen]
+
+
+def _claims(name: str, file: Path, head: bytes) -> bool:
+    """Whether a reader recognises a file; a stranger's that fails is named, and does not."""
+    readers = registry().readers
+    try:
+        return readers.get(name).sniff(file, head)
+    except Exception as error:
+        if readers.is_builtin(name):
+            raise
+        source = readers.targets[name][1]
+        warn_once(f"the reader {name!r} of {source} failed: {guard.describe(error)}")
+        return False
+
+
+def _one(shelf: Shelf[Any], names: Iterable[str]) -> str | None:
+    """The id that has precedence: drti's own, or the only one; None where two are alike.
+
+    ``foreign`` only refuses by name what nobody else reads.
+    """
+    found = list(names)
+    if len(found) > 1 and "foreign" in found:
+        found.remove("foreign")
+    own = [name for name in found if shelf.is_builtin(name)]
+    candidates = own or found
+    return candidates[0] if len(candidates) == 1 else None
+
+
+def open_any(
+    path: str | os.PathLike[str], *, reader: str | None = None
+) -> RelightableModel | Stack:
+    """Open a model or a stack, whichever ``path`` is.
+
+    Args:
+        path: a file or folder.
+        reader: id of the reader to use, with options (``"rti:legacy_hshfitter=true"``); by
+            default the one that recognises the content.
+
+    Raises:
+        FormatError: missing, damaged or unknown.
+        UnsupportedFormatError: a variant that is recognised but not supported.
+        PluginError: its codec or reader is not installed.
+    """
+    try:
+        found = find_reader(path, reader).read(Path(path))
+    except OSError as error:
+        where = str(error.filename or path)
+        raise FormatError(error.strerror or str(error), where=where) from None
+    return restore(found) if isinstance(found, StoredModel) else found
+
+
+def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> RelightableModel:
+    """Open a relightable model (``.ptm``, ``.rti``, a web folder, …); see :func:`open_any`."""
+    found = open_any(path, reader=reader)
+    if not isinstance(found, RelightableModel):
+        raise FormatError(
+            "this is a stack of photographs",
+            where=str(path),
+            expected="a model",
+            mend="Fit it first: drti fit.",
+        )
+    return found
+
+
+def open_stack(path: str | os.PathLike[str], *, reader: str | None = None) -> Stack:
+    """Open a stack of photographs (a ``.lp`` file or its folder); see :func:`open_any`."""
+    found = open_any(path, reader=reader)
+    if not isinstance(found, Stack):
+        raise FormatError(
+            "this is a fitted model", where=str(path), expected="photographs and a light file"
+        )
+    return found
+
+
+def find_writer(path: str | os.PathLike[str], writer: str | None = None) -> Writer:
+    """The writer for an output: by id (with options), else by file ending, else a folder.
+
+    Raises:
+        PluginError: no such writer.
+        UnsupportedFormatError: no writer has this ending.
+    """
+    if writer is not None:
+        name, options = parse_spec(writer)
+        return with_options(registry().writers.get(name), options)
+    suffix = Path(path).suffix.lower()
+    writers = registry().writers.load_all()
+    fitting = {name: item for name, item in writers.items() if suffix in item.suffixes}
+    if fitting:
+        chosen = _one(registry().writers, fitting)
+        if chosen is None:
+            raise PluginError(
+                f"the writers {' and '.join(fitting)} both write {suffix}",
+                where=str(path),
+                mend="Name the writer to use.",
+            )
+        return fitting[chosen]
+    folders = [item for item in writers.values() if not item.suffixes]  # drti's own is the first
+    endings = sorted(ending for item in writers.values() for ending in item.suffixes)
+    if suffix in (".json", ".html", ".onnx") or not folders:
+        raise UnsupportedFormatError(
+            f"no writer for the ending {suffix!r}",
+            where=str(path),
+            expected=", ".join(endings) + " or a folder name",
+        )
+    return folders[0]
+
+
+def save_model(
+    model: RelightableModel,
+    path: str | os.PathLike[str],
+    *,
+    writer: str | Writer | None = None,
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """Write a model whole or not at all.
+
+    Args:
+        model: what to write.
+        path: file or folder; the ending chooses the writer (``.ptm``, ``.rti``, else a folder).
+        writer: id of the writer, with options (``"folder:image=png"``), or a writer.
+        overwrite: replace an output that exists.
+
+    Returns:
+        What was lost or changed on the way, a sentence each.
+
+    Raises:
+        UnsupportedFormatError: the format cannot hold this model; says why.
+        OutputExistsError: ``path`` exists and ``overwrite`` is false.
+    """
+    chosen = writer if isinstance(writer, Writer) else find_writer(path, writer)
+    stored = model.stored()
+    reason = chosen.refuse(stored)
+    if reason is not None:
+        raise UnsupportedFormatError(reason, where=str(path))
+    return chosen.write(stored, Path(path), overwrite=overwrite)

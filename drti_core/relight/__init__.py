@@ -1,0 +1,1 @@
+"""Pictures out of a model: under lights, surroundings, along paths, enhanced; normals."""

@@ -1,0 +1,195 @@
+"""Relit pictures on disk, made band by band in bounded memory."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import Window
+from drti_core.errors import OptionError
+from drti_core.io import outputs
+from drti_core.io.pictures import writers
+from drti_core.io.pictures.xmp import has_place, with_facts
+from drti_core.io.strict_json import nine_digits
+from drti_core.jobs.threads import cores, one_blas_thread
+from drti_core.lights import LightDirections
+from drti_core.model import Metadata, RelightableModel
+from drti_core.model.rendering import Render, strips, to_bytes
+from drti_core.progress import Progress, no_progress
+from drti_core.registry import catalogue
+from drti_core.runtime.relighter import Runtime
+from drti_core.runtime.stages import Kind
+
+#: Endings of 8-bit pictures, and of pictures of float32 values.
+ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
+ENDINGS_FLOAT = (".tif", ".tiff", ".npy")
+#: Of PNG: the fastest level that compresses; pictures of a sweep of lights are many and large.
+_LEVEL = 1
+
+
+def open_for_one_pass(
+    path: str | os.PathLike[str], *, reader: str | None = None
+) -> RelightableModel:
+    """Open a model that will be relit once, from the top; see :func:`~drti_core.open_model`.
+
+    A reader with the option ``stream`` then decodes planes while they are used: there is less to
+    do, and damage may be found only while relighting.
+    """
+    if reader is None:
+        found = catalogue.find_reader(path)
+        if any(option.name == "stream" for option in dataclasses.fields(found)):
+            reader = f"{found.reader_id}:stream=true"
+    return catalogue.open_model(path, reader=reader)
+
+
+def numbered(path: Path, count: int) -> list[Path]:
+    """``path`` itself for one picture, else names with -1, -2 … before the ending.
+
+    >>> [p.name for p in numbered(Path("a.png"), 2)]
+    ['a-1.png', 'a-2.png']
+    """
+    if count == 1:
+        return [path]
+    digits = len(str(count))
+    return [path.with_name(f"{path.stem}-{n + 1:0{digits}}{path.suffix}") for n in range(count)]
+
+
+def save_relit(
+    model: RelightableModel,
+    lights: LightDirections | npt.ArrayLike,
+    path: str | os.PathLike[str],
+    *,
+    window: Window | None = None,
+    as_float: bool = False,
+    quality: int = 95,
+    runtime: Runtime = "auto",
+    providers: Sequence[str] = (),
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> tuple[Path, ...]:
+    """Relight and save, one picture for each light; each is whole or absent.
+
+    Args:
+        model: what to relight.
+        lights: one or more, or (L, 3) numbers.
+        path: of the picture; for several lights, numbers are put before its ending.
+        window: part of the image; all of it by default.
+        as_float: float32 values as the decoder gives them, unclipped, in the model's encoding
+            (``.tif``, ``.npy``); otherwise 8 bits, rounded, sRGB encoded (``.png``, ``.jpg``,
+            ``.tif``).
+        quality: of a JPEG, 1..100.
+        runtime: ``auto``, ``onnx`` or ``numpy``; see :meth:`RelightableModel.relighter`.
+        providers: execution providers of ONNX Runtime; likewise.
+        overwrite: replace files that are there.
+        progress: called after each strip.
+
+    Returns:
+        The files.
+
+    Raises:
+        OptionError: the ending does not suit, or the window is not inside the image.
+        OutputExistsError: a file exists and ``overwrite`` is false; nothing is written.
+    """
+    linear = model.metadata.encoding == "linear"
+    kind: Kind = "float32" if as_float or linear else "uint8"
+    directions = LightDirections.of(lights)
+    first = model.relighter(directions[:1], kind=kind, runtime=runtime, providers=providers)
+    return save_rendered(
+        model,
+        [strips(first.under(light)) for light in directions],
+        path,
+        window=window,
+        as_float=as_float,
+        quality=quality,
+        overwrite=overwrite,
+        progress=progress,
+    )
+
+
+def save_rendered(
+    model: RelightableModel,
+    pictures: Sequence[Render],
+    path: str | os.PathLike[str],
+    *,
+    window: Window | None = None,
+    as_float: bool = False,
+    quality: int = 95,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> tuple[Path, ...]:
+    """Save pictures of a model, strip by strip; arguments and errors as of :func:`save_relit`.
+
+    Args:
+        model: gives the size, the encoding and the ICC profile.
+        pictures: one or more; numbers are put before the path's ending for several.
+        path: see :func:`save_relit`, as the other arguments.
+        window: part of the image.
+        as_float: 32-bit values.
+        quality: of a JPEG.
+        overwrite: replace files that are there.
+        progress: called after each strip.
+    """
+    target = Path(path)
+    endings = ENDINGS_FLOAT if as_float else ENDINGS_8BIT
+    if target.suffix.lower() not in endings:
+        raise OptionError(
+            f"file ending {target.suffix!r}",
+            where=str(target),
+            expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
+        )
+    part = (window or Window(0, 0, *model.shape)).check(model.shape)
+    targets = [outputs.check_output(file, overwrite) for file in numbered(target, len(pictures))]
+    done, lock = 0, threading.Lock()
+    for file, picture in zip(targets, pictures, strict=True):
+
+        def rows(y: int, height: int, picture: Render = picture) -> Any:
+            nonlocal done
+            values = picture(Window(part.y + y, part.x, height, part.width))
+            with lock:
+                done += height
+                progress(done / (part.height * len(targets)), "relighting")
+            return values if as_float else to_bytes(model, values)
+
+        with one_blas_thread(), outputs.atomic_file(file, overwrite=overwrite) as temporary:
+            _write(temporary, file.suffix.lower(), rows, part, as_float, quality, model)
+    return tuple(targets)
+
+
+def picture_tags(metadata: Metadata) -> writers.Tags:
+    """What a picture of a model says of itself; its packet tells drti the exact pixel size."""
+    packet, size = metadata.xmp, metadata.pixel_size_mm
+    if size is not None and has_place(packet):
+        packet = with_facts(packet, {"pixelSizeInMM": nine_digits([size])[0]})
+    return writers.Tags(metadata.exif, packet, size)
+
+
+def _write(
+    path: Path,
+    suffix: str,
+    rows: writers.Rows,
+    part: Window,
+    as_float: bool,
+    quality: int,
+    model: RelightableModel,
+) -> None:
+    shape, icc, tags = (part.height, part.width), model.metadata.icc, picture_tags(model.metadata)
+    if suffix == ".npy":
+        out: Any = np.lib.format.open_memmap(path, "w+", np.float32, (*shape, 3))
+        for y in range(0, part.height, 64):
+            height = min(64, part.height - y)
+            out[y : y + height] = rows(y, height)
+        out.flush()
+    elif suffix in (".tif", ".tiff"):
+        kind = np.float32 if as_float else np.uint8
+        writers.write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
+    elif suffix == ".png":
+        writers.write_png(path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores())
+    else:
+        writers.write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)

@@ -1,0 +1,1 @@
+"""Dense chains compiled for the processor by LLVM."""

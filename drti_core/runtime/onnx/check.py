@@ -1,0 +1,317 @@
+"""Strangers' .onnx files, checked before anything of them is run.
+
+Accepted is a flat graph of standard operators with the inputs and outputs of
+:mod:`drti_core.runtime.onnx.forms` whose every tensor has a size that is known beforehand and
+bounded. What lies in files beside it is read into it, so that a runtime never opens a file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import prod
+from pathlib import Path
+from typing import Any
+
+from drti_core.arrays import MAX_SIDE
+from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.runtime.stages import TILE
+
+#: Largest file, with what lies beside it: protobuf's own limit.
+MAX_BYTES = (2 << 30) - 1
+#: Most nodes, and most elements of any tensor (2 GB of float32).
+MAX_NODES, MAX_ELEMENTS = 10_000, 1 << 29
+
+#: Operators that compute colours from numbers. None has a graph of its own inside, makes random
+#: numbers, or gives a tensor whose size depends on values.
+OPERATORS = frozenset(
+    """Abs Acos Add And ArgMax ArgMin Asin Atan AveragePool BatchNormalization Cast Ceil Celu Clip
+    Concat Constant ConstantOfShape Conv Cos Div Einsum Elu Equal Erf Exp Expand Flatten Floor
+    Gather GatherElements GatherND Gelu Gemm Greater GreaterOrEqual HardSigmoid HardSwish
+    Identity LayerNormalization LeakyRelu Less LessOrEqual Log MatMul Max Min Mish Mod Mul Neg
+    Not Or Pad Pow PRelu Reciprocal ReduceL2 ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum
+    ReduceSumSquare Relu Reshape Round Selu Shape Sigmoid Sign Sin Slice Softmax Softplus
+    Softsign Split Sqrt Squeeze Sub Sum Tan Tanh ThresholdedRelu Tile Transpose Unsqueeze Where
+    """.split()  # noqa: SIM905
+)
+
+_MEND = "drti relights graphs as docs/onnx.md describes them."
+
+
+def load(path: Path) -> Any:
+    """A checked ModelProto, what lay beside the file taken in.
+
+    Raises:
+        FormatError: damaged, larger than it may be, or it points out of its folder.
+        UnsupportedFormatError: another contract, or an operator that is not allowed.
+    """
+    return check_model(parse(path), str(path), path.parent)
+
+
+def check(data: bytes, where: str, folder: Path | None = None) -> Any:
+    """A checked ModelProto from its bytes; see :func:`load`.
+
+    Args:
+        data: the file.
+        where: it comes from, for messages.
+        folder: in which further files may lie; None where it may name none.
+    """
+    return check_model(_parsed(data, where), where, folder)
+
+
+def parse(path: Path) -> Any:
+    """The ModelProto of a file, of which nothing is checked but the size.
+
+    Raises:
+        FormatError: damaged, or larger than it may be.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MAX_BYTES:
+            raise FormatError(
+                f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes"
+            )
+        return _parsed(path.read_bytes(), str(path))
+    except OSError as error:
+        raise FormatError(error.strerror or str(error), where=str(path)) from None
+
+
+def _parsed(data: bytes, where: str) -> Any:
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        return onnx.ModelProto.FromString(data)
+    except DecodeError as error:
+        raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+
+
+@contextmanager
+def texts_of(where: str) -> Iterator[None]:
+    """Protobuf decodes a text when it is asked for.
+
+    Raises:
+        FormatError: one that was asked for meanwhile is no UTF-8.
+    """
+    try:
+        yield
+    except UnicodeDecodeError as error:
+        raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+
+
+def check_model(model: Any, where: str, folder: Path | None = None) -> Any:
+    """Check a ModelProto and take in what lies beside it; see :func:`check`."""
+    import onnx
+
+    with texts_of(where):
+        _check_nodes(model, where)
+        _check_tensors(model, where, folder)
+        _check_contract(model, where)
+    try:
+        onnx.checker.check_model(model)
+    except (onnx.checker.ValidationError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise FormatError(f"damaged ({first})", where=where, expected="a valid graph") from None
+    _check_sizes(model, where)
+    return model
+
+
+def _check_nodes(model: Any, where: str) -> None:
+    from onnx import AttributeProto
+
+    domains = sorted({item.domain for item in model.opset_import} - {"", "ai.onnx"})
+    if domains or model.functions or model.training_info:
+        what = f"the domain {domains[0]!r}" if domains else "functions or training steps"
+        raise UnsupportedFormatError(
+            f"a graph with {what}", where=where, expected="standard operators only", mend=_MEND
+        )
+    nodes = model.graph.node
+    if not nodes or len(nodes) > MAX_NODES:
+        raise FormatError(
+            f"a graph of {len(nodes)} nodes", where=where, expected=f"1 to {MAX_NODES}"
+        )
+    graphs = (AttributeProto.GRAPH, AttributeProto.GRAPHS)
+    for node in nodes:
+        inner = any(attribute.type in graphs for attribute in node.attribute)
+        if node.op_type not in OPERATORS or node.domain not in ("", "ai.onnx") or inner:
+            raise UnsupportedFormatError(
+                f"the operator {node.domain + ':' if node.domain else ''}{node.op_type}",
+                where=f"{where}, node {node.name or '/'.join(node.output)}",
+                expected="an operator that computes colours from numbers",
+                mend=_MEND,
+            )
+
+
+def _check_tensors(model: Any, where: str, folder: Path | None) -> None:
+    """Every stored tensor is as large as it claims; external ones are read."""
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    if graph.sparse_initializer:
+        raise UnsupportedFormatError("sparse tensors", where=where, expected="dense ones")
+    inside = [a.t for node in graph.node for a in node.attribute if a.HasField("t")]
+    total = 0
+    for tensor in [*graph.initializer, *inside]:
+        place = f"{where}, tensor {tensor.name or 'of a node'}"
+        try:
+            each = helper.tensor_dtype_to_np_dtype(tensor.data_type).itemsize
+        except (KeyError, TypeError):
+            each = 0
+        if not each or tensor.data_type == TensorProto.STRING:
+            raise UnsupportedFormatError(
+                f"data type {tensor.data_type}", where=place, expected="numbers"
+            )
+        if any(side < 0 for side in tensor.dims) or prod(tensor.dims) * each > MAX_BYTES:
+            raise FormatError(
+                f"claims the shape {list(tensor.dims)}",
+                where=place,
+                expected=f"at most {MAX_BYTES} bytes",
+            )
+        size = prod(tensor.dims) * each
+        total += size
+        if tensor.data_location == TensorProto.EXTERNAL:
+            if total > MAX_BYTES:
+                raise FormatError(
+                    f"{total} bytes", where=place, expected=f"at most {MAX_BYTES} bytes in all"
+                )
+            path, start = find_external(tensor, size, place, folder)
+            with path.open("rb") as file:
+                file.seek(start)
+                tensor.raw_data = file.read(size)
+            tensor.ClearField("external_data")
+            tensor.data_location = TensorProto.DEFAULT
+        elif tensor.HasField("raw_data") and len(tensor.raw_data) != size:
+            raise FormatError(f"{len(tensor.raw_data)} bytes", where=place, expected=f"{size}")
+
+
+def find_external(tensor: Any, size: int, place: str, folder: Path | None) -> tuple[Path, int]:
+    """The file beside the graph that holds a tensor, and where in it the tensor begins.
+
+    Args:
+        tensor: TensorProto whose data lie elsewhere.
+        size: its bytes, by its shape.
+        place: for messages.
+        folder: in which the file must lie; None where there may be none.
+
+    Raises:
+        FormatError: the file lies elsewhere or does not hold so many bytes there.
+    """
+    entries = {entry.key: entry.value for entry in tensor.external_data}
+    name = entries.get("location", "")
+    if folder is None or not name:
+        raise FormatError(f"is in the file {name!r}", where=place, expected="numbers in the graph")
+    path = folder / name
+    # A link is followed before it is judged.
+    if not path.resolve().is_relative_to(folder.resolve()) or "\\" in name or ":" in name:
+        raise FormatError(
+            f"is in the file {name!r}", where=place, expected="a file inside the graph's folder"
+        )
+    try:
+        start, length = int(entries.get("offset", 0)), int(entries.get("length", size))
+    except ValueError:
+        start = length = -1
+    there = path.stat().st_size if path.is_file() else -1
+    if length != size or start < 0 or start + length > there:
+        raise FormatError(
+            f"takes {entries.get('length', size)} bytes from {entries.get('offset', 0)} of "
+            f"{name!r}, which has {max(there, 0)}",
+            where=place,
+            expected=f"{size} bytes inside the file",
+        )
+    return path, start
+
+
+def _type(value: Any) -> tuple[int, list[int | None]]:
+    """Element type and sides of an input or output; None for a side that is left open."""
+    tensor = value.type.tensor_type
+    return tensor.elem_type, [
+        side.dim_value if side.HasField("dim_value") else None for side in tensor.shape.dim
+    ]
+
+
+def _check_contract(model: Any, where: str) -> None:
+    from onnx import TensorProto
+
+    stored = {tensor.name for tensor in model.graph.initializer}
+    inputs = {v.name: _type(v) for v in model.graph.input if v.name not in stored}
+    outputs = {v.name: _type(v) for v in model.graph.output}
+    codes, real = (TensorProto.UINT8, TensorProto.UINT16), TensorProto.FLOAT
+    image = set(outputs) == {"images"}
+    ranks = {"light": 2 if image else 1, "planes": 2, "coords": 2}
+    fits = (
+        set(outputs) in ({"rgb"}, {"images"})
+        and set(inputs) <= ({"light"} if image else {"light", "planes", "coords"})
+        and "light" in inputs
+        and (image or len(inputs) > 1)
+        and all(len(sides) == ranks[name] for name, (_, sides) in inputs.items())
+        and all(
+            kind in codes if name == "planes" else kind == real
+            for name, (kind, _) in inputs.items()
+        )
+        and inputs["light"][1][-1] == 3
+        and ("planes" not in inputs or bool(inputs["planes"][1][1]))
+        and ("coords" not in inputs or inputs["coords"][1][1] == 2)
+        and all(
+            kind in (TensorProto.UINT8, real)
+            and len(sides) == (4 if image else 2)
+            and sides[-1] == 3
+            for kind, sides in outputs.values()
+        )
+    )
+    if not fits:
+        names = ", ".join(inputs) or "none"
+        raise UnsupportedFormatError(
+            f"inputs {names}; outputs {', '.join(outputs) or 'none'}",
+            where=where,
+            expected="planes uint8|uint16 [pixels, K] and/or coords float32 [pixels, 2], light "
+            "float32 [3] → rgb uint8|float32 [pixels, 3]; or light [lights, 3] → images "
+            "[lights, H, W, 3]",
+            mend=_MEND,
+        )
+    for _, sides in outputs.values():
+        if image and not all(side and 1 <= side <= MAX_SIDE for side in sides[1:3]):
+            raise FormatError(
+                f"claims images of {sides[2]}x{sides[1]} pixels",
+                where=where,
+                expected=f"sides of 1 to {MAX_SIDE}",
+            )
+
+
+def fixed(model: Any, size: int) -> Any:
+    """A copy of a graph whose pixels, or lights, are ``size`` in number."""
+    copy = type(model)()
+    copy.CopyFrom(model)
+    for value in [*copy.graph.input, *copy.graph.output]:
+        sides = value.type.tensor_type.shape.dim
+        if len(sides) > 1:
+            sides[0].Clear()
+            sides[0].dim_value = size
+    del copy.graph.value_info[:]
+    return copy
+
+
+def _check_sizes(model: Any, where: str) -> None:
+    """Every value has a size that follows from the inputs', and is not too large."""
+    from onnx import shape_inference
+
+    image = model.graph.output[0].name == "images"
+    try:
+        known = shape_inference.infer_shapes(
+            fixed(model, 1 if image else TILE), check_type=True, strict_mode=True, data_prop=True
+        )
+    except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise FormatError(f"damaged ({first})", where=where, expected="a valid graph") from None
+    values = {v.name: _type(v)[1] for v in [*known.graph.value_info, *known.graph.output]}
+    ranked = {v.name: v.type.tensor_type.HasField("shape") for v in known.graph.value_info}
+    for node in model.graph.node:
+        for name in filter(None, node.output):
+            sides = values.get(name)
+            open_side = sides is None or None in sides or not ranked.get(name, True)
+            if open_side or prod(side or 0 for side in sides or ()) > MAX_ELEMENTS:
+                raise FormatError(
+                    f"{node.op_type} gives a tensor of "
+                    + ("unknown shape" if open_side else f"shape {sides}"),
+                    where=f"{where}, node {node.name or name}",
+                    expected=f"a known one of at most {MAX_ELEMENTS} elements",
+                )

@@ -1,0 +1,128 @@
+"""Our own form ``image`` taken apart again: its codes, which may stay in their file, and a decoder.
+
+So a large image is relit by tiles, and whatever is made of planes and a decoder can be made of it.
+"""
+
+from __future__ import annotations
+
+from math import prod
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import MAX_SIDE, Codes
+from drti_core.errors import FormatError
+from drti_core.runtime.onnx.check import check_model, find_external, parse, texts_of
+from drti_core.runtime.onnx.forms import CONTRACTS
+
+#: Nodes between the colours of all pixels and the images.
+_SHAPING = ("Reshape", "Expand")
+
+
+def load_apart(path: Path) -> tuple[Any, Codes | None]:
+    """A checked graph from a file.
+
+    Returns:
+        The form ``decoder`` and (K, H, W) codes for a file that says to be our form ``image`` and
+        holds planes; for any other the graph as it is, with all that lay beside it, and None. Codes
+        in a file beside the graph are mapped, not read.
+
+    Raises:
+        FormatError: damaged, larger than it may be, or it points out of its folder.
+        UnsupportedFormatError: another contract, or an operator that is not allowed.
+    """
+    model = parse(path)
+    with texts_of(str(path)):
+        apart = _apart(model, str(path), path.parent)
+    if apart is None:
+        return check_model(model, str(path), path.parent), None
+    decoder, codes = apart
+    return check_model(decoder, str(path), path.parent), codes
+
+
+def _apart(model: Any, where: str, folder: Path) -> tuple[Any, Codes] | None:
+    """Decoder and codes; None for a graph that is not built as :func:`.graph.image_graph` does."""
+    from onnx import TensorProto, helper
+
+    graph = model.graph
+    stored = {tensor.name: tensor for tensor in graph.initializer}
+    contract = {item.key: item.value for item in model.metadata_props}.get("contract")
+    codes = stored.pop("planes", None)
+    sides = [side.dim_value for v in graph.output for side in v.type.tensor_type.shape.dim]
+    fits = (
+        contract == CONTRACTS["image"]
+        and codes is not None
+        and codes.data_type in (TensorProto.UINT8, TensorProto.UINT16)
+        and [value.name for value in graph.output] == ["images"]
+        and len(sides) == 4
+        and (codes.HasField("raw_data") or codes.data_location == TensorProto.EXTERNAL)
+        and len(codes.dims) == 2
+        and all(1 <= side <= MAX_SIDE for side in sides[1:3])
+        and codes.dims[0] == sides[1] * sides[2]
+        and codes.dims[1] > 0
+    )
+    if not fits:
+        return None
+    maker = {name: node for node in graph.node for name in node.output}
+    flat = "images"
+    for _ in graph.node:
+        node = maker.get(flat)
+        if node is not None and node.op_type in _SHAPING and node.input:
+            flat = node.input[0]
+    needed, given, waiting = set[str](), set[str](), [flat]
+    while waiting:
+        name = waiting.pop()
+        if name in ("planes", "coords", "light") or name not in maker:
+            given.add(name)
+        elif name not in needed:
+            needed.add(name)
+            waiting += maker[name].input
+    if flat not in maker or "planes" not in given or {"lights_3", "rgb"} & (needed | given):
+        return None
+
+    kind = helper.tensor_dtype_to_np_dtype(codes.data_type)
+    read, count = _codes(codes, kind, where, folder), int(codes.dims[1])
+    codes.ClearField("raw_data")  # as large as a file may be: it is not copied
+    made = type(model)()
+    made.CopyFrom(model)
+    new = made.graph
+    del new.node[:], new.initializer[:], new.input[:], new.output[:], new.value_info[:]
+    new.initializer.extend(t for name, t in stored.items() if name in given)
+    for name, shape in (("lights_3", [1, 3]), ("rgb_shape", [-1, 3])):
+        new.initializer.append(helper.make_tensor(f"{name}_as", TensorProto.INT64, [2], shape))
+    new.node.append(helper.make_node("Reshape", ["light", "lights_3_as"], ["lights_3"]))
+    for node in graph.node:
+        if needed.intersection(node.output):
+            copy = new.node.add()
+            copy.CopyFrom(node)
+            copy.input[:] = ["lights_3" if name == "light" else name for name in node.input]
+    new.node.append(helper.make_node("Reshape", [flat, "rgb_shape_as"], ["rgb"]))
+    inputs: dict[str, tuple[int, list[Any]]] = {}
+    inputs["planes"] = (codes.data_type, ["pixels", count])
+    if "coords" in given:
+        inputs["coords"] = (TensorProto.FLOAT, ["pixels", 2])
+    inputs["light"] = (TensorProto.FLOAT, [3])
+    for name, (element, shape) in inputs.items():
+        new.input.append(helper.make_tensor_value_info(name, element, shape))
+    element = graph.output[0].type.tensor_type.elem_type
+    new.output.append(helper.make_tensor_value_info("rgb", element, ["pixels", 3]))
+    for item in made.metadata_props:
+        if item.key == "contract":
+            item.value = CONTRACTS["decoder"]
+    return made, read.reshape(*sides[1:3], count).transpose(2, 0, 1)
+
+
+def _codes(tensor: Any, kind: Any, where: str, folder: Path) -> Codes:
+    """The codes as they are stored, [pixels, K]."""
+    from onnx import TensorProto
+
+    kind = np.dtype(kind).newbyteorder("<")
+    shape, place = tuple(tensor.dims), f"{where}, tensor {tensor.name}"
+    size = prod(shape) * kind.itemsize
+    if tensor.data_location == TensorProto.EXTERNAL:
+        path, start = find_external(tensor, size, place, folder)
+        return np.memmap(path, kind, "r", start, shape)
+    if len(tensor.raw_data) != size:
+        raise FormatError(f"{len(tensor.raw_data)} bytes", where=place, expected=f"{size}")
+    return np.frombuffer(tensor.raw_data, kind).reshape(shape)

@@ -1,0 +1,89 @@
+"""The demo's photographs: a procedural scene under a dome of lights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
+from drti_core.progress import Progress, no_progress
+from drti_core.stack.samples.renderer import Renderer
+from drti_core.stack.samples.scene import make_scene
+from drti_core.stack.stack import ArrayStack
+
+#: Elevations of the dome's rings, degrees, and of the test lights between them.
+_RINGS, _BETWEEN = (10, 30, 50, 70, 90), (20, 40, 60, 80)
+
+
+def dome(count: int, elevations: Sequence[float] = _RINGS) -> LightDirections:
+    """Lights on rings, as many on each as its circumference deserves; neighbours are turned.
+
+    Args:
+        count: number of lights, 1 or more.
+        elevations: of the rings, degrees; a ring at 90 holds one light.
+
+    Raises:
+        OptionError: no light is asked for.
+
+    >>> len(dome(49))
+    49
+    """
+    if count < 1:
+        raise OptionError(f"{count} lights", expected="1 or more")
+    rings = [e for e in elevations if e < 90]
+    zenith = len(elevations) > len(rings) and count > len(rings)
+    share = np.cos(np.radians(rings)) * (count - zenith) / np.cos(np.radians(rings)).sum()
+    ends = np.rint(np.cumsum(share)).astype(int)
+    azimuth: list[float] = []
+    elevation: list[float] = []
+    for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
+        step = 360 / max(1, end - start)
+        azimuth += [(index + 0.5 * (number % 2)) * step for index in range(end - start)]
+        elevation += [rings[number]] * (end - start)
+    if zenith:
+        azimuth, elevation = [*azimuth, 0.0], [*elevation, 90.0]
+    return LightDirections.from_spherical(azimuth, elevation)
+
+
+def make_stack(
+    size: tuple[int, int] = (240, 320),
+    lights: int | LightDirections = 49,
+    seed: int = 0,
+    progress: Progress = no_progress,
+) -> ArrayStack:
+    """Photographs of the procedural scene: glossy and matte materials, cast shadows.
+
+    Args:
+        size: (height, width), pixels.
+        lights: how many, on a dome of elevations 10 to 90 degrees; or the lights themselves.
+        seed: of the scene's strokes and textures; the same seed gives the same pixels.
+        progress: called after each photograph.
+
+    Raises:
+        OptionError: a size outside 16..4096, or no light.
+    """
+    directions = dome(lights) if isinstance(lights, int) else lights
+    renderer = Renderer.of(make_scene(size, seed))
+    pictures = np.empty((len(directions), *size, 3), np.uint8)
+    for number, light in enumerate(directions):
+        pictures[number] = renderer.photograph(light)
+        progress((number + 1) / len(directions), "photographing")
+    return ArrayStack.of(pictures, directions, names=picture_names(len(directions)))
+
+
+def picture_names(count: int) -> list[str]:
+    """File names with as many digits as the count has.
+
+    >>> picture_names(10)[:2]
+    ['photo01.jpg', 'photo02.jpg']
+    """
+    return [f"photo{number + 1:0{len(str(count))}}.jpg" for number in range(count)]
+
+
+def make_test_stack(
+    size: tuple[int, int] = (240, 320), lights: int = 8, seed: int = 0
+) -> ArrayStack:
+    """Photographs of the same scene under lights that lie between the dome's rings."""
+    return make_stack(size, dome(lights, _BETWEEN), seed)

@@ -1,0 +1,443 @@
+"""Multi-light image collections (MLIC): L registered photographs, one known light each."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F32, Window
+from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear
+from drti_core.errors import OptionError, StackError
+from drti_core.io.pictures.photos import decode, probe
+from drti_core.lights import LightDirections
+from drti_core.lights.positions import LightPositions
+from drti_core.stack.decoded import Progress, Spool, check_siblings
+
+Bool = npt.NDArray[np.bool_]
+
+#: A band of codes has about this many bytes.
+BAND_BYTES = 16 << 20
+#: Rows that :meth:`Stack.sample` looks at, at least.
+_SAMPLE_ROWS = 256
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Stack(ABC):
+    """L registered photographs (H, W) and their lights.
+
+    Pixels are read window by window, as *codes* (the samples as stored) or as *values* (float32,
+    0..1, in :attr:`encoding`).
+
+    Args:
+        lights: one for each photograph, in their order.
+        shape: (H, W) of the photographs, after cropping.
+        names: of the photographs, for messages and reports.
+        dtype: type of the codes: uint8, uint16 or float32.
+        channels: 1 if all photographs are grey, else 3. Codes and values always have 3.
+        code_encoding: colour encoding of the codes.
+        encoding: colour encoding of the values; codes of the other one are converted.
+        mask: (H, W), true where the object is; pixels outside are 0. None: all are inside.
+        icc: ICC profile of the photographs; carried, never applied.
+        xmp: XMP packet of the first photograph that has one.
+        exif: EXIF of the first photograph that has it, see :mod:`drti_core.io.pictures.exif`.
+        pixel_size_mm: side of a pixel on the object, millimetres.
+        positions: of the lights, where they are near; ``lights`` are their directions from the
+            centre of the picture (:mod:`drti_core.fitting.near_lights`).
+        notes: oddities met while opening, a sentence each.
+    """
+
+    lights: LightDirections
+    shape: tuple[int, int]
+    names: tuple[str, ...]
+    dtype: np.dtype[Any]
+    channels: int = 3
+    code_encoding: Encoding = "srgb"
+    encoding: Encoding = "srgb"
+    mask: Bool | None = None
+    icc: bytes | None = field(default=None, repr=False)
+    xmp: bytes | None = field(default=None, repr=False)
+    exif: bytes | None = field(default=None, repr=False)
+    pixel_size_mm: float | None = None
+    positions: LightPositions | None = None
+    notes: tuple[str, ...] = ()
+    #: Which photographs of the source these are.
+    order: tuple[int, ...]
+
+    @abstractmethod
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        """(L, h, w, 3) codes of a window that is known to be inside; a fresh array."""
+
+    def prepare(self, progress: Progress | None = None) -> None:  # noqa: B027 (arrays need none)
+        """Decode the photographs now, reporting progress; else it is done when first needed.
+
+        Raises:
+            StackError: a photograph is damaged, or the scratch folder is too small.
+        """
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+    @property
+    def code_max(self) -> float:
+        """The code of white: 255, 65535, or 1.0 for float data."""
+        return 1.0 if self.dtype.kind == "f" else float(np.iinfo(self.dtype).max)
+
+    @property
+    def band_rows(self) -> int:
+        """Rows of full width whose codes take about 16 MB (at least one)."""
+        row = len(self) * self.shape[1] * 3 * self.dtype.itemsize
+        return int(min(self.shape[0], max(1, BAND_BYTES // row)))
+
+    def codes(self, window: Window) -> npt.NDArray[Any]:
+        """Samples of a window as stored, (L, P, 3), pixels row by row.
+
+        Grey is repeated to three channels; pixels outside the mask are 0.
+
+        Raises:
+            OptionError: the window is not inside the image.
+            StackError: a photograph is damaged, or the scratch folder is too small.
+        """
+        part = self._read(window.check(self.shape))
+        if self.mask is not None:
+            part *= self.mask[window.slices][..., None]
+        return part.reshape(len(self), -1, 3)
+
+    def values(self, codes: npt.NDArray[Any]) -> F32:
+        """Codes of any shape → float32 values, nominally 0..1, in :attr:`encoding`."""
+        if self.encoding == self.code_encoding:
+            if self.dtype.kind == "f":
+                return codes.astype(np.float32)
+            values: F32 = np.multiply(codes, np.float32(1 / self.code_max), dtype=np.float32)
+            return values
+        convert = srgb_to_linear if self.encoding == "linear" else linear_to_srgb
+        if self.dtype.kind == "f":
+            return convert(codes)
+        table = convert(np.arange(self.code_max + 1) / self.code_max)
+        return np.take(table, codes)
+
+    def read(self, window: Window) -> F32:
+        """Values of a window, (L, P, 3) float32, nominally 0..1, in :attr:`encoding`.
+
+        Raises:
+            OptionError: the window is not inside the image.
+            StackError: a photograph is damaged, or the scratch folder is too small.
+        """
+        return self.values(self.codes(window))
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.intp]) -> Self:
+        """The same stack with some of its photographs, in this order; nothing is decoded again.
+
+        Raises:
+            OptionError: no index, or one outside 0..L-1.
+        """
+        picked = [int(i) for i in indices]
+        if not picked or min(picked) < 0 or max(picked) >= len(self):
+            raise OptionError(f"photographs {picked}", expected=f"some of 0 to {len(self) - 1}")
+        return replace(
+            self,
+            lights=self.lights[picked],
+            positions=None if self.positions is None else self.positions[picked],
+            names=tuple(self.names[i] for i in picked),
+            order=tuple(self.order[i] for i in picked),
+        )
+
+    def sample(self, count: int, seed: int) -> F32:
+        """Values of up to ``count`` pixels, (L, P, 3) float32, the same ones for the same seed.
+
+        Pixels are drawn from rows spread evenly over the image, from each as many as it deserves;
+        pixels outside the mask are left out. P < count if fewer are there.
+
+        Raises:
+            OptionError: ``count`` is below 1.
+            StackError: see :meth:`codes`.
+        """
+        if count < 1:
+            raise OptionError(f"a sample of {count} pixels", expected="1 or more")
+        random = np.random.default_rng(seed)
+        height, width = self.shape
+        inside = np.full(height, width) if self.mask is None else self.mask.sum(axis=1)
+        rows = np.flatnonzero(inside)
+        wanted = max(_SAMPLE_ROWS, -(-2 * count * len(rows) // max(1, int(inside.sum()))))
+        if wanted < len(rows):
+            # One row from each of `wanted` equal strata.
+            edges = np.linspace(0, len(rows), wanted + 1)
+            rows = rows[(edges[:-1] + random.random(wanted) * np.diff(edges)).astype(np.intp)]
+        share = min(1.0, count / max(1, int(inside[rows].sum())))
+        quota = np.diff(np.rint(np.cumsum(inside[rows]) * share).astype(np.intp), prepend=0)
+        parts = []
+        rows, quota = rows[quota > 0], quota[quota > 0]
+        for band in self._runs(rows):
+            chosen = []
+            for row, pixels in zip(rows[band].tolist(), quota[band].tolist(), strict=True):
+                columns = np.arange(width) if self.mask is None else np.flatnonzero(self.mask[row])
+                start = (row - rows[band.start]) * width
+                chosen.append(start + np.sort(random.choice(columns, pixels, replace=False)))
+            window = Window(int(rows[band.start]), 0, band.stop - band.start, width)
+            parts.append(self.codes(window)[:, np.concatenate(chosen)])
+        return self.values(np.concatenate(parts, axis=1))
+
+    def _runs(self, rows: npt.NDArray[np.intp]) -> Iterator[slice]:
+        """Of ascending rows those that follow one another, at most :attr:`band_rows` at a time."""
+        ends = np.append(np.flatnonzero(np.diff(rows) > 1) + 1, len(rows)).tolist()
+        start = 0
+        for end in ends:
+            for first in range(start, end, self.band_rows):
+                yield slice(first, min(first + self.band_rows, end))
+            start = end
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageStack(Stack):
+    """Photographs on disk; make one with :meth:`open`.
+
+    Args:
+        spool: decodes each photograph once, when it is first needed.
+        photos: headers of the photographs of the spool.
+    """
+
+    spool: Spool = field(repr=False)
+
+    @classmethod
+    def open(
+        cls,
+        paths: Sequence[Path],
+        lights: LightDirections,
+        *,
+        crop: Window | None = None,
+        mask: Path | npt.ArrayLike | None = None,
+        to_linear: bool = False,
+        code_encoding: Encoding = "srgb",
+        pixel_size_mm: float | None = None,
+        positions: LightPositions | None = None,
+        notes: Sequence[str] = (),
+    ) -> ImageStack:
+        """Open photographs by their headers; pixels are decoded when they are first needed.
+
+        Args:
+            paths: one for each light.
+            lights: in the order of the paths.
+            crop: the part of the photographs to keep (y down, from the top left corner).
+            mask: picture (above half is inside) or (H, W) array, of the size of the
+                photographs or of the crop.
+            to_linear: give linear values.
+            code_encoding: what the photographs hold.
+            pixel_size_mm: side of a pixel on the object, millimetres; by default what the first
+                photograph says, if drti wrote it.
+            positions: of the lights, from the centre of the photographs; ``lights`` then become
+                their directions from that of the crop.
+            notes: oddities already met.
+
+        Raises:
+            StackError: a photograph is missing, unreadable, or differs in size or bits from the
+                first one; or their number is not that of the lights.
+            OptionError: the crop is not inside, or the mask does not fit.
+            MissingExtraError: 16-bit RGB photographs without pyvips.
+        """
+        _check_count(len(paths), lights)
+        photos = [probe(Path(path)) for path in paths]
+        more = check_siblings(photos)
+        crop = (crop or Window(0, 0, *photos[0].shape)).check(photos[0].shape)
+        if positions is not None:
+            height, width = photos[0].shape
+            right, down = crop.x + crop.width / 2 - width / 2, crop.y + crop.height / 2 - height / 2
+            positions = positions.moved(right, -down)
+            lights = positions.directions()
+        return cls(
+            lights=lights,
+            positions=positions,
+            shape=(crop.height, crop.width),
+            names=tuple(info.path.name for info in photos),
+            dtype=photos[0].dtype,
+            channels=max(info.channels for info in photos),
+            code_encoding=code_encoding,
+            encoding="linear" if to_linear else code_encoding,
+            mask=None if mask is None else _load_mask(mask, photos[0].shape, crop),
+            icc=next((info.icc for info in photos if info.icc), None),
+            xmp=next((info.xmp for info in photos if info.xmp), None),
+            exif=next((info.exif for info in photos if info.exif), None),
+            pixel_size_mm=pixel_size_mm or photos[0].pixel_size_mm,
+            notes=(*notes, *more),
+            order=tuple(range(len(photos))),
+            spool=Spool(photos, crop),
+        )
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode the photographs now, reporting progress; else it is done when first needed.
+
+        Raises:
+            StackError: a photograph is damaged, or the scratch folder is too small.
+        """
+        self.spool.prepare(self.order, progress)
+
+    def cropped(self, window: Window) -> ImageStack:
+        """A part of the same photographs; near lights are looked at from its centre.
+
+        Args:
+            window: inside this stack's picture.
+
+        Raises:
+            OptionError: it is not.
+        """
+        part, spool = window.check(self.shape), self.spool
+        rows, columns = part.slices
+        if (resample := spool.resample) is None:
+            crop = Window(spool.crop.y + part.y, spool.crop.x + part.x, part.height, part.width)
+            kept = Spool(spool.photos, crop)
+        else:
+            crop = Window(0, 0, part.height, part.width)
+            kept = Spool(spool.photos, crop, lambda pixels: resample(pixels)[rows, columns])
+        lights, positions = self.lights, self.positions
+        if positions is not None:
+            right = part.x + part.width / 2 - self.shape[1] / 2
+            positions = positions.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
+            lights = positions.directions()
+        mask = None if self.mask is None else self.mask[part.slices]
+        shape = (part.height, part.width)
+        return replace(self, spool=kept, shape=shape, mask=mask, lights=lights, positions=positions)
+
+    def mapped(
+        self, function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], **changes: Any
+    ) -> ImageStack:
+        """The same photographs with their pixels changed.
+
+        Args:
+            function: called with the (H, W, C) codes of each photograph, gives as many.
+            changes: of other fields, for example ``icc``.
+        """
+        spool, slices = self.spool, self.spool.crop.slices
+        before = spool.resample or (lambda pixels: pixels[slices])
+        kept = Spool(spool.photos, spool.crop, lambda pixels: function(before(pixels)))
+        return replace(self, spool=kept, **changes)
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        self.prepare()
+        size = (window.height, window.width)
+        out = np.empty((len(self), *size, 3), self.dtype)
+        for to, index in enumerate(self.order):
+            if self.spool.photos[index].channels == 3:
+                self.spool.read(index, window, out[to])
+            else:
+                grey = np.empty((*size, 1), self.dtype)
+                self.spool.read(index, window, grey)
+                out[to] = grey
+        return out
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ArrayStack(Stack):
+    """Photographs in an array; make one with :meth:`of`.
+
+    Args:
+        images: (N, H, W, C) of uint8, uint16 or float, of which ``order`` names L.
+    """
+
+    images: npt.NDArray[Any] = field(repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        images: npt.ArrayLike,
+        lights: LightDirections,
+        *,
+        names: Sequence[str] = (),
+        mask: Path | npt.ArrayLike | None = None,
+        crop: Window | None = None,
+        to_linear: bool = False,
+        code_encoding: Encoding = "srgb",
+        icc: bytes | None = None,
+        pixel_size_mm: float | None = None,
+        notes: Sequence[str] = (),
+    ) -> ArrayStack:
+        """Make a stack of an array, which is not copied.
+
+        Args:
+            images: (L, H, W), (L, H, W, 1) or (L, H, W, 3) uint8, uint16, or float 0..1.
+            lights: one for each image.
+            names: of the images; "image 0", "image 1" … by default.
+            mask: see :meth:`ImageStack.open`.
+            crop: see :meth:`ImageStack.open`.
+            to_linear: give linear values.
+            code_encoding: what the array holds.
+            icc: ICC profile.
+            pixel_size_mm: side of a pixel on the object, millimetres.
+            notes: oddities already met.
+
+        Raises:
+            StackError: shape or type do not fit, or their number is not that of the lights.
+            OptionError: the crop is not inside, or the mask does not fit.
+        """
+        array: Any = np.asanyarray(images)
+        if array.ndim == 3:
+            array = array[..., None]
+        if array.ndim != 4 or array.shape[3] not in (1, 3) or 0 in array.shape:
+            raise StackError(
+                f"image array of shape {array.shape}",
+                expected="(L, H, W), (L, H, W, 1) or (L, H, W, 3)",
+            )
+        if array.dtype not in (np.uint8, np.uint16) and array.dtype.kind != "f":
+            raise StackError(f"image array of {array.dtype}", expected="uint8, uint16 or float")
+        _check_count(len(array), lights)
+        names = tuple(names) or tuple(f"image {i}" for i in range(len(array)))
+        if len(names) != len(array):
+            raise StackError(f"{len(names)} names", expected=f"{len(array)}, one for each image")
+        whole = (int(array.shape[1]), int(array.shape[2]))
+        crop = (crop or Window(0, 0, *whole)).check(whole)
+        return cls(
+            lights=lights,
+            shape=(crop.height, crop.width),
+            names=names,
+            dtype=np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype,
+            channels=int(array.shape[3]),
+            code_encoding=code_encoding,
+            encoding="linear" if to_linear else code_encoding,
+            mask=None if mask is None else _load_mask(mask, whole, crop),
+            icc=icc,
+            pixel_size_mm=pixel_size_mm,
+            notes=tuple(notes),
+            order=tuple(range(len(array))),
+            images=array[:, crop.slices[0], crop.slices[1]],
+        )
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        out = np.empty((len(self), window.height, window.width, 3), self.dtype)
+        for to, index in enumerate(self.order):
+            out[to] = self.images[index][window.slices]
+            if self.dtype.kind == "f" and not np.isfinite(out[to]).all():
+                raise StackError(
+                    "holds a value that is not finite",
+                    where=self.names[to],
+                    expected="numbers, nominally 0..1",
+                )
+        return out
+
+
+def _check_count(count: int, lights: LightDirections) -> None:
+    if count != len(lights):
+        raise StackError(
+            f"{count} photographs and {len(lights)} lights", expected="one light for each"
+        )
+
+
+def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:
+    """(h, w) of the crop, from a mask of the size of the photographs or of the crop."""
+    if isinstance(mask, (str, Path)):
+        info = probe(Path(mask))
+        where, values = str(mask), decode(info).max(axis=2) > np.iinfo(info.dtype).max // 2
+    else:
+        where, values = "mask", np.asarray(mask) != 0
+    size = (crop.height, crop.width)
+    if values.shape == whole:
+        values = values[crop.slices]
+    elif values.shape != size:
+        raise OptionError(
+            f"mask of shape {values.shape}", where=where, expected=f"{whole} or {size}"
+        )
+    if not values.any():
+        raise OptionError("the mask is empty", where=where, expected="a pixel inside")
+    return np.ascontiguousarray(values)

@@ -1,0 +1,9 @@
+"""Paths in, paths out: what the verbs do, with one or with many."""
+
+from __future__ import annotations
+
+from drti_core.workflow.convert import convert_file
+from drti_core.workflow.export import export_file
+from drti_core.workflow.fit import fit_file
+
+__all__ = ["convert_file", "export_file", "fit_file"]

@@ -1,0 +1,220 @@
+"""Which files and folders a batch is about, and what each output is called."""
+
+from __future__ import annotations
+
+import glob
+import os
+import unicodedata
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from drti_core.errors import DrtiError, FormatError, UnsupportedFormatError
+from drti_core.model.contracts import Reader
+from drti_core.registry import catalogue
+
+#: Names of a file that stands for its folder end so.
+_OF_A_FOLDER = (".json", ".xml", ".js")
+#: Longest name of a file in bytes, on every file system in use.
+_NAME_BYTES = 255
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file or folder that a batch is about.
+
+    Args:
+        source: as given, or as found in a folder that was given.
+        problem: why it cannot be converted, or None.
+        ignored: it was met on the way and is nothing to convert; ``problem`` says what it is.
+    """
+
+    source: Path
+    problem: str | None = None
+    ignored: bool = False
+
+    @property
+    def unit(self) -> Path:
+        """What its content is: the folder of an info.json, else itself."""
+        if self.source.suffix.lower() in _OF_A_FOLDER and not self.source.is_dir():
+            return self.source.absolute().parent
+        return self.source
+
+    @property
+    def stem(self) -> str:
+        """What its output is called, without ending."""
+        unit = self.unit
+        return (unit.resolve().name if unit.is_dir() else unit.stem) or "model"
+
+
+@dataclass(frozen=True)
+class Search:
+    """Looks for what can be converted.
+
+    Args:
+        lights: look for light files instead of models.
+        skip: absolute paths that are left out (earlier outputs).
+        reader: id of the only reader to ask, with options; by default every reader is asked.
+    """
+
+    lights: bool = False
+    skip: Collection[Path] = ()
+    reader: str | None = None
+
+    def find(self, sources: Iterable[str | os.PathLike[str]]) -> list[Found]:
+        """Everything to convert, each once, sorted by path; and what of ``sources`` is not.
+
+        A folder that is a model is one item; another one is searched to its depths, without
+        hidden files and without following links to folders. A name with ``*``, ``?`` or ``[``
+        that does not exist is a pattern; ``**`` stands for folders of any depth.
+        """
+        found: dict[str, Found] = {}
+        for given in sources:
+            for source in _expand(os.fspath(given)):
+                items = list(self._given(source))
+                if all(item.ignored for item in items):
+                    what = "light file" if self.lights else "model"
+                    nothing = FormatError(f"holds no {what} that drti reads", where=str(source))
+                    items.append(Found(source, str(nothing)))
+                for item in items:
+                    found.setdefault(str(item.unit.resolve()), item)
+        return sorted(found.values(), key=lambda item: str(item.source))
+
+    def _given(self, source: Path) -> Iterator[Found]:
+        if not os.path.lexists(source):
+            yield Found(source, str(FormatError("no such file or folder", where=str(source))))
+        elif source.is_dir():
+            reader, problem = self._ask(source)
+            if reader is not None and reader.reads == "model" and not self.lights:
+                yield Found(source)
+            elif problem is not None:
+                yield Found(source, problem)
+            else:
+                yield from self._search(source)
+        else:
+            yield Found(source)
+
+    def _search(self, folder: Path) -> Iterator[Found]:
+        try:
+            entries = sorted(folder.iterdir())
+        except OSError as error:
+            yield Found(folder, f"{folder}: {error.strerror}")
+            return
+        for path in entries:
+            if path.name.startswith(".") or path.absolute() in self.skip:
+                continue
+            if path.is_dir():
+                yield from self._folder(path)
+            elif path.is_file():
+                yield from self._file(path)
+
+    def _folder(self, path: Path) -> Iterator[Found]:
+        if path.is_symlink():
+            return
+        reader, problem = self._ask(path)
+        if problem is not None:
+            yield Found(path, problem)
+        elif reader is None or reader.reads == "stack":
+            yield from self._search(path)
+        elif not self.lights:
+            yield Found(path)
+
+    def _file(self, path: Path) -> Iterator[Found]:
+        reader, problem = self._ask(path)
+        if problem is not None:
+            yield Found(path, problem)
+        elif reader is None:
+            endings = {ending for _, item in _writers() for ending in item}
+            if path.suffix.lower() in endings and not self.lights and self.reader is None:
+                yield Found(path)  # its reader says what is wrong
+        elif self.lights:
+            if reader.reader_id in ("lp", "dome"):
+                yield Found(path)
+        elif reader.reads == "stack":
+            yield Found(path, f"{path}: photographs, no model; fit them: drti fit", ignored=True)
+        else:
+            yield Found(path)
+
+    def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
+        """The reader that recognises it, if one does; or what went wrong on asking."""
+        try:
+            if self.reader is None:
+                return catalogue.find_reader(path), None
+            reader = catalogue.find_reader(path, self.reader)
+            head = b""
+            if not path.is_dir():
+                with path.open("rb") as file:
+                    head = file.read(512)
+            return (reader if reader.sniff(path, head) else None), None
+        except UnsupportedFormatError:
+            return None, None
+        except DrtiError as error:
+            return None, str(error)
+        except OSError as error:
+            return None, f"{path}: {error.strerror}"
+
+
+def name_outputs(
+    items: Sequence[Found],
+    suffix: str,
+    kept: Mapping[str, str],
+    taken: Collection[str],
+) -> list[str]:
+    """A name of its own for every item, the same ones whatever the order in which they are given.
+
+    Args:
+        items: sorted.
+        suffix: ending of the outputs, with the dot, or nothing.
+        kept: names that earlier runs gave, by absolute path of the source.
+        taken: names of other outputs.
+
+    Returns:
+        The stem and the ending; where another has that name, with -2, -3 … before the ending.
+    """
+    names = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
+    used = {_folded(name) for name in (*taken, *names.values())}
+    waiting = []
+    for item in items:
+        name = _shortened(item.stem, suffix)
+        if item in names:
+            continue
+        if _folded(name) in used:
+            waiting.append(item)
+        else:
+            names[item] = name
+            used.add(_folded(name))
+    for item in waiting:
+        number = 2
+        while _folded(name := _shortened(item.stem, f"-{number}{suffix}")) in used:
+            number += 1
+        names[item] = name
+        used.add(_folded(name))
+    return [names[item] for item in items]
+
+
+def absolute(path: Path) -> str:
+    """The path from the root, without ``..``; links are kept."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+
+
+def _writers() -> list[tuple[str, tuple[str, ...]]]:
+    return [(name, item.suffixes) for name, item in catalogue.registry().writers.load_all().items()]
+
+
+def _expand(given: str) -> list[Path]:
+    if os.path.lexists(given) or not glob.has_magic(given):
+        return [Path(given)]
+    # Without a match the pattern stands for itself, and is reported as missing.
+    matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - patterns may be absolute
+    return [Path(match) for match in matches] or [Path(given)]
+
+
+def _folded(name: str) -> str:
+    """Names that some file system takes for one are equal."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+def _shortened(stem: str, tail: str) -> str:
+    while stem and len(os.fsencode(stem + tail)) > _NAME_BYTES:
+        stem = stem[:-1]
+    return stem + tail

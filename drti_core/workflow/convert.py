@@ -1,0 +1,82 @@
+"""A model or a light file, in another format."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from drti_core.errors import OptionError
+from drti_core.formats.dome import read_dome
+from drti_core.formats.folder import FolderWriter
+from drti_core.formats.lp import check_target, convert_lights, write_lights
+from drti_core.io import outputs
+from drti_core.io.outputs import size_of
+from drti_core.model.contracts import Writer
+from drti_core.options import with_options
+from drti_core.registry import catalogue
+from drti_core.workflow.lights import LIGHT_FILES
+from drti_core.workflow.report import Report, words_of
+
+
+def convert_file(
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    writer: str | None = None,
+    writer_options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+    convention: str | None = None,
+    overwrite: bool = False,
+) -> Report:
+    """Convert a model to another format, or a light file to another convention.
+
+    Args:
+        source: a model; or a light file (``.lp``, ``.csv``, ``.dome``), if the output is one.
+        output: a file or folder; its ending chooses the writer.
+        writer: id of the writer, with options.
+        writer_options: more of them.
+        reader: id of the reader, with options.
+        convention: of a ``.csv``: ``cartesian`` (the default), ``spherical``, ``polar``, ``disk``.
+        overwrite: replace an output that exists.
+
+    Raises:
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    target = outputs.check_output(output, overwrite)
+    if target.suffix.lower() in LIGHT_FILES and writer is None:
+        wanted: Any = convention
+        if Path(source).suffix.lower() == ".dome":
+            check_target(target, wanted, overwrite=overwrite)
+            lights, found = read_dome(source).lights()
+            names = [None] * len(lights)
+            write_lights(target, names, lights, convention=wanted, overwrite=overwrite)
+        else:
+            found = convert_lights(source, target, convention=wanted, overwrite=overwrite)
+        return Report("light directions", size_of(target), found)
+    if convention is not None:
+        raise OptionError(
+            f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"
+        )
+    chosen = conversion_writer(target, writer, writer_options)
+    model = catalogue.open_model(source, reader=reader)
+    notes = catalogue.save_model(model, target, writer=chosen, overwrite=overwrite)
+    return Report(words_of(model), size_of(target), (*model.metadata.notes, *notes))
+
+
+def conversion_writer(
+    target: Path, writer: str | None = None, writer_options: Mapping[str, Any] | None = None
+) -> Writer:
+    """The writer of a conversion; its folders lose at most one code, unless options say else.
+
+    A conversion starts from quantised planes, so what JPEG changes in them comes on top: by
+    default they are written at quality 100 and what is off by more than 1 is put right.
+
+    Raises:
+        PluginError: no such writer.
+        OptionError: no such option.
+        UnsupportedFormatError: no writer has this ending.
+    """
+    chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})
+    return FolderWriter(max_error=1) if chosen == FolderWriter() else chosen

@@ -1,0 +1,152 @@
+"""What a file or folder is, in words and numbers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.errors import StackError
+from drti_core.formats.dome import read_dome
+from drti_core.formats.lp import parse_lp
+from drti_core.io.outputs import size_of
+from drti_core.lights import LightDirections
+from drti_core.model import RelightableModel, StoredModel
+from drti_core.registry import catalogue
+from drti_core.stack import Stack
+
+
+@dataclass(frozen=True, eq=False)
+class Description:
+    """What :func:`describe` found.
+
+    Args:
+        facts: JSON-able, in the order in which they are best shown.
+        planes: scale, bias and range of each coefficient plane, JSON-able.
+        notes: oddities, a sentence each.
+    """
+
+    facts: Mapping[str, Any]
+    planes: tuple[Mapping[str, float], ...] = ()
+    notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, strictly JSON-able."""
+        out: dict[str, Any] = dict(self.facts)
+        if self.planes:
+            out["planes"] = [dict(plane) for plane in self.planes]
+        return {**out, "notes": list(self.notes)}
+
+
+def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Description:
+    """Open a model or a stack and say what it is; of a light file without photographs, its lights.
+
+    Args:
+        path: file or folder.
+        reader: id of the reader to use, with options; by default the one that recognises it.
+
+    Raises:
+        FormatError: missing, damaged or of no known format.
+        UnsupportedFormatError: a variant that is recognised but not supported.
+        StackError: a photograph of a folder is missing or damaged.
+    """
+    file = Path(path)
+    chosen = catalogue.find_reader(file, reader)
+    facts = {
+        "path": str(file),
+        "format": chosen.reader_id,
+        "format_summary": chosen.summary,
+        "bytes": size_of(file),
+    }
+    try:
+        found = chosen.read(file)
+    except StackError as error:
+        if chosen.reader_id not in ("lp", "dome") or file.is_dir():
+            raise
+        if chosen.reader_id == "dome":
+            found_lights, notes = read_dome(file).lights()
+        else:
+            table = parse_lp(file)
+            found_lights, notes = table.lights, table.notes
+        lights = {"kind": "light file", "lights": light_facts(found_lights)}
+        return Description({**facts, **lights}, notes=(*notes, str(error)))
+    if isinstance(found, Stack):
+        return Description({**facts, **_stack_facts(found)}, notes=found.notes)
+    return _model(catalogue.restore(found), found, facts)
+
+
+def _model(model: RelightableModel, stored: StoredModel, facts: Mapping[str, Any]) -> Description:
+    metadata, planes = model.metadata, model.planes
+    own: dict[str, Any] = {
+        "kind": "model",
+        "height": model.shape[0],
+        "width": model.shape[1],
+        "codec": model.codec_id,
+        "options": {k: v for k, v in stored.config.items() if k not in ("codec", "version")},
+        "encoding": metadata.encoding,
+    }
+    table: list[Mapping[str, float]] = []
+    if planes is not None:
+        own |= {"plane_count": planes.count, "bits": 8 if planes.code_max == 255 else 16}
+        for number, (scale, bias) in enumerate(
+            zip(planes.scale.tolist(), planes.bias.tolist(), strict=True)
+        ):
+            low, high = 0.0 - bias * scale, (1 - bias) * scale
+            table.append({"plane": number, "scale": scale, "bias": bias, "low": low, "high": high})
+    if stored.arrays:
+        own["arrays"] = {name: list(array.shape) for name, array in stored.arrays.items()}
+    own["lights"] = None if metadata.lights is None else light_facts(metadata.lights)
+    if metadata.icc:
+        own["icc_bytes"] = len(metadata.icc)
+    if metadata.pixel_size_mm:
+        own["pixel_size_mm"] = metadata.pixel_size_mm
+    if metadata.xmp:
+        own["xmp_bytes"] = len(metadata.xmp)
+    if metadata.exif:
+        own["exif_bytes"] = len(metadata.exif)
+    if metadata.provenance:
+        own["provenance"] = dict(metadata.provenance)
+    if metadata.comments:
+        own["comments"] = list(metadata.comments)
+    return Description({**facts, **own}, tuple(table), metadata.notes)
+
+
+def _stack_facts(stack: Stack) -> dict[str, Any]:
+    facts: dict[str, Any] = {
+        "kind": "stack",
+        "photographs": len(stack.lights),
+        "height": stack.shape[0],
+        "width": stack.shape[1],
+        "channels": stack.channels,
+        "bits": {255: 8, 65535: 16}.get(int(stack.code_max), 32),
+        "encoding": stack.encoding,
+        "lights": light_facts(stack.lights),
+        "first": stack.names[0],
+        "last": stack.names[-1],
+    }
+    if stack.mask is not None:
+        facts["pixels_in_mask"] = int(np.count_nonzero(stack.mask))
+    if stack.icc:
+        facts["icc_bytes"] = len(stack.icc)
+    if stack.xmp:
+        facts["xmp_bytes"] = len(stack.xmp)
+    if stack.exif:
+        facts["exif_bytes"] = len(stack.exif)
+    if stack.pixel_size_mm:
+        facts["pixel_size_mm"] = stack.pixel_size_mm
+    return facts
+
+
+def light_facts(lights: LightDirections) -> dict[str, Any]:
+    """Number of lights, and the lowest, median and highest elevation in degrees."""
+    elevation = lights.to_spherical()[:, 1]
+    return {
+        "count": len(lights),
+        "elevation_lowest": round(float(elevation.min()), 1),
+        "elevation_median": round(float(np.median(elevation)), 1),
+        "elevation_highest": round(float(elevation.max()), 1),
+    }

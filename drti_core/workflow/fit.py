@@ -1,0 +1,137 @@
+"""Photographs on disk, fitted and saved."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import Window
+from drti_core.codecs.families.networks import NetworkCodec
+from drti_core.errors import FitError, OptionError, UnsupportedFormatError
+from drti_core.formats.lp import open_stack
+from drti_core.io import outputs
+from drti_core.io.outputs import size_of
+from drti_core.model.contracts import Codec, Writer
+from drti_core.model.provenance import with_provenance
+from drti_core.options import with_options
+from drti_core.progress import Progress, no_progress, part_of
+from drti_core.registry import catalogue, hook_calls
+from drti_core.registry.hookspecs import FitReport
+from drti_core.stack import ArrayStack, Stack
+from drti_core.workflow.report import Report, words_of
+
+
+def fit_file(
+    stack: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    codec: str | Codec | None = None,
+    options: Mapping[str, Any] | None = None,
+    crop: Window | None = None,
+    mask: Path | None = None,
+    images: Path | None = None,
+    to_linear: bool = False,
+    pixel_size_mm: float | None = None,
+    writer: str | None = None,
+    writer_options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Report:
+    """Fit a codec to photographs on disk and save the model.
+
+    Whether the output may be written, and whether its format can hold such a model, is checked
+    before the photographs are decoded. A codec that is trained keeps its checkpoints in
+    ``OUTPUT.training`` until the model is saved, unless it is told where.
+
+    Args:
+        stack: a light file, or a folder that holds one.
+        output: a file or folder; its ending chooses the writer.
+        codec: by default ``ptm`` for a ``.ptm`` file and ``hsh`` otherwise.
+        options: of the codec.
+        crop: the part of the photographs to fit.
+        mask: picture, black where pixels are left out.
+        images: folder of the photographs, if it is not that of the light file.
+        to_linear: fit linear values.
+        pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
+        writer: id of the writer, with options.
+        writer_options: more of them.
+        overwrite: replace an output that exists.
+        progress: called with the share done and what is being done.
+
+    Raises:
+        VetoError: a plugin's hook refuses; nothing was written.
+        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+    """
+    if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
+        raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
+    target = outputs.check_output(output, overwrite)
+    chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})
+    fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
+    opened = open_stack(
+        stack,
+        crop=crop,
+        mask=mask,
+        images=images,
+        to_linear=to_linear,
+        pixel_size_mm=pixel_size_mm,
+    )
+    photographs, before = hook_calls.before_fit(opened, fitter)
+    check_refusal(fitter, chosen, photographs, target)
+    start = time.monotonic()
+    running, kept, prepared = fitter, None, 0.5
+    if isinstance(fitter, NetworkCodec):
+        prepared = 0.02
+        if not (fitter.log or fitter.checkpoints):
+            kept = target.with_name(f"{target.name}.training")
+            running = replace(fitter, checkpoints=str(kept))
+    photographs.prepare(part_of(progress, 0, prepared))
+    model = running.fit(photographs, part_of(progress, prepared, 1))
+    seconds = time.monotonic() - start
+    model = with_provenance(
+        model, photographs, fitter, light_file=Path(stack), crop=crop, mask=mask
+    )
+    report = FitReport(photographs, fitter, target, seconds, (*before, *model.metadata.notes))
+    model, after = hook_calls.after_fit(model, report)
+    notes = catalogue.save_model(model, target, writer=chosen, overwrite=overwrite)
+    if kept is not None:
+        shutil.rmtree(kept, ignore_errors=True)
+    return Report(
+        words_of(model), size_of(target), (*before, *model.metadata.notes, *after, *notes)
+    )
+
+
+def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
+    """Let the writer look at such a model, fitted to a few made-up pixels.
+
+    Only for single files, whose formats hold one kind of model; a folder holds all.
+
+    Args:
+        codec: what is to be fitted.
+        writer: what is to write the model.
+        stack: only its lights are looked at.
+        target: where to.
+
+    Raises:
+        UnsupportedFormatError: the format cannot hold such a model; says why.
+    """
+    if not writer.suffixes:
+        return
+    random = np.random.default_rng(0).integers(0, 256, (len(stack), 4, 4, 3), np.uint8)
+    try:
+        stored = codec.fit(ArrayStack.of(random, stack.lights)).stored()
+    except FitError:
+        return  # the real pixels may fare better, and the real error names them
+    reason = writer.refuse(stored)
+    if reason is not None:
+        raise UnsupportedFormatError(reason, where=str(target))
+
+
+def _is_ptm(target: Path, writer: Writer) -> bool:
+    return target.suffix.lower() == ".ptm" or writer.writer_id == "ptm"

@@ -1,0 +1,1 @@
+"""The page that shows a model, shared by the exporters that write pages."""

@@ -1,0 +1,218 @@
+"""What the viewer is told: the scene, JSON-able, and the light stages, as a script.
+
+::
+
+    {"title", "credit", "facts": [[term, text], …], "width", "height",
+     "layers": [{"name", "width", "height",
+                 "shader":   header and body of the emitted shader, $ for a number,
+                 "numbers":  those, in their order: base64 of little-endian float32,
+                 "vectors":  uniform vectors drti_u[…] that the light stage fills,
+                 "weights":  [width, height] of the texture drti_weights, or null,
+                 "array":    whether the planes are layers of one texture,
+                 "pictures": [[part, …], …]   three planes each,
+                 "relief":   [part, …] or null}, …]}   one layer, or two to be compared
+
+A part of a picture is ``{"id", "type"}`` (base64 in the element of that id) or ``{"src"}`` (a URL
+relative to the scene's), both with ``x``, ``y`` where it lies elsewhere than in the top left
+corner, and ``range`` (first and last byte) where it is a piece of a file. Parts may overlap.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from drti_core.model import RelightableModel
+from drti_exporters._viewer.credits import facts_of
+from drti_exporters.glsl import emit
+from drti_exporters.glsl.texts import base64_of
+
+#: Texts of a script, whose spaces count.
+_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
+
+#: Spaces and line breaks that a script can do without; "a - -b" keeps its own.
+_SPACE = re.compile(r" ?([={}(),;:?&|<>*/!]) ?|(?<![+-]) ([+-]) (?![+-])|(?<=[;{,(])\n")
+#: A number of a shader that takes more as text than as float32.
+_NUMBER = re.compile(r"(?:(?<=[(,=])-)?(?<![\w.])\d*\.\d{5,}(?:e[-+]\d+)?")
+#: Where a script wants the text of a shader.
+_SHADER = re.compile(r"%(\w+\.glsl)%")
+
+
+@dataclass(frozen=True)
+class Part:
+    """A picture, or a rectangle of one, that lies beside the page.
+
+    Args:
+        src: URL relative to the scene's JSON.
+        x: where its left column lies in the whole picture.
+        y: where its top row lies.
+        byte_range: its first and last byte in the file; None for the whole file.
+    """
+
+    src: str
+    x: int = 0
+    y: int = 0
+    byte_range: tuple[int, int] | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the scene holds it."""
+        found: dict[str, Any] = {"src": self.src}
+        if self.x or self.y:
+            found |= {"x": self.x, "y": self.y}
+        return found | ({"range": list(self.byte_range)} if self.byte_range else {})
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A model in a scene.
+
+    Args:
+        model: its planes, if any, have 8 bits.
+        pictures: parts of each picture of three planes, as the scene holds them.
+        relief: likewise, or None.
+        name: what it is called beside another one; its codec by default.
+    """
+
+    model: RelightableModel
+    pictures: Sequence[Sequence[Mapping[str, Any]]]
+    relief: Sequence[Mapping[str, Any]] | None = None
+    name: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """What a page shows.
+
+    Args:
+        data: JSON-able; see the module.
+        lights: the light stages, an ECMAScript expression for each layer.
+        notes: what the user should know, a sentence each.
+    """
+
+    data: Mapping[str, Any]
+    lights: tuple[str, ...]
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def json(self) -> str:
+        """The data, as JSON that may stand in an element of a page: no ``<``, ``>`` or ``&``."""
+        text = json.dumps(self.data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return re.sub(r"[<>&\u2028\u2029\ud800-\udfff]", _escaped, text)
+
+    @property
+    def script(self) -> str:
+        """A script that hands the light stages to the viewer."""
+        return shrunk(f"globalThis.drtiLights = [{', '.join(self.lights)}];")
+
+
+def make_scene(layers: Sequence[Layer], *, title: str, credit: str = "") -> Scene:
+    """Put a scene together.
+
+    Args:
+        layers: one, or two to be compared, of about the same proportions.
+        title: the picture's name, if its metadata tell none.
+        credit: who made it, shown beneath the title; by default what the metadata say.
+
+    Raises:
+        UnsupportedDecoderError: a decoder has no shader.
+    """
+    first = layers[0].model
+    facts, notes = facts_of(first.metadata)
+    known = dict(facts)
+    made, lights = [], []
+    for layer in layers:
+        entry, light, found = _layer(layer)
+        made.append(entry)
+        lights.append(light)
+        notes += found
+    if credit:
+        facts = [("Credit", credit), *(fact for fact in facts if fact[0] != "Credit")]
+    own = " · ".join(known[term] for term in ("By", "Credit", "Rights") if term in known)
+    data = {
+        "title": known.get("Title", title),
+        "credit": credit or own,
+        "facts": [list(fact) for fact in facts if fact[0] != "Title"],
+        "width": first.shape[1],
+        "height": first.shape[0],
+        "layers": made,
+    }
+    return Scene(data, tuple(lights), notes)
+
+
+def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
+    """A layer's entry in the scene, its light stage, and notes."""
+    model = layer.model
+    shader = emit(model, dialect="webgl2", output="srgb")
+    text, numbers = _without_numbers(_shrunk_glsl(shader.header + shader.body))
+    entry = {
+        "name": layer.name or model.codec_id,
+        "width": model.shape[1],
+        "height": model.shape[0],
+        "shader": text,
+        "numbers": base64_of(numbers),
+        "vectors": sum(item.size for item in shader.uniforms if item.name == "drti_u"),
+        "weights": None if shader.texture is None else list(shader.texture),
+        "array": any(sampler.kind == "sampler2DArray" for sampler in shader.samplers),
+        "pictures": [[dict(part) for part in parts] for parts in layer.pictures],
+        "relief": None if layer.relief is None else [dict(part) for part in layer.relief],
+    }
+    return entry, shader.light_js, shader.notes
+
+
+def _escaped(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    # A half of a surrogate pair is no character: from a file name that is no text.
+    return "\ufffd" if 0xD800 <= code < 0xE000 else f"\\u{code:04x}"
+
+
+@cache
+def viewer_js() -> str:
+    """The viewer's script: draws the scenes of elements with ``data-drti``."""
+    script = shrunk("".join(map(text_of, ("painter.js", "viewer.js", "mount.js"))))
+    script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(text_of(name[1]))}`", script)
+    markup = "".join(line.strip() for line in text_of("markup.html").splitlines())
+    markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without
+    return f'(() => {{\n"use strict";\n{script.replace("%markup.html%", f"`{markup}`")}}})();\n'
+
+
+@cache
+def viewer_css() -> str:
+    """The viewer's style sheet."""
+    text = re.sub(r"\s+", " ", text_of("viewer.css"))
+    return re.sub(r" ?([{};,]) ?|(:) ", r"\1\2", text).replace(";}", "}").strip() + "\n"
+
+
+def shrunk(script: str) -> str:
+    """A script without indentation, comments that take a line of their own, and needless spaces."""
+    lines = (line.strip() for line in script.splitlines())
+    text = "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
+    return "".join(
+        part if number % 2 else _SPACE.sub(r"\1\2", part)
+        for number, part in enumerate(_QUOTED.split(text))
+    )
+
+
+def _shrunk_glsl(shader: str) -> str:
+    """A shader without indentation, comments that take a line of their own, and needless spaces."""
+    lines = (line.strip() for line in shader.splitlines())
+    return "".join(
+        f"{line}\n" if line.startswith("#") else re.sub(r" ?([={}(),;:?<>*]) ?", r"\1", line)
+        for line in lines
+        if not line.startswith("//")
+    )
+
+
+def _without_numbers(shader: str) -> tuple[str, list[float]]:
+    """A shader with $ in place of its longer numbers, and these: they take half as much."""
+    numbers = [float(found) for found in _NUMBER.findall(shader)]
+    return _NUMBER.sub("$", shader), numbers
+
+
+def text_of(name: str) -> str:
+    """A file of ``viewer/``."""
+    return files(__package__).joinpath("viewer", name).read_text(encoding="utf-8")

@@ -1,0 +1,1 @@
+"""Benchmarks: fits, relighting, training, surroundings, and codecs over published protocols."""

@@ -1,0 +1,1 @@
+"""Codecs over the SynthRTI and RealRTI protocols: fitted, scored, drawn and reported."""

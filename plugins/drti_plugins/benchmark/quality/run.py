@@ -1,0 +1,362 @@
+"""``drti benchmark quality``: codecs over collections of photographs, in processes side by side.
+
+Each collection, codec and seed is a task, whose result is a file in ``results`` of the output
+folder. The journal of :mod:`drti_core.jobs.journal` tells which of them are still valid, so that a
+run that was broken off, even by force, goes on where it was, in the middle of a training too.
+
+Teachers are tasks too: what several codecs learn from is fitted once for a collection, and its time
+counts for each of them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import re
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from drti_core.codec import Codec, Progress, no_progress, own_options, parse_spec, with_options
+from drti_core.codecs.families.networks import LatentCodec, teachers_of
+from drti_core.errors import OptionError, OutputExistsError
+from drti_core.io import outputs
+from drti_core.jobs import journal
+from drti_core.jobs.journal import Entry
+from drti_core.jobs.workers import run_tasks
+from drti_core.registry import catalogue
+from drti_plugins.benchmark.collections import Collection
+from drti_plugins.benchmark.quality.fit import WORK, Result, load_result
+
+#: What gains are relative to; always among the codecs.
+BASELINE = "hsh16"
+#: Folders of results, of kept models, and of fits that are under way.
+RESULTS, MODELS, CHECKPOINTS = "results", "models", "checkpoints"
+
+#: One thread for each process: the processes share the cores.
+_ENVIRONMENT = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
+#: What an option may hold in place of the folder of a kept model.
+_REFERENCE = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """A codec with its options, of one seed.
+
+    Args:
+        label: its name in reports: what was asked for.
+        spec: id and options, for example ``disk20:preset=best``.
+        options: more of them with their values: the preset of the run, the seed.
+        seed: of the fit; None if the codec has none.
+        needs: labels of codecs whose kept models stand in its options, as ``{label}``.
+        teaches: fitted only because others learn from it: its time is part of theirs, and it has
+            no place in reports.
+    """
+
+    label: str
+    spec: str
+    options: tuple[tuple[str, str], ...]
+    seed: int | None
+    needs: tuple[str, ...] = ()
+    teaches: bool = False
+
+    @property
+    def file(self) -> str:
+        """Name of its files, without what would part two teachers."""
+        name = re.sub(r"[^\w.=-]", "_", self.label)
+        return name if self.seed is None else f"{name}-seed{self.seed}"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A task that gave no result, and why."""
+
+    collection: str
+    codec: str
+    seed: int | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Results of all tasks, by collection and codec as they were asked for.
+
+    Args:
+        results: see :class:`Result`.
+        failures: see :class:`Failure`.
+        codecs: labels, in order.
+        reused: results that an earlier run had left.
+    """
+
+    results: tuple[Result, ...]
+    failures: tuple[Failure, ...]
+    codecs: tuple[str, ...]
+    reused: int
+
+
+@dataclass(frozen=True)
+class _Task:
+    collection: Collection
+    variant: Variant
+
+    @property
+    def name(self) -> str:
+        return f"{re.sub(r'[/+]', '-', self.collection.name)}--{self.variant.file}"
+
+    def result(self, out: Path) -> Path:
+        return out / RESULTS / f"{self.name}.json"
+
+    def model(self, out: Path) -> Path:
+        return out / MODELS / self.name
+
+    def checkpoints(self, out: Path, entry: Entry) -> Path:
+        """Of a fit; what was begun with other photographs or options lies elsewhere."""
+        state = f"{entry.state} {entry.options}".encode()
+        return out / CHECKPOINTS / self.name / blake2b(state, digest_size=8).hexdigest()
+
+
+def variants(
+    specs: Sequence[str], preset: str | None = None, seeds: Sequence[int] = (0,)
+) -> list[Variant]:
+    """The codecs of a run, each after its teachers; :data:`BASELINE` is first if not among them.
+
+    Args:
+        specs: ids with options; ``{label}`` in an option stands for the kept model of another.
+        preset: for codecs that have such an option and are given none.
+        seeds: for codecs that have such an option and are given none.
+
+    Raises:
+        PluginError: no such codec.
+        OptionError: no such option, a codec twice, or a reference to one that does not come before.
+    """
+    names = list(specs) if BASELINE in specs else [BASELINE, *specs]
+    found: list[Variant] = []
+    for number, spec in enumerate(names):
+        if spec in names[:number]:
+            raise OptionError(f"the codec {spec!r} twice", expected="each once")
+        needs = tuple(_REFERENCE.findall(spec))
+        for label in needs:
+            if label not in names[:number]:
+                raise OptionError(
+                    f"{{{label}}} in {spec!r}", expected=f"one of {', '.join(names[:number])}"
+                )
+        name, own = parse_spec(spec)
+        codec = with_options(catalogue.registry().codecs.get(name), own)
+        there = {option.name for option in dataclasses.fields(codec)} - own.keys()
+        given = {"preset": preset} if preset is not None and "preset" in there else {}
+        for seed in seeds if "seed" in there else (None,):
+            more = given if seed is None else given | {"seed": str(seed)}
+            variant = Variant(spec, spec, tuple(more.items()), seed, needs)
+            for each in _with_teachers(variant, with_options(codec, more)):
+                if each not in found:
+                    found.append(each)
+    return found
+
+
+def _with_teachers(variant: Variant, codec: Codec) -> list[Variant]:
+    """A variant after those that it learns from, whose models then stand in its options."""
+    if not isinstance(codec, LatentCodec) or codec.taught_by is None or variant.needs:
+        return [variant]
+    codec.check()
+    teachers, names = [], []
+    for teacher in teachers_of(codec):
+        if isinstance(teacher, Path):
+            names.append(str(teacher))
+            continue
+        options = tuple((name, str(value)) for name, value in own_options(teacher).items())
+        label = ",".join("=".join(option) for option in options)
+        label = f"{teacher.codec_id}:{label}" if label else teacher.codec_id
+        teachers.append(Variant(f"teacher {label}", teacher.codec_id, options, None, teaches=True))
+        names.append(f"{{{teachers[-1].label}}}")
+    seconds = () if codec.max_seconds is None else (("max_seconds", str(codec.max_seconds / 2)),)
+    return [
+        *teachers,
+        dataclasses.replace(
+            variant,
+            options=(*variant.options, ("teacher", "+".join(names)), *seconds),
+            needs=tuple(dict.fromkeys(teacher.label for teacher in teachers)),
+        ),
+    ]
+
+
+def benchmark_quality(
+    collections: Sequence[Collection],
+    codecs: Sequence[Variant],
+    out: str | os.PathLike[str],
+    *,
+    jobs: int = 1,
+    keep: bool = False,
+    with_ssim: bool = True,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> Quality:
+    """Fit every codec to every collection and score it under the test lights.
+
+    Args:
+        collections: see :func:`drti_plugins.benchmark.collections.find_collections`.
+        codecs: see :func:`variants`.
+        out: folder of results; what an earlier run left there from the same photographs with the
+            same options is used again.
+        jobs: processes at a time, each with one thread for the fit.
+        keep: save the models in ``out`` (those that another codec needs are kept anyway).
+        with_ssim: whether to take SSIM, which needs the ``metrics`` extra.
+        overwrite: do again what is done.
+        progress: called with the share done and the task, after each.
+
+    Raises:
+        OptionError: ``jobs`` below 1, or ``+`` in the name of a folder whose models teach.
+        OutputExistsError: a result is in the way that no run of this benchmark has left.
+        FormatError: the journal or a result of an earlier run is damaged.
+    """
+    if jobs < 1:
+        raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
+    folder = Path(out)
+    outputs.check_output(folder / journal.NAME, overwrite=True)
+    tasks = [_Task(collection, codec) for collection in collections for codec in codecs]
+    needed = {label for codec in codecs for label in codec.needs}
+    if needed and "+" in str(folder.absolute()):
+        raise OptionError(
+            f"the folder {out}", where="out", expected="no + in its path, which parts teachers"
+        )
+    kept = {task.name for task in tasks if keep or task.variant.label in needed}
+    old = journal.load(folder)
+    todo = _unfinished(tasks, old, folder, keep, with_ssim, overwrite)
+    if todo:
+        folder.mkdir(parents=True, exist_ok=True)
+        journal.save(folder, old | {task.name: entry for task, entry in todo.items()})
+    for task in todo if overwrite else ():
+        shutil.rmtree(folder / CHECKPOINTS / task.name, ignore_errors=True)
+    failures: dict[_Task, str] = {}
+    done = 0
+    for wave in _waves(list(todo)):
+        for task in [task for task in wave if any(_serves(lost, task) for lost in failures)]:
+            failures[task] = "a codec whose model it needs failed"
+        ready = [task for task in wave if task not in failures]
+        arguments = [
+            _arguments(task, todo[task], tasks, folder, task.name in kept, with_ssim)
+            for task in ready
+        ]
+        with closing(run_tasks(arguments, jobs, WORK, _ENVIRONMENT)) as answers:
+            for number, answer in answers:
+                done += 1
+                if answer["status"] != "measured":
+                    failures[ready[number]] = answer["reason"]
+                else:
+                    shutil.rmtree(folder / CHECKPOINTS / ready[number].name, ignore_errors=True)
+                progress(done / len(todo), ready[number].name)
+    with suppress(OSError):
+        (folder / CHECKPOINTS).rmdir()
+    asked = [task for task in tasks if not task.variant.teaches]
+    return Quality(
+        tuple(load_result(task.result(folder)) for task in asked if task not in failures),
+        tuple(
+            Failure(task.collection.name, task.variant.label, task.variant.seed, reason)
+            for task, reason in failures.items()
+        ),
+        tuple(dict.fromkeys(codec.label for codec in codecs if not codec.teaches)),
+        sum(task not in todo for task in asked),
+    )
+
+
+def _photographs(collection: Collection) -> str:
+    """Digests of the folders of a collection."""
+    folders = [folder for folder in (collection.train, collection.test) if folder is not None]
+    return " ".join(journal.contents_of(folder) for folder in folders)
+
+
+def _entry(task: _Task, photographs: str, with_ssim: bool) -> Entry:
+    """What the result depends on: not on where the photographs lie, nor on when they came there."""
+    collection, variant = task.collection, task.variant
+    options: dict[str, Any] = {"spec": variant.spec, "ssim": with_ssim} | dict(variant.options)
+    if collection.left_out:
+        options["left out"] = collection.left_out
+    return Entry(collection.name, photographs, "quality", json.dumps(options, sort_keys=True))
+
+
+def _unfinished(
+    tasks: Sequence[_Task],
+    old: Mapping[str, Entry],
+    out: Path,
+    keep: bool,
+    with_ssim: bool,
+    overwrite: bool,
+) -> dict[_Task, Entry]:
+    """What is to be done; what needs the model of such a task is done again too.
+
+    A model that is gone is made again if it is to be kept, or if something that is to be done needs
+    it: it will be the same, so that what it has taught stands.
+    """
+    todo: dict[_Task, Entry] = {}
+    collections = dict.fromkeys(task.collection for task in tasks)
+    photographs = {collection: _photographs(collection) for collection in collections}
+    entries: dict[_Task, Entry] = {}
+    for task in tasks:
+        target, before = task.result(out), old.get(task.name)
+        entry = _entry(task, photographs[task.collection], with_ssim)
+        entries[task] = dataclasses.replace(entry, before=journal.identity_of(target))
+        finished = before is not None and entry.same(before) and before.finished(target)
+        if before is None and os.path.lexists(target) and not overwrite:
+            raise OutputExistsError(target)
+        if overwrite or not finished or any(_serves(other, task) for other in todo):
+            todo[task] = entries[task]
+    for task in reversed(tasks):
+        wanted = keep or any(_serves(task, other) for other in todo)
+        if wanted and not task.model(out).is_dir():
+            todo[task] = entries[task]
+    return {task: entries[task] for task in tasks if task in todo}
+
+
+def _serves(one: _Task, other: _Task) -> bool:
+    """Whether the model of one is the one that the other needs."""
+    same = one.variant.seed in (None, other.variant.seed) or other.variant.seed is None
+    return one.collection == other.collection and one.variant.label in other.variant.needs and same
+
+
+def _waves(tasks: Sequence[_Task]) -> list[list[_Task]]:
+    """Tasks that can run side by side, those first whose models others need."""
+    depth: dict[str, int] = {}
+    for task in tasks:
+        variant = task.variant
+        depth[variant.label] = 1 + max((depth.get(n, -1) for n in variant.needs), default=-1)
+    count = 1 + max(depth.values(), default=-1)
+    return [[task for task in tasks if depth[task.variant.label] == n] for n in range(count)]
+
+
+def _arguments(
+    task: _Task, entry: Entry, tasks: Sequence[_Task], out: Path, keep: bool, with_ssim: bool
+) -> dict[str, Any]:
+    """What :func:`measure` gets."""
+    collection, variant = task.collection, task.variant
+
+    def model(match: re.Match[str]) -> str:
+        served = (t for t in tasks if t.variant.label == match[1] and _serves(t, task))
+        return str(next(served).model(out).absolute())
+
+    # The folder's name may hold what separates options.
+    name, own = parse_spec(variant.spec)
+    options = own | dict(variant.options)
+    return {
+        "source": str(collection.train),
+        "test": None if collection.test is None else str(collection.test),
+        "left_out": collection.left_out,
+        "collection": collection.name,
+        "group": collection.group,
+        "label": variant.label,
+        "codec": name,
+        "options": {key: _REFERENCE.sub(model, value) for key, value in options.items()},
+        "seed": variant.seed,
+        "result": str(task.result(out)),
+        "teachers": [
+            str(other.result(out))
+            for other in tasks
+            if other.variant.teaches and _serves(other, task)
+        ],
+        "model": str(task.model(out)) if keep else None,
+        "checkpoints": str(task.checkpoints(out, entry)),
+        "ssim": with_ssim,
+    }

@@ -1,0 +1,95 @@
+"""Files that take their places in a folder which holds others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from drti_core.errors import DrtiError
+from drti_core.io import outputs
+
+
+def listing(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir())}
+
+
+def write(folder: Path, **texts: str) -> None:
+    for name, text in texts.items():
+        (folder / name).write_text(text)
+
+
+def test_a_new_folder(tmp_path: Path) -> None:
+    with outputs.merged_folder(tmp_path / "a" / "b", key="key") as folder:
+        write(folder, key="1", plane="2")
+        assert not (tmp_path / "a" / "b").exists()
+    assert listing(tmp_path / "a" / "b") == {"key": "1", "plane": "2"}
+
+
+def test_others_stay(tmp_path: Path) -> None:
+    write(tmp_path, key="old", plane="old", photograph="mine")
+    with outputs.merged_folder(tmp_path, key="key") as folder:
+        write(folder, key="new", plane="new", more="new")
+        assert listing_of_files(tmp_path) == {"key": "old", "plane": "old", "photograph": "mine"}
+    expected = {"key": "new", "plane": "new", "more": "new", "photograph": "mine"}
+    assert listing(tmp_path) == expected
+    with outputs.merged_folder(tmp_path, key="key") as folder:
+        write(folder, normals="3")
+    assert listing(tmp_path) == {**expected, "normals": "3"}
+
+
+def listing_of_files(folder: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in sorted(folder.iterdir()) if path.is_file()}
+
+
+def test_after_an_error_all_is_as_before(tmp_path: Path) -> None:
+    write(tmp_path, key="old")
+
+    def fail() -> None:
+        with outputs.merged_folder(tmp_path, key="key") as folder:
+            write(folder, key="new")
+            raise RuntimeError("broken off")
+
+    with pytest.raises(RuntimeError):
+        fail()
+    assert listing(tmp_path) == {"key": "old"}
+
+
+def test_a_mixture_is_never_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Broken off between two files, the old description is gone and the new one not there."""
+    write(tmp_path, key="old", plane="old")
+    replace = Path.replace
+
+    def once(self: Path, target: Path) -> Path:
+        if self.name == "later":
+            raise OSError("broken off")
+        return replace(self, target)
+
+    def work() -> None:
+        with outputs.merged_folder(tmp_path, key="key") as folder:
+            write(folder, key="new", later="new", early="new")
+            monkeypatch.setattr(Path, "replace", once)
+
+    with pytest.raises(OSError, match="broken off"):
+        work()
+    assert listing(tmp_path) == {"early": "new", "plane": "old"}
+
+
+def test_folders_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with (
+        pytest.raises(DrtiError) as caught,
+        outputs.merged_folder(tmp_path / "file", key="key"),
+    ):
+        pass
+    assert str(caught.value) == f"{tmp_path / 'file'}: is not a folder; expected a folder"
+    (tmp_path / "plane").mkdir()
+
+    def work() -> None:
+        with outputs.merged_folder(tmp_path, key="key") as folder:
+            write(folder, plane="1")
+
+    with pytest.raises(DrtiError) as caught:
+        work()
+    assert str(caught.value) == f"{tmp_path / 'plane'}: is a folder; expected a file"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "plane"]

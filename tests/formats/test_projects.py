@@ -1,0 +1,486 @@
+"""Projects and domes of RelightLab, project folders of RTIBuilder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from drti_core.arrays import Window
+from drti_core.errors import DrtiError, FormatError, LightError, StackError
+from drti_core.formats.dome import read_dome
+from drti_core.formats.lp import parse_lp
+from drti_core.formats.project import ProjectReader, open_project
+from drti_core.io import scratch
+from drti_core.registry import catalogue
+from drti_core.stack.rotation import Rotation
+from drti_core.workflow import convert_file
+from drti_core.workflow.describe import describe
+from drti_core.workflow.lights import read_lights
+
+H, W = 24, 32
+XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8], [0.0, 0.0, 1.0]]
+NAMES = [f"photo {i}.png" for i in range(len(XYZ))]
+
+
+def vectors(rows: Any) -> list[dict[str, float]]:
+    return [dict(zip("xyz", row, strict=True)) for row in rows]
+
+
+def dome(**changes: Any) -> dict[str, Any]:
+    """A dome object as RelightLab saves it."""
+    found: dict[str, Any] = {
+        "label": "Dome 1",
+        "notes": "",
+        "imageWidth": 0,
+        "domeDiameter": 0,
+        "verticalOffset": 0,
+        "lightConfiguration": "directional",
+        "directions": vectors(XYZ),
+        "positionsSphere": [],
+        "positions3d": [],
+        "ledAdjust": [],
+    }
+    return {**found, **changes}
+
+
+def project(**changes: Any) -> dict[str, Any]:
+    """A project as RelightLab saves it."""
+    found: dict[str, Any] = {
+        "application": "RelightLab",
+        "version": "2026.03",
+        "name": "test",
+        "width": W,
+        "height": H,
+        "pixelSize": 0.05,
+        "folder": "photos",
+        "images": [{"filename": name, "skip": False, "visible": True} for name in NAMES],
+        "dome": dome(),
+        "whitess": [],
+    }
+    return {**found, **changes}
+
+
+def pixels(number: int) -> Any:
+    rng = np.random.default_rng(number)
+    return rng.integers(0, 256, (H, W, 3), np.uint8)
+
+
+@pytest.fixture
+def make(tmp_path: Path) -> Callable[..., Path]:
+    """Writes photographs and a project, and gives its path."""
+
+    def write(value: dict[str, Any] | None = None, **changes: Any) -> Path:
+        folder = tmp_path / "photos"
+        folder.mkdir(exist_ok=True)
+        for number, name in enumerate(NAMES):
+            Image.fromarray(pixels(number)).save(folder / name)
+        path = tmp_path / "a.relight"
+        # Qt writes keys in the order of the alphabet.
+        path.write_text(json.dumps(value or project(**changes), indent=4, sort_keys=True))
+        return path
+
+    return write
+
+
+def whole(stack: Any) -> Any:
+    """(L, H, W, 3) codes."""
+    return stack.codes(Window(0, 0, *stack.shape)).reshape(len(stack), *stack.shape, 3)
+
+
+def test_project(make: Callable[..., Path]) -> None:
+    stack = catalogue.open_stack(make())
+    assert stack.names == tuple(NAMES)
+    assert stack.shape == (H, W)
+    assert stack.pixel_size_mm == 0.05
+    assert stack.encoding == "srgb"
+    assert stack.notes == ()
+    assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
+    assert np.array_equal(whole(stack), np.stack([pixels(i) for i in range(5)]))
+
+
+def test_folder_of_a_project(make: Callable[..., Path]) -> None:
+    path = make(project(folder="."))
+    for name in NAMES:
+        (path.parent / "photos" / name).rename(path.parent / name)
+    (path.parent / "photos").rmdir()
+    assert catalogue.find_reader(path.parent).reader_id == "project"
+    assert catalogue.open_stack(path.parent).names == tuple(NAMES)
+
+
+def test_skipped_photographs_have_no_light(make: Callable[..., Path]) -> None:
+    """B16: lights are those of the photographs that are not skipped."""
+    images = [{"filename": n, "skip": i in (1, 3), "visible": True} for i, n in enumerate(NAMES)]
+    kept = [XYZ[i] for i in (0, 2, 4)]
+    stack = open_project(make(images=images, dome=dome(directions=vectors(kept))))
+    assert stack.names == ("photo 0.png", "photo 2.png", "photo 4.png")
+    assert np.allclose(stack.lights.xyz, kept, atol=1e-6)
+    assert np.array_equal(whole(stack), np.stack([pixels(i) for i in (0, 2, 4)]))
+
+
+def test_lights_of_skipped_photographs_are_left_out(make: Callable[..., Path]) -> None:
+    images = [{"filename": n, "skip": i in (1, 3)} for i, n in enumerate(NAMES)]
+    stack = open_project(make(images=images))
+    assert np.allclose(stack.lights.xyz, [XYZ[i] for i in (0, 2, 4)], atol=1e-6)
+    assert stack.notes == (
+        "The project has lights for all 5 photographs; those of the 2 skipped ones are left out.",
+    )
+
+
+def test_linear_photographs(make: Callable[..., Path]) -> None:
+    assert open_project(make(forcedInputColorspace="linear")).encoding == "linear"
+    assert open_project(make(forcedInputColorspace="srgb")).encoding == "srgb"
+
+
+@pytest.mark.parametrize("key", ["whites", "whitess"])
+def test_what_is_not_applied_is_said(make: Callable[..., Path], key: str) -> None:
+    value = project()
+    del value["whitess"]
+    rect = {"left": 0, "top": 0, "width": 1, "height": 1}
+    value[key] = [{"rect": rect, "red": 1, "green": 1, "blue": 1}]
+    value["aligns"] = [{"rect": rect, "offsets": [[0, 0], [1.5, 0]]}]
+    assert open_project(make(value)).notes == (
+        "1 white references of the project are not applied.",
+        "The project's alignment offsets are not applied.",
+    )
+
+
+def test_crop_without_an_angle_is_exact(make: Callable[..., Path]) -> None:
+    crop = {"left": 3, "top": 5, "width": 20, "height": 11, "angle": 0}
+    stack = open_project(make(crop=crop))
+    assert stack.shape == (11, 20)
+    assert stack.mask is None
+    assert np.array_equal(whole(stack), np.stack([pixels(i)[5:16, 3:23] for i in range(5)]))
+
+
+@pytest.mark.parametrize(("angle", "turns"), [(90, -1), (180, 2), (-90, 1), (450, -1)])
+def test_quarter_turns_are_exact(make: Callable[..., Path], angle: int, turns: int) -> None:
+    """Clockwise, and the lights with the photographs."""
+    height, width = (H, W) if angle == 180 else (W, H)
+    crop = {"left": 2, "top": 3, "width": width - 4, "height": height - 4, "angle": angle}
+    stack = open_project(make(crop=crop))
+    expected = [
+        np.rot90(pixels(i), turns)[3 : height - 1, 2 : width - 2].astype(int) for i in range(5)
+    ]
+    assert np.array_equal(whole(stack), expected)
+    assert stack.mask is None
+    radians = np.radians(angle)
+    cos, sin = np.cos(radians), np.sin(radians)
+    turned = np.array(XYZ) @ np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]]).T
+    assert np.allclose(stack.lights.xyz, turned, atol=1e-6)
+    assert f"turned by {angle % 360} degrees." in stack.notes[-1]
+
+
+@pytest.mark.parametrize("in_memory", [True, False])
+def test_turned_crop(
+    make: Callable[..., Path], monkeypatch: pytest.MonkeyPatch, in_memory: bool
+) -> None:
+    """A smooth picture, turned by 10°, against the same function of turned coordinates."""
+    if not in_memory:
+        monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+
+    def picture(x: Any, y: Any) -> Any:
+        return 128 + 60 * np.sin(x / 6) + 50 * np.cos(y / 5)
+
+    path = make(crop={"left": 8, "top": 7, "width": 20, "height": 15, "angle": 10})
+    x, y = np.meshgrid(np.arange(W) + 0.5, np.arange(H) + 0.5)
+    for name in NAMES:
+        grey = np.rint(picture(x, y)).astype(np.uint8)
+        Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(path.parent / "photos" / name)
+    stack = open_project(path)
+    assert stack.shape == (15, 20)
+    cos, sin = np.cos(np.radians(10)), np.sin(np.radians(10))
+    u, v = np.meshgrid(np.arange(20) + 8.5, np.arange(15) + 7.5)
+    u, v = u - (W * cos + H * sin) / 2, v - (W * sin + H * cos) / 2
+    expected = picture(cos * u + sin * v + W / 2, -sin * u + cos * v + H / 2)
+    assert stack.mask is None
+    # Half a pixel off would be an error of up to 5.
+    error = np.abs(whole(stack)[0, ..., 0] - expected)
+    assert error.max() < 3
+    assert error.mean() < 0.7
+
+
+def test_pixels_beyond_the_photograph_are_masked(make: Callable[..., Path]) -> None:
+    rotation = Rotation(10, (H, W), Window(0, 0, 1, 1))
+    height, width = rotation.frame
+    stack = open_project(
+        make(crop={"left": 0, "top": 0, "width": width, "height": height, "angle": 10})
+    )
+    assert stack.mask is not None
+    assert not stack.mask[0, 0]
+    assert abs(int(stack.mask.sum()) - H * W) < H + W
+    assert (whole(stack)[:, ~stack.mask] == 0).all()
+
+
+def test_sixteen_bits_are_turned_as_such() -> None:
+    source = np.arange(H * W * 3, dtype=np.uint16).reshape(H, W, 3) * 20
+    turned = Rotation(90, (H, W), Window(0, 0, W, H)).apply(source)
+    assert turned.dtype == np.uint16
+    assert np.array_equal(turned, np.rot90(source, -1))
+
+
+def test_positions(make: Callable[..., Path]) -> None:
+    """Their directions from the centre of the crop, which lies 2 mm right and 1 mm up."""
+    positions = 100 * np.array(XYZ)
+    lights = dome(
+        lightConfiguration="lights3d", imageWidth=W / 4, positions3d=vectors(positions.tolist())
+    )
+    crop = {"left": 16, "top": 0, "width": 16, "height": 16}
+    stack = open_project(make(dome=lights, crop=crop))
+    expected = positions - [2, 1, 0]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert np.allclose(stack.lights.xyz, expected, atol=1e-6)
+    assert stack.positions is not None
+    assert np.allclose(stack.positions.xyz, (positions - [2, 1, 0]) * 4)  # 4 pixels are 1 mm
+    assert stack.notes == ()
+
+
+def test_positions_of_unknown_scale(make: Callable[..., Path]) -> None:
+    lights = dome(
+        lightConfiguration="lights3d", positions3d=vectors((100 * np.array(XYZ)).tolist())
+    )
+    path = make(dome=lights, pixelSize=0)
+    stack = open_project(path)
+    assert stack.positions is None
+    assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
+    assert stack.notes == (
+        "The lights are 100 to 100 mm away, but the size of a pixel is not known: their directions "
+        "from the centre of the picture are used for all of it.",
+    )
+    known = open_project(make(dome=lights, pixelSize=0.5)).positions
+    assert known is not None
+    assert np.allclose(known.xyz, 200 * np.array(XYZ))
+
+
+def test_positions_turn_with_the_photographs(make: Callable[..., Path]) -> None:
+    """A quarter turn, cropped off the centre: the directions from one and the same point agree."""
+    lights = dome(
+        lightConfiguration="lights3d",
+        imageWidth=W / 4,
+        positions3d=vectors((100 * np.array(XYZ)).tolist()),
+    )
+    plain = open_project(make(dome=lights))
+    crop = {"left": 2, "top": 1, "width": 6, "height": 8, "angle": 90}
+    turned = open_project(make(dome=lights, crop=crop))
+    assert plain.positions is not None
+    assert turned.positions is not None
+    # The middle of the turned crop, x right and y down in the turned frame of H x W pixels.
+    x, y = 2 + 3 - H / 2, 1 + 4 - W / 2
+    seen = plain.positions.directions(y, x).xyz  # clockwise: right is what was up, down is right
+    expected = np.stack([seen[:, 1], -seen[:, 0], seen[:, 2]], axis=1)
+    assert np.allclose(turned.positions.directions().xyz, expected, atol=1e-6)
+    assert np.allclose(turned.lights.xyz, expected, atol=1e-6)
+
+
+def test_spherical_positions_follow_from_the_dome(tmp_path: Path) -> None:
+    path = tmp_path / "a.dome"
+    value = dome(lightConfiguration="spherical", domeDiameter=200, verticalOffset=20)
+    path.write_text(json.dumps(value))
+    lights, notes = read_dome(path).lights()
+    expected = 100 * np.array(XYZ) + [0, 0, 20]
+    expected /= np.linalg.norm(expected, axis=1, keepdims=True)
+    assert np.allclose(lights.xyz, expected, atol=1e-6)
+    assert notes[0] == "The positions of the lights follow from their directions and the dome."
+    value["positionsSphere"] = vectors(XYZ)
+    path.write_text(json.dumps(value))
+    assert np.allclose(read_dome(path).lights()[0].xyz, XYZ, atol=1e-6)
+
+
+def test_dome_beside_photographs(make: Callable[..., Path]) -> None:
+    folder = make().parent / "photos"
+    (folder / "a.dome").write_text(json.dumps(dome()))
+    for path in (folder, folder / "a.dome"):
+        stack = catalogue.open_stack(path)
+        assert stack.names == tuple(NAMES)
+        assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
+        assert stack.notes == (
+            "A dome has no names: the pictures were taken in natural order, "
+            "photo 0.png to photo 4.png.",
+        )
+
+
+def test_dome_alone(tmp_path: Path) -> None:
+    """Its lights are described, converted and read."""
+    path = tmp_path / "a.dome"
+    path.write_text(json.dumps(dome()))
+    found = describe(path)
+    assert found.facts["kind"] == "light file"
+    assert found.facts["lights"]["count"] == 5
+    assert np.allclose(read_lights(path).xyz, XYZ, atol=1e-6)
+    for name in ("a.lp", "a.csv"):
+        report = convert_file(path, tmp_path / name)
+        assert report.what == "light directions"
+        assert np.allclose(parse_lp(tmp_path / name).lights.xyz, XYZ, atol=1e-6)
+
+
+def test_rtibuilder_project(tmp_path: Path) -> None:
+    """Names are those of another computer."""
+    exports, assembly = tmp_path / "jpeg-exports", tmp_path / "assembly-files"
+    exports.mkdir()
+    assembly.mkdir()
+    rows = ["5"]
+    for number, xyz in enumerate(XYZ):
+        name = f"Bild {number + 1}.jpg"
+        Image.fromarray(pixels(number)).save(exports / name, quality=95)
+        x, y, z = xyz
+        rows.append(f"C:\\Users\\Åsa\\RTI projekt\\jpeg-exports\\{name} {x} {y} {z}")
+    (assembly / "projekt.lp").write_bytes("\r\n".join([*rows, ""]).encode("cp1252"))
+    assert catalogue.find_reader(tmp_path).reader_id == "lp"
+    stack = catalogue.open_stack(tmp_path)
+    assert stack.names == tuple(f"Bild {i + 1}.jpg" for i in range(5))
+    assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
+    assert stack.shape == (H, W)
+
+
+def test_rtibuilder_project_with_two_light_files(tmp_path: Path) -> None:
+    (tmp_path / "jpeg-exports").mkdir()
+    (tmp_path / "assembly-files").mkdir()
+    for name in ("a.lp", "b.lp"):
+        (tmp_path / "assembly-files" / name).write_text("1\nx.jpg 0 0 1\n")
+    with pytest.raises(LightError) as error:
+        catalogue.open_stack(tmp_path)
+    assert str(error.value) == (
+        f"{tmp_path}: 2 light files: a.lp, b.lp; expected one file *.lp. "
+        "Name the light file itself."
+    )
+
+
+IMAGES_HINT = "Name the folder of the photographs yourself: --reader project:images=FOLDER"
+
+HOSTILE: dict[str, tuple[dict[str, Any], type[DrtiError], str]] = {
+    "too few lights": (
+        {"dome": dome(directions=vectors(XYZ[:3]))},
+        LightError,
+        "{path}: $.dome.directions: 3 lights; expected 5, one for each photograph that is not "
+        "skipped. Let RelightLab compute the lights again, and save the project.",
+    ),
+    "no light": (
+        {"dome": dome(directions=[])},
+        LightError,
+        "{path}: $.dome.directions: no light; expected an x, y, z for each light, as "
+        "lightConfiguration is directional. Let RelightLab compute the lights and save the "
+        "project again.",
+    ),
+    "light of length 0": (
+        {"dome": dome(directions=vectors([*XYZ[:4], [0, 0, 0]]))},
+        LightError,
+        "{path}: $.dome.directions, photo 4.png: direction 0 0 0; expected a length of 0.0001 or "
+        "more",
+    ),
+    "light of text": (
+        {"dome": dome(directions=[*vectors(XYZ[:4]), {"x": "1", "y": 0, "z": 0}])},
+        FormatError,
+        '{path}: $.dome.directions[4].x: "1"; expected a finite number',
+    ),
+    "unknown configuration": (
+        {"dome": dome(lightConfiguration="ring")},
+        FormatError,
+        '{path}: $.dome.lightConfiguration: "ring"; expected "directional" or "spherical" or '
+        '"lights3d"',
+    ),
+    "all skipped": (
+        {"images": [{"filename": "a.jpg", "skip": True}]},
+        StackError,
+        "{path}: $.images: no photograph that is not skipped; expected one or more",
+    ),
+    "skip of text": (
+        {"images": [{"filename": "a.jpg", "skip": "no"}]},
+        FormatError,
+        '{path}: $.images[0].skip: "no"; expected true or false',
+    ),
+    "name that leads out": (
+        {"images": [{"filename": "../../etc/secret.jpg"}]},
+        FormatError,
+        '{path}: $.images[0].filename: "../../etc/secret.jpg"; expected a path inside the '
+        f"project's folder. {IMAGES_HINT}",
+    ),
+    "absolute name": (
+        {"images": [{"filename": "/etc/secret.jpg"}]},
+        FormatError,
+        '{path}: $.images[0].filename: "/etc/secret.jpg"; expected a path inside the project\'s '
+        f"folder. {IMAGES_HINT}",
+    ),
+    "folder of Windows": (
+        {"folder": "C:\\photos"},
+        FormatError,
+        '{path}: $.folder: "C:\\\\photos"; expected a path inside the project\'s folder. '
+        f"{IMAGES_HINT}",
+    ),
+    "no folder": (
+        {"folder": "elsewhere"},
+        StackError,
+        "{folder}/elsewhere: is no folder; expected the photographs of a.relight. "
+        "Name their folder: --reader project:images=FOLDER",
+    ),
+    "another size": (
+        {"width": 31},
+        StackError,
+        "{folder}/photos/photo 0.png: has 32x24 pixels; expected 31x24, as {path} says",
+    ),
+    "a million pixels wide": (
+        {"width": 10**6},
+        FormatError,
+        "{path}: $.width: 1000000; expected an integer in 1..65535",
+    ),
+    "crop beyond": (
+        {"crop": {"left": 20, "top": 0, "width": 20, "height": 5}},
+        FormatError,
+        "{path}: $.crop: crop 20x5+20+0; expected a part of the 32x24 pixels",
+    ),
+    "turned crop beyond": (
+        {"crop": {"left": 0, "top": 0, "width": 60, "height": 5, "angle": 30}},
+        FormatError,
+        "{path}: $.crop: crop 60x5+0+0; expected a part of the 40x37 pixels of the photograph "
+        "turned by 30 degrees",
+    ),
+    "negative crop": (
+        {"crop": {"left": 0, "top": 0, "width": -5, "height": 5}},
+        FormatError,
+        "{path}: $.crop.width: -5; expected an integer in 1..131070",
+    ),
+    "angle of infinity": (
+        {"crop": {"left": 0, "top": 0, "width": 5, "height": 5, "angle": float("inf")}},
+        FormatError,
+        "{path}: $.crop.angle: Infinity; expected a finite number",
+    ),
+    "unknown colour space": (
+        {"forcedInputColorspace": "aces"},
+        FormatError,
+        '{path}: $.forcedInputColorspace: "aces"; expected "linear" or "srgb"',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_projects(make: Callable[..., Path], name: str) -> None:
+    changes, kind, text = HOSTILE[name]
+    path = make(**changes)
+    with pytest.raises(kind) as error:
+        open_project(path)
+    assert str(error.value) == text.replace("{path}", str(path)).replace(
+        "{folder}", str(path.parent)
+    )
+
+
+def test_photographs_elsewhere(make: Callable[..., Path], tmp_path: Path) -> None:
+    path = make(folder="../elsewhere")
+    with pytest.raises(FormatError, match="expected a path inside"):
+        open_project(path)
+    assert len(ProjectReader(images=str(tmp_path / "photos")).read(path)) == 5
+
+
+def test_dome_with_too_few_photographs(make: Callable[..., Path]) -> None:
+    folder = make().parent / "photos"
+    (folder / "photo 4.png").unlink()
+    (folder / "a.dome").write_text(json.dumps(dome()))
+    with pytest.raises(StackError) as error:
+        catalogue.open_stack(folder)
+    assert str(error.value) == (
+        f"{folder / 'a.dome'}: 5 lights and 4 pictures in {folder}; expected a picture for each "
+        "light. Put the photographs of one object beside the dome, and no others."
+    )

@@ -1,0 +1,83 @@
+"""Runs command lines in forked children that are killed: imports are paid once.
+
+Reads lines of JSON: {"argv": [...], "delay": seconds or null, "rename": number or null,
+"two_steps": bool, "after": [folder, number of outputs] or null}.
+Answers each with {"status": ..., "seconds": ...}.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from drti_core.cli import main
+from drti_core.io import outputs
+
+
+def child(order) -> None:
+    os.setsid()
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 1)
+    if order["two_steps"]:
+        outputs._exchange = lambda one, other: False
+    if order["rename"] is not None:
+        left = order["rename"]
+
+        def die_before(name):
+            move = getattr(Path, name)
+
+            def moving(self, target):
+                nonlocal left
+                if left == 0:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left -= 1
+                return move(self, target)
+
+            setattr(Path, name, moving)
+
+        die_before("replace")
+        die_before("rename")
+    os._exit(main(order["argv"]))
+
+
+def serve() -> None:
+    for line in sys.stdin:
+        order = json.loads(line)
+        start = time.monotonic()
+        process = os.fork()
+        if process == 0:
+            child(order)
+        if order["after"] is not None:
+            folder, count = order["after"]
+            while time.monotonic() - start < 30:
+                if len(list(Path(folder).glob("[!.]*"))) >= count:
+                    break
+                time.sleep(0.002)
+        if order["delay"] is not None:
+            time.sleep(order["delay"])
+            if order.get("group"):
+                try:
+                    os.killpg(process, signal.SIGKILL)
+                except ProcessLookupError:
+                    os.kill(process, signal.SIGKILL)  # before it had a group of its own
+            else:
+                os.kill(process, signal.SIGKILL)
+        status = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+        answer = {"status": status, "seconds": time.monotonic() - start}
+        print(json.dumps(answer), flush=True)
+
+
+if __name__ == "__main__":
+    import onnx  # noqa: F401
+    import safetensors.numpy  # noqa: F401
+
+    import drti_core.cli.app
+    import drti_core.registry.catalogue
+    import drti_core.workflow.batch
+
+    drti_core.registry.catalogue.registry().report()  # load every plugin
+    serve()

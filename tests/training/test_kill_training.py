@@ -1,0 +1,72 @@
+"""A training that is killed and resumed ends in the bytes of one that was not."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from drti_core.measure.tour import write_stack
+from drti_core.stack.samples.demo import make_stack
+
+pytestmark = pytest.mark.train
+
+#: Kills, at random moments after the first checkpoint.
+KILLS = 5
+
+
+def command(stack: Path, output: Path, *more: str) -> list[str]:
+    options = ["-O", "steps=300", "-O", "threads=1", "-O", "encoder=16", "--image", "png"]
+    fit = ["fit", str(stack), "-o", str(output), "--codec", "hyper8", "--seed", "3"]
+    return [sys.executable, "-m", "drti_core", *fit, *options, *more]
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def checkpoints(training: Path) -> dict[str, int]:
+    """When each was written, of the teachers' and of the student's."""
+    found = {}
+    for path in training.rglob("*.safetensors"):
+        with contextlib.suppress(FileNotFoundError):
+            found[str(path)] = path.stat().st_mtime_ns
+    return found
+
+
+def test_killed_and_resumed(tmp_path: Path) -> None:
+    stack = write_stack(make_stack((24, 32), lights=20), tmp_path / "stack")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    subprocess.run(command(stack, whole), check=True, env=environment, capture_output=True)
+    training = tmp_path / "broken.training"
+    moments = random.Random(0)
+    killed = 0
+    for _ in range(KILLS):
+        before = checkpoints(training)
+        run = subprocess.Popen(
+            command(stack, broken, "--resume"),
+            env=environment,
+            stderr=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
+        while run.poll() is None:
+            if checkpoints(training) != before:
+                time.sleep(moments.uniform(0, 0.2))
+                run.send_signal(signal.SIGKILL)
+                break
+            time.sleep(0.005)
+        killed += run.wait() == -signal.SIGKILL
+    assert killed >= 3
+    if not broken.exists():
+        resumed = command(stack, broken, "--resume")
+        subprocess.run(resumed, check=True, env=environment, capture_output=True)
+    assert contents(whole) == contents(broken)
+    assert not training.exists()

@@ -1,0 +1,296 @@
+"""The training engine: optimisers, the loop, and what a broken-off run leaves behind."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.helpers.train import only_where_training_can
+
+only_where_training_can()
+
+import torch  # noqa: E402
+
+from drti_core.cli import main  # noqa: E402
+from drti_core.cli.console import Stages  # noqa: E402
+from drti_core.codecs.hyper import HYPER8  # noqa: E402
+from drti_core.errors import FitError, FormatError  # noqa: E402
+from drti_core.measure.tour import write_stack  # noqa: E402
+from drti_core.model.network_model import NetworkModel  # noqa: E402
+from drti_core.registry.catalogue import open_model, save_model  # noqa: E402
+from drti_core.stack.samples.demo import make_stack  # noqa: E402
+from drti_core.training.log import Session  # noqa: E402
+from drti_core.training.loop import Loop, Schedule  # noqa: E402
+from drti_core.training.network import few_threads  # noqa: E402
+from drti_core.training.optimisers import Adam, Soap  # noqa: E402
+from drti_core.training.task import Task  # noqa: E402
+
+pytestmark = pytest.mark.train
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(shape, generator=torch.Generator().manual_seed(seed))
+
+
+class Bowl(Task):
+    """A quadratic with axes of very different curvature; some steps can be made to fail."""
+
+    def __init__(self, fails: frozenset[int] = frozenset()) -> None:
+        self.parameters = [numbers(6, 4)]
+        self.curvature = torch.logspace(-2, 1, 6)[:, None]
+        self.turn = torch.linalg.qr(numbers(4, 4, seed=2))[0]
+        self.fails, self.asked = set(fails), 0
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        self.asked += 1
+        turned = self.parameters[0] @ self.turn
+        loss = float((self.curvature * turned.square()).sum())
+        if step in self.fails:
+            self.fails.discard(step)
+            loss = float("nan")
+        return loss, [2 * (self.curvature * turned) @ self.turn.T]
+
+    def score(self) -> float:
+        return -self.gradient(-1)[0]
+
+
+class Hidden(Bowl):
+    """Once a parameter is no number, which its loss does not show."""
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        if step in self.fails:
+            self.fails.discard(step)
+            self.parameters[0][0, 0] = float("nan")
+        loss, gradients = super().gradient(step)
+        return float(np.nan_to_num(loss)), [torch.nan_to_num(each) for each in gradients]
+
+
+def test_a_parameter_that_is_no_number_is_not_trained_on() -> None:
+    task = Hidden(frozenset({230}))
+    outcome = Loop(task, Schedule(400, 0.05), Adam(1)).run()
+    assert outcome.notes == [
+        "a parameter was not finite at step 232: continued from step 224 at 0.3 of the rate"
+    ]
+    assert task.parameters[0].isfinite().all()
+
+
+def test_a_basis_that_single_precision_does_not_find(monkeypatch: pytest.MonkeyPatch) -> None:
+    """LAPACK gives NaN for the moments of some small gradients of low rank."""
+    eigh = torch.linalg.eigh
+
+    def failing(moment: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        values, vectors = eigh(moment)
+        return values, vectors * float("nan") if moment.dtype == torch.float32 else vectors
+
+    monkeypatch.setattr(torch.linalg, "eigh", failing)
+    parameter, gradient = torch.zeros(8, 40), numbers(8, 40)
+    soap = Soap(1)
+    for _ in range(3):
+        soap.step([parameter], [gradient], 0.01)
+    assert parameter.isfinite().all()
+    for side, size in (("left", 8), ("right", 40)):
+        basis = soap.states[0][f"{side}_basis"]
+        assert torch.allclose(basis.T @ basis, torch.eye(size), atol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [Adam, Soap])
+def test_optimisers_descend(kind: type[Adam] | type[Soap]) -> None:
+    task = Bowl()
+    start = -task.score()
+    Loop(task, Schedule(400, 0.05), kind(1)).run()
+    assert -task.score() < 0.01 * start
+
+
+def test_a_loss_that_is_no_number() -> None:
+    task = Bowl(frozenset({230}))
+    outcome = Loop(task, Schedule(400, 0.05), Soap(1)).run()
+    assert outcome.notes == [
+        "the loss was nan at step 230: continued from step 224 at 0.3 of the rate"
+    ]
+    assert -task.score() < 0.05
+
+
+def test_divergence_ends() -> None:
+    class Broken(Bowl):
+        def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+            return float("inf"), super().gradient(step)[1]
+
+    with pytest.raises(FitError) as error:
+        Loop(Broken(), Schedule(100), Soap(1)).run()
+    assert str(error.value) == (
+        "training diverged 5 times, the last time at step 0; expected a finite loss. "
+        "Check the photographs, or lower the learning rate."
+    )
+
+
+class Held(Bowl):
+    """One that is held back to where it last settled."""
+
+    def settle(self) -> None:
+        self.place = self.parameters[0].clone()
+
+    def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+        loss, (slope,) = super().gradient(step)
+        return loss, [slope + self.parameters[0] - self.place]
+
+
+@pytest.mark.parametrize("kind", [Bowl, Held])
+@pytest.mark.parametrize("stop", [1, 57, 199])
+def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path, stop: int, kind: type[Bowl]) -> None:
+    whole = kind()
+    Loop(whole, Schedule(200, 0.05), Soap(1), checkpoint=tmp_path / "a").run()
+
+    class Interrupted(kind):  # type: ignore[misc, valid-type]
+        def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
+            if step == stop:
+                raise KeyboardInterrupt
+            return super().gradient(step)
+
+    path = tmp_path / "b"
+    with pytest.raises(KeyboardInterrupt):
+        Loop(Interrupted(), Schedule(200, 0.05), Soap(1), checkpoint=path).run()
+    resumed = kind()
+    outcome = Loop(resumed, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    assert torch.equal(whole.parameters[0], resumed.parameters[0])
+    assert [look.step for look in outcome.looks] == list(range(4, 201, 4))
+    again = kind()
+    Loop(again, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    assert again.asked == 0
+    assert torch.equal(again.parameters[0], whole.parameters[0])
+
+
+def test_checkpoints_of_another_run(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path).run()
+    with pytest.raises(FitError) as error:
+        Loop(Bowl(), Schedule(70), Soap(1), checkpoint=path, resume=True)
+    assert str(error.value) == (
+        f"{path}: the checkpoint is of another run (60 steps, [(6, 4)]); expected 70 steps, "
+        "[(6, 4)]. Resume with the same options, or remove it."
+    )
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FormatError) as damaged:
+        Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path, resume=True)
+    assert str(damaged.value).startswith(f"{path}: damaged (")
+
+
+def test_patience_and_the_best() -> None:
+    class Worse(Bowl):
+        """Its score falls after the tenth look."""
+
+        looks = 0
+
+        def score(self) -> float:
+            self.looks += 1
+            self.at = getattr(self, "at", [])
+            self.at.append(self.parameters[0].clone())
+            return -abs(self.looks - 10)
+
+    task = Worse()
+    outcome = Loop(task, Schedule(500, patience=6), Soap(1)).run()
+    assert outcome.notes == [
+        "stopped after 160 of 500 steps: the left-out lights were predicted best (0.00 dB) 6 "
+        "looks before"
+    ]
+    assert torch.equal(task.parameters[0], task.at[9])
+
+
+def test_max_seconds() -> None:
+    outcome = Loop(Bowl(), Schedule(10_000_000, max_seconds=0.3), Soap(1)).run()
+    (note,) = outcome.notes
+    assert note.endswith("of 10000000 steps: max_seconds")
+
+
+def test_preparation_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    schedule = Schedule(100, max_seconds=8)
+    for seconds, left in ((0, 8), (3, 5), (4, 4), (7, 4), (9, 4)):
+        monkeypatch.setattr("time.monotonic", lambda seconds=seconds: 100.0 + seconds)
+        assert schedule.since(100.0) == Schedule(100, max_seconds=left)
+    assert Schedule(100).since(0.0) == Schedule(100)
+
+
+def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
+    codec = dataclasses.replace(
+        HYPER8, steps=1_000_000, max_seconds=0.05, threads=1, teacher="none"
+    )
+    model = codec.fit(make_stack((24, 32), lights=20))
+    (note,) = model.metadata.notes
+    assert note.endswith("of 1000000 steps: max_seconds")
+    save_model(model, tmp_path / "a")
+    found = open_model(tmp_path / "a")
+    assert isinstance(found, NetworkModel)
+    assert found.training is not None
+    assert found.training["notes"] == [note]
+
+
+def test_schedule() -> None:
+    schedule = Schedule(100, 0.02, warm_up=0.1)
+    rates = [schedule.rate_at(share / 100) for share in range(101)]
+    assert rates[0] < 1e-4
+    assert rates[10] == pytest.approx(0.02)
+    assert rates[100] == pytest.approx(0, abs=1e-9)
+    assert max(rates) == rates[10]
+
+
+def test_log_and_checkpoints(tmp_path: Path) -> None:
+    log = str(tmp_path / "log")
+    codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=log, teacher="none")
+    codec.fit(make_stack((24, 32), lights=20))
+    names = sorted(path.name for path in (tmp_path / "log").iterdir())
+    assert names[1:] == ["network.best.json", "network.png", "network.safetensors"]
+    assert names[0].startswith("events.out.tfevents")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(tmp_path / "log"))
+    events.Reload()
+    assert set(events.Tags()["scalars"]) == {"network/loss", "network/psnr", "network/rate"}
+    assert events.Tags()["images"] == ["network/relit"]
+    from PIL import Image
+
+    with Image.open(tmp_path / "log" / "network.png") as curve:
+        assert curve.size == (900, 420)
+
+
+def test_sessions_start_anew_unless_resumed(tmp_path: Path) -> None:
+    old = tmp_path / "network.safetensors"
+    old.write_bytes(b"")
+    Session(tmp_path, resume=True).close()
+    assert old.exists()
+    Session(tmp_path).close()
+    assert not old.exists()
+
+
+def test_threads_are_given_back() -> None:
+    before = torch.get_num_threads()
+    with few_threads():
+        assert torch.get_num_threads() == 1
+        assert torch.is_inference_mode_enabled()
+    assert torch.get_num_threads() == before
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_fit_says_how_long_each_stage_took(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stack(make_stack((24, 20), 8), tmp_path / "stack")
+    command = ["fit", str(tmp_path / "stack"), "-o", str(tmp_path / "m"), "--codec", "hyper8"]
+    assert main([*command, "-O", "steps=20", "-O", "threads=1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(
+        r"decoding the photographs \d+\.\d s, training \d+\.\d s, encoding \d+\.\d s", lines[1]
+    )
+
+
+def test_stages_end_where_another_begins(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = iter([0.0, 1.0, 3.0, 6.5, 7.0])
+    monkeypatch.setattr("time.monotonic", lambda: next(now))
+    told: list[tuple[float, str]] = []
+    stages = Stages(lambda share, what: told.append((share, what)))
+    for share, what in ((0.2, "training, 20 dB"), (0.5, "training, 21 dB"), (0.9, "encoding")):
+        stages(share, what)
+    assert stages.text() == "training 3.0 s, encoding 3.5 s"
+    assert told[1] == (0.5, "training, 21 dB")

@@ -1,0 +1,374 @@
+"""drti view: a folder on the loopback address, and nothing else."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from drti_core import demo_stack, get_codec, save_model
+from drti_core.errors import DrtiError, OptionError
+from drti_core.workflow.server import FolderServer, serving
+from drti_core.workflow.view import viewing
+
+SECRET = b"not for the browser"
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    path = tmp_path_factory.mktemp("view") / "mynt åäö.ptm"
+    save_model(get_codec("ptm").fit(demo_stack((24, 32), 12)), path)
+    return path
+
+
+@pytest.fixture
+def folder(tmp_path):
+    inside = tmp_path / "inside"
+    (inside / "tiles" / "0").mkdir(parents=True)
+    (inside / "index.html").write_text("<!doctype html>hello")
+    (inside / "planes.tzb").write_bytes(bytes(range(200)))
+    (inside / "empty.txt").touch()
+    (inside / "tiles" / "0" / "å b%.jpg").write_bytes(b"jpeg")
+    (tmp_path / "secret.txt").write_bytes(SECRET)
+    (tmp_path / "inside2").mkdir()
+    (tmp_path / "inside2" / "secret.txt").write_bytes(SECRET)
+    (inside / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (inside / "outside").symlink_to(tmp_path, target_is_directory=True)
+    (inside / "index-link.html").symlink_to(inside / "index.html")
+    return inside
+
+
+@pytest.fixture
+def server(folder):
+    with serving(folder) as server:
+        yield server
+
+
+def ask(server, path, method="GET", host=None, **headers):
+    """The answer, its status, headers and body; the path goes out as it is."""
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=10)
+    try:
+        connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+        if host != "":
+            connection.putheader("Host", host or f"127.0.0.1:{server.port}")
+        for name, value in headers.items():
+            connection.putheader(name.replace("_", "-"), value)
+        connection.endheaders()
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def test_a_file(server):
+    status, headers, body = ask(server, "/index.html")
+    assert (status, body) == (200, b"<!doctype html>hello")
+    assert headers["Content-Type"] == "text/html; charset=utf-8"
+    assert headers["Content-Length"] == "20"
+    assert headers["Accept-Ranges"] == "bytes"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Cross-Origin-Resource-Policy"] == "same-origin"
+    assert headers["Cache-Control"] == "no-store"
+    assert ask(server, "/")[2] == body
+    assert ask(server, "/?a=../b#c")[2] == body
+
+
+def test_head_is_get_without_a_body(server):
+    status, headers, body = ask(server, "/planes.tzb", "HEAD")
+    got = ask(server, "/planes.tzb")
+    del headers["Date"], got[1]["Date"]
+    assert (status, headers) == got[:2]
+    assert (body, len(got[2])) == (b"", 200)
+
+
+def test_names_are_decoded_once(server):
+    path = "/tiles/0/%C3%A5%20b%25.jpg"
+    assert ask(server, path)[0] == 200
+    assert ask(server, path)[1]["Content-Type"] == "image/jpeg"
+    assert ask(server, "/tiles/0/%25C3%25A5%2520b%2525.jpg")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("asked", "first", "last"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=10-19", 10, 19),
+        ("bytes=190-", 190, 199),
+        ("bytes=190-5000", 190, 199),
+        ("bytes=-5", 195, 199),
+        ("bytes=-5000", 0, 199),
+        ("bytes=0-", 0, 199),
+    ],
+)
+def test_ranges(server, asked, first, last):
+    status, headers, body = ask(server, "/planes.tzb", Range=asked)
+    assert status == 206
+    assert body == bytes(range(first, last + 1))
+    assert headers["Content-Range"] == f"bytes {first}-{last}/200"
+    assert headers["Content-Length"] == str(last - first + 1)
+
+
+@pytest.mark.parametrize("asked", ["bytes=200-", "bytes=5000-6000", "bytes=-0"])
+def test_ranges_beyond_the_file(server, asked):
+    status, headers, body = ask(server, "/planes.tzb", Range=asked)
+    assert (status, body) == (416, b"")
+    assert headers["Content-Range"] == "bytes */200"
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=5-2", "bytes=0-1,5-6", "items=0-1", "bytes=a-b", "bytes=-"]
+)
+def test_what_is_no_range_gets_the_whole_file(server, asked):
+    status, headers, body = ask(server, "/planes.tzb", Range=asked)
+    assert (status, len(body)) == (200, 200)
+    assert "Content-Range" not in headers
+
+
+def test_a_range_under_a_condition_gets_the_whole_file(server):
+    assert ask(server, "/planes.tzb", Range="bytes=0-1", If_Range='"x"')[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../secret.txt",
+        "/tiles/../../secret.txt",
+        "/%2e%2e/secret.txt",
+        "/%2E%2E%2Fsecret.txt",
+        "/..%2fsecret.txt",
+        "/..%5csecret.txt",
+        "/..\\secret.txt",
+        "/%252e%252e/secret.txt",
+        "/./index.html",
+        "/tiles//0",
+        "/../inside2/secret.txt",
+        "/link.txt",
+        "/outside/secret.txt",
+        "/outside/inside/index.html",
+        "/index-link.html",
+        "/etc/passwd",
+        "//etc/passwd",
+        "/C:/secret.txt",
+        "/index.html:stream",
+        "/index.html%00.png",
+        "/%FF",
+        "/tiles",
+        "/tiles/",
+        "/index.html/",
+        "/" + "a" * 5000,
+        "index.html",
+        "http://127.0.0.1/index.html",
+        "*",
+    ],
+)
+def test_nothing_else_is_served(server, path):
+    status, _, body = ask(server, path)
+    assert status == 404
+    assert SECRET not in body
+
+
+def test_every_file_found_is_inside(folder):
+    """What the server would hand out of a few thousand hostile paths lies in the folder."""
+    parts = [
+        "..",
+        ".",
+        "",
+        "%2e%2e",
+        "tiles",
+        "0",
+        "outside",
+        "secret.txt",
+        "index.html",
+        "link.txt",
+    ]
+    with FolderServer(folder) as server:
+        for one in parts:
+            for two in parts:
+                for three in parts:
+                    found = server.find(f"/{one}/{two}/{three}")
+                    if found is not None:
+                        assert found.resolve().is_relative_to(folder.resolve())
+                        assert found.name == "index.html" or found.name.endswith(".jpg")
+
+
+@pytest.mark.parametrize(
+    "host", ["evil.example", "evil.example:{port}", "127.0.0.1", "[::1]:{port}", ""]
+)
+def test_other_hosts_are_refused(server, host):
+    """A page of the web cannot read the folder under a name that it points at this machine."""
+    status, _, body = ask(server, "/index.html", host=host.format(port=server.port))
+    assert status == 421
+    assert b"hello" not in body
+    assert ask(server, "/", host=f"localhost:{server.port}")[0] == 200
+
+
+def test_two_hosts_are_refused(server):
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        host = f"Host: 127.0.0.1:{server.port}\r\n"
+        line.sendall(f"GET / HTTP/1.1\r\n{host}Host: evil.example\r\n\r\n".encode())
+        assert b" 421 " in line.recv(100)
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS"])
+def test_other_methods_are_refused(server, method):
+    assert ask(server, "/index.html", method)[0] == 501
+
+
+def test_only_the_loopback_address_is_bound(server):
+    assert server.socket.getsockname()[0] == "127.0.0.1"
+
+
+def test_many_at_once(server):
+    found = []
+
+    def work():
+        for _ in range(20):
+            found.append(ask(server, "/planes.tzb", Range="bytes=3-7")[2])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [bytes(range(3, 8))] * 160
+
+
+def test_the_server_is_gone_after_the_block(folder):
+    with serving(folder) as server:
+        assert ask(server, "/")[0] == 200
+    with pytest.raises(OSError, match="refused"):
+        ask(server, "/")
+
+
+def test_errors_of_servers(folder, tmp_path):
+    with pytest.raises(OptionError) as found:
+        FolderServer(folder, 70000)
+    assert str(found.value) == "port 70000; expected 0 (any that is free) to 65535"
+    with pytest.raises(DrtiError) as missing:
+        FolderServer(tmp_path / "nothing")
+    assert str(missing.value) == (
+        f"{tmp_path / 'nothing'}: is not a folder; expected a folder to serve"
+    )
+    with FolderServer(folder) as server, pytest.raises(DrtiError) as taken:
+        FolderServer(folder, server.port)
+    assert str(taken.value) == (
+        f"127.0.0.1: cannot listen on port {server.port}: Address already in use. "
+        "Choose another port, or 0 for any that is free."
+    )
+
+
+def get(url, path=""):
+    connection = http.client.HTTPConnection(url.split("/")[2], timeout=10)
+    try:
+        connection.request("GET", f"/{path}")
+        return connection.getresponse().read()
+    finally:
+        connection.close()
+
+
+def test_a_model_is_exported_and_served(model):
+    with viewing(model) as found:
+        private = found.folder.parent
+        assert private.stat().st_mode & 0o077 == 0
+        assert b"drti-viewer.js" in get(found.url)
+        assert '"title":"mynt åäö"'.encode() in get(found.url, "drti-scene.json")
+        assert get(found.url, "plane_0_0.png").startswith(b"\x89PNG")
+    assert not private.exists()
+
+
+def test_options_go_to_the_exporter(model):
+    with viewing(model, exporter="html:format=webp", options={"title": "Coin"}) as found:
+        assert get(found.url, "plane_0_0.webp").startswith(b"RIFF")
+        assert b'"title":"Coin"' in get(found.url, "drti-scene.json")
+
+
+def test_a_page_is_served_as_it_is(folder):
+    with viewing(folder / "index.html") as found:
+        assert get(found.url) == b"<!doctype html>hello"
+        assert b"hello" not in get(found.url, "planes.tzb")  # its siblings are not
+        copy = found.folder
+    assert not copy.exists()
+    with viewing(folder) as found:
+        assert get(found.url, "planes.tzb") == bytes(range(200))
+    assert (folder / "index.html").exists()
+
+
+def test_an_exporter_without_a_page(model, monkeypatch, tmp_path):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    with pytest.raises(DrtiError) as found, viewing(model, exporter="glsl"):
+        pass
+    assert str(found.value) == (
+        f"{model}: the exporter 'glsl' writes no index.html; "
+        "expected an exporter of pages, such as html or openlime"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="signals of POSIX")
+@pytest.mark.parametrize("kind", [signal.SIGINT, signal.SIGTERM])
+def test_it_ends_cleanly(model, tmp_path, kind):
+    command = [sys.executable, "-m", "drti_core", "view", str(model), "--no-browser"]
+    environment = {**os.environ, "DRTI_SCRATCH": str(tmp_path), "PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            url = re.match(r"(http://127\.0\.0\.1:\d+/) shows (.*); end it with Ctrl-C\n", line)
+            if url:
+                break
+        else:
+            pytest.fail(process.stderr.read())
+        assert url[2] == str(model)
+        assert b"drti-viewer.js" in get(url[1])
+        assert [path.name[:10] for path in tmp_path.iterdir()] == ["drti-view-"]
+        process.send_signal(kind)
+        out, error = process.communicate(timeout=30)
+    assert (process.returncode, out, error) == (0, "ended\n", "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_browser_is_opened(model, monkeypatch, capsys):
+    import webbrowser
+
+    from drti_core.cli import main, view
+
+    opened = []
+
+    def wait():
+        assert get(opened[0])
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or False)
+    monkeypatch.setattr(view, "_wait", wait)
+    before = signal.getsignal(signal.SIGTERM)
+    assert main(["view", str(model), "-O", "normals=false"]) == 0
+    assert signal.getsignal(signal.SIGTERM) is before
+    lines = capsys.readouterr().out.splitlines()
+    assert "note: without normals there are no specular and normal views" in lines
+    assert lines[-3:] == [
+        f"{opened[0]} shows {model}; end it with Ctrl-C",
+        "no browser was found: open the address in one",
+        "ended",
+    ]
+
+
+def test_a_damaged_model(tmp_path, capsys):
+    from drti_core.cli import main
+
+    path = tmp_path / "bad.ptm"
+    path.write_bytes(b"PTM_1.2\nnonsense")
+    started = time.monotonic()
+    assert main(["view", str(path), "--no-browser"]) == 1
+    assert time.monotonic() - started < 20
+    assert str(Path(path)) in capsys.readouterr().err
