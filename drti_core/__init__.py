@@ -39,16 +39,26 @@ from drti_core.errors import (
     UnsupportedFormatError,
     VetoError,
 )
-from drti_core.lights import LightDirections
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.measure.evaluation import evaluate
 from drti_core.model import Metadata, RelightableModel, StoredModel
-from drti_core.model.contracts import Codec, Exporter, ExportReport, Reader, Writer
+from drti_core.model.contracts import (
+    Codec,
+    Exporter,
+    ExportReport,
+    LightsReader,
+    ModelReader,
+    Reader,
+    StackReader,
+    Writer,
+)
 from drti_core.options import parse_spec, with_options
 
 # Not under its own name, which is that of the module drti_core.model.contracts.
 from drti_core.registry.catalogue import codec as get_codec
 from drti_core.registry.catalogue import (
     open_any,
+    open_lights,
     open_model,
     open_stack,
     register_plugin,
@@ -69,6 +79,7 @@ __all__ = [
     "open_any",
     "open_model",
     "open_stack",
+    "open_lights",
     "get_codec",
     "save_model",
     "save_relit",
@@ -79,6 +90,7 @@ __all__ = [
     "demo_stack",
     # data
     "LightDirections",
+    "NamedLights",
     "Stack",
     "ArrayStack",
     "ImageStack",
@@ -99,6 +111,9 @@ __all__ = [
     # for plugins
     "Codec",
     "Reader",
+    "ModelReader",
+    "StackReader",
+    "LightsReader",
     "Writer",
     "Exporter",
     "ExportReport",

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from drti_core.model.contracts import Codec, Exporter, ExportReport, Reader, Writer
+from drti_core.model.contracts import (
+    Codec,
+    Exporter,
+    ExportReport,
+    LightsReader,
+    ModelReader,
+    Reader,
+    StackReader,
+    Writer,
+)
 from drti_core.options import own_options, parse_spec, with_options
 from drti_core.progress import Progress, no_progress, part_of
 
@@ -10,8 +19,11 @@ __all__ = [
     "Codec",
     "ExportReport",
     "Exporter",
+    "LightsReader",
+    "ModelReader",
     "Progress",
     "Reader",
+    "StackReader",
     "Writer",
     "no_progress",
     "own_options",

@@ -20,7 +20,9 @@ from drti_core.registry import catalogue
 
 
 def compare(
-    stack: Annotated[Path, typer.Argument(help="Photographs: a .lp file or its folder.")],
+    stack: Annotated[
+        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture: .png, .jpg or .tif.")],
     model: Annotated[list[Path] | None, typer.Argument(help="Fitted models.")] = None,
     codecs: Annotated[
@@ -39,15 +41,27 @@ def compare(
         str | None, typer.Option(metavar="WxH+X+Y", help="Show and measure only this part.")
     ] = None,
     cell: Annotated[int, typer.Option(min=16, help="Width of a picture on the sheet.")] = 240,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Photographs, codecs and error maps side by side, each with its PSNR, in one picture."""
+    """Photographs, codecs and error maps side by side, each with its PSNR, in one picture.
+
+    What is said of the photographs holds for those of --test too, but for their folder.
+    """
     outputs.check_output(output, overwrite)
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
-    photographs = catalogue.open_stack(stack)
-    shown = photographs if test is None else catalogue.open_stack(test)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    photographs = catalogue.open_stack(stack, **how)
+    of_test = how.copy()
+    of_test["images"] = None
+    shown = photographs if test is None else catalogue.open_stack(test, **of_test)
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)

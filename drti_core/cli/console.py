@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 import typer
@@ -23,12 +23,34 @@ from drti_core.io import outputs
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress
 
+if TYPE_CHECKING:  # the verb imports it, if it opens photographs
+    from drti_core.registry.catalogue import StackOptions
+
 Options = Annotated[
     list[str] | None,
     typer.Option("-O", "--option", metavar="NAME=VALUE", help="An option; may be repeated."),
 ]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+# Of every verb that opens photographs; see stack_options.
+Photographs = Annotated[
+    Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder of these.")
+]
+Reader = Annotated[str | None, typer.Option(help="Reader to use, with options.")]
+Crop = Annotated[
+    str | None, typer.Option(metavar="WxH+X+Y", help="Only this part of the photographs.")
+]
+Mask = Annotated[
+    Path | None, typer.Option(help="Picture, black where pixels of photographs are left out.")
+]
+Images = Annotated[
+    Path | None, typer.Option(help="Folder of the photographs, if not where the input says.")
+]
+Linear = Annotated[bool, typer.Option("--linear", help="Linear light values of the photographs.")]
+PixelSize = Annotated[
+    float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
+]
 
 
 def say(*lines: str) -> None:
@@ -177,6 +199,29 @@ def parse_light(text: str) -> LightDirections:
     if len(values) != 3:
         raise OptionError(f"{text!r}", where="--light", expected="x,y,z, or x,y on the unit disk")
     return LightDirections(np.array([values], np.float32))
+
+
+def stack_options(
+    reader: str | None,
+    crop: str | None,
+    mask: Path | None,
+    images: Path | None,
+    linear: bool,
+    pixel_size: float | None,
+) -> StackOptions:
+    """How photographs are opened, from the options that every verb has for it.
+
+    Raises:
+        OptionError: a crop that is no window.
+    """
+    return {
+        "reader": reader,
+        "crop": parse_window(crop, "--crop"),
+        "mask": mask,
+        "images": images,
+        "to_linear": linear,
+        "pixel_size_mm": pixel_size,
+    }
 
 
 def number(value: float | None, digits: int) -> str:

@@ -22,8 +22,8 @@ def convert(
         list[Path],
         typer.Argument(
             metavar="SRC OUT | SRC...",
-            help="A model (or a light file) and the output: a .ptm or .rti file, a folder (.lp, "
-            ".csv). With --out: any number of files, folders and patterns.",
+            help="A model and the output: a .ptm or .rti file, or a folder; or what has lights, "
+            "and a .lp or .csv. With --out: any number of files, folders and patterns.",
         ),
     ],
     to: Annotated[
@@ -38,14 +38,14 @@ def convert(
         Path | None, typer.Option(metavar="FILE", help="Of many: write the report to this file.")
     ] = None,
     option: console.Options = None,
-    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    reader: console.Reader = None,
     lights: Annotated[
         str | None,
         typer.Option(help="Of a .csv: cartesian, spherical, polar or disk."),
     ] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Convert a model to another format, or a light file to another convention; or many of them."""
+    """Convert a model to another format, or take the lights out of anything; or of many."""
     options = console.parse_options(option)
     if out is not None:
         _many(sources, out, to, options, reader, lights, jobs, json, overwrite)

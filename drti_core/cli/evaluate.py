@@ -14,7 +14,9 @@ from drti_core.registry import catalogue
 
 
 def evaluate(
-    stack: Annotated[Path, typer.Argument(help="A .lp light file, or a folder that holds one.")],
+    stack: Annotated[
+        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
+    ],
     codec: Annotated[
         list[str] | None,
         typer.Option(help="For example hsh:terms=16; repeatable. By default ptm, hsh and rbf."),
@@ -30,13 +32,25 @@ def evaluate(
     ssim: Annotated[bool, typer.Option(help="Take SSIM (needs scikit-image).")] = True,
     json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
     per_light: Annotated[bool, typer.Option("--lights", help="Also a row for each light.")] = False,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Fit codecs, relight under the test lights, and report PSNR and SSIM."""
+    """Fit codecs, relight under the test lights, and report PSNR and SSIM.
+
+    What is said of the photographs holds for those of --test too, but for their folder.
+    """
     if json is not None:
         outputs.check_output(json, overwrite)
-    photographs = catalogue.open_stack(stack)
-    others = None if test is None else catalogue.open_stack(test)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    photographs = catalogue.open_stack(stack, **how)
+    of_test = how.copy()
+    of_test["images"] = None
+    others = None if test is None else catalogue.open_stack(test, **of_test)
     with console.progress_bar() as progress:
         if model:
             target = others or photographs

@@ -28,7 +28,7 @@ def export(
     quality: Annotated[int | None, typer.Option(help="Of lossy pictures, 1 to 100.")] = None,
     tile: Annotated[int | None, typer.Option(help="Of openlime: side of the tiles.")] = None,
     option: console.Options = None,
-    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    reader: console.Reader = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Write a model for another runtime, and measure how far that is from drti's own pixels."""

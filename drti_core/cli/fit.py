@@ -12,7 +12,9 @@ from drti_core.workflow import fit_file
 
 
 def fit(
-    stack: Annotated[Path, typer.Argument(help="A .lp light file, or a folder that holds one.")],
+    stack: Annotated[
+        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .ptm or .rti file, or a folder.")
     ],
@@ -21,17 +23,12 @@ def fit(
         typer.Option(help="For example ptm, hsh:terms=16, rbf:planes=18; by default ptm or hsh."),
     ] = None,
     option: console.Options = None,
-    crop: Annotated[str | None, typer.Option(metavar="WxH+X+Y", help="Fit this part.")] = None,
-    mask: Annotated[
-        Path | None, typer.Option(help="Picture, black where pixels are left out.")
-    ] = None,
-    images: Annotated[
-        Path | None, typer.Option(help="Folder of the photographs, if not the light file's.")
-    ] = None,
-    linear: Annotated[bool, typer.Option("--linear", help="Fit linear light values.")] = False,
-    pixel_size: Annotated[
-        float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
-    ] = None,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     to: Annotated[
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
     ] = None,
@@ -77,11 +74,7 @@ def fit(
                 **console.parse_options(option),
                 **{k: v for k, v in training.items() if v is not None},
             },
-            crop=console.parse_window(crop, "--crop"),
-            mask=mask,
-            images=images,
-            to_linear=linear,
-            pixel_size_mm=pixel_size,
+            **console.stack_options(reader, crop, mask, images, linear, pixel_size),
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},
             overwrite=overwrite,

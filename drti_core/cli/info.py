@@ -14,11 +14,14 @@ from drti_core.workflow.plots import plot_file
 
 
 def info(
-    path: Annotated[Path, typer.Argument(help="A model, a light file or a folder.")],
+    path: Annotated[Path, typer.Argument(help="A model, photographs, lights, or a folder.")],
     json: console.Json = False,
-    reader: Annotated[
-        str | None, typer.Option(help="Reader to use, with options: rti:legacy_hshfitter=true.")
-    ] = None,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the lights and the planes' histograms: .png, .jpg or .tif."),
@@ -26,7 +29,8 @@ def info(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
-    found = describe(path, reader=reader)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    found = describe(path, **how)
     if plot is not None:
         plot_file(path, plot, reader=reader, overwrite=overwrite)
     if json:

@@ -16,7 +16,7 @@ from drti_core.relight.normals import METHODS, check_method
 
 
 def normals(
-    source: Annotated[Path, typer.Argument(help="A model, or a stack: .lp file or its folder.")],
+    source: Annotated[Path, typer.Argument(help="A model, or photographs: light file, project, …")],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Picture: .png, .tif, .exr or .npy."),
@@ -35,7 +35,12 @@ def normals(
         Path | None, typer.Option(help="True normal map to compare with: .png or .tif.")
     ] = None,
     truth_y: Annotated[str, typer.Option(help="Green of the true map: up or down.")] = "up",
-    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     json: console.Json = False,
     overwrite: console.Overwrite = False,
 ) -> None:
@@ -47,7 +52,8 @@ def normals(
     _one_of(truth_y, ("up", "down"), "--truth-y")
     wanted: Any = {"method": method, "bits": bits, "y": y}
     green: Any = truth_y
-    found = open_any(source, reader=reader)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    found = open_any(source, **how)
     with console.progress_bar() as progress:
         error = save_normals(
             found,

@@ -12,13 +12,12 @@ from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model.rendering import Render
-from drti_core.registry.catalogue import open_model
+from drti_core.registry.catalogue import open_lights, open_model
 from drti_core.relight.enhance import enhanced, parse_enhancement
 from drti_core.relight.environment import EnvironmentLight
 from drti_core.relight.environment_map import open_environment
 from drti_core.relight.light_paths import along, circle, save_path, spiral
 from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
-from drti_core.workflow.lights import read_lights
 
 #: Frames of a circle or spiral.
 _FRAMES = 60
@@ -41,7 +40,9 @@ def relight(
         list[float] | None,
         typer.Option(help="Degrees above the object; one for each azimuth, or of a --path."),
     ] = None,
-    lights: Annotated[Path | None, typer.Option(help="All lights of a .lp or .csv file.")] = None,
+    lights: Annotated[
+        Path | None, typer.Option(help="All lights of a light file, stack or model.")
+    ] = None,
     window: Annotated[str | None, typer.Option(metavar="WxH+X+Y", help="Only this part.")] = None,
     enhance: Annotated[
         list[str] | None,
@@ -88,7 +89,7 @@ def relight(
         list[str] | None,
         typer.Option(help="Of ONNX Runtime: cpu, cuda, coreml, directml, openvino; repeatable."),
     ] = None,
-    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    reader: console.Reader = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Relight a model: a picture for each light, one of an environment, or a light path."""
@@ -167,7 +168,7 @@ def _path(name: str, frames: int | None, elevation: list[float]) -> LightDirecti
         return spiral(count, *elevation)
     if elevation:
         raise OptionError("an elevation", where=f"--path {name}", expected="none for a file")
-    lights = read_lights(Path(name))
+    lights = open_lights(Path(name))
     return lights if frames is None else along(lights, frames)
 
 
@@ -183,7 +184,7 @@ def _lights(
     if azimuth:
         found.append(LightDirections.from_spherical(azimuth, elevation))
     if file is not None:
-        found.append(read_lights(file))
+        found.append(open_lights(file))
     if not found:
         raise OptionError(
             "no light", expected="--light, --azimuth and --elevation, or --lights FILE"

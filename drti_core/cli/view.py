@@ -28,7 +28,7 @@ def view(
     browser: Annotated[
         bool, typer.Option("--browser/--no-browser", help="Open the browser, or only say where.")
     ] = True,
-    reader: Annotated[str | None, typer.Option(help="Reader to use, with options.")] = None,
+    reader: console.Reader = None,
 ) -> None:
     """Show a model in the browser of this machine, until Ctrl-C."""
     options = console.parse_options(option)

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from drti_core.errors import StackError
-from drti_core.formats._shared.dome import Dome, parse_dome
+from drti_core.formats._shared.dome import parse_dome
+from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
 from drti_core.io.pictures.photos import pictures, probe
-from drti_core.model.contracts import Reader
-from drti_core.stack import ImageStack, Stack
+from drti_core.lights import NamedLights
+from drti_core.model.contracts import LightsReader, StackReader
+from drti_core.stack import ImageStack
 
-__all__ = ["READER", "WRITER", "DomeReader", "read_dome"]
+__all__ = ["READER", "WRITER", "DomeReader"]
 
 #: The head of a file that is looked at.
 _HEAD = 64 << 10
@@ -22,58 +23,53 @@ _HEAD = 64 << 10
 _KEYS = (b'"lightConfiguration"', b'"domeDiameter"', b'"positionsSphere"', b'"positions3d"')
 
 
-def read_dome(path: str | os.PathLike[str]) -> Dome:
-    """The lights of a .dome file, as directions or as positions.
-
-    Raises:
-        FormatError: no JSON, or a value of the wrong type; names the JSON path.
-        LightError: it holds no light.
-    """
-    return parse_dome(strict_json.load(Path(path)))
-
-
 @dataclass(frozen=True)
-class DomeReader(Reader):
+class DomeReader(StackReader, LightsReader):
     """A .dome file with the photographs beside it, or their folder, as a stack.
 
     A dome names no photograph: the pictures of its folder are taken in natural order, if there
-    are as many as lights. :func:`read_dome` gives the lights alone.
+    are as many as lights.
+
+    Args:
+        images: folder of the photographs, if it is not that of the dome.
+        skip: a picture that is none of the photographs (the mask).
     """
 
     reader_id: ClassVar[str] = "dome"
-    reads: ClassVar[Literal["model", "stack"]] = "stack"
     summary: ClassVar[str] = "lights of RelightLab (.dome) beside their photographs"
+    suffixes: ClassVar[tuple[str, ...]] = (".dome",)
+
+    images: str | None = None
+    skip: str | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A JSON object with keys of a dome but no images; or a folder whose lights it holds."""
         if path.is_dir():
-            others = (".lp", ".relight")
-            names = [entry.name for entry in path.iterdir() if entry.is_file()]
-            known = any(name.lower().endswith(others) or name == "info.json" for name in names)
-            return not known and _file(path) is not None
+            known = files(path, ".lp") or files(path, ".relight")
+            return not known and len(files(path, ".dome")) == 1
         if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return False
         with path.open("rb") as file:
             start = file.read(_HEAD)
         return any(key in start for key in _KEYS) and b'"images"' not in start
 
-    def read(self, path: Path) -> Stack:
+    def read(self, path: Path) -> ImageStack:
         """Open the stack.
 
         Raises:
-            FormatError: see :func:`read_dome`.
+            FormatError: no JSON, or a value of the wrong type; names the JSON path.
             LightError: no light, or a direction that cannot be used.
             StackError: other than one photograph for each light, or a damaged one.
         """
-        file = _file(path) if path.is_dir() else path
-        if file is None:
-            raise StackError("no dome", where=str(path), expected="one file *.dome")
-        dome = read_dome(file)
-        photos = pictures(file.parent)
+        file = _file(path)
+        dome = parse_dome(strict_json.load(file))
+        folder = file.parent if self.images is None else Path(self.images)
+        skip = None if self.skip is None else Path(self.skip).resolve()
+        photos = [photo for photo in pictures(folder) if photo.resolve() != skip]
         lights, notes = dome.lights(near=dome.width_mm is not None)
         if len(photos) != len(lights):
             raise StackError(
-                f"{len(lights)} lights and {len(photos)} pictures in {file.parent}",
+                f"{len(lights)} lights and {len(photos)} pictures in {folder}",
                 where=str(file),
                 expected="a picture for each light",
                 mend="Put the photographs of one object beside the dome, and no others.",
@@ -89,15 +85,18 @@ class DomeReader(Reader):
             notes=(*notes, f"A dome has no names: {order}."),
         )
 
+    def read_lights(self, path: Path) -> NamedLights:
+        """The lights alone; see :meth:`read`."""
+        lights, notes = parse_dome(strict_json.load(_file(path))).lights()
+        return NamedLights.named(lights, notes=notes)
 
-def _file(folder: Path) -> Path | None:
-    """The one .dome file of a folder."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".dome" and not path.name.startswith(".") and path.is_file()
-    ]
-    return found[0] if len(found) == 1 else None
+
+def _file(path: Path) -> Path:
+    """The one .dome file of a folder, or the file itself."""
+    found = files(path, ".dome") if path.is_dir() else [path]
+    if len(found) != 1:
+        raise StackError(f"{len(found)} domes", where=str(path), expected="one file *.dome")
+    return found[0]
 
 
 READER = DomeReader()

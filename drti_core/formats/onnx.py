@@ -20,13 +20,13 @@ from drti_core.errors import FormatError
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.tiles import inside
 from drti_core.model import Metadata, StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import ModelReader
 
 __all__ = ["READER", "WRITER", "OnnxReader"]
 
 
 @dataclass(frozen=True)
-class OnnxReader(Reader):
+class OnnxReader(ModelReader):
     """A graph of anybody's that keeps the contract; it is checked before anything of it is run."""
 
     reader_id: ClassVar[str] = "onnx"

@@ -2,138 +2,124 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from drti_core.arrays import MAX_SIDE, Window
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, LightError, StackError
-from drti_core.formats._shared.dome import parse_dome
+from drti_core.formats._shared.dome import Dome, parse_dome, vectors
+from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
 from drti_core.io.strict_json import Node
-from drti_core.lights import LightDirections
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
-from drti_core.model.contracts import Reader
-from drti_core.stack import ImageStack, Stack
+from drti_core.model.contracts import LightsReader, StackReader
+from drti_core.stack import ImageStack
 from drti_core.stack.decoded import Spool
 from drti_core.stack.rotation import Rotation
 
-__all__ = ["READER", "WRITER", "ProjectReader", "open_project"]
+__all__ = ["READER", "WRITER", "ProjectReader"]
 
 #: The head of a file that is looked at.
 _HEAD = 64 << 10
 
 
-def open_project(
-    path: str | os.PathLike[str],
-    *,
-    images: str | os.PathLike[str] | None = None,
-    to_linear: bool = False,
-) -> ImageStack:
-    """Open the stack of a project: its photographs without the skipped ones, their lights, crop.
-
-    A crop without an angle keeps the pixels as they are; one with an angle resamples each
-    photograph (bicubic) and turns the lights with it. Lights that are positions become their
-    directions from the centre of the crop, and are kept where the size of a pixel is known.
-
-    Args:
-        path: the .relight file.
-        images: folder of the photographs; by default the one that the project names.
-        to_linear: give linear values of photographs that hold sRGB ones.
-
-    Raises:
-        FormatError: damaged, or a path that leaves the project's folder; names the JSON path.
-        LightError: other than one light for each photograph, or an unusable one.
-        StackError: a photograph is missing, damaged or of another size.
-    """
-    project = strict_json.load(Path(path))
-    notes: list[str] = []
-    shape = project["height"].integer(1, MAX_SIDE), project["width"].integer(1, MAX_SIDE)
-    names, rows = _names(project)
-    folder = _folder(project) if images is None else Path(images)
-    paths = [folder / name for name in names]
-    encoding: Encoding = "srgb"
-    if "forcedInputColorspace" in project:
-        forced = project["forcedInputColorspace"].choice("linear", "srgb")
-        encoding = "linear" if forced == "linear" else "srgb"
-    rotation = _crop(project, shape)
-    lights, near = _lights(project, len(rows), rows, names, shape, rotation, notes)
-    _tell_unused(project, notes)
-    straight = rotation is None or rotation.angle == 0
-    stack = ImageStack.open(
-        paths,
-        lights,
-        crop=rotation.crop if rotation is not None and straight else None,
-        positions=near if straight else None,
-        to_linear=to_linear,
-        code_encoding=encoding,
-        pixel_size_mm=_pixel_size(project),
-        notes=notes,
-    )
-    whole = stack.spool.photos[0].shape
-    if whole != shape:
-        raise StackError(
-            f"has {whole[1]}x{whole[0]} pixels",
-            where=str(paths[0]),
-            expected=f"{shape[1]}x{shape[0]}, as {path} says",
-        )
-    if rotation is None or straight:
-        return stack
-    size = (rotation.crop.height, rotation.crop.width)
-    spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
-    return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
-
-
 @dataclass(frozen=True)
-class ProjectReader(Reader):
+class ProjectReader(StackReader, LightsReader):
     """A .relight file, or a folder that holds one and no light file, as a stack.
+
+    The photographs without the skipped ones, their lights, and the crop. A crop without an angle
+    keeps the pixels as they are; one with an angle resamples each photograph (bicubic) and turns
+    the lights with it. Lights that are positions become their directions from the centre of the
+    crop, and are kept where the size of a pixel is known.
 
     Args:
         images: folder of the photographs, if it is not the one that the project names.
     """
 
     reader_id: ClassVar[str] = "project"
-    reads: ClassVar[Literal["model", "stack"]] = "stack"
     summary: ClassVar[str] = "project of RelightLab (.relight) with its photographs"
+    suffixes: ClassVar[tuple[str, ...]] = (".relight",)
 
     images: str | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A JSON object with images, a folder and a size; or a folder that holds one."""
         if path.is_dir():
-            names = [entry.name for entry in path.iterdir() if entry.is_file()]
-            known = any(name.lower().endswith(".lp") or name == "info.json" for name in names)
-            return not known and _file(path) is not None
+            return not files(path, ".lp") and len(files(path, ".relight")) == 1
         if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return False
         with path.open("rb") as file:
             start = file.read(_HEAD)
         return b'"RelightLab"' in start or (b'"images"' in start and b'"folder"' in start)
 
-    def read(self, path: Path) -> Stack:
-        """Open the stack; see :func:`open_project`.
+    def read(self, path: Path) -> ImageStack:
+        """Open the stack.
 
         Raises:
-            DrtiError: see :func:`open_project`.
+            FormatError: damaged, or a path that leaves the project's folder; names the JSON path.
+            LightError: other than one light for each photograph, or an unusable one.
+            StackError: a photograph is missing, damaged or of another size.
         """
-        file = _file(path) if path.is_dir() else path
-        if file is None:
-            raise StackError("no project", where=str(path), expected="one file *.relight")
-        return open_project(file, images=self.images)
+        project = strict_json.load(_file(path))
+        shape, names, rows, rotation = _frame(project)
+        notes: list[str] = []
+        folder = _folder(project) if self.images is None else Path(self.images)
+        paths = [folder / name for name in names]
+        encoding: Encoding = "srgb"
+        if "forcedInputColorspace" in project:
+            forced = project["forcedInputColorspace"].choice("linear", "srgb")
+            encoding = "linear" if forced == "linear" else "srgb"
+        lights, near = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        _tell_unused(project, notes)
+        straight = rotation is None or rotation.angle == 0
+        stack = ImageStack.open(
+            paths,
+            lights,
+            crop=rotation.crop if rotation is not None and straight else None,
+            positions=near if straight else None,
+            code_encoding=encoding,
+            pixel_size_mm=_pixel_size(project),
+            notes=notes,
+        )
+        whole = stack.spool.photos[0].shape
+        if whole != shape:
+            raise StackError(
+                f"has {whole[1]}x{whole[0]} pixels",
+                where=str(paths[0]),
+                expected=f"{shape[1]}x{shape[0]}, as {project.file} says",
+            )
+        if rotation is None or straight:
+            return stack
+        size = (rotation.crop.height, rotation.crop.width)
+        spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
+        return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
+
+    def read_lights(self, path: Path) -> NamedLights:
+        """The lights alone, as :meth:`read` gives them."""
+        project = strict_json.load(_file(path))
+        shape, names, rows, rotation = _frame(project)
+        notes: list[str] = []
+        lights, _ = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        return NamedLights.named(lights, names, notes)
 
 
-def _file(folder: Path) -> Path | None:
-    """The one .relight file of a folder."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() == ".relight" and not path.name.startswith(".") and path.is_file()
-    ]
-    return found[0] if len(found) == 1 else None
+def _file(path: Path) -> Path:
+    """The one .relight file of a folder, or the file itself."""
+    found = files(path, ".relight") if path.is_dir() else [path]
+    if len(found) != 1:
+        raise StackError(f"{len(found)} projects", where=str(path), expected="one file *.relight")
+    return found[0]
+
+
+def _frame(project: Node) -> tuple[tuple[int, int], list[str], list[int], Rotation | None]:
+    """(H, W) of the photographs; names and numbers of those that are not skipped; the crop."""
+    shape = project["height"].integer(1, MAX_SIDE), project["width"].integer(1, MAX_SIDE)
+    return shape, *_names(project), _crop(project, shape)
 
 
 def _names(project: Node) -> tuple[list[str], list[int]]:
@@ -224,7 +210,7 @@ def _lights(
 
     Positions are from the centre of the photograph; of a turned one, from that of the crop.
     """
-    dome = parse_dome(project["dome"])
+    dome = _dome(project, notes)
     total = len(project["images"].value)
     if len(dome.directions) == count:
         chosen = list(range(count))
@@ -253,6 +239,22 @@ def _lights(
     if near is not None:
         near = LightPositions(rotation.turn(near.moved(x, -y).xyz))
     return LightDirections(rotation.turn(found.xyz).astype("float32")), near
+
+
+def _dome(project: Node, notes: list[str]) -> Dome:
+    """The dome; older RelightLabs kept a direction with each photograph, and none in the dome."""
+    images = list(project["images"].items())
+    lists = ("directions", "positionsSphere", "positions3d")
+    stated = "dome" in project and any(
+        name in project["dome"] and project["dome"][name].value for name in lists
+    )
+    if stated or not all("direction" in image for image in images):
+        return parse_dome(project["dome"])
+    directions = vectors([image["direction"] for image in images])
+    notes.append(
+        "The project is of an older RelightLab: the lights are the directions of its photographs."
+    )
+    return Dome(f"{project.file}: $.images[].direction", directions, positions=False)
 
 
 def _pixel_size(project: Node) -> float | None:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from drti_core.lights.directions import Convention, LightDirections
+from drti_core.lights.named import NamedLights
 
-__all__ = ["Convention", "LightDirections"]
+__all__ = ["Convention", "LightDirections", "NamedLights"]

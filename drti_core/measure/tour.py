@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import Window
-from drti_core.formats.lp import open_stack, write_lp
+from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import Array
@@ -100,7 +100,7 @@ def run_demo(
             make_stack(size, seed=seed, progress=part_of(progress, 0, 0.3)), folder / "stack"
         )
         write_stack(make_test_stack(size, seed=seed), folder / "test")
-        train, test = open_stack(folder / "stack"), open_stack(folder / "test")
+        train, test = (catalogue.open_stack(folder / name) for name in ("stack", "test"))
         fitted: list[Fitted] = []
         scores: list[Score] = []
         for number, (label, spec, name) in enumerate(CODECS):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
+from drti_core.lights import LightDirections
 from drti_core.model.model import RelightableModel, StoredModel
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
@@ -46,13 +47,17 @@ class Codec(ABC):
 
 @dataclass(frozen=True)
 class Reader(ABC):
-    """Bytes on disk → what they describe: a stored model, or a stack of photographs."""
+    """Bytes on disk → what they describe; a frozen dataclass whose fields are its options.
+
+    A reader is one or more of three kinds: :class:`ModelReader`, :class:`StackReader` and
+    :class:`LightsReader`. Where several recognise a path, the kind decides that is asked for.
+    """
 
     reader_id: ClassVar[str]
     summary: ClassVar[str]
-    #: What :meth:`read` gives. The folder of a model is a whole, whose inside is its own; that of
-    #: a stack may hold models too.
-    reads: ClassVar[Literal["model", "stack"]] = "model"
+    #: Endings of names, with the dot: of such a file that no reader recognises, this one says what
+    #: is wrong with it.
+    suffixes: ClassVar[tuple[str, ...]] = ()
 
     @abstractmethod
     def sniff(self, path: Path, head: bytes) -> bool:
@@ -64,13 +69,51 @@ class Reader(ABC):
         """
 
     @abstractmethod
-    def read(self, path: Path) -> StoredModel | Stack:
+    def read(self, path: Path) -> StoredModel | Stack | LightDirections:
         """Read it.
 
         Raises:
             FormatError: it is damaged; names the place.
             UnsupportedFormatError: it is a variant that is not supported; names it.
         """
+
+
+class ModelReader(Reader):
+    """Reads stored models. The folder of one is a whole, whose inside is its own."""
+
+    @abstractmethod
+    def read(self, path: Path) -> StoredModel:
+        """Read it; see :meth:`Reader.read`."""
+
+
+class StackReader(Reader):
+    """Reads photographs and their lights.
+
+    Crop, mask, linear values and the size of a pixel are no matter of the reader: ``open_stack``
+    applies them to any stack. If it has an option ``images``, that is the folder of the
+    photographs; if ``skip``, a picture beside the photographs that is none (the mask).
+    """
+
+    @abstractmethod
+    def read(self, path: Path) -> Stack:
+        """Open it: headers now, pixels when they are asked for; see :meth:`Reader.read`."""
+
+
+class LightsReader(Reader):
+    """Reads lights, alone or of something that another kind of reader reads as a whole."""
+
+    @abstractmethod
+    def read_lights(self, path: Path) -> LightDirections:
+        """The lights, as :class:`~drti_core.NamedLights` where more is known of them.
+
+        Raises:
+            LightError: it holds none, or one that cannot be used.
+            FormatError: see :meth:`Reader.read`.
+        """
+
+    def read(self, path: Path) -> StoredModel | Stack | LightDirections:
+        """What it is as a whole: by default the lights."""
+        return self.read_lights(path)
 
 
 @dataclass(frozen=True)

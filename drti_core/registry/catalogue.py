@@ -9,23 +9,42 @@ from __future__ import annotations
 import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, TypeVar, Unpack
 
+import numpy.typing as npt
 import pluggy
 
-from drti_core.errors import FormatError, PluginError, UnsupportedFormatError
+from drti_core.arrays import Window
+from drti_core.errors import (
+    FormatError,
+    LightError,
+    OptionError,
+    PluginError,
+    UnsupportedFormatError,
+)
 from drti_core.io import outputs
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.model.contracts import Codec, Exporter, Reader, Writer
+from drti_core.model.contracts import (
+    Codec,
+    Exporter,
+    LightsReader,
+    ModelReader,
+    Reader,
+    StackReader,
+    Writer,
+)
 from drti_core.model.graph_model import GraphModel, restore_graph
 from drti_core.options import parse_spec, with_options
 from drti_core.registry import discovery, guard
 from drti_core.registry.shelf import BUILTIN, Listing, Shelf, summary_of, warn_once
 from drti_core.registry.shelf import PluginWarning as PluginWarning
 from drti_core.stack import Stack
+
+T = TypeVar("T")
 
 #: What drti itself registers, named and not imported here: both stand above this room.
 _BUILTINS = ("drti_core.codecs", "drti_core.formats")
@@ -192,8 +211,16 @@ def restore(stored: StoredModel) -> RelightableModel:
     return found.restore(stored)
 
 
-def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Reader:
+def find_reader(
+    path: str | os.PathLike[str], reader: str | None = None, kind: type[Reader] | None = None
+) -> Reader:
     """The reader for an input: by id (with options), else the one that recognises its content.
+
+    Args:
+        path: a file or folder.
+        reader: id of the reader, with options.
+        kind: which kind of reader is preferred where several recognise it; by default that of
+            models, then of stacks, then of lights.
 
     Raises:
         FormatError: it is missing, unreadable, or no format that is known.
@@ -214,13 +241,21 @@ def find_reader(path: str | os.PathLike[str], reader: str | None = None) -> Read
         raise FormatError(error.strerror or str(error), where=str(file)) from None
     readers = registry().readers.load_all()
     claims = {name: reader for name, reader in readers.items() if _claims(name, file, head)}
+    if not claims and not file.is_dir():
+        ending = file.name[file.name.rfind(".") :].lower()
+        claims = {name: reader for name, reader in readers.items() if ending in reader.suffixes}
     if not claims:
         what = "folder" if file.is_dir() else f"file (it starts with {head[:16]!r})"
+        wanted = [item for item in readers.values() if kind is None or isinstance(item, kind)]
         raise UnsupportedFormatError(
             f"not a {what} of a known format",
             where=str(file),
-            expected="one of: " + "; ".join(reader.summary for reader in readers.values()),
+            expected="one of: " + "; ".join(reader.summary for reader in wanted),
         )
+    for preferred in (ModelReader, StackReader, LightsReader) if kind is None else (kind,):
+        if of_kind := {name: item for name, item in claims.items() if isinstance(item, preferred)}:
+            claims = of_kind
+            break
     chosen = _one(registry().readers, claims)
     if chosen is None:
         raise PluginError(
@@ -257,50 +292,179 @@ def _one(shelf: Shelf[Any], names: Iterable[str]) -> str | None:
     return candidates[0] if len(candidates) == 1 else None
 
 
+class StackOptions(TypedDict, total=False):
+    """What :func:`open_stack` takes beside the path."""
+
+    reader: str | None
+    crop: Window | None
+    mask: Path | npt.ArrayLike | None
+    images: str | os.PathLike[str] | None
+    to_linear: bool
+    pixel_size_mm: float | None
+
+
 def open_any(
-    path: str | os.PathLike[str], *, reader: str | None = None
+    path: str | os.PathLike[str], **options: Unpack[StackOptions]
 ) -> RelightableModel | Stack:
     """Open a model or a stack, whichever ``path`` is.
 
     Args:
         path: a file or folder.
-        reader: id of the reader to use, with options (``"rti:legacy_hshfitter=true"``); by
-            default the one that recognises the content.
+        options: see :func:`open_stack`; of them a model takes the reader only
+            (``"rti:legacy_hshfitter=true"``).
 
     Raises:
         FormatError: missing, damaged or unknown.
         UnsupportedFormatError: a variant that is recognised but not supported.
+        OptionError: an option of stacks for a model.
         PluginError: its codec or reader is not installed.
     """
-    try:
-        found = find_reader(path, reader).read(Path(path))
-    except OSError as error:
-        where = str(error.filename or path)
-        raise FormatError(error.strerror or str(error), where=where) from None
+    found = read(path, find_reader(path, options.get("reader")), **options)
+    if isinstance(found, LightDirections):
+        raise FormatError(
+            "these are lights alone", where=str(path), expected="a model or photographs"
+        )
     return restore(found) if isinstance(found, StoredModel) else found
 
 
 def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> RelightableModel:
     """Open a relightable model (``.ptm``, ``.rti``, a web folder, …); see :func:`open_any`."""
-    found = open_any(path, reader=reader)
-    if not isinstance(found, RelightableModel):
+    found = read(path, find_reader(path, reader, ModelReader))
+    if not isinstance(found, StoredModel):
+        stack = isinstance(found, Stack)
         raise FormatError(
-            "this is a stack of photographs",
+            "this is a stack of photographs" if stack else "these are lights alone",
             where=str(path),
             expected="a model",
-            mend="Fit it first: drti fit.",
+            mend="Fit it first: drti fit." if stack else "",
         )
-    return found
+    return restore(found)
 
 
-def open_stack(path: str | os.PathLike[str], *, reader: str | None = None) -> Stack:
-    """Open a stack of photographs (a ``.lp`` file or its folder); see :func:`open_any`."""
-    found = open_any(path, reader=reader)
+def open_stack(
+    path: str | os.PathLike[str],
+    *,
+    reader: str | None = None,
+    crop: Window | None = None,
+    mask: Path | npt.ArrayLike | None = None,
+    images: str | os.PathLike[str] | None = None,
+    to_linear: bool = False,
+    pixel_size_mm: float | None = None,
+) -> Stack:
+    """Open photographs and their lights; pixels are decoded when they are first needed.
+
+    Args:
+        path: whatever a reader of stacks recognises: a light file or the folder of one, a project
+            or a dome of RelightLab, a project folder of RTIBuilder, …
+        reader: id of the reader to use, with options; by default the one that recognises it.
+        crop: the part of the photographs to keep (y down, from the top left corner).
+        mask: picture (above half is inside) or (H, W) array, of the size of the photographs or of
+            the crop.
+        images: folder of the photographs, if they are not where the input says.
+        to_linear: give linear values of photographs that hold sRGB ones.
+        pixel_size_mm: side of a pixel on the object, millimetres.
+
+    Raises:
+        FormatError: missing, damaged or unknown; names the place.
+        LightError: no light file, several of them, or a direction that cannot be used.
+        StackError: a photograph is missing, damaged or differs from its siblings.
+        OptionError: the crop is not inside, the mask does not fit, or the reader knows no images.
+        MissingExtraError: 16-bit RGB photographs without pyvips.
+        PluginError: its reader is not installed.
+    """
+    found = read(
+        path,
+        find_reader(path, reader, StackReader),
+        crop=crop,
+        mask=mask,
+        images=images,
+        to_linear=to_linear,
+        pixel_size_mm=pixel_size_mm,
+    )
     if not isinstance(found, Stack):
+        model = isinstance(found, StoredModel)
         raise FormatError(
-            "this is a fitted model", where=str(path), expected="photographs and a light file"
+            "this is a fitted model" if model else "these are lights alone",
+            where=str(path),
+            expected="photographs and a light file",
         )
     return found
+
+
+def open_lights(path: str | os.PathLike[str], *, reader: str | None = None) -> NamedLights:
+    """The lights of whatever has some: a light file, a dome, a stack, a model.
+
+    Args:
+        path: a file or folder.
+        reader: id of the reader to use, with options; by default the one that recognises it.
+
+    Raises:
+        LightError: malformed, or the model does not know its lights.
+        FormatError: missing, damaged or unknown; names the place.
+        PluginError: its reader is not installed.
+    """
+    chosen = find_reader(path, reader, LightsReader)
+    if isinstance(chosen, LightsReader):
+        found = _guarded(chosen.read_lights, path)
+    else:
+        whole = read(path, chosen)
+        if isinstance(whole, Stack):
+            return NamedLights.named(whole.lights, whole.names, whole.notes)
+        lights = whole if isinstance(whole, LightDirections) else whole.metadata.lights
+        if lights is None:
+            raise LightError(
+                "this model does not know its lights",
+                where=str(path),
+                expected="a light file, photographs, or a model that was saved with its lights",
+            )
+        found = lights
+    return found if isinstance(found, NamedLights) else NamedLights.named(found)
+
+
+def read(
+    path: str | os.PathLike[str], chosen: Reader, **options: Unpack[StackOptions]
+) -> StoredModel | Stack | LightDirections:
+    """What a reader that was chosen gives of a path; a stack as it is to be looked at.
+
+    Raises:
+        OptionError: an option of stacks for something else, or ``images`` for a reader that has
+            no such option.
+        DrtiError: see :func:`open_any`.
+    """
+    images, mask = options.get("images"), options.get("mask")
+    own = {item.name for item in fields(chosen)}
+    if images is not None and "images" not in own:
+        raise OptionError(
+            f"images {os.fspath(images)} for the reader {chosen.reader_id}",
+            where=str(path),
+            expected="a reader that looks for photographs",
+        )
+    told = {} if images is None else {"images": os.fspath(images)}
+    if isinstance(mask, (str, Path)) and "skip" in own:
+        told["skip"] = str(mask)
+    found = _guarded(with_options(chosen, told).read, path)
+    given: dict[str, Any] = {
+        name: value
+        for name, value in options.items()
+        if name not in ("reader", "images") and value is not None and value is not False
+    }
+    if isinstance(found, Stack):
+        return found.adjusted(**given)
+    if given:
+        raise OptionError(
+            f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",
+            where=str(path),
+            expected="photographs",
+        )
+    return found
+
+
+def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:
+    try:
+        return reads(Path(path))
+    except OSError as error:
+        where = str(error.filename or path)
+        raise FormatError(error.strerror or str(error), where=where) from None
 
 
 def find_writer(path: str | os.PathLike[str], writer: str | None = None) -> Writer:

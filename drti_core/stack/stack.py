@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -147,6 +147,64 @@ class Stack(ABC):
             order=tuple(self.order[i] for i in picked),
         )
 
+    def cropped(self, window: Window) -> Stack:
+        """A part of the same photographs; near lights are looked at from its centre.
+
+        Args:
+            window: inside this stack's picture (y down, from the top left corner).
+
+        Raises:
+            OptionError: it is not.
+        """
+        part, positions = window.check(self.shape), self.positions
+        changes: dict[str, Any] = {"shape": (part.height, part.width)}
+        if positions is not None:
+            right = part.x + part.width / 2 - self.shape[1] / 2
+            positions = positions.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
+            changes |= {"positions": positions, "lights": positions.directions()}
+        if self.mask is not None:
+            changes["mask"] = self.mask[part.slices]
+        return self._part(part, changes)
+
+    def _part(self, part: Window, changes: Mapping[str, Any]) -> Stack:
+        """What :meth:`cropped` gives, with these of its fields changed."""
+        own = {item.name: getattr(self, item.name) for item in fields(Stack)}
+        order = tuple(range(len(self)))
+        return _Part(**{**own, **changes, "order": order}, source=self, part=part)
+
+    def adjusted(
+        self,
+        *,
+        crop: Window | None = None,
+        mask: Path | npt.ArrayLike | None = None,
+        to_linear: bool = False,
+        pixel_size_mm: float | None = None,
+    ) -> Stack:
+        """The same photographs as they are to be looked at; nothing is decoded.
+
+        Args:
+            crop: the part to keep (y down, from the top left corner).
+            mask: picture (above half is inside) or (H, W) array, of the size of the photographs
+                or of the crop; what is outside a mask that is there stays outside.
+            to_linear: give linear values.
+            pixel_size_mm: side of a pixel on the object, millimetres.
+
+        Raises:
+            OptionError: the crop is not inside, the mask does not fit, or the size is not over 0.
+        """
+        if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
+            raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
+        found = self if crop is None else self.cropped(crop)
+        changes: dict[str, Any] = {}
+        if mask is not None:
+            inside = _load_mask(mask, self.shape, crop or Window(0, 0, *self.shape))
+            changes["mask"] = inside if found.mask is None else _some(inside & found.mask, mask)
+        if to_linear:
+            changes["encoding"] = "linear"
+        if pixel_size_mm is not None:
+            changes["pixel_size_mm"] = pixel_size_mm
+        return replace(found, **changes) if changes else found
+
     def sample(self, count: int, seed: int) -> F32:
         """Values of up to ``count`` pixels, (L, P, 3) float32, the same ones for the same seed.
 
@@ -190,6 +248,28 @@ class Stack(ABC):
             for first in range(start, end, self.band_rows):
                 yield slice(first, min(first + self.band_rows, end))
             start = end
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Part(Stack):
+    """A part of any stack.
+
+    Args:
+        source: the whole.
+        part: of it.
+    """
+
+    source: Stack = field(repr=False)
+    part: Window
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode the photographs now; see :meth:`Stack.prepare`."""
+        self.source.prepare(progress)
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        y, x = self.part.y + window.y, self.part.x + window.x
+        # Not its codes: outside its mask is outside this one's.
+        return self.source.select(self.order)._read(Window(y, x, window.height, window.width))
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -242,30 +322,27 @@ class ImageStack(Stack):
         _check_count(len(paths), lights)
         photos = [probe(Path(path)) for path in paths]
         more = check_siblings(photos)
-        crop = (crop or Window(0, 0, *photos[0].shape)).check(photos[0].shape)
-        if positions is not None:
-            height, width = photos[0].shape
-            right, down = crop.x + crop.width / 2 - width / 2, crop.y + crop.height / 2 - height / 2
-            positions = positions.moved(right, -down)
-            lights = positions.directions()
-        return cls(
-            lights=lights,
+        shape = photos[0].shape
+        found = cls(
+            lights=lights if positions is None else positions.directions(),
             positions=positions,
-            shape=(crop.height, crop.width),
+            shape=shape,
             names=tuple(info.path.name for info in photos),
             dtype=photos[0].dtype,
             channels=max(info.channels for info in photos),
             code_encoding=code_encoding,
-            encoding="linear" if to_linear else code_encoding,
-            mask=None if mask is None else _load_mask(mask, photos[0].shape, crop),
+            encoding=code_encoding,
             icc=next((info.icc for info in photos if info.icc), None),
             xmp=next((info.xmp for info in photos if info.xmp), None),
             exif=next((info.exif for info in photos if info.exif), None),
             pixel_size_mm=pixel_size_mm or photos[0].pixel_size_mm,
             notes=(*notes, *more),
             order=tuple(range(len(photos))),
-            spool=Spool(photos, crop),
+            spool=Spool(photos, Window(0, 0, *shape)),
         )
+        adjusted = found.adjusted(crop=crop, mask=mask, to_linear=to_linear)
+        assert isinstance(adjusted, cls)
+        return adjusted
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode the photographs now, reporting progress; else it is done when first needed.
@@ -276,15 +353,17 @@ class ImageStack(Stack):
         self.spool.prepare(self.order, progress)
 
     def cropped(self, window: Window) -> ImageStack:
-        """A part of the same photographs; near lights are looked at from its centre.
-
-        Args:
-            window: inside this stack's picture.
+        """A part of the same photographs, of which no more is decoded; see :meth:`Stack.cropped`.
 
         Raises:
-            OptionError: it is not.
+            OptionError: it is not inside.
         """
-        part, spool = window.check(self.shape), self.spool
+        found = super().cropped(window)
+        assert isinstance(found, ImageStack)
+        return found
+
+    def _part(self, part: Window, changes: Mapping[str, Any]) -> ImageStack:
+        spool = self.spool
         rows, columns = part.slices
         if (resample := spool.resample) is None:
             crop = Window(spool.crop.y + part.y, spool.crop.x + part.x, part.height, part.width)
@@ -292,14 +371,7 @@ class ImageStack(Stack):
         else:
             crop = Window(0, 0, part.height, part.width)
             kept = Spool(spool.photos, crop, lambda pixels: resample(pixels)[rows, columns])
-        lights, positions = self.lights, self.positions
-        if positions is not None:
-            right = part.x + part.width / 2 - self.shape[1] / 2
-            positions = positions.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
-            lights = positions.directions()
-        mask = None if self.mask is None else self.mask[part.slices]
-        shape = (part.height, part.width)
-        return replace(self, spool=kept, shape=shape, mask=mask, lights=lights, positions=positions)
+        return replace(self, spool=kept, **changes)
 
     def mapped(
         self, function: Callable[[npt.NDArray[Any]], npt.NDArray[Any]], **changes: Any
@@ -386,23 +458,26 @@ class ArrayStack(Stack):
         names = tuple(names) or tuple(f"image {i}" for i in range(len(array)))
         if len(names) != len(array):
             raise StackError(f"{len(names)} names", expected=f"{len(array)}, one for each image")
-        whole = (int(array.shape[1]), int(array.shape[2]))
-        crop = (crop or Window(0, 0, *whole)).check(whole)
-        return cls(
+        found = cls(
             lights=lights,
-            shape=(crop.height, crop.width),
+            shape=(int(array.shape[1]), int(array.shape[2])),
             names=names,
             dtype=np.dtype(np.float32) if array.dtype.kind == "f" else array.dtype,
             channels=int(array.shape[3]),
             code_encoding=code_encoding,
-            encoding="linear" if to_linear else code_encoding,
-            mask=None if mask is None else _load_mask(mask, whole, crop),
+            encoding=code_encoding,
             icc=icc,
             pixel_size_mm=pixel_size_mm,
             notes=tuple(notes),
             order=tuple(range(len(array))),
-            images=array[:, crop.slices[0], crop.slices[1]],
+            images=array,
         )
+        adjusted = found.adjusted(crop=crop, mask=mask, to_linear=to_linear)
+        assert isinstance(adjusted, cls)
+        return adjusted
+
+    def _part(self, part: Window, changes: Mapping[str, Any]) -> ArrayStack:
+        return replace(self, images=self.images[:, part.slices[0], part.slices[1]], **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         out = np.empty((len(self), window.height, window.width, 3), self.dtype)
@@ -438,6 +513,12 @@ def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window)
         raise OptionError(
             f"mask of shape {values.shape}", where=where, expected=f"{whole} or {size}"
         )
-    if not values.any():
+    return _some(np.ascontiguousarray(values), mask)
+
+
+def _some(inside: Bool, mask: Path | npt.ArrayLike) -> Bool:
+    """The mask itself, if a pixel is inside."""
+    if not inside.any():
+        where = str(mask) if isinstance(mask, (str, Path)) else "mask"
         raise OptionError("the mask is empty", where=where, expected="a pixel inside")
-    return np.ascontiguousarray(values)
+    return inside

@@ -26,13 +26,19 @@ pytest.register_assert_rewrite(
 )
 
 from drti_core.testing.codecs import CodecSuite  # noqa: E402
-from drti_core.testing.readers import ReaderSuite  # noqa: E402
+from drti_core.testing.readers import (  # noqa: E402
+    LightsReaderSuite,
+    ReaderSuite,
+    StackReaderSuite,
+)
 from drti_core.testing.stacks import dome, edge_stacks, make_stack, psnr  # noqa: E402
 from drti_core.testing.writers import WriterSuite  # noqa: E402
 
 __all__ = [
     "CodecSuite",
+    "LightsReaderSuite",
     "ReaderSuite",
+    "StackReaderSuite",
     "WriterSuite",
     "dome",
     "edge_stacks",

@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.decoder import Planes
+from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 from drti_core.stack import Stack
 
@@ -49,15 +50,20 @@ def metadata_changes(before: Metadata, after: Metadata) -> set[str]:
     return changed
 
 
-def same_content(a: StoredModel | Stack, b: StoredModel | Stack) -> bool:
-    """Whether two models or two stacks have equal pixels and parameters; metadata left aside."""
+Content = StoredModel | Stack | LightDirections
+
+
+def same_content(a: Content, b: Content) -> bool:
+    """Whether two models, stacks or lights have equal pixels and parameters; no metadata."""
+    if isinstance(a, LightDirections) and isinstance(b, LightDirections):
+        return np.array_equal(a.xyz, b.xyz)
     if isinstance(a, Stack) and isinstance(b, Stack):
         return (
             a.shape == b.shape
             and np.array_equal(a.lights.xyz, b.lights.xyz)
             and np.array_equal(a.codes(Window(0, 0, *a.shape)), b.codes(Window(0, 0, *b.shape)))
         )
-    if isinstance(a, Stack) or isinstance(b, Stack):
+    if not (isinstance(a, StoredModel) and isinstance(b, StoredModel)):
         return False
     return (
         dict(a.config) == dict(b.config)

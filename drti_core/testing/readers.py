@@ -1,4 +1,4 @@
-"""What every reader promises."""
+"""What every reader promises, and what those of stacks and of lights do."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 
 from drti_core.arrays import F32, Window
 from drti_core.errors import DrtiError
-from drti_core.lights import LightDirections
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import StoredModel
-from drti_core.model.contracts import Reader
-from drti_core.registry.catalogue import registry, restore
+from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
+from drti_core.registry.catalogue import codec, read, registry, restore
 from drti_core.stack import Stack
-from drti_core.testing.compare import files_of, same_content
+from drti_core.testing.compare import Content, files_of, same_content
 
 #: Content that belongs to no format.
 STRANGERS = {
@@ -36,7 +37,9 @@ STRANGERS = {
 
 
 class ReaderSuite(ABC):
-    """Subclass it, name it ``Test…``, state the reader and make an input for it.
+    """What readers of every kind promise; those of stacks and lights have suites of their own.
+
+    Subclass it, name it ``Test…``, state the reader and make an input for it.
 
     Attributes:
         reader: the reader.
@@ -101,10 +104,11 @@ class ReaderSuite(ABC):
         assert not self.reader.sniff(tmp_path, b"")
 
     def test_content(self, path: Path) -> None:
-        """A model's parameters fit together and restore; a stack's pixels can be read."""
+        """What is read is of the reader's kind; a model's parameters fit together and restore."""
         found = self.reader.read(path)
-        if isinstance(found, Stack):
-            assert found.codes(Window(0, 0, *found.shape)).shape[0] == len(found.lights)
+        assert isinstance(found, Stack) == isinstance(self.reader, StackReader)
+        if not isinstance(found, StoredModel):
+            assert not isinstance(self.reader, ModelReader)
             return
         assert isinstance(found.config["codec"], str)
         assert json.loads(json.dumps(dict(found.config), allow_nan=False)) == dict(found.config)
@@ -163,7 +167,7 @@ class ReaderSuite(ABC):
                 self._check(path, None)
             file.write_bytes(content)
 
-    def _check(self, path: Path, whole: StoredModel | Stack | None) -> None:
+    def _check(self, path: Path, whole: Content | None) -> None:
         """A damaged input: an error that names a file, or what ``whole`` is, in bounded time."""
         start = time.monotonic()
         found, message = _try(self.reader, path)
@@ -178,7 +182,121 @@ class ReaderSuite(ABC):
             assert pixels is None or np.isfinite(pixels).all()
 
 
-def _load(reader: Reader, path: Path) -> StoredModel | Stack:
+class StackReaderSuite(ReaderSuite):
+    """What a reader of photographs promises, and what makes its stacks work in every verb."""
+
+    reader: ClassVar[StackReader]
+
+    @pytest.fixture
+    def stack(self, path: Path) -> Stack:
+        """The stack of a valid input."""
+        return self.reader.read(path)
+
+    def test_photographs(self, stack: Stack) -> None:
+        """Lights, names and pixels of as many photographs; the pixels of the stated type."""
+        height, width = stack.shape
+        codes = stack.codes(Window(0, 0, height, width))
+        assert codes.shape == (len(stack), height * width, 3)
+        assert codes.dtype == stack.dtype
+        assert len(stack.lights) == len(stack.names) == len(stack)
+        assert stack.positions is None or len(stack.positions.xyz) == len(stack)
+        values = stack.values(codes)
+        assert values.dtype == np.float32
+        assert np.isfinite(values).all()
+
+    def test_windows(self, stack: Stack) -> None:
+        """A window has the pixels that the whole picture has there; every array is a fresh one."""
+        whole = _pixels(stack)
+        for window in (_inner(stack), Window(0, 0, 1, 1)):
+            found = stack.codes(window).reshape(len(stack), window.height, window.width, 3)
+            assert np.array_equal(found, whole[:, window.slices[0], window.slices[1]])
+            found[...] = 0
+        assert np.array_equal(_pixels(stack), whole)
+
+    def test_some_photographs(self, stack: Stack) -> None:
+        """Any of the photographs, in any order, with their lights."""
+        chosen = [len(stack) - 1, 0]
+        some = stack.select(chosen)
+        assert np.array_equal(_pixels(some), _pixels(stack)[chosen])
+        assert np.array_equal(some.lights.xyz, stack.lights.xyz[chosen])
+        last = some.select([1])
+        assert np.array_equal(_pixels(last), _pixels(stack)[[0]])
+
+    def test_as_it_is_looked_at(self, path: Path, stack: Stack) -> None:
+        """Crop, mask, linear values and the size of a pixel, as ``open_stack`` gives them."""
+        crop = _inner(stack)
+        mask = np.zeros((crop.height, crop.width), bool)
+        mask[0, -1] = True
+        mask &= np.ones_like(mask) if stack.mask is None else stack.mask[crop.slices]
+        whole = _pixels(stack)
+        part = read(path, self.reader, crop=crop, to_linear=True, pixel_size_mm=0.5)
+        assert isinstance(part, Stack)
+        assert (part.shape, part.pixel_size_mm) == ((crop.height, crop.width), 0.5)
+        assert np.array_equal(_pixels(part), whole[:, crop.slices[0], crop.slices[1]])
+        assert part.encoding == "linear"
+        assert np.array_equal(_pixels(part.select([len(stack) - 1]))[0], _pixels(part)[-1])
+        if mask.any():
+            masked = read(path, self.reader, crop=crop, mask=mask)
+            assert isinstance(masked, Stack)
+            assert np.array_equal(_pixels(masked), _pixels(part) * mask[..., None])
+
+    def test_fit(self, stack: Stack) -> None:
+        """A codec can be fitted, whose model knows the lights."""
+        model = codec("hsh:terms=1").fit(stack)
+        assert model.shape == stack.shape
+        assert model.metadata.lights is not None
+        assert np.array_equal(model.metadata.lights.xyz, stack.lights.xyz)
+
+
+class LightsReaderSuite(ReaderSuite):
+    """What a reader of lights promises."""
+
+    reader: ClassVar[LightsReader]
+
+    def test_lights(self, path: Path) -> None:
+        """Lights with a name or None each; those of a stack or a model, if it is read as one."""
+        lights = self.reader.read_lights(path)
+        whole = self.reader.read(path)
+        if isinstance(lights, NamedLights):
+            assert len(lights.names) == len(lights)
+            assert all(note.strip() for note in lights.notes)
+        if isinstance(whole, StoredModel):
+            assert whole.metadata.lights is not None
+            assert np.array_equal(whole.metadata.lights.xyz, lights.xyz)
+        elif isinstance(whole, Stack) and whole.positions is None:
+            assert np.array_equal(whole.lights.xyz, lights.xyz)
+        else:
+            assert len(whole if isinstance(whole, LightDirections) else whole.lights) == len(lights)
+
+    def test_damaged_lights(self, path: Path) -> None:
+        """Of a file that is cut short, other lights or an error that names a file."""
+        for file in _files(path):
+            content = file.read_bytes()
+            for part in range(self.cuts):
+                file.write_bytes(content[: len(content) * part // self.cuts])
+                message = path.name
+                try:
+                    assert len(self.reader.read_lights(path))
+                except DrtiError as error:
+                    message = str(error)
+                names = {path.name, *(beside.name for beside in path.parent.rglob("*"))}
+                assert any(name in message for name in names), message
+            file.write_bytes(content)
+
+
+def _pixels(stack: Stack) -> npt.NDArray[Any]:
+    """(L, H, W, 3) codes."""
+    return stack.codes(Window(0, 0, *stack.shape)).reshape(len(stack), *stack.shape, 3)
+
+
+def _inner(stack: Stack) -> Window:
+    """A part that touches no side of the picture, as far as it is large enough."""
+    height, width = stack.shape
+    top, left = min(1, height - 1), min(2, width - 1)
+    return Window(top, left, max(1, height - top - 1), max(1, width - left - 1))
+
+
+def _load(reader: Reader, path: Path) -> Content:
     """Read; of a stack the pixels too, which may be decoded only when they are asked for."""
     found = reader.read(path)
     if isinstance(found, Stack):
@@ -186,7 +304,7 @@ def _load(reader: Reader, path: Path) -> StoredModel | Stack:
     return found
 
 
-def _try(reader: Reader, path: Path) -> tuple[StoredModel | Stack | None, str]:
+def _try(reader: Reader, path: Path) -> tuple[Content | None, str]:
     """What was read, or None and the text of the error."""
     try:
         return _load(reader, path), ""

@@ -182,7 +182,8 @@ def _common(
     if writer in _LIGHTS:
         if options:
             raise OptionError(f"options {dict(options)} of {writer}", expected="none")
-        return {"convention": convention}, f".{writer}", writer
+        of_lights = {"convention": convention} | ({} if reader is None else {"reader": reader})
+        return of_lights, f".{writer}", writer
     if convention is not None:
         raise OptionError(f"lights {convention!r} for {writer}", expected=" or ".join(_LIGHTS))
     chosen = with_options(catalogue.find_writer("", writer), options)

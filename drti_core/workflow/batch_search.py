@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drti_core.errors import DrtiError, FormatError, UnsupportedFormatError
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue
 
 #: Names of a file that stands for its folder end so.
@@ -85,7 +85,8 @@ class Search:
             yield Found(source, str(FormatError("no such file or folder", where=str(source))))
         elif source.is_dir():
             reader, problem = self._ask(source)
-            if reader is not None and reader.reads == "model" and not self.lights:
+            model = reader is not None and not isinstance(reader, StackReader)
+            if model and (not self.lights or isinstance(reader, LightsReader)):
                 yield Found(source)
             elif problem is not None:
                 yield Found(source, problem)
@@ -114,7 +115,7 @@ class Search:
         reader, problem = self._ask(path)
         if problem is not None:
             yield Found(path, problem)
-        elif reader is None or reader.reads == "stack":
+        elif reader is None or isinstance(reader, StackReader):
             yield from self._search(path)
         elif not self.lights:
             yield Found(path)
@@ -128,9 +129,9 @@ class Search:
             if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
         elif self.lights:
-            if reader.reader_id in ("lp", "dome"):
+            if isinstance(reader, LightsReader) and not isinstance(reader, ModelReader):
                 yield Found(path)
-        elif reader.reads == "stack":
+        elif isinstance(reader, StackReader):
             yield Found(path, f"{path}: photographs, no model; fit them: drti fit", ignored=True)
         else:
             yield Found(path)
@@ -138,13 +139,12 @@ class Search:
     def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
         """The reader that recognises it, if one does; or what went wrong on asking."""
         try:
-            if self.reader is None:
-                return catalogue.find_reader(path), None
             reader = catalogue.find_reader(path, self.reader)
             head = b""
             if not path.is_dir():
                 with path.open("rb") as file:
                     head = file.read(512)
+            # By its content alone: one that is found by its ending only says what is wrong.
             return (reader if reader.sniff(path, head) else None), None
         except UnsupportedFormatError:
             return None, None

@@ -1,4 +1,4 @@
-"""A model or a light file, in another format."""
+"""A model, or the lights of anything, in another format."""
 
 from __future__ import annotations
 
@@ -8,16 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.errors import OptionError
-from drti_core.formats.dome import read_dome
 from drti_core.formats.folder import FolderWriter
-from drti_core.formats.lp import check_target, convert_lights, write_lights
+from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Writer
 from drti_core.options import with_options
 from drti_core.registry import catalogue
-from drti_core.workflow.lights import LIGHT_FILES
 from drti_core.workflow.report import Report, words_of
+
+#: Endings of files that hold lights only.
+LIGHT_FILES = (".lp", ".csv")
 
 
 def convert_file(
@@ -30,10 +31,11 @@ def convert_file(
     convention: str | None = None,
     overwrite: bool = False,
 ) -> Report:
-    """Convert a model to another format, or a light file to another convention.
+    """Convert a model to another format, or take the lights out of whatever has some.
 
     Args:
-        source: a model; or a light file (``.lp``, ``.csv``, ``.dome``), if the output is one.
+        source: a model; or, if the output is a light file (``.lp``, ``.csv``), anything that
+            :func:`drti_core.open_lights` opens.
         output: a file or folder; its ending chooses the writer.
         writer: id of the writer, with options.
         writer_options: more of them.
@@ -47,14 +49,10 @@ def convert_file(
     target = outputs.check_output(output, overwrite)
     if target.suffix.lower() in LIGHT_FILES and writer is None:
         wanted: Any = convention
-        if Path(source).suffix.lower() == ".dome":
-            check_target(target, wanted, overwrite=overwrite)
-            lights, found = read_dome(source).lights()
-            names = [None] * len(lights)
-            write_lights(target, names, lights, convention=wanted, overwrite=overwrite)
-        else:
-            found = convert_lights(source, target, convention=wanted, overwrite=overwrite)
-        return Report("light directions", size_of(target), found)
+        check_target(target, wanted, overwrite=overwrite)
+        found = catalogue.open_lights(source, reader=reader)
+        write_lights(target, found.names, found, convention=wanted, overwrite=overwrite)
+        return Report("light directions", size_of(target), found.notes)
     if convention is not None:
         raise OptionError(
             f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"

@@ -6,16 +6,15 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from drti_core.errors import StackError
-from drti_core.formats.dome import read_dome
-from drti_core.formats.lp import parse_lp
 from drti_core.io.outputs import size_of
-from drti_core.lights import LightDirections
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
+from drti_core.model.contracts import LightsReader
 from drti_core.registry import catalogue
 from drti_core.stack import Stack
 
@@ -42,12 +41,14 @@ class Description:
         return {**out, "notes": list(self.notes)}
 
 
-def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Description:
+def describe(
+    path: str | os.PathLike[str], **options: Unpack[catalogue.StackOptions]
+) -> Description:
     """Open a model or a stack and say what it is; of a light file without photographs, its lights.
 
     Args:
         path: file or folder.
-        reader: id of the reader to use, with options; by default the one that recognises it.
+        options: see :func:`drti_core.open_any`.
 
     Raises:
         FormatError: missing, damaged or of no known format.
@@ -55,28 +56,27 @@ def describe(path: str | os.PathLike[str], *, reader: str | None = None) -> Desc
         StackError: a photograph of a folder is missing or damaged.
     """
     file = Path(path)
-    chosen = catalogue.find_reader(file, reader)
+    chosen = catalogue.find_reader(file, options.get("reader"))
     facts = {
         "path": str(file),
         "format": chosen.reader_id,
         "format_summary": chosen.summary,
         "bytes": size_of(file),
     }
+    missing: tuple[str, ...] = ()
     try:
-        found = chosen.read(file)
+        found = catalogue.read(file, chosen, **options)
     except StackError as error:
-        if chosen.reader_id not in ("lp", "dome") or file.is_dir():
+        if not isinstance(chosen, LightsReader) or file.is_dir():
             raise
-        if chosen.reader_id == "dome":
-            found_lights, notes = read_dome(file).lights()
-        else:
-            table = parse_lp(file)
-            found_lights, notes = table.lights, table.notes
-        lights = {"kind": "light file", "lights": light_facts(found_lights)}
-        return Description({**facts, **lights}, notes=(*notes, str(error)))
+        found, missing = chosen.read_lights(file), (str(error),)
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
-    return _model(catalogue.restore(found), found, facts)
+    if isinstance(found, StoredModel):
+        return _model(catalogue.restore(found), found, facts)
+    notes = found.notes if isinstance(found, NamedLights) else ()
+    lights = {"kind": "light file", "lights": light_facts(found)}
+    return Description({**facts, **lights}, notes=(*notes, *missing))
 
 
 def _model(model: RelightableModel, stored: StoredModel, facts: Mapping[str, Any]) -> Description:

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.codecs.families.networks import NetworkCodec
-from drti_core.errors import FitError, OptionError, UnsupportedFormatError
-from drti_core.formats.lp import open_stack
+from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Codec, Writer
@@ -34,9 +34,10 @@ def fit_file(
     *,
     codec: str | Codec | None = None,
     options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
     crop: Window | None = None,
-    mask: Path | None = None,
-    images: Path | None = None,
+    mask: Path | npt.ArrayLike | None = None,
+    images: str | os.PathLike[str] | None = None,
     to_linear: bool = False,
     pixel_size_mm: float | None = None,
     writer: str | None = None,
@@ -51,13 +52,15 @@ def fit_file(
     ``OUTPUT.training`` until the model is saved, unless it is told where.
 
     Args:
-        stack: a light file, or a folder that holds one.
+        stack: whatever :func:`drti_core.open_stack` opens: a light file or the folder of one, a
+            project or a dome of RelightLab, …
         output: a file or folder; its ending chooses the writer.
         codec: by default ``ptm`` for a ``.ptm`` file and ``hsh`` otherwise.
         options: of the codec.
+        reader: id of the reader of the stack, with options; by default by the content.
         crop: the part of the photographs to fit.
-        mask: picture, black where pixels are left out.
-        images: folder of the photographs, if it is not that of the light file.
+        mask: picture, black where pixels are left out, or (H, W) array.
+        images: folder of the photographs, if they are not where the stack says.
         to_linear: fit linear values.
         pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
         writer: id of the writer, with options.
@@ -69,13 +72,12 @@ def fit_file(
         VetoError: a plugin's hook refuses; nothing was written.
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
-        raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
     target = outputs.check_output(output, overwrite)
     chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    opened = open_stack(
+    opened = catalogue.open_stack(
         stack,
+        reader=reader,
         crop=crop,
         mask=mask,
         images=images,
@@ -95,7 +97,12 @@ def fit_file(
     model = running.fit(photographs, part_of(progress, prepared, 1))
     seconds = time.monotonic() - start
     model = with_provenance(
-        model, photographs, fitter, light_file=Path(stack), crop=crop, mask=mask
+        model,
+        photographs,
+        fitter,
+        light_file=Path(stack),
+        crop=crop,
+        mask=Path(mask) if isinstance(mask, (str, Path)) else None,
     )
     report = FitReport(photographs, fitter, target, seconds, (*before, *model.metadata.notes))
     model, after = hook_calls.after_fit(model, report)

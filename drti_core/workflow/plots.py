@@ -15,9 +15,8 @@ from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
-from drti_core.model import RelightableModel
+from drti_core.model.contracts import ModelReader
 from drti_core.registry import catalogue
-from drti_core.workflow.lights import LIGHT_FILES, read_lights
 
 RGB = npt.NDArray[np.uint8]
 
@@ -86,15 +85,13 @@ def plot_file(
         DrtiError: the source cannot be read.
     """
     outputs.check_output(path, overwrite)
-    file, lights, planes = Path(source), None, None
-    if file.suffix.lower() in (*LIGHT_FILES, ".dome") and file.is_file():
-        lights = read_lights(file)
+    file, planes = Path(source), None
+    lights: LightDirections | None
+    if isinstance(catalogue.find_reader(file, reader), ModelReader):
+        model = catalogue.open_model(file, reader=reader)
+        lights, planes = model.metadata.lights, model.planes
     else:
-        found = catalogue.open_any(file, reader=reader)
-        if isinstance(found, RelightableModel):
-            lights, planes = found.metadata.lights, found.planes
-        else:
-            lights = found.lights
+        lights = catalogue.open_lights(file, reader=reader)
     return save_picture(path, plot(lights, planes, title=file.name), overwrite=overwrite)
 
 

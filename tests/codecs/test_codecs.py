@@ -15,10 +15,10 @@ from drti_core.colour import RGB_TO_YCC
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import quantisation_range
-from drti_core.formats.lp import open_stack
 from drti_core.lights import LightDirections
 from drti_core.model.model import to_uint8
 from drti_core.options import with_options
+from drti_core.registry.catalogue import open_stack
 from drti_core.stack import ArrayStack
 from drti_core.testing import dome, make_stack, psnr
 from drti_core.testing.stacks import photographs

@@ -18,9 +18,18 @@ import pytest
 from drti_core.errors import UnsupportedFormatError
 from drti_core.formats.lp import write_lp
 from drti_core.model import StoredModel
+from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.options import parse_spec, with_options
 from drti_core.registry.catalogue import codec, registry, save_model
-from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, dome, make_stack
+from drti_core.testing import (
+    CodecSuite,
+    LightsReaderSuite,
+    ReaderSuite,
+    StackReaderSuite,
+    WriterSuite,
+    dome,
+    make_stack,
+)
 from drti_core.testing.stacks import photographs
 from drti_core.testing.writers import LOST
 from tests.helpers.kept import TWINS, fit_or_kept
@@ -247,7 +256,12 @@ def writer_class(spec: str) -> type:
 
 
 def reader_class(name: str, what: str = "") -> type:
-    class Suite(ReaderSuite):
+    kinds = [StackReaderSuite] if isinstance(READERS[name], StackReader) else []
+    # A model's lights are read by one way of writing it: that takes no longer for each of them.
+    if isinstance(READERS[name], LightsReader) and what in ("", name):
+        kinds.append(LightsReaderSuite)
+
+    class Suite(*(kinds or [ReaderSuite])):
         reader = READERS[name]
         # A light file without its last row is still one; its notes say what is left out. A graph
         # ends with metadata, each of which may be absent.

@@ -17,11 +17,12 @@ import pytest
 from PIL import Image, ImageCms
 
 import drti_core
-from drti_core.formats.lp import open_stack, write_lp
+from drti_core.formats.lp import write_lp
 from drti_core.io.pictures.icc import profile
 from drti_core.measure import metrics
 from drti_core.measure.evaluation import evaluate_model
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_stack
 from drti_core.registry.hookspecs import hookimpl
 from drti_core.testing.stacks import dome, photographs
 from drti_plugins.relight import main

@@ -15,12 +15,13 @@ from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.colour import linear_to_srgb
-from drti_core.formats.lp import open_stack, write_lp
+from drti_core.formats.lp import write_lp
 from drti_core.lights import LightDirections
 from drti_core.measure import metrics
 from drti_core.measure.evaluation import evaluate_model
 from drti_core.model import RelightableModel
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_stack
 from drti_core.relight.normals import normals
 from drti_core.testing.stacks import dome, photographs
 from drti_plugins.relight import main

@@ -8,10 +8,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drti_core.errors import FormatError, LightError, OptionError, OutputExistsError, StackError
-from drti_core.formats.lp import READER, WRITER, convert_lights, open_stack, parse_lp, write_lp
+from drti_core.errors import (
+    FormatError,
+    LightError,
+    OptionError,
+    OutputExistsError,
+    StackError,
+    UnsupportedFormatError,
+)
+from drti_core.formats.lp import READER, WRITER, check_target, parse_lp, write_lp
 from drti_core.formats.lp.text import MAX_BYTES
 from drti_core.lights import LightDirections
+from drti_core.registry.catalogue import find_reader, open_stack
+from drti_core.workflow import convert_file
 
 LIGHTS = LightDirections([[0, 0, 1], [0.6, 0, 0.8], [0, -0.6, 0.8]])
 
@@ -246,8 +255,8 @@ def test_unwritable_names(tmp_path):
 def test_converted_there_and_back(tmp_path, convention):
     source, table, back = (tmp_path / name for name in ("a.lp", "b.csv", "c.lp"))
     write_lp(source, ["a.jpg", "b c.jpg", "d.jpg"], LIGHTS)
-    assert convert_lights(source, table, convention=convention) == ()
-    assert convert_lights(table, back) == ()
+    assert convert_file(source, table, convention=convention).notes == ()
+    assert convert_file(table, back).notes == ()
     found = parse_lp(back)
     assert found.names == ("a.jpg", "b c.jpg", "d.jpg")
     assert np.abs(found.lights.xyz - LIGHTS.xyz).max() < 1e-6
@@ -255,23 +264,23 @@ def test_converted_there_and_back(tmp_path, convention):
 
 def test_conversion_reports_and_refuses(tmp_path):
     source = lp(tmp_path, "3\na 0 0 1\nb 1 0 -0.01\n")
-    assert convert_lights(source, tmp_path / "t.csv", convention="spherical") == (
+    assert convert_file(source, tmp_path / "t.csv", convention="spherical").notes == (
         "The count in the first row is 3, but 2 lights follow.",
         "1 of 2 lights are below the horizon (the lowest: line 3, z = -0.01); "
         "they were raised to it.",
     )
     assert (tmp_path / "t.csv").read_text().splitlines()[1:] == ["a,0,90", "b,0,0"]
     with pytest.raises(OptionError) as ending:
-        convert_lights(source, tmp_path / "t.txt")
+        check_target(tmp_path / "t.txt", None)
     assert str(ending.value) == f"{tmp_path / 't.txt'}: ending '.txt'; expected .lp or .csv"
     with pytest.raises(OptionError) as convention:
-        convert_lights(source, tmp_path / "t.lp", convention="polar")
+        convert_file(source, tmp_path / "t.lp", convention="polar")
     assert str(convention.value) == (
         f"{tmp_path / 't.lp'}: polar lights; expected Cartesian ones in a .lp file. "
         "Write a .csv file instead."
     )
     with pytest.raises(OutputExistsError):
-        convert_lights(source, tmp_path / "t.csv")
+        convert_file(source, tmp_path / "t.csv")
 
 
 # --- Names and photographs
@@ -403,8 +412,10 @@ def test_reader(tmp_path):
     assert READER.reader_id == "lp"
     assert READER.sniff(tmp_path, b"")
     assert greys(READER.read(tmp_path)) == greys(READER.read(file)) == [1]
+    # Beside a model it is still the folder of photographs, for those who ask for these.
     (tmp_path / "info.json").write_text("{}")
-    assert not READER.sniff(tmp_path, b"")
+    assert find_reader(tmp_path).reader_id == "folder"
+    assert greys(open_stack(tmp_path)) == [1]
 
 
 @pytest.mark.parametrize(
@@ -438,9 +449,17 @@ def test_sniffing_real_files(data):
 
 def test_folders_without_one_light_file(tmp_path):
     with pytest.raises(LightError) as none:
-        open_stack(tmp_path)
+        open_stack(tmp_path, reader="lp")
     assert str(none.value) == (
         f"{tmp_path}: no light file; expected one file *.lp. Put it beside the photographs."
+    )
+    with pytest.raises(UnsupportedFormatError) as unknown:
+        open_stack(tmp_path)
+    assert str(unknown.value) == (
+        f"{tmp_path}: not a folder of a known format; expected one of: "
+        "lights of RelightLab (.dome) beside their photographs; "
+        "photographs with a light file (.lp), or their folder; "
+        "project of RelightLab (.relight) with its photographs"
     )
     lp(tmp_path, "a 0 0 1", "b10.lp")
     lp(tmp_path, "a 0 0 1", "b2.LP")

@@ -13,15 +13,14 @@ from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError, FormatError, LightError, StackError
-from drti_core.formats.dome import read_dome
 from drti_core.formats.lp import parse_lp
-from drti_core.formats.project import ProjectReader, open_project
+from drti_core.formats.project import ProjectReader
 from drti_core.io import scratch
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_lights
 from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
 from drti_core.workflow.describe import describe
-from drti_core.workflow.lights import read_lights
 
 H, W = 24, 32
 XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8], [0.0, 0.0, 1.0]]
@@ -117,7 +116,7 @@ def test_skipped_photographs_have_no_light(make: Callable[..., Path]) -> None:
     """B16: lights are those of the photographs that are not skipped."""
     images = [{"filename": n, "skip": i in (1, 3), "visible": True} for i, n in enumerate(NAMES)]
     kept = [XYZ[i] for i in (0, 2, 4)]
-    stack = open_project(make(images=images, dome=dome(directions=vectors(kept))))
+    stack = ProjectReader().read(make(images=images, dome=dome(directions=vectors(kept))))
     assert stack.names == ("photo 0.png", "photo 2.png", "photo 4.png")
     assert np.allclose(stack.lights.xyz, kept, atol=1e-6)
     assert np.array_equal(whole(stack), np.stack([pixels(i) for i in (0, 2, 4)]))
@@ -125,7 +124,7 @@ def test_skipped_photographs_have_no_light(make: Callable[..., Path]) -> None:
 
 def test_lights_of_skipped_photographs_are_left_out(make: Callable[..., Path]) -> None:
     images = [{"filename": n, "skip": i in (1, 3)} for i, n in enumerate(NAMES)]
-    stack = open_project(make(images=images))
+    stack = ProjectReader().read(make(images=images))
     assert np.allclose(stack.lights.xyz, [XYZ[i] for i in (0, 2, 4)], atol=1e-6)
     assert stack.notes == (
         "The project has lights for all 5 photographs; those of the 2 skipped ones are left out.",
@@ -133,8 +132,8 @@ def test_lights_of_skipped_photographs_are_left_out(make: Callable[..., Path]) -
 
 
 def test_linear_photographs(make: Callable[..., Path]) -> None:
-    assert open_project(make(forcedInputColorspace="linear")).encoding == "linear"
-    assert open_project(make(forcedInputColorspace="srgb")).encoding == "srgb"
+    assert ProjectReader().read(make(forcedInputColorspace="linear")).encoding == "linear"
+    assert ProjectReader().read(make(forcedInputColorspace="srgb")).encoding == "srgb"
 
 
 @pytest.mark.parametrize("key", ["whites", "whitess"])
@@ -144,7 +143,7 @@ def test_what_is_not_applied_is_said(make: Callable[..., Path], key: str) -> Non
     rect = {"left": 0, "top": 0, "width": 1, "height": 1}
     value[key] = [{"rect": rect, "red": 1, "green": 1, "blue": 1}]
     value["aligns"] = [{"rect": rect, "offsets": [[0, 0], [1.5, 0]]}]
-    assert open_project(make(value)).notes == (
+    assert ProjectReader().read(make(value)).notes == (
         "1 white references of the project are not applied.",
         "The project's alignment offsets are not applied.",
     )
@@ -152,7 +151,7 @@ def test_what_is_not_applied_is_said(make: Callable[..., Path], key: str) -> Non
 
 def test_crop_without_an_angle_is_exact(make: Callable[..., Path]) -> None:
     crop = {"left": 3, "top": 5, "width": 20, "height": 11, "angle": 0}
-    stack = open_project(make(crop=crop))
+    stack = ProjectReader().read(make(crop=crop))
     assert stack.shape == (11, 20)
     assert stack.mask is None
     assert np.array_equal(whole(stack), np.stack([pixels(i)[5:16, 3:23] for i in range(5)]))
@@ -163,7 +162,7 @@ def test_quarter_turns_are_exact(make: Callable[..., Path], angle: int, turns: i
     """Clockwise, and the lights with the photographs."""
     height, width = (H, W) if angle == 180 else (W, H)
     crop = {"left": 2, "top": 3, "width": width - 4, "height": height - 4, "angle": angle}
-    stack = open_project(make(crop=crop))
+    stack = ProjectReader().read(make(crop=crop))
     expected = [
         np.rot90(pixels(i), turns)[3 : height - 1, 2 : width - 2].astype(int) for i in range(5)
     ]
@@ -192,7 +191,7 @@ def test_turned_crop(
     for name in NAMES:
         grey = np.rint(picture(x, y)).astype(np.uint8)
         Image.fromarray(np.repeat(grey[..., None], 3, axis=2)).save(path.parent / "photos" / name)
-    stack = open_project(path)
+    stack = ProjectReader().read(path)
     assert stack.shape == (15, 20)
     cos, sin = np.cos(np.radians(10)), np.sin(np.radians(10))
     u, v = np.meshgrid(np.arange(20) + 8.5, np.arange(15) + 7.5)
@@ -208,7 +207,7 @@ def test_turned_crop(
 def test_pixels_beyond_the_photograph_are_masked(make: Callable[..., Path]) -> None:
     rotation = Rotation(10, (H, W), Window(0, 0, 1, 1))
     height, width = rotation.frame
-    stack = open_project(
+    stack = ProjectReader().read(
         make(crop={"left": 0, "top": 0, "width": width, "height": height, "angle": 10})
     )
     assert stack.mask is not None
@@ -231,7 +230,7 @@ def test_positions(make: Callable[..., Path]) -> None:
         lightConfiguration="lights3d", imageWidth=W / 4, positions3d=vectors(positions.tolist())
     )
     crop = {"left": 16, "top": 0, "width": 16, "height": 16}
-    stack = open_project(make(dome=lights, crop=crop))
+    stack = ProjectReader().read(make(dome=lights, crop=crop))
     expected = positions - [2, 1, 0]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert np.allclose(stack.lights.xyz, expected, atol=1e-6)
@@ -245,14 +244,14 @@ def test_positions_of_unknown_scale(make: Callable[..., Path]) -> None:
         lightConfiguration="lights3d", positions3d=vectors((100 * np.array(XYZ)).tolist())
     )
     path = make(dome=lights, pixelSize=0)
-    stack = open_project(path)
+    stack = ProjectReader().read(path)
     assert stack.positions is None
     assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
     assert stack.notes == (
         "The lights are 100 to 100 mm away, but the size of a pixel is not known: their directions "
         "from the centre of the picture are used for all of it.",
     )
-    known = open_project(make(dome=lights, pixelSize=0.5)).positions
+    known = ProjectReader().read(make(dome=lights, pixelSize=0.5)).positions
     assert known is not None
     assert np.allclose(known.xyz, 200 * np.array(XYZ))
 
@@ -264,9 +263,9 @@ def test_positions_turn_with_the_photographs(make: Callable[..., Path]) -> None:
         imageWidth=W / 4,
         positions3d=vectors((100 * np.array(XYZ)).tolist()),
     )
-    plain = open_project(make(dome=lights))
+    plain = ProjectReader().read(make(dome=lights))
     crop = {"left": 2, "top": 1, "width": 6, "height": 8, "angle": 90}
-    turned = open_project(make(dome=lights, crop=crop))
+    turned = ProjectReader().read(make(dome=lights, crop=crop))
     assert plain.positions is not None
     assert turned.positions is not None
     # The middle of the turned crop, x right and y down in the turned frame of H x W pixels.
@@ -281,14 +280,16 @@ def test_spherical_positions_follow_from_the_dome(tmp_path: Path) -> None:
     path = tmp_path / "a.dome"
     value = dome(lightConfiguration="spherical", domeDiameter=200, verticalOffset=20)
     path.write_text(json.dumps(value))
-    lights, notes = read_dome(path).lights()
+    lights = open_lights(path)
     expected = 100 * np.array(XYZ) + [0, 0, 20]
     expected /= np.linalg.norm(expected, axis=1, keepdims=True)
     assert np.allclose(lights.xyz, expected, atol=1e-6)
-    assert notes[0] == "The positions of the lights follow from their directions and the dome."
+    assert (
+        lights.notes[0] == "The positions of the lights follow from their directions and the dome."
+    )
     value["positionsSphere"] = vectors(XYZ)
     path.write_text(json.dumps(value))
-    assert np.allclose(read_dome(path).lights()[0].xyz, XYZ, atol=1e-6)
+    assert np.allclose(open_lights(path).xyz, XYZ, atol=1e-6)
 
 
 def test_dome_beside_photographs(make: Callable[..., Path]) -> None:
@@ -311,7 +312,7 @@ def test_dome_alone(tmp_path: Path) -> None:
     found = describe(path)
     assert found.facts["kind"] == "light file"
     assert found.facts["lights"]["count"] == 5
-    assert np.allclose(read_lights(path).xyz, XYZ, atol=1e-6)
+    assert np.allclose(open_lights(path).xyz, XYZ, atol=1e-6)
     for name in ("a.lp", "a.csv"):
         report = convert_file(path, tmp_path / name)
         assert report.what == "light directions"
@@ -461,7 +462,7 @@ def test_hostile_projects(make: Callable[..., Path], name: str) -> None:
     changes, kind, text = HOSTILE[name]
     path = make(**changes)
     with pytest.raises(kind) as error:
-        open_project(path)
+        ProjectReader().read(path)
     assert str(error.value) == text.replace("{path}", str(path)).replace(
         "{folder}", str(path.parent)
     )
@@ -470,7 +471,7 @@ def test_hostile_projects(make: Callable[..., Path], name: str) -> None:
 def test_photographs_elsewhere(make: Callable[..., Path], tmp_path: Path) -> None:
     path = make(folder="../elsewhere")
     with pytest.raises(FormatError, match="expected a path inside"):
-        open_project(path)
+        ProjectReader().read(path)
     assert len(ProjectReader(images=str(tmp_path / "photos")).read(path)) == 5
 
 

@@ -23,9 +23,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from drti_core.errors import DrtiError
-from drti_core.formats.lp import open_stack, parse_lp, write_lp
+from drti_core.formats.lp import parse_lp, write_lp
 from drti_core.measure.evaluation import evaluate_model, holdout_lights
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_stack
 from drti_core.stack import Stack
 from drti_plugins.relight import main
 

@@ -14,12 +14,13 @@ from PIL import Image, ImageCms, TiffImagePlugin
 import drti_core as drti
 from drti_core.cli import main
 from drti_core.errors import FormatError
-from drti_core.formats.lp import open_stack, write_lp
+from drti_core.formats.lp import write_lp
 from drti_core.formats.rti.trailer import trailer, with_trailer
 from drti_core.io import strict_xml
 from drti_core.io.pictures import exif, xmp
 from drti_core.io.pictures.photos import probe
 from drti_core.model import Metadata
+from drti_core.registry.catalogue import open_stack
 from drti_core.testing import dome, make_stack
 
 PACKET = (

@@ -10,7 +10,6 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError
-from drti_core.formats.lp import open_stack
 from drti_core.lights import LightDirections
 from drti_core.measure import evaluation
 from drti_core.measure.evaluation import (
@@ -24,6 +23,7 @@ from drti_core.measure.evaluation import (
 from drti_core.measure.metrics import psnr, ssim
 from drti_core.model.model import to_uint8
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_stack
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import make_stack, make_test_stack
 

@@ -7,12 +7,11 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError, OutputExistsError
-from drti_core.formats.lp import open_stack
 from drti_core.io.pictures import plane_pictures
 from drti_core.lights import LightDirections
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
 from drti_core.measure.tour import run_demo, write_stack
-from drti_core.registry.catalogue import open_model
+from drti_core.registry.catalogue import open_model, open_stack
 from drti_core.stack.samples.demo import dome, make_stack, make_test_stack
 from drti_core.stack.samples.renderer import Renderer, lit_share
 from drti_core.stack.samples.scene import make_scene

@@ -11,11 +11,11 @@ import pytest
 from drti_core.arrays import Window
 from drti_core.cli import main
 from drti_core.errors import FitError, MissingExtraError, OptionError, OutputExistsError
-from drti_core.formats.lp import open_stack
 from drti_core.io.pictures.exr import read_exr
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.registry import catalogue
+from drti_core.registry.catalogue import open_stack
 from drti_core.relight.normal_maps import (
     angles,
     compare_normals,

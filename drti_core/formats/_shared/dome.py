@@ -142,6 +142,16 @@ def parse_dome(node: Node) -> Dome:
     )
 
 
+def vectors(nodes: Sequence[Node]) -> F64:
+    """(L, 3) of objects with x, y and z.
+
+    Raises:
+        FormatError: a value of the wrong type; names the JSON path.
+    """
+    rows = [[node[axis].number() for axis in "xyz"] for node in nodes]
+    return np.array(rows, np.float64).reshape(-1, 3)
+
+
 def _vectors(node: Node) -> F64:
     items = list(node.items())
     if len(items) > _MAX_LIGHTS:
@@ -150,5 +160,4 @@ def _vectors(node: Node) -> F64:
             where=f"{node.file}: {node.path}",
             expected=f"at most {_MAX_LIGHTS}",
         )
-    rows = [[item[axis].number() for axis in "xyz"] for item in items]
-    return np.array(rows, np.float64).reshape(-1, 3)
+    return vectors(items)

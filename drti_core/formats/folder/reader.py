@@ -26,9 +26,9 @@ from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.jpeg_strips import read_streamed
 from drti_core.io.pictures.tiles import assemble, inside
 from drti_core.io.strict_json import Node
-from drti_core.lights import LightDirections
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import LightsReader, ModelReader
 
 Arrays = dict[str, npt.NDArray[Any]]
 
@@ -44,7 +44,7 @@ _MAX_RESOLUTION = 256
 
 
 @dataclass(frozen=True)
-class FolderReader(Reader):
+class FolderReader(ModelReader, LightsReader):
     """Folders of types ptm, hsh, sh, rbf, bilinear, neural, or by drti.
 
     Pictures are whole (layout ``image``) or cut into tiles; see
@@ -74,8 +74,7 @@ class FolderReader(Reader):
 
     def read(self, path: Path) -> StoredModel:
         """Read a folder, given itself or its info.json; see :meth:`Reader.read`."""
-        path = Path(path)
-        info = strict_json.load(path / "info.json" if path.is_dir() else path)
+        info = _load(path)
         folder = info.file.parent
         shape = info["height"].integer(1, MAX_SIDE), info["width"].integer(1, MAX_SIDE)
         if (export := rtiprep.find(info)) is not None:
@@ -130,6 +129,22 @@ class FolderReader(Reader):
             notes=tuple(notes),
         )
         return StoredModel(config, shape, planes, arrays, metadata, graph=own.graph(folder))
+
+    def read_lights(self, path: Path) -> NamedLights:
+        """The lights in info.json; no picture is opened."""
+        info, notes = _load(path), list[str]()
+        lights = _lights(info, notes)
+        if lights is None:
+            raise LightError(
+                "; ".join(notes) or "this model does not know its lights",
+                where=str(info.file),
+                expected="lights, x, y, z of each",
+            )
+        return NamedLights.named(lights)
+
+
+def _load(path: Path) -> Node:
+    return strict_json.load(path / "info.json" if path.is_dir() else path)
 
 
 @dataclass(frozen=True)

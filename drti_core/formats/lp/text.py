@@ -50,11 +50,12 @@ class LightFile:
 
 
 def parse_lp(path: str | os.PathLike[str]) -> LightFile:
-    """Read a light file, however odd, or a table as :func:`convert_lights` writes it.
+    """Read a light file, however odd, or a table as :func:`write_lights` writes it.
 
     UTF-8 or Windows-1252; blank lines and those that start with ``#`` are skipped; a lone integer
     in the first line is a count, which is advisory; the last three words of a line are the
-    direction, what stands before is the name. Decimal commas are accepted.
+    direction, what stands before is the name. Decimal commas are accepted. Three rows of the same
+    count of only numbers, more than four, are a matrix: x, y and z of each light.
 
     Raises:
         FormatError: not a light file, or a line that cannot be understood; names the line.
@@ -62,12 +63,17 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
     """
     path = Path(path)
     text = _text(path)
+    notes, count = [], None
     if csv_convention(text.partition("\n")[0]):
         names, xyz, rows = from_csv(text, str(path))
-        count = None
+    elif (matrix := _matrix(text)) is not None:
+        names, xyz = (None,) * len(matrix), matrix
+        rows = tuple(f"column {number}" for number in range(1, len(matrix) + 1))
+        notes.append(
+            f"The file is a matrix of 3 rows, taken as x, y and z of {len(matrix)} lights."
+        )
     else:
         names, xyz, rows, count = _rows(text, path)
-    notes = []
     if count not in (None, len(names)):
         notes.append(f"The count in the first row is {count}, but {len(names)} lights follow.")
     with np.errstate(over="ignore"):  # what is too long is refused below
@@ -116,36 +122,6 @@ def write_lp(
         lines.append(" ".join(words))
     with outputs.atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
-
-
-def convert_lights(
-    source: str | os.PathLike[str],
-    target: str | os.PathLike[str],
-    *,
-    convention: Convention | None = None,
-    overwrite: bool = False,
-) -> tuple[str, ...]:
-    """Convert a light file: ``.lp`` or ``.csv`` → ``.lp`` or ``.csv``, by the target's ending.
-
-    Args:
-        source: what :func:`parse_lp` reads.
-        target: a ``.csv`` holds any convention, a ``.lp`` Cartesian vectors only.
-        convention: of the target; Cartesian by default.
-        overwrite: replace the target if it is there.
-
-    Returns:
-        What was odd in the source, a sentence each.
-
-    Raises:
-        FormatError: the source is damaged.
-        LightError: a direction cannot be used, or not be expressed in the convention.
-        OptionError: the target cannot hold the convention, or has another ending.
-        OutputExistsError: the target is there and ``overwrite`` is false.
-    """
-    check_target(target, convention, overwrite=overwrite)
-    found = parse_lp(source)
-    write_lights(target, found.names, found.lights, convention=convention, overwrite=overwrite)
-    return found.notes
 
 
 def check_target(
@@ -209,9 +185,10 @@ def looks_like_lights(head: bytes) -> bool:
     lines = _lines(_decode(head) or "")
     if csv_convention(lines[0]):
         return True
-    if len(head) >= 512:
-        lines.pop()  # it may be cut
+    cut = lines.pop() if len(head) >= 512 else ""
     rows = [line for line in map(str.strip, lines) if line and not line.startswith("#")]
+    if not rows and _numbers(cut.split()[:-1]):  # the first row of a matrix of many lights
+        return True
     if rows and _COUNT.fullmatch(rows[0]):
         del rows[0]
     return bool(rows) and all(_direction(row.split()[-3:]) is not None for row in rows)
@@ -280,8 +257,25 @@ def _rows(text: str, path: Path) -> tuple[tuple[str | None, ...], F64, tuple[str
     return tuple(names), np.array(vectors, np.float64), tuple(rows), count
 
 
+def _matrix(text: str) -> F64 | None:
+    """(L, 3) of a matrix with a row of x, one of y and one of z; None if it is none."""
+    found = [line.split() for line in _lines(text) if line.strip() and line.strip()[0] != "#"]
+    if len(found) != 3 or len({len(words) for words in found}) > 1 or not all(map(_numbers, found)):
+        return None
+    return np.array([[_value(word) for word in words] for words in found], np.float64).T
+
+
+def _numbers(words: Sequence[str]) -> bool:
+    """Whether these are more numbers than the four of a row, of which one may be the name."""
+    return len(words) > 4 and all(map(_NUMBER.fullmatch, words))
+
+
+def _value(word: str) -> float:
+    return float(word.replace(",", "."))
+
+
 def _direction(words: Sequence[str]) -> tuple[float, ...] | None:
     """Three numbers, or None. A comma is a decimal sign only in a word without a point."""
     if len(words) != 3 or not all(map(_NUMBER.fullmatch, words)):
         return None
-    return tuple(float(word.replace(",", ".")) for word in words)
+    return tuple(map(_value, words))

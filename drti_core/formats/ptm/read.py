@@ -28,11 +28,11 @@ from drti_core.formats.ptm.layout import (
 from drti_core.io import scratch
 from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import ModelReader
 
 
 @dataclass(frozen=True)
-class PtmReader(Reader):
+class PtmReader(ModelReader):
     """Polynomial texture maps: LRGB, RGB, JPEG_LRGB and JPEG_RGB, versions 1.1 and 1.2.
 
     The codec is ``ptm``; its planes have the scale of the file and its bias / 255, so that

@@ -21,7 +21,7 @@ from drti_core.formats.rti.trailer import with_trailer
 from drti_core.io import scratch
 from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import ModelReader
 
 F64 = npt.NDArray[np.float64]
 
@@ -34,7 +34,7 @@ _MAX_TAIL = 16 << 20
 
 
 @dataclass(frozen=True)
-class RtiReader(Reader):
+class RtiReader(ModelReader):
     """HSH of 4, 9 or 16 terms, bytes or floats.
 
     The codec is ``hsh``. Bytes come as they are; floats are quantised to 16 bits over the range

@@ -18,14 +18,14 @@ from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
 from drti_core.io.strict_json import Node
 from drti_core.model import StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import ModelReader
 
 #: Side of the smallest square of a power of two that holds any image.
 _MAX_WHOLE = 1 << 16
 
 
 @dataclass(frozen=True)
-class WebPtmReader(Reader):
+class WebPtmReader(ModelReader):
     """LRGB_PTM in a tree of tiles; the codec is ``ptm``.
 
     The orientation, by which the pictures were turned after the photographs were taken, is worked

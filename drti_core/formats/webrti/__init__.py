@@ -23,7 +23,7 @@ from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
 from drti_core.io.strict_xml import Element, to_integer
 from drti_core.model import StoredModel
-from drti_core.model.contracts import Reader
+from drti_core.model.contracts import ModelReader
 
 #: Side of the smallest square of a power of two that holds any image.
 _MAX_WHOLE = 1 << 16
@@ -33,7 +33,7 @@ _WORDS = 14
 
 
 @dataclass(frozen=True)
-class WebRtiReader(Reader):
+class WebRtiReader(ModelReader):
     """PTM (LRGB and RGB) and HSH of 4, 9 or 16 terms; the tiles are put together.
 
     The codec is ``ptm`` or ``hsh``. Content of type IMAGE is refused.

@@ -57,6 +57,12 @@ def fit(
     keep: Annotated[
         Path | None, typer.Option(help="Keep the enlarged stacks and models in this folder.")
     ] = None,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     json: console.Json = False,
 ) -> None:
     """Fit and save in a fresh process each: CPU seconds and peak memory of the whole process."""
@@ -79,6 +85,7 @@ def fit(
                 arguments=option or (),
                 keep=keep,
                 progress=progress,
+                **console.stack_options(reader, crop, mask, images, linear, pixel_size),
             )
     if json:
         console.say_json([cost.as_dict() for cost in costs])
@@ -190,10 +197,17 @@ def train(
         list[str] | None, typer.Option(help=f"Repeatable: {', '.join(NETWORKS)}; all by default.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Each way is repeated for so long.")] = 3.0,
+    reader: console.Reader = None,
+    crop: console.Crop = None,
+    mask: console.Mask = None,
+    images: console.Images = None,
+    linear: console.Linear = False,
+    pixel_size: console.PixelSize = None,
     json: console.Json = False,
 ) -> None:
     """A training step against the published one: CPU seconds for a million samples."""
-    photographs = None if stack is None else open_stack(stack)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    photographs = None if stack is None else open_stack(stack, **how)
     with console.progress_bar() as progress:
         costs = benchmark_train(
             network or tuple(NETWORKS), photographs, seconds=seconds, progress=progress

@@ -12,14 +12,14 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Window
 from drti_core.codec import Progress, no_progress, part_of
 from drti_core.errors import DrtiError, OptionError
-from drti_core.formats.lp import open_stack, write_lp
+from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.writers import JPEG_MAX_SIDE
@@ -56,17 +56,22 @@ class Cost:
 
 
 def upscale_stack(
-    source: Path, size: tuple[int, int], folder: Path, progress: Progress = no_progress
+    source: Path,
+    size: tuple[int, int],
+    folder: Path,
+    progress: Progress = no_progress,
+    **options: Unpack[catalogue.StackOptions],
 ) -> Path:
     """Enlarge every photograph of a stack (bicubic) and save it as JPEG (quality 95, 4:2:0).
 
     The work is done in two other processes, so that this one stays small.
 
     Args:
-        source: a light file or its folder.
+        source: whatever :func:`drti_core.open_stack` opens.
         size: (height, width) to enlarge to.
         folder: where the photographs and ``dirs.lp`` go; it is there already.
         progress: called after each photograph.
+        options: see :func:`drti_core.open_stack`.
 
     Returns:
         The light file.
@@ -77,11 +82,11 @@ def upscale_stack(
     """
     if not all(1 <= side <= min(MAX_SIDE, JPEG_MAX_SIDE) for side in size):
         raise OptionError(f"size {size[1]}x{size[0]}", expected=f"sides of 1 to {JPEG_MAX_SIDE}")
-    stack = open_stack(source)
+    stack = catalogue.open_stack(source, **options)
     names = [f"photo{number + 1:03}.jpg" for number in range(len(stack))]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         jobs = [
-            pool.submit(_upscale, source, number, size, folder / name)
+            pool.submit(_upscale, source, number, size, folder / name, options)
             for number, name in enumerate(names)
         ]
         for number, job in enumerate(jobs):
@@ -91,10 +96,12 @@ def upscale_stack(
     return folder / "dirs.lp"
 
 
-def _upscale(source: Path, number: int, size: tuple[int, int], out: Path) -> None:
+def _upscale(
+    source: Path, number: int, size: tuple[int, int], out: Path, options: catalogue.StackOptions
+) -> None:
     from PIL import Image
 
-    stack = open_stack(source).select([number])
+    stack = catalogue.open_stack(source, **options).select([number])
     values = stack.read(Window(0, 0, *stack.shape)).reshape(*stack.shape, 3)
     picture = Image.fromarray(np.rint(values * 255).astype(np.uint8))
     big = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
@@ -114,7 +121,7 @@ def fit_cost(codec: str, lights: Path, out: Path, arguments: Sequence[str] = ())
     Raises:
         DrtiError: the process failed; with what it said.
     """
-    stack = open_stack(lights)
+    stack = catalogue.open_stack(lights)
     command = [sys.executable, "-m", "drti_core", "fit", str(lights), "-o", str(out)]
     command += ["--codec", codec, *arguments]
     with tempfile.TemporaryFile() as said:
@@ -143,17 +150,19 @@ def benchmark_fit(
     arguments: Sequence[str] = (),
     keep: Path | None = None,
     progress: Progress = no_progress,
+    **options: Unpack[catalogue.StackOptions],
 ) -> list[Cost]:
     """Enlarge a stack to each size and measure each codec on it.
 
     Args:
-        source: a light file or its folder.
+        source: whatever :func:`drti_core.open_stack` opens.
         codecs: ids with options.
         sizes: (height, width) to enlarge to.
         arguments: more of ``drti fit``.
         keep: folder for the enlarged stacks and the models; a temporary one, removed at the end,
             by default.
         progress: called with the share done and what is being done.
+        options: see :func:`drti_core.open_stack`.
 
     Raises:
         PluginError: no such codec.
@@ -173,7 +182,8 @@ def benchmark_fit(
                     "exists already", where=str(folder), mend="Choose another folder to keep."
                 ) from None
             part = part_of(progress, number / len(sizes), (number + 1) / len(sizes))
-            lights = upscale_stack(source, size, folder / "stack", part_of(part, 0, 0.5))
+            half = part_of(part, 0, 0.5)
+            lights = upscale_stack(source, size, folder / "stack", half, **options)
             for index, codec in enumerate(codecs):
                 part((1 + index / len(codecs)) / 2, f"fitting {codec}")
                 out = folder / f"model{index + 1}"

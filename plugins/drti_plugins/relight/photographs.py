@@ -8,9 +8,10 @@ from pathlib import Path
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
 from drti_core.fitting.near_lights import on_dome
-from drti_core.formats.lp import open_stack
+from drti_core.formats._shared.folders import files
 from drti_core.io.pictures.icc import Space, converter, profile
 from drti_core.model import RelightableModel
+from drti_core.model.contracts import StackReader
 from drti_core.registry import catalogue
 from drti_core.stack import ImageStack
 from drti_plugins.relight.arguments import Arguments, Profile
@@ -30,15 +31,16 @@ def light_file(path: Path) -> Path | None:
     """
     if not path.exists():
         raise FormatError("no such file or folder", where=str(path))
-    if not path.is_dir():
-        return path if path.suffix.lower() in _SOURCES else None
-    files = [file for file in path.iterdir() if file.is_file() and not file.name.startswith(".")]
-    for ending in _SOURCES:
-        found = [file for file in files if file.suffix.lower() == ending]
-        if found:
+    if not path.is_dir() and path.suffix.lower() in _SOURCES:
+        return path
+    for ending in _SOURCES if path.is_dir() else ():
+        if found := files(path, ending):
             return min(found, key=lambda file: (file.name.casefold(), file.name))
-    project = (path / "assembly-files").is_dir() and (path / "jpeg-exports").is_dir()
-    return path if project else None
+    try:
+        reader = catalogue.find_reader(path, kind=StackReader)
+    except UnsupportedFormatError:
+        return None
+    return path if isinstance(reader, StackReader) else None
 
 
 def model_of(path: Path) -> RelightableModel:
@@ -64,11 +66,7 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     Raises:
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    found = (
-        catalogue.open_stack(file)
-        if file.suffix.lower() in (".relight", ".dome")
-        else open_stack(file)
-    )
+    found = catalogue.open_stack(file)
     if not isinstance(found, ImageStack):
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
     stack = found
