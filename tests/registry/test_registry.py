@@ -46,7 +46,7 @@ PTM_TARGET = "drti_core.codecs.ptm:CODEC"
 @pytest.fixture(autouse=True)
 def forget_warnings(monkeypatch):
     """Each test may see each warning."""
-    monkeypatch.setattr(shelf, "warned", set())
+    monkeypatch.setattr("drti_core.registry.shelf.warned", set())
 
 
 def shelf(**targets: str) -> Shelf[Codec]:

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+import drti_core.stack.decoded
 from drti_core.arrays import Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import DrtiError, OptionError, StackError
@@ -50,13 +51,13 @@ def decoded(monkeypatch):
     """Names of the photographs that were decoded, in order."""
     names: list[str] = []
     for name in ("decode", "stream"):
-        original = getattr(decoded, name)
+        original = getattr(drti_core.stack.decoded, name)
 
         def counted(info, *rest, _original=original):
             names.append(info.path.name)
             return _original(info, *rest)
 
-        monkeypatch.setattr(decoded, name, counted)
+        monkeypatch.setattr(drti_core.stack.decoded, name, counted)
     return names
 
 
@@ -478,7 +479,7 @@ def test_progress(tmp_path, storage):
 
 
 def test_an_interrupt_stops_at_once(tmp_path, monkeypatch, decoded):
-    monkeypatch.setattr(decoded, "WORKERS", 1)
+    monkeypatch.setattr("drti_core.stack.decoded.WORKERS", 1)
     stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
 
     def interrupt(share, what):
@@ -492,7 +493,7 @@ def test_an_interrupt_stops_at_once(tmp_path, monkeypatch, decoded):
         time.sleep(0.02)
         return original(*args)
 
-    monkeypatch.setattr(decoded, "decode", slow)
+    monkeypatch.setattr("drti_core.stack.decoded.decode", slow)
     with pytest.raises(KeyboardInterrupt):
         stack.prepare(interrupt)
     assert len(decoded) <= 3
