@@ -252,6 +252,8 @@ def find_reader(
             where=str(file),
             expected="one of: " + "; ".join(reader.summary for reader in wanted),
         )
+    if kind is None and (own := [name for name in claims if registry().readers.is_builtin(name)]):
+        claims = {name: claims[name] for name in own if name != "foreign"} or claims
     for preferred in (ModelReader, StackReader, LightsReader) if kind is None else (kind,):
         if of_kind := {name: item for name, item in claims.items() if isinstance(item, preferred)}:
             claims = of_kind

@@ -301,7 +301,7 @@ def test_drtis_own_verbs_stay():
 
 
 def test_a_reader_that_raises_harms_nobody(tmp_path, monkeypatch):
-    class Broken(drti.Reader):
+    class Broken(drti.ModelReader):
         reader_id = "broken"
         summary = "breaks"
 
@@ -340,11 +340,11 @@ def test_writers_of_one_ending(monkeypatch, tmp_path):
         register("z-coin", "drti_core.registry.catalogue:COIN")
 
     register_plugin(plugin(register_writers=one), "one")
-    assert drti.registry.find_writer(tmp_path / "a.ptm") == ptm  # drti's own has precedence
-    assert isinstance(drti.registry.find_writer(tmp_path / "a.coin"), Coin)
+    assert registry_module.find_writer(tmp_path / "a.ptm") == ptm  # drti's own has precedence
+    assert isinstance(registry_module.find_writer(tmp_path / "a.coin"), Coin)
     register_plugin(plugin(register_writers=two), "two")
     with pytest.raises(PluginError) as caught:
-        drti.registry.find_writer(tmp_path / "a.coin")
+        registry_module.find_writer(tmp_path / "a.coin")
     assert str(caught.value) == (
         f"{tmp_path / 'a.coin'}: the writers a-coin and z-coin both write .coin. "
         "Name the writer to use."

@@ -21,7 +21,7 @@ from drti_core.errors import (
     UnsupportedFormatError,
 )
 from drti_core.formats.ptm import READER
-from drti_core.model.contracts import Codec, Reader
+from drti_core.model.contracts import Codec, ModelReader, Reader
 from drti_core.options import with_options
 from drti_core.registry import catalogue as module
 from drti_core.registry.catalogue import (
@@ -378,7 +378,7 @@ def test_missing_files(tmp_path):
 
 
 def test_a_file_claimed_by_two(tmp_path, monkeypatch):
-    class Greedy(Reader):
+    class Greedy(ModelReader):
         reader_id = "greedy"
         summary = "takes everything"
 
@@ -411,7 +411,7 @@ def test_reader_by_id_with_options(tmp_path):
     assert found == with_options(registry().readers.get("rti"), {"legacy_hshfitter": True})
     with pytest.raises(OptionError) as caught:
         find_reader(tmp_path, "lp:fast=yes")
-    assert str(caught.value) == "unknown option 'fast' of lp; expected no options"
+    assert str(caught.value) == "unknown option 'fast' of lp; expected images, skip"
 
 
 @pytest.mark.parametrize(
