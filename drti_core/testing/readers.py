@@ -242,7 +242,7 @@ class StackReaderSuite(ReaderSuite):
 
     def test_fit(self, stack: Stack) -> None:
         """A codec can be fitted, whose model knows the lights."""
-        model = codec("hsh:terms=1").fit(stack)
+        model = codec("hsh:terms=4").fit(stack)
         assert model.shape == stack.shape
         assert model.metadata.lights is not None
         assert np.array_equal(model.metadata.lights.xyz, stack.lights.xyz)

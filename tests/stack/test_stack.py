@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from dataclasses import dataclass
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -17,7 +18,8 @@ from drti_core.io import scratch
 from drti_core.io.pictures import photos
 from drti_core.io.pictures.photos import decode
 from drti_core.lights import LightDirections
-from drti_core.stack import ArrayStack, ImageStack
+from drti_core.lights.positions import LightPositions
+from drti_core.stack import ArrayStack, ImageStack, Stack
 from drti_core.stack.decoded import shutil
 
 L, H, W = 7, 30, 21
@@ -569,3 +571,42 @@ def test_real_collections(data):
             with Image.open(folder / stack.names[index]) as image:
                 reference = np.asarray(image.convert("RGB"))[20:60, 30:80]
             assert np.abs(codes[index].astype(int) - reference).max() <= 2
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Own(Stack):
+    """A stack of somebody else's: no more than windows of pixels."""
+
+    def _read(self, window):
+        return PIXELS[list(self.order)][:, *window.slices].copy()
+
+
+def test_a_part_of_any_stack(tmp_path):
+    """Mask, linear values, near lights and a choice of photographs, of a part of a part."""
+    positions = LightPositions(LIGHTS.xyz * 100.0)
+    given = {"lights": LIGHTS, "positions": positions, "names": tuple("abcdefg")}
+    shape, order = PIXELS.shape[1:3], tuple(range(len(PIXELS)))
+    mask = np.random.default_rng(0).random(shape) < 0.7
+    own = Own(**given, shape=shape, dtype=PIXELS.dtype, order=order).adjusted(mask=mask)
+    image = ImageStack.open(save(tmp_path, PIXELS), LIGHTS, positions=positions, mask=mask)
+    for crop in (Window(3, 2, 9, 15), Window(1, 4, 5, 6)):
+        own = own.adjusted(crop=crop, to_linear=True, pixel_size_mm=0.1)
+        image = image.adjusted(crop=crop, to_linear=True, pixel_size_mm=0.1)
+        window = Window(1, 1, crop.height - 1, crop.width - 2)
+        chosen = [5, 0, 2]
+        for one, other in ((own, image), (own.select(chosen), image.select(chosen))):
+            assert np.array_equal(one.codes(window), other.codes(window))
+            assert np.array_equal(one.read(window), other.read(window))
+            assert np.array_equal(one.lights.xyz, other.lights.xyz)
+            assert np.array_equal(one.positions.xyz, other.positions.xyz)
+            assert (one.shape, one.encoding, one.pixel_size_mm) == (
+                (crop.height, crop.width),
+                "linear",
+                0.1,
+            )
+    with pytest.raises(OptionError) as error:
+        own.adjusted(mask=np.zeros(own.shape))
+    assert str(error.value) == "mask: the mask is empty; expected a pixel inside"
+    with pytest.raises(OptionError) as error:
+        own.adjusted(pixel_size_mm=-1.0)
+    assert str(error.value) == "pixel size -1.0; expected millimetres, more than 0"
