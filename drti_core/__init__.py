@@ -4,7 +4,7 @@
 >>> import drti_core as drti
 >>> lights = drti.LightDirections.from_disk([[0, 0], [0.8, 0]])
 >>> stack = drti.ArrayStack.of(np.array([[[200]], [[90]]], np.uint8), lights)
->>> model = drti.get_codec("hsh:terms=4").fit(stack)
+>>> model, report = drti.fit(stack, "hsh:terms=4")
 >>> model.relight_uint8(lights)[:, 0, 0].tolist()
 [[200, 200, 200], [90, 90, 90]]
 """
@@ -65,6 +65,7 @@ from drti_core.registry.catalogue import (
     restore,
     save_model,
 )
+from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport, hookimpl
 from drti_core.registry.shelf import PluginWarning
 from drti_core.relight.save import save_relit
@@ -84,6 +85,7 @@ __all__ = [
     "save_model",
     "save_relit",
     "evaluate",
+    "fit",
     "fit_file",
     "convert_file",
     "export_file",

@@ -17,6 +17,7 @@ from drti_core.measure import compare as comparing
 from drti_core.options import split_specs
 from drti_core.progress import part_of
 from drti_core.registry import catalogue
+from drti_core.registry.codec_calls import fit
 
 
 def compare(
@@ -82,7 +83,7 @@ def compare(
     with console.progress_bar() as progress:
         for number, (spec, codec) in enumerate(fitted):
             share = part_of(progress, number / (len(fitted) + 1), (number + 1) / (len(fitted) + 1))
-            models.append((spec, codec.fit(photographs, share)))
+            models.append((spec, fit(photographs, codec, progress=share)[0]))
         sheet = comparing.compare(
             shown,
             models,

@@ -34,6 +34,7 @@ class HshCodec(TermsCodec):
     codec_id = "hsh"
     summary = "HSH: hemispherical harmonics, 4, 9 or 16 terms (Gautron 2004)"
     model = HshModel
+    choices = (4, 9, 16)
 
     terms: Literal[4, 9, 16] = 9
     exponent: float = 1.5

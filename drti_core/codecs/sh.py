@@ -29,6 +29,7 @@ class ShCodec(TermsCodec):
     codec_id = "sh"
     summary = "SH: real spherical harmonics, 4 or 9 terms (Ramamoorthi & Hanrahan 2001)"
     model = ShModel
+    choices = (4, 9)
 
     terms: Literal[4, 9] = 9
 

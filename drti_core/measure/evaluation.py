@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
@@ -19,6 +18,8 @@ from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.model.model import to_uint8
 from drti_core.progress import Progress, no_progress, part_of
+from drti_core.registry.codec_calls import fit
+from drti_core.registry.hookspecs import FitReport
 from drti_core.stack import Stack
 
 #: Values (lights × pixels × 3) of test photographs in memory at a time.
@@ -144,25 +145,11 @@ class Evaluation:
 
 @dataclass(frozen=True, eq=False)
 class Fitted:
-    """A model with the time that its fit took, in seconds of CPU and of the clock."""
+    """A model with its name in tables, and how its fit went if it was fitted here."""
 
     label: str
     model: RelightableModel
-    cpu: float | None = None
-    wall: float | None = None
-
-
-def fit_timed(label: str, codec: Codec, stack: Stack, progress: Progress = no_progress) -> Fitted:
-    """Fit a codec and take the time; the photographs are decoded before the clock starts.
-
-    Raises:
-        FitError: the stack cannot be fitted.
-        StackError: a photograph is damaged.
-    """
-    stack.prepare()
-    cpu, wall = time.process_time(), time.perf_counter()
-    model = codec.fit(stack, progress)
-    return Fitted(label, model, time.process_time() - cpu, time.perf_counter() - wall)
+    report: FitReport | None = None
 
 
 def holdout_lights(lights: LightDirections, holdout: int | Sequence[int]) -> list[int]:
@@ -237,7 +224,7 @@ def evaluate(
     scores = []
     for number, (label, codec) in enumerate(codecs):
         start, half = number / len(codecs), 0.5 / len(codecs)
-        fitted = fit_timed(label, codec, train, part_of(progress, start, start + half))
+        fitted = Fitted(label, *fit(train, codec, progress=part_of(progress, start, start + half)))
         part = part_of(progress, start + half, start + 2 * half)
         scores.append(score(fitted, test, with_ssim=with_ssim, progress=part))
     return evaluation_of(train, test, scores, held_out=held_out)
@@ -311,8 +298,11 @@ def score(
         for name, (x, y, z), c in zip(test.names, lights.xyz.tolist(), comparisons, strict=True)
     )
     size = 0 if model.planes is None else model.planes.codes.nbytes
-    notes = model.metadata.notes
-    return Score(fitted.label, tuple(results), size, fitted.cpu, fitted.wall, notes)
+    report = fitted.report
+    if report is None:
+        return Score(fitted.label, tuple(results), size, notes=model.metadata.notes)
+    times = report.cpu_seconds, report.seconds
+    return Score(fitted.label, tuple(results), size, *times, report.notes)
 
 
 def check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:

@@ -15,10 +15,11 @@ from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import Array
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
-from drti_core.measure.evaluation import Evaluation, Fitted, Score, evaluation_of, fit_timed, score
+from drti_core.measure.evaluation import Evaluation, Fitted, Score, evaluation_of, score
 from drti_core.model.model import to_uint8
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import catalogue
+from drti_core.registry.codec_calls import fit
 from drti_core.stack import Stack
 from drti_core.stack.samples.demo import make_stack, make_test_stack, picture_names
 
@@ -106,7 +107,7 @@ def run_demo(
         for number, (label, spec, name) in enumerate(CODECS):
             start = 0.4 + 0.5 * number / len(CODECS)
             part = part_of(progress, start, start + 0.5 / len(CODECS))
-            fitted.append(fit_timed(label, catalogue.codec(spec), train, part))
+            fitted.append(Fitted(label, *fit(train, spec, progress=part)))
             catalogue.save_model(fitted[-1].model, folder / name)
             scores.append(score(fitted[-1], test, with_ssim=with_ssim))
         progress(0.95, "drawing the contact sheet")

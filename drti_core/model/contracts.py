@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Self
 
+from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model.model import RelightableModel, StoredModel
 from drti_core.progress import Progress, no_progress
@@ -20,16 +22,23 @@ class Codec(ABC):
     A codec is a frozen dataclass whose fields are its options, so an instance can be compared,
     shown and copied with :func:`with_options`. Two classes may share a ``codec_id`` only if each
     restores whatever the other's models store.
+
+    What a codec can do it declares here; whoever calls codecs goes by that and never by its class.
     """
 
     codec_id: ClassVar[str]
     summary: ClassVar[str]
     #: Extras that ``fit`` needs, for example ``("train",)``.
     requires: ClassVar[tuple[str, ...]] = ()
+    #: Whether ``fit`` is a training, which takes much longer than decoding the photographs.
+    trains: ClassVar[bool] = False
+    #: Whether ``fit`` honours the positions of near lights; to others :func:`drti_core.fit` gives
+    #: the photographs as distant lights would make them. Their brightness is levelled for all.
+    near_lights: ClassVar[bool] = False
 
     @abstractmethod
     def fit(self, stack: Stack, progress: Progress = no_progress) -> RelightableModel:
-        """Fit a model to a stack.
+        """Fit a model to a stack: the codec's own part of :func:`drti_core.fit`.
 
         Raises:
             FitError: the stack cannot be fitted (too few lights, rank-deficient lights).
@@ -43,6 +52,45 @@ class Codec(ABC):
         Raises:
             FormatError: the parameters do not belong together.
         """
+
+    def keeping(self, folder: Path, *, resume: bool = False) -> Self:  # noqa: ARG002
+        """The same codec that keeps checkpoints of its training in a folder.
+
+        Itself, if it keeps none, or was told where already.
+
+        Args:
+            folder: made when it is needed.
+            resume: go on from what lies there.
+        """
+        return self
+
+    def trial(self) -> Self:
+        """A codec whose models are of the same make, and whose ``fit`` of a few pixels is quick.
+
+        It shows a writer what is to come; the pixels do not matter.
+        """
+        return self
+
+    def with_planes(self, count: int) -> Self:
+        """The same codec whose models have so many planes.
+
+        Raises:
+            OptionError: it cannot; says how many it can.
+        """
+        raise OptionError(
+            f"{count} planes of {self.codec_id}", expected="no number: it has no such option"
+        )
+
+    def learns_from(self) -> Sequence[Codec | Path]:
+        """Teachers that are fitted first, and saved models that teach.
+
+        A codec that has teachers has the option ``teacher``, which takes saved models with +
+        between them in their stead.
+
+        Raises:
+            OptionError: an option is refused.
+        """
+        return ()
 
 
 @dataclass(frozen=True)

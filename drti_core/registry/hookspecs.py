@@ -7,7 +7,7 @@ Each ``register_…`` is called with a ``register`` callback and calls it once f
 offers, naming the place as ``"package.module:OBJECT"``; that place is imported only when it is
 needed.
 
-The others are called while :func:`drti_core.fit_file` and :func:`drti_core.export_file` work, one
+The others are called while :func:`drti_core.fit` and :func:`drti_core.export_file` work, one
 plugin after another, each with what the one before it gave. None leaves things as they are. A
 :class:`drti_core.VetoError` ends the work; any other error is noted, and the work goes on.
 """
@@ -30,20 +30,22 @@ hookimpl = pluggy.HookimplMarker("drti_core")
 
 @dataclass(frozen=True, eq=False)
 class FitReport:
-    """What :func:`after_fit` is told beside the model.
+    """How a fit went: :func:`after_fit` is told so far, :func:`drti_core.fit` gives it.
 
     Args:
         stack: what the model was fitted to; its pixels can be read.
         codec: what fitted it.
-        output: where the model is about to be written.
-        seconds: that reading and fitting took.
-        notes: oddities so far, a sentence each.
+        output: where the model is about to be written; None if that is nowhere, or not known.
+        seconds: of the clock that the fit took, decoding of the photographs left out.
+        cpu_seconds: the same on all cores of this process together.
+        notes: oddities, a sentence each.
     """
 
     stack: Stack
     codec: Codec
-    output: Path
+    output: Path | None
     seconds: float
+    cpu_seconds: float
     notes: tuple[str, ...] = ()
 
 
@@ -96,7 +98,7 @@ def before_fit(stack: Stack, codec: Codec) -> Stack | None:
 
 @hookspec
 def after_fit(model: RelightableModel, report: FitReport) -> RelightableModel | None:
-    """Look at a model before it is written.
+    """Look at a model that was fitted, before it is written or measured.
 
     Returns:
         The model to be written in its stead, for example ``model.with_metadata(…)``, or None.

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import time
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +12,14 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
-from drti_core.codecs.families.networks import NetworkCodec
 from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Codec, Writer
-from drti_core.model.provenance import with_provenance
 from drti_core.options import with_options
-from drti_core.progress import Progress, no_progress, part_of
-from drti_core.registry import catalogue, hook_calls
-from drti_core.registry.hookspecs import FitReport
+from drti_core.progress import Progress, no_progress
+from drti_core.registry import catalogue
+from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.report import Report, words_of
 
@@ -84,40 +80,28 @@ def fit_file(
         to_linear=to_linear,
         pixel_size_mm=pixel_size_mm,
     )
-    photographs, before = hook_calls.before_fit(opened, fitter)
-    check_refusal(fitter, chosen, photographs, target)
-    start = time.monotonic()
-    running, kept, prepared = fitter, None, 0.5
-    if isinstance(fitter, NetworkCodec):
-        prepared = 0.02
-        if not (fitter.log or fitter.checkpoints):
-            kept = target.with_name(f"{target.name}.training")
-            running = replace(fitter, checkpoints=str(kept))
-    photographs.prepare(part_of(progress, 0, prepared))
-    model = running.fit(photographs, part_of(progress, prepared, 1))
-    seconds = time.monotonic() - start
-    model = with_provenance(
-        model,
-        photographs,
-        fitter,
-        light_file=Path(stack),
-        crop=crop,
-        mask=Path(mask) if isinstance(mask, (str, Path)) else None,
+    check_refusal(fitter, chosen, opened, target)
+    checkpoints = target.with_name(f"{target.name}.training")
+    running = fitter.keeping(checkpoints)
+    mask_file = Path(mask) if isinstance(mask, (str, Path)) else None
+    model, report = fit(
+        opened,
+        running,
+        output=target,
+        provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
+        progress=progress,
     )
-    report = FitReport(photographs, fitter, target, seconds, (*before, *model.metadata.notes))
-    model, after = hook_calls.after_fit(model, report)
     notes = catalogue.save_model(model, target, writer=chosen, overwrite=overwrite)
-    if kept is not None:
-        shutil.rmtree(kept, ignore_errors=True)
-    return Report(
-        words_of(model), size_of(target), (*before, *model.metadata.notes, *after, *notes)
-    )
+    if running is not fitter:
+        shutil.rmtree(checkpoints, ignore_errors=True)
+    return Report(words_of(model), size_of(target), (*report.notes, *notes))
 
 
 def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
     """Let the writer look at such a model, fitted to a few made-up pixels.
 
-    Only for single files, whose formats hold one kind of model; a folder holds all.
+    Only for single files, whose formats hold one kind of model; a folder holds all. Of a codec that
+    is trained, it is :meth:`Codec.trial`.
 
     Args:
         codec: what is to be fitted.
@@ -132,7 +116,7 @@ def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> N
         return
     random = np.random.default_rng(0).integers(0, 256, (len(stack), 4, 4, 3), np.uint8)
     try:
-        stored = codec.fit(ArrayStack.of(random, stack.lights)).stored()
+        stored = codec.trial().fit(ArrayStack.of(random, stack.lights)).stored()
     except FitError:
         return  # the real pixels may fare better, and the real error names them
     reason = writer.refuse(stored)

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
-from drti_core.codecs.families.networks import LatentCodec, NetworkCodec
 from drti_core.model.contracts import Codec
 from drti_core.options import with_options
 
 
 def quick(codec: Codec) -> Codec:
     """The same codec; of a trained one a short run of a small network."""
-    if not isinstance(codec, NetworkCodec):
+    if not codec.trains:
         return codec
-    if isinstance(codec, LatentCodec):
-        codec = replace(codec, steps=400, encoder=0 if codec.encoder == 0 else 16, threads=1)
-        return with_options(codec, {"teacher": "hsh"} if hasattr(codec, "teacher") else {})
-    small = {"width": 32, "depth": 2, "samples": 1024, "rate": 5e-3}
-    return with_options(replace(codec, steps=600, threads=1), small)
+    small: dict[str, object] = {"steps": 600, "width": 32, "depth": 2, "samples": 1024}
+    if hasattr(codec, "teacher"):
+        encoder = 0 if codec.encoder == 0 else 16
+        small = {"steps": 400, "encoder": encoder, "teacher": "hsh"}
+    else:
+        small["rate"] = 5e-3
+    return with_options(codec, {"threads": 1, **small})

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Self, TypeVar
 
 from drti_core.errors import MissingExtraError, OptionError
 from drti_core.model import StoredModel
@@ -53,6 +53,7 @@ class NetworkCodec(Codec, Generic[Model]):
     """
 
     requires = ("train",)
+    trains = True
     model: ClassVar[type[NetworkModel]]
 
     preset: Preset = "standard"
@@ -84,6 +85,16 @@ class NetworkCodec(Codec, Generic[Model]):
             return self.train(stack, session, progress)
         finally:
             session.close()
+
+    def keeping(self, folder: Path, *, resume: bool = False) -> Self:
+        """See :meth:`Codec.keeping`."""
+        if self.log or self.checkpoints:
+            return self
+        return replace(self, checkpoints=str(folder), resume=self.resume or resume)
+
+    def trial(self) -> Self:
+        """See :meth:`Codec.trial`: a single step."""
+        return replace(self, steps=1, max_seconds=None, log=None, checkpoints=None, resume=False)
 
     def check(self) -> None:
         """Raise OptionError where an option has a value outside its range."""
@@ -222,6 +233,19 @@ class LatentCodec(NetworkCodec[Model]):
             raise OptionError(
                 f"optimiser {self.optimiser!r}", where=self.codec_id, expected="soap or adam"
             )
+
+    def trial(self) -> Self:
+        """See :meth:`Codec.trial`: without teachers."""
+        return replace(super().trial(), teacher="none")
+
+    def with_planes(self, count: int) -> Self:
+        """See :meth:`Codec.with_planes`: the latents."""
+        return replace(self, latents=count)
+
+    def learns_from(self) -> Sequence[Codec | Path]:
+        """See :meth:`Codec.learns_from`."""
+        self.check()
+        return () if self.taught_by is None else teachers_of(self)
 
     @property
     def hidden(self) -> tuple[int, ...]:

@@ -8,8 +8,8 @@ bytes that relight's ``info.json`` holds, so what is saved is exactly what was f
 from __future__ import annotations
 
 from abc import abstractmethod
-from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -145,6 +145,10 @@ class PcaCodec(Codec):
             lights: L lights of the photographs.
             sample: (L, S, 3) pixels.
         """
+
+    def with_planes(self, count: int) -> Self:
+        """See :meth:`Codec.with_planes`."""
+        return replace(self, planes=count)
 
     def counts(self) -> tuple[int, ...]:
         """Planes of each separately compressed channel group: one for mrgb, three for mycc."""

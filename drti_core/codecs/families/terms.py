@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from drti_core.fitting.near_lights import projected
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel, StoredModel, metadata_of
 from drti_core.model.contracts import Codec
+from drti_core.options import with_options
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
 
@@ -76,7 +77,10 @@ class TermsCodec(Codec):
             what is clipped against the finer steps.
     """
 
+    near_lights = True
     model: ClassVar[type[TermsModel]]
+    #: Values of the option ``terms``, where there is one.
+    choices: ClassVar[tuple[int, ...]] = ()
 
     colorspace: Colorspace = "rgb"
     bits: Literal[8, 16] = 8
@@ -86,6 +90,16 @@ class TermsCodec(Codec):
     @abstractmethod
     def basis(self) -> Basis:
         """The light basis of these options."""
+
+    def with_planes(self, count: int) -> Self:
+        """See :meth:`Codec.with_planes`."""
+        tinted, own = self.colorspace == "lrgb", self.basis().terms
+        found = {terms + 3 if tinted else 3 * terms: terms for terms in self.choices or (own,)}
+        if count not in found:
+            raise OptionError(
+                f"{count} planes of {self.codec_id}", expected=" or ".join(map(str, found))
+            )
+        return with_options(self, {"terms": found[count]} if self.choices else {})
 
     def fit(self, stack: Stack, progress: Progress = no_progress) -> TermsModel:
         """Fit every pixel; see :meth:`Codec.fit`.

@@ -7,7 +7,6 @@ import re
 from typing import Any
 
 from drti_core.codec import Codec, parse_spec, with_options
-from drti_core.codecs.families.terms import TermsCodec
 from drti_core.errors import OptionError, PluginError
 from drti_core.registry import catalogue
 from drti_plugins.relight.arguments import Arguments
@@ -73,7 +72,8 @@ def codec_of(arguments: Arguments, lights: int) -> tuple[Codec, list[str]]:
         pixels = max(100, (arguments.sampling << 20) // (_SAMPLE_BYTES * lights))
         given["-s"] = ("sample", pixels)
     fields = {field.name for field in dataclasses.fields(codec)}
-    changes, notes = _planes(codec, name, arguments.planes, fields), list[str]()
+    codec, notes = _with_planes(codec, name, arguments.planes), list[str]()
+    changes: dict[str, Any] = {}
     if "quantile" in fields and not is_file(arguments.output):
         changes["quantile"] = _JPEG_QUANTILE
     for letter, (field, value) in given.items():
@@ -109,33 +109,13 @@ def _find(name: str) -> Codec:
     raise PluginError(f"{name!r}", where="-b", expected=", ".join(known), mend=mend)
 
 
-def _planes(codec: Codec, name: str, planes: int | None, fields: set[str]) -> dict[str, Any]:
-    """Options for -p, which relight asks for where there is but one answer."""
+def _with_planes(codec: Codec, name: str, planes: int | None) -> Codec:
+    """The codec with as many planes as -p says, which relight asks for where there is no choice."""
     if planes is None:
-        return {}
-    if isinstance(codec, TermsCodec):
-        choices = {_count(codec, terms): terms for terms in _terms(codec)}
-        if planes not in choices:
-            raise OptionError(
-                f"{planes} planes of {name}",
-                where="-p",
-                expected=" or ".join(map(str, choices)),
-            )
-        return {"terms": choices[planes]} if "terms" in fields else {}
-    if "latents" in fields:
-        return {"latents": planes}
-    if "planes" not in fields:
+        return codec
+    try:
+        return codec.with_planes(planes)
+    except OptionError as error:
         raise OptionError(
-            f"{planes} planes of {name}", where="-p", expected="no -p: it has no such option"
-        )
-    return {"planes": planes}
-
-
-def _terms(codec: TermsCodec) -> tuple[int, ...]:
-    return {"ptm": (6,), "hsh": (4, 9, 16), "sh": (4, 9)}.get(
-        codec.codec_id, (codec.basis().terms,)
-    )
-
-
-def _count(codec: TermsCodec, terms: int) -> int:
-    return terms + 3 if codec.colorspace == "lrgb" else 3 * terms
+            f"{planes} planes of {name}", where="-p", expected=error.expected
+        ) from None

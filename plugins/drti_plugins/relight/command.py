@@ -14,16 +14,13 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from drti_core.codec import Progress, Writer, no_progress, part_of
-from drti_core.codecs.families.networks import NetworkCodec
-from drti_core.codecs.families.terms import TermsCodec
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
 from drti_core.fitting import near_lights
 from drti_core.io.outputs import check_output
 from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.model.provenance import with_provenance
-from drti_core.registry import catalogue, hook_calls
-from drti_core.registry.hookspecs import FitReport
+from drti_core.registry import catalogue
+from drti_core.registry.codec_calls import fit
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
 from drti_core.stack import ImageStack, Stack
@@ -89,30 +86,23 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     start = time.monotonic()
     wanted, test = _held_out(stack, arguments)
     codec, notes = codec_of(arguments, len(wanted))
-    used, before = hook_calls.before_fit(wanted, codec)
     writer = outputs.writer_of(arguments, getattr(codec, "colorspace", None))
-    if isinstance(codec, NetworkCodec):  # not trained to be refused
-        _check(writer, StoredModel({"codec": codec.codec_id}, used.shape), arguments.output)
-    else:
-        check_refusal(codec, writer, used, arguments.output)
-    progress = _progress(arguments)
-    used.prepare(part_of(progress, 0, 0.4))
-    # Linear codecs fit each pixel with its own directions; others are given distant lights.
-    prepared = used if isinstance(codec, TermsCodec) else near_lights.resampled(used)
-    model = codec.fit(prepared, part_of(progress, 0.4, 0.9))
-    seconds = time.monotonic() - start
+    check_refusal(codec, writer, wanted, arguments.output)
     dome = None if arguments.dome is None else "{:g}:{:g}".format(*arguments.dome)
-    model = with_provenance(
-        model, used, codec, light_file=file, crop=arguments.crop, dome=dome, command=NAME
+    model, report = fit(
+        wanted,
+        codec,
+        output=arguments.output,
+        provenance={"light_file": file, "crop": arguments.crop, "dome": dome, "command": NAME},
+        notes=notes,
+        progress=part_of(_progress(arguments), 0, 0.9),
     )
-    told = (*notes, *before, *model.metadata.notes)
-    report = FitReport(used, codec, arguments.output, seconds, told)
-    model, after = hook_calls.after_fit(model, report)
+    used = report.stack
     with outputs.staged(arguments.output) as folder:
         losses = outputs.write_model(model, folder, arguments, writer)
         _summaries(used, folder, arguments)
         line = _score_line(folder, model, test or used, arguments)
-    _tell_notes((*told, *after, *losses))
+    _tell_notes((*report.notes, *losses))
     _tell(f"wrote {arguments.output} ({basis_of(arguments)}) in {time.monotonic() - start:.1f} s")
     if line:
         print(line)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from drti_core.codec import Writer, with_options
-from drti_core.codecs.families.pca import PcaModel
 from drti_core.formats.folder import FolderWriter
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.icc import description
 from drti_core.io.pictures.writers import rows_of, write_png
+from drti_core.lights import LightDirections
 from drti_core.lights.bases import octahedral
-from drti_core.model import RelightableModel
+from drti_core.model import RelightableModel, StoredModel
 from drti_core.registry import catalogue
 from drti_plugins.relight.arguments import Arguments
 
@@ -84,8 +84,7 @@ def write_model(
         file.replace(folder / file.name)
     part.rmdir()
     _add_keys(folder / "info.json", model, arguments)
-    if isinstance(model, PcaModel):
-        _write_materials(model, folder / "materials.png")
+    _write_materials(model.stored(), folder / "materials.png")
     return notes
 
 
@@ -100,17 +99,23 @@ def _add_keys(file: Path, model: RelightableModel, arguments: Arguments) -> None
     file.write_bytes(strict_json.dump(info))
 
 
-def _write_materials(model: PcaModel, path: Path) -> None:
-    """The mean and each component over the octahedral map, side by side, for the eye."""
-    basis = model.tables.basis
-    resolution: int | None = getattr(model, "resolution", None)
+def _write_materials(stored: StoredModel, path: Path) -> None:
+    """The mean and each component over the octahedral map, side by side, for the eye.
+
+    Nothing of a model that has no such tables: at lights, or on a grid.
+    """
+    basis, lights = stored.arrays.get("basis"), stored.arrays.get("lights")
+    resolution: int | None = stored.config.get("resolution")
+    if basis is None:
+        return
     if resolution is not None:
         tiles = basis.reshape(len(basis), resolution, resolution, 3)
-    else:
+    elif lights is not None:
         tiles = np.zeros((len(basis), _MATERIALS, _MATERIALS, 3), np.uint8)
-        lights: Any = getattr(model, "lights")  # noqa: B009 - it has them if it has no grid
-        x, y = (octahedral(lights) * (_MATERIALS - 1)).astype(np.intp).T
+        x, y = (octahedral(LightDirections(lights)) * (_MATERIALS - 1)).astype(np.intp).T
         tiles[:, y, x] = basis
+    else:
+        return
     picture = np.concatenate(list(tiles), axis=1)
     write_png(path, rows_of(picture), (picture.shape[0], picture.shape[1]))
 

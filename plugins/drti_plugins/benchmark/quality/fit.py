@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 
 from drti_core.codec import Codec
-from drti_core.codecs.families.networks import NetworkCodec
 from drti_core.decoder import Decoder, LightFunction, Network
 from drti_core.errors import DrtiError, FormatError, UnsupportedDecoderError
 from drti_core.io import outputs, strict_json
-from drti_core.measure.evaluation import Fitted, fit_timed, score
+from drti_core.measure.evaluation import Fitted, score
 from drti_core.model import RelightableModel
 from drti_core.registry import catalogue
+from drti_core.registry.codec_calls import fit
 from drti_core.stack import Stack
 from drti_plugins.benchmark.collections import Collection
 
@@ -111,7 +111,7 @@ def _measured(task: Mapping[str, Any]) -> Result:
     ).open()
     teachers = [load_result(Path(path)) for path in task["teachers"]]
     codec = catalogue.codec(task["codec"], task["options"])
-    if "train" in codec.requires:
+    if codec.trains:
         import_module("torch")  # which takes seconds, and is not the fit
     before = _children()
     fitted = _fit(task["label"], codec, train, Path(task["checkpoints"]))
@@ -122,9 +122,9 @@ def _measured(task: Mapping[str, Any]) -> Result:
             where=task["collection"],
             expected="photographs that were not fitted",
         )
-    assert fitted.cpu is not None
-    assert fitted.wall is not None
+    assert fitted.report is not None
     parameters, products = decoder_size(fitted.model)
+    cpu = fitted.report.cpu_seconds + _children() - before
     return Result(
         collection=task["collection"],
         group=task["group"],
@@ -136,8 +136,8 @@ def _measured(task: Mapping[str, Any]) -> Result:
         decoder_bytes=None if parameters is None else 4 * parameters,
         parameters=parameters,
         multiply_adds=products,
-        fit_cpu=fitted.cpu + _children() - before + sum(each.fit_cpu for each in teachers),
-        fit_wall=fitted.wall + sum(each.fit_wall for each in teachers),
+        fit_cpu=cpu + sum(each.fit_cpu for each in teachers),
+        fit_wall=fitted.report.seconds + sum(each.fit_wall for each in teachers),
         train_lights=len(train),
         left_out=task["left_out"],
         lights=tuple(light.as_dict() for light in found.lights),
@@ -147,8 +147,9 @@ def _measured(task: Mapping[str, Any]) -> Result:
 
 def _fit(label: str, codec: Codec, train: Stack, folder: Path) -> Fitted:
     """Fit; a training that was broken off goes on, and what it had taken counts."""
-    if not isinstance(codec, NetworkCodec) or codec.checkpoints or codec.log:
-        return fit_timed(label, codec, train)
+    running = codec.keeping(folder, resume=True)
+    if running is codec:
+        return Fitted(label, *fit(train, codec))
     train.prepare()
     path = folder / _SPENT
     cpu = wall = 0.0
@@ -168,11 +169,9 @@ def _fit(label: str, codec: Codec, train: Stack, folder: Path) -> Fitted:
         with outputs.atomic_file(path, overwrite=True) as temporary:
             temporary.write_bytes(strict_json.dump(spent))
 
-    codec = dataclasses.replace(codec, checkpoints=str(folder), resume=True)
-    fitted = fit_timed(label, codec, train, keep)
-    assert fitted.cpu is not None
-    assert fitted.wall is not None
-    return dataclasses.replace(fitted, cpu=cpu + fitted.cpu, wall=wall + fitted.wall)
+    model, report = fit(train, running, progress=keep)
+    cpu, wall = cpu + report.cpu_seconds, wall + report.seconds
+    return Fitted(label, model, dataclasses.replace(report, cpu_seconds=cpu, seconds=wall))
 
 
 def _children() -> float:

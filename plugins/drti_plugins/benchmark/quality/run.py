@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.codec import Codec, Progress, no_progress, own_options, parse_spec, with_options
-from drti_core.codecs.families.networks import LatentCodec, teachers_of
 from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io import outputs
 from drti_core.jobs import journal
@@ -160,11 +159,11 @@ def variants(
 
 def _with_teachers(variant: Variant, codec: Codec) -> list[Variant]:
     """A variant after those that it learns from, whose models then stand in its options."""
-    if not isinstance(codec, LatentCodec) or codec.taught_by is None or variant.needs:
+    learns_from = () if variant.needs else codec.learns_from()
+    if not learns_from:
         return [variant]
-    codec.check()
     teachers, names = [], []
-    for teacher in teachers_of(codec):
+    for teacher in learns_from:
         if isinstance(teacher, Path):
             names.append(str(teacher))
             continue
@@ -173,7 +172,8 @@ def _with_teachers(variant: Variant, codec: Codec) -> list[Variant]:
         label = f"{teacher.codec_id}:{label}" if label else teacher.codec_id
         teachers.append(Variant(f"teacher {label}", teacher.codec_id, options, None, teaches=True))
         names.append(f"{{{teachers[-1].label}}}")
-    seconds = () if codec.max_seconds is None else (("max_seconds", str(codec.max_seconds / 2)),)
+    limit: float | None = getattr(codec, "max_seconds", None)
+    seconds = () if limit is None else (("max_seconds", str(limit / 2)),)
     return [
         *teachers,
         dataclasses.replace(
