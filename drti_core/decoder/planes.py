@@ -94,6 +94,12 @@ class Planes:
         offset = (-self.bias * self.scale).astype(np.float32)
         return np.ascontiguousarray((codes * factor[:, None] + offset[:, None]).T)
 
+    def codes_of(self, values: F32) -> Codes:
+        """(P, K) dequantised values → the (P, K) codes that they are of: :meth:`read` undone."""
+        scale = np.where(self.scale == 0, 1, self.scale)
+        codes: Any = np.rint((values / scale + self.bias) * self.code_max)
+        return codes.astype(self.codes.dtype)  # type: ignore[no-any-return]
+
     def select(self, order: Sequence[int]) -> Planes:
         """The planes in another order or a part of them (codes are copied)."""
         index = list(order)

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32
-from drti_core.decoder import Decoder
-from drti_core.errors import FormatError, OptionError, UnsupportedDecoderError
-from drti_core.lights import LightDirections
+from drti_core.errors import FormatError
 from drti_core.model.model import RelightableModel, StoredModel
-from drti_core.runtime.graph_decoder import GraphDecoder, GraphStage, ImageRelighter
+from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx.check import check, load
-from drti_core.runtime.relighter import Relighter, Runtime
-from drti_core.runtime.stages import Kind
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -35,6 +30,7 @@ class GraphModel(RelightableModel):
     graph: GraphDecoder
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         count, kind = self.graph.codes
         found = (0, kind) if self.planes is None else (self.planes.count, self.planes.codes.dtype)
         if found != (count, kind) or self.graph.shape not in (None, self.shape):
@@ -44,49 +40,9 @@ class GraphModel(RelightableModel):
                 expected=f"{count} planes {kind}, and the size of the graph's images",
             )
 
-    def decoder(self) -> Decoder:
-        """There is none.
-
-        Raises:
-            UnsupportedDecoderError: always.
-        """
-        raise UnsupportedDecoderError(
-            "the decoder is an ONNX graph",
-            where=self.graph.where,
-            expected="a chain of dense layers",
-            mend="ONNX Runtime relights it; other runtimes need the codec that made it.",
-        )
-
-    def decode(self, features: F32 | None, coords: F32 | None, lights: LightDirections) -> F32:
-        """The graph by onnx's own evaluator; see :meth:`RelightableModel.decode`."""
-        if self.graph.shape is not None:
-            raise UnsupportedDecoderError(
-                "the graph holds its pixels", where=self.graph.where, expected="the form decoder"
-            )
-        codes = None
-        if features is not None and self.planes is not None:
-            scale = np.where(self.planes.scale == 0, 1, self.planes.scale)
-            values = (features / scale + self.planes.bias) * self.planes.code_max
-            codes = np.rint(values).astype(self.planes.codes.dtype)
-        return self.graph.evaluate(codes, coords, lights)
-
-    def relighter(
-        self,
-        lights: LightDirections | npt.ArrayLike,
-        *,
-        kind: Kind = "uint8",
-        runtime: Runtime = "auto",
-        providers: Sequence[str] = (),
-        threads: int | None = None,
-    ) -> Relighter:
-        """See :meth:`RelightableModel.relighter`; numpy alone cannot run a graph."""
-        if runtime not in ("auto", "onnx"):
-            raise OptionError(f"runtime {runtime!r}", expected="auto or onnx for an ONNX graph")
-        lights = LightDirections.of(lights)
-        if self.graph.shape is not None:
-            return ImageRelighter(self.graph, lights, kind, providers)
-        stage = GraphStage(self.graph, kind, providers)
-        return Relighter(stage, self.planes, self.shape, lights, kind=kind, threads=threads)
+    def decoder(self) -> GraphDecoder:
+        """The graph."""
+        return self.graph
 
     def config(self) -> dict[str, Any]:
         """The codec's id, which no codec bears."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -14,8 +15,9 @@ import numpy.typing as npt
 from drti_core.arrays import F32, Window
 from drti_core.colour import Encoding as Encoding
 from drti_core.decoder import Decoder, Planes, evaluate
-from drti_core.errors import DrtiError, UnsupportedDecoderError
+from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
+from drti_core.runtime.graph_decoder import GraphDecoder, graph_relighter
 from drti_core.runtime.relighter import Relighter, Runtime, pixel_coords
 from drti_core.runtime.stages import Kind
 
@@ -58,7 +60,8 @@ class StoredModel:
         planes: the coefficient planes, or None for a codec without planes.
         arrays: named arrays of the codec (tables, weights).
         metadata: see :class:`Metadata`.
-        decoder: the same as data, for a writer that keeps it; None where it is not known.
+        decoder: the same as data, for a writer that keeps it; None where it is an ONNX graph, or
+            not known.
         graph: a file that holds the decoder as ONNX (form ``decoder``), as far as a reader found
             one: what relights the model where its codec is not installed.
     """
@@ -84,6 +87,9 @@ class RelightableModel(ABC):
         shape: (H, W).
         planes: coefficient planes, or None for a coordinate codec.
         metadata: see :class:`Metadata`.
+
+    Raises:
+        DrtiError: the planes are of another size.
     """
 
     codec_id: ClassVar[str]
@@ -91,9 +97,22 @@ class RelightableModel(ABC):
     planes: Planes | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
+    def __post_init__(self) -> None:
+        if self.planes is not None and self.planes.shape != self.shape:
+            height, width = self.planes.shape
+            raise DrtiError(
+                f"planes of {width}x{height} pixels",
+                where=f"a model of the codec {self.codec_id}",
+                expected=f"{self.shape[1]}x{self.shape[0]}, the size of the model",
+                mend="Give replace() the shape with the planes: shape=planes.shape.",
+            )
+
     @abstractmethod
-    def decoder(self) -> Decoder:
-        """The decoder as data: light stage and pixel stage."""
+    def decoder(self) -> Decoder | GraphDecoder:
+        """The decoder as data: light stage and pixel stage, or an ONNX graph of both.
+
+        Whoever needs one of the two asks with ``match``.
+        """
 
     @abstractmethod
     def config(self) -> dict[str, Any]:
@@ -105,17 +124,14 @@ class RelightableModel(ABC):
 
     def stored(self) -> StoredModel:
         """What a writer stores, and what the codec's ``restore`` takes."""
-        try:
-            decoder = self.decoder()
-        except UnsupportedDecoderError:  # it is no chain of layers
-            decoder = None
+        decoder = self.decoder()
         return StoredModel(
             self.config(),
             self.shape,
             self.planes,
             self.arrays(),
             self.metadata,
-            decoder=decoder,
+            decoder=decoder if isinstance(decoder, Decoder) else None,
         )
 
     def with_metadata(self, **changes: Any) -> Self:
@@ -123,7 +139,9 @@ class RelightableModel(ABC):
         return replace(self, metadata=replace(self.metadata, **changes))
 
     def decode(self, features: F32 | None, coords: F32 | None, lights: LightDirections) -> F32:
-        """Relight P pixels under L lights: the reference, in numpy only.
+        """Relight P pixels under L lights: the reference, without a runtime.
+
+        A chain is evaluated in numpy, an ONNX graph by onnx's own evaluator.
 
         Args:
             features: (P, K) dequantised planes, or None for a codec without planes.
@@ -132,8 +150,17 @@ class RelightableModel(ABC):
 
         Returns:
             (L, P, 3) float32, nominally 0..1, not clipped.
+
+        Raises:
+            UnsupportedDecoderError: a graph that holds its own pixels.
         """
-        return evaluate(self.decoder(), features, coords, lights)
+        match self.decoder():
+            case GraphDecoder() as graph:
+                if features is None or self.planes is None:
+                    return graph.evaluate(None, coords, lights)
+                return graph.evaluate(self.planes.codes_of(features), coords, lights)
+            case chain:
+                return evaluate(chain, features, coords, lights)
 
     def features(self, window: Window) -> F32 | None:
         """(P, K) dequantised planes of a window, or None for a codec without planes."""
@@ -158,7 +185,8 @@ class RelightableModel(ABC):
             lights: L directions, or (L, 3) numbers.
             kind: ``uint8`` or ``float32`` pixels.
             runtime: ``onnx`` (ONNX Runtime), ``numpy``, ``compiled`` (chains of ELU layers, by
-                llvmlite), or ``auto``: the fastest for the image.
+                llvmlite), or ``auto``: the fastest for the image. A decoder that is an ONNX graph
+                takes ``onnx`` and ``auto``.
             providers: execution providers of ONNX Runtime, by its names or as ``cuda``,
                 ``coreml``, ``directml``, ``openvino``; given, they choose ONNX Runtime.
             threads: at most so many; by default one for each core.
@@ -168,8 +196,13 @@ class RelightableModel(ABC):
             OptionError: no such runtime, or an execution provider that is absent.
             DrtiError: a weight of the decoder is not finite.
         """
-        return Relighter(
-            self.decoder(),
+        make: Callable[..., Relighter]
+        match self.decoder():
+            case GraphDecoder() as graph:
+                make = partial(graph_relighter, graph)
+            case chain:
+                make = partial(Relighter, chain)
+        return make(
             self.planes,
             self.shape,
             LightDirections.of(lights),

@@ -19,7 +19,7 @@ import numpy as np
 from drti_core.arrays import F32, F64, Window
 from drti_core.colour import LUMA, linear_to_srgb, srgb_to_linear
 from drti_core.decoder import Decoder, Grid, LightFunction, Rbf, Terms
-from drti_core.errors import OptionError, UnsupportedDecoderError
+from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.relight.environment_map import Environment
@@ -199,10 +199,10 @@ class EnvironmentLight:
     ) -> None:
         self.model, self.environment, self.samples = model, environment, samples
         self._convert = linear_light and model.metadata.encoding == "srgb"
-        decoder = dense_decoder(model)
+        decoder = model.decoder()
         self._averaged: Relighter | None = None
         self._sampled: list[tuple[Relighter, F64]] = []
-        if decoder is not None and is_linear(decoder) and not self._convert:
+        if isinstance(decoder, Decoder) and is_linear(decoder) and not self._convert:
             anywhere = LightDirections(np.array([[0, 0, 1]], np.float32))
             fixed = averaged(decoder, environment)
             self._averaged = Relighter(fixed, model.planes, model.shape, anywhere, kind="float32")
@@ -252,11 +252,3 @@ class EnvironmentLight:
                 shown = srgb_to_linear(shown)
             out += np.einsum("lhwc,lc->hwc", shown, weights)
         return linear_to_srgb(out) if self._convert else np.asarray(out, np.float32)
-
-
-def dense_decoder(model: RelightableModel) -> Decoder | None:
-    """The model's decoder, or None where it is no chain of dense layers."""
-    try:
-        return model.decoder()
-    except UnsupportedDecoderError:
-        return None

@@ -12,8 +12,8 @@ from typing import Literal
 import numpy as np
 
 from drti_core.arrays import F32, F64, Window, bands
-from drti_core.decoder import Terms
-from drti_core.errors import OptionError, UnsupportedDecoderError
+from drti_core.decoder import Decoder, Terms
+from drti_core.errors import OptionError
 from drti_core.fitting.near_lights import resampled
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
@@ -99,7 +99,7 @@ def check_method(source: RelightableModel | Stack, method: str, lights: int = 3)
         check_lights(source.lights)
         allowed: tuple[Method, ...] = ("stack", "least-squares")
     else:
-        ptm = _ptm_terms(source) is not None
+        ptm = _ptm_decoder(source) is not None
         allowed = ("three", "ptm") if ptm else ("three",)
     if method == "auto":
         return allowed[0]
@@ -149,11 +149,10 @@ def normals_of_ptm(model: RelightableModel, window: Window) -> F32:
     Raises:
         OptionError: the model is no PTM of 6 terms.
     """
-    found = ptm_coefficients(model, window, tinted=False)
-    if found is None:
+    found, decoder = ptm_coefficients(model, window, tinted=False), _ptm_decoder(model)
+    if found is None or decoder is None:
         raise OptionError(f"a model of the codec {model.codec_id}", expected="a PTM of 6 terms")
-    tinted = model.decoder().tint is not None
-    channels = found[:, :1] if tinted else found
+    channels = found if decoder.tint is None else found[:, :1]
     return unit(np.asarray(brightest(channels).mean(axis=1)))
 
 
@@ -165,12 +164,13 @@ def ptm_coefficients(model: RelightableModel, window: Window, *, tinted: bool = 
         window: inside the image.
         tinted: multiply by the colour of an LRGB model; else its luminance, three times.
     """
-    terms = _ptm_terms(model)
-    features = model.features(window)
-    if terms is None or features is None:
+    decoder, features = _ptm_decoder(model), model.features(window)
+    if decoder is None or features is None:
         return None
+    terms = decoder.layers[0].weight
+    assert isinstance(terms, Terms)
     found: F32 = np.tensordot(features, terms.table, axes=(1, 1)).astype(np.float32)
-    tint = model.decoder().tint
+    tint = decoder.tint
     return found * features[:, tint, None] if tinted and tint is not None else found
 
 
@@ -238,13 +238,10 @@ def _brightest_on_rim(c: F64) -> F64:
     return np.asarray(angle)
 
 
-def _ptm_terms(model: RelightableModel) -> Terms | None:
-    """The light function of a decoder of one PTM layer, else None."""
-    try:
-        decoder = model.decoder()
-    except UnsupportedDecoderError:
-        return None
-    if len(decoder.layers) != 1:
+def _ptm_decoder(model: RelightableModel) -> Decoder | None:
+    """The decoder, where it is one layer of PTM terms."""
+    decoder = model.decoder()
+    if not isinstance(decoder, Decoder) or len(decoder.layers) != 1:
         return None
     layer = decoder.layers[0]
     plain = layer.activation == "none" and decoder.inputs == ("planes",)
@@ -252,4 +249,4 @@ def _ptm_terms(model: RelightableModel) -> Terms | None:
     if not (plain and constant and isinstance(layer.weight, Terms)):
         return None
     basis = layer.weight.basis
-    return layer.weight if (basis.name, basis.terms) == ("ptm", 6) else None
+    return decoder if (basis.name, basis.terms) == ("ptm", 6) else None

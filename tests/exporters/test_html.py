@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 
 from drti_core import demo_stack, export_file, get_codec, open_model, save_model
-from drti_core.decoder import Planes, requantise
+from drti_core.decoder import Decoder, Dense, Planes, requantise
 from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedDecoderError
 from drti_core.model import Metadata
 from drti_core.options import with_options
@@ -332,16 +332,19 @@ def test_sides_too_long_for_a_format(model, tmp_path):
 
 def test_a_decoder_without_a_shader(stack, tmp_path):
     """Said before the first byte is written."""
+    from tests.exporters.test_onnx_export import Odd
 
     @dataclass(frozen=True, eq=False, kw_only=True)
     class Strange(type(get_codec("ptm").fit(stack))):
         def decoder(self):
-            raise UnsupportedDecoderError("strange")
+            table = np.ones((3, self.planes.count, 1), np.float32)
+            return Decoder(("planes",), (Dense(Odd(table), np.zeros(3, np.float32)),))
 
     model = get_codec("ptm").fit(stack)
     strange = Strange(**{field.name: getattr(model, field.name) for field in fields(model)})
-    with pytest.raises(UnsupportedDecoderError):
+    with pytest.raises(UnsupportedDecoderError) as found:
         export(strange, tmp_path / "a.html")
+    assert str(found.value) == "the light function Odd; expected Terms, Rbf, Grid or Network"
     assert list(tmp_path.iterdir()) == []
 
 

@@ -326,8 +326,7 @@ def test_a_graph_is_passed_through(orphan, tmp_path):
             export(found, tmp_path / name, form=form)
         assert str(caught.value) == (
             f"{tmp_path / 'coin' / 'decoder.onnx'}: the decoder is an ONNX graph; expected a chain "
-            "of dense layers. ONNX Runtime relights it; other runtimes need the codec that made "
-            "it."
+            "of dense layers. ONNX Runtime relights it; other forms need the codec that made it."
         )
         assert not (tmp_path / name).exists()
 

@@ -12,7 +12,6 @@ from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import FoldedDecoder, Quantisation, fold
 from drti_core.errors import OptionError
 from drti_core.model import RelightableModel
-from drti_core.model.graph_model import GraphModel
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_exporters.glsl.chain import Chain, activations
 from drti_exporters.glsl.dialects import SYNTAX
@@ -137,15 +136,14 @@ def _source(
     form: Form,
     budget: int,
 ) -> _Source:
-    if isinstance(model, GraphModel):
-        model = model.graph
-    if isinstance(model, GraphDecoder):
-        stage, notes = graph_stage(model, form, budget)
-        return _Source(stage, model.inputs, model.codes[0], notes)
-    decoder = model if isinstance(model, Decoder) else model.decoder()
-    folded = fold(decoder, _quantisation(decoder, planes))
-    planned = plan(folded, _values(folded), form, budget)
-    return _Source(planned.chain, folded.inputs, folded.planes, planned.notes)
+    match model.decoder() if isinstance(model, RelightableModel) else model:
+        case GraphDecoder() as graph:
+            stage, notes = graph_stage(graph, form, budget)
+            return _Source(stage, graph.inputs, graph.codes[0], notes)
+        case chain:
+            folded = fold(chain, _quantisation(chain, planes))
+            planned = plan(folded, _values(folded), form, budget)
+            return _Source(planned.chain, folded.inputs, folded.planes, planned.notes)
 
 
 def _check(dialect: str, form: str, output: str, budget: int) -> None:

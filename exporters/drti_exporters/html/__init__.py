@@ -19,8 +19,8 @@ from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.model.graph_model import GraphModel
 from drti_core.registry.catalogue import open_model
+from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.loss import LIGHTS, measure
 from drti_exporters._viewer import pictures
 from drti_exporters._viewer.page import (
@@ -165,10 +165,11 @@ class HtmlExporter(Exporter):
         shown = model
         if model.planes is not None:
             encoding.check(model.shape)
-            if isinstance(model, GraphModel) and model.planes.code_max > 255:
+            decoder = model.decoder()
+            if isinstance(decoder, GraphDecoder) and model.planes.code_max > 255:
                 raise UnsupportedDecoderError(
                     "an ONNX graph that takes codes of 16 bits",
-                    where=model.graph.where,
+                    where=decoder.where,
                     expected="codes of 8 bits, which a browser's pictures hold",
                 )
             shown = replace(model, planes=pictures.in_bytes(model.planes)[0])

@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 from drti_core.codec import Exporter, ExportReport
-from drti_core.decoder import Planes
-from drti_core.errors import OptionError
+from drti_core.decoder import Decoder, Planes
+from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.model.graph_model import GraphModel
+from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx import forms as graphs
 from drti_exporters.onnx import measure
 
@@ -56,19 +56,29 @@ class OnnxExporter(Exporter):
 
         Raises:
             OptionError: ``out`` has not the ending of this form.
-            UnsupportedDecoderError: a part of the decoder has no graph.
+            UnsupportedDecoderError: a part of the decoder has no graph, or it is a graph of another
+                form.
             OutputExistsError: ``out`` exists and ``overwrite`` is false.
         """
         out = Path(out)
         self._check(out)
         outputs.check_output(out, overwrite)
-        if isinstance(model, GraphModel) and self.form == _form_of(model):
-            return _pass_through(model, out, overwrite)
-        if self.form == "stages":
-            return self._export_stages(model, out, overwrite)
-        if self.form == "image":
-            return self._export_image(model, out, overwrite)
-        return self._export_decoder(model, out, overwrite)
+        match model.decoder(), self.form:
+            case GraphDecoder() as graph, form:
+                if form != ("decoder" if graph.shape is None else "image"):
+                    raise UnsupportedDecoderError(
+                        "the decoder is an ONNX graph",
+                        where=graph.where,
+                        expected="a chain of dense layers",
+                        mend="ONNX Runtime relights it; other forms need the codec that made it.",
+                    )
+                return _pass_through(model, graph, out, overwrite)
+            case Decoder() as chain, "stages":
+                return self._export_stages(model, chain, out, overwrite)
+            case Decoder() as chain, "image":
+                return self._export_image(model, chain, out, overwrite)
+            case chain, _:
+                return self._export_decoder(model, chain, out, overwrite)
 
     def _check(self, out: Path) -> None:
         if self.form not in ("decoder", "stages", "image") or self.external_over < 0:
@@ -86,19 +96,23 @@ class OnnxExporter(Exporter):
                 expected="a folder's name" if self.form == "stages" else ".onnx",
             )
 
-    def _export_decoder(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+    def _export_decoder(
+        self, model: RelightableModel, chain: Decoder, out: Path, over: bool
+    ) -> ExportReport:
         made = graphs.decoder_graph(
-            model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
+            chain, model.planes, output=self.output, metadata=_metadata(model)
         )
         with outputs.atomic_file(out, overwrite=over) as temporary:
             _write(made, temporary)
             error = measure.of_decoder(temporary, model)
         return ExportReport((out,), error)
 
-    def _export_stages(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+    def _export_stages(
+        self, model: RelightableModel, chain: Decoder, out: Path, over: bool
+    ) -> ExportReport:
         _check_replaceable(out)
         made = graphs.stage_graphs(
-            model.decoder(), model.planes, output=self.output, metadata=_metadata(model)
+            chain, model.planes, output=self.output, metadata=_metadata(model)
         )
         with outputs.atomic_folder(out, overwrite=over) as folder:
             for name, graph in zip(STAGES, (made.light, made.pixel), strict=True):
@@ -106,14 +120,16 @@ class OnnxExporter(Exporter):
             error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model)
         return ExportReport(tuple(out / name for name in STAGES), error)
 
-    def _export_image(self, model: RelightableModel, out: Path, over: bool) -> ExportReport:
+    def _export_image(
+        self, model: RelightableModel, chain: Decoder, out: Path, over: bool
+    ) -> ExportReport:
         planes = model.planes
         size = 0 if planes is None else planes.codes.nbytes
         beside = out.with_name(f"{out.name}.data") if size > self.external_over else None
         if beside is not None:
             outputs.check_output(beside, over)
         made = graphs.image_graph(
-            model.decoder(),
+            chain,
             planes,
             model.shape,
             output=self.output,
@@ -130,25 +146,21 @@ class OnnxExporter(Exporter):
                 error = measure.of_image(temporary, model)
             else:
                 part = measure.crop(model)
-                made = graphs.image_graph(
-                    part.decoder(), part.planes, part.shape, output=self.output
-                )
+                made = graphs.image_graph(chain, part.planes, part.shape, output=self.output)
                 error = measure.of_image(graphs.to_bytes(made), part)
                 height, width = part.shape
                 notes = (f"max_abs_error is that of the graph of a {width}x{height} part",)
         return ExportReport((out,) if beside is None else (out, beside), error, notes)
 
 
-def _form_of(model: GraphModel) -> str:
-    return "decoder" if model.graph.shape is None else "image"
-
-
-def _pass_through(model: GraphModel, out: Path, overwrite: bool) -> ExportReport:
+def _pass_through(
+    model: RelightableModel, graph: GraphDecoder, out: Path, overwrite: bool
+) -> ExportReport:
     """Write the very graph of a model that has one."""
     with outputs.atomic_file(out, overwrite=overwrite) as temporary:
-        _write(model.graph.graph, temporary)
+        _write(graph.graph, temporary)
         # An image that is in the graph has no reference but the graph.
-        error = None if model.graph.shape else measure.of_decoder(temporary, model)
+        error = None if graph.shape else measure.of_decoder(temporary, model)
     return ExportReport((out,), error, ("the model's own graph, with the output that it has",))
 
 

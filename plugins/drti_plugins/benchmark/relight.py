@@ -116,6 +116,7 @@ def _case(name: str, shape: tuple[int, int]) -> tuple[Decoder, Planes]:
         model = codec(kind).fit(make_stack(size=(32, 32)))
         assert model.planes is not None
         scale, bias, decoder = model.planes.scale, model.planes.bias, model.decoder()
+        assert isinstance(decoder, Decoder)
     else:
         make = {"dense": _dense, "hyper": _hyper}[kind[0]]
         scale, bias, decoder = np.full(9, 4.0), np.full(9, 0.5), make(rng, kind[1])

@@ -18,7 +18,7 @@ import numpy as np
 
 from drti_core.codec import Codec
 from drti_core.decoder import Decoder, LightFunction, Network
-from drti_core.errors import DrtiError, FormatError, UnsupportedDecoderError
+from drti_core.errors import DrtiError, FormatError
 from drti_core.io import outputs, strict_json
 from drti_core.measure.evaluation import Fitted, score
 from drti_core.model import RelightableModel
@@ -186,9 +186,8 @@ def decoder_size(model: RelightableModel) -> tuple[int | None, int | None]:
     What depends on the light alone costs nothing for a pixel. None for a decoder that is no chain
     of layers.
     """
-    try:
-        decoder = model.decoder()
-    except UnsupportedDecoderError:
+    decoder = model.decoder()
+    if not isinstance(decoder, Decoder):
         return None, None
     return _parameters(decoder), sum(int(np.prod(layer.weight.shape)) for layer in decoder.layers)
 
