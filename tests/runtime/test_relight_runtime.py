@@ -24,7 +24,7 @@ from drti_core.runtime import relighter as relighter_module
 from drti_core.runtime import stages
 from drti_core.runtime.llvm import stage as llvm_stage
 from drti_core.runtime.numpy_stage import NumpyStage
-from drti_core.runtime.onnx.stage import _PROVIDERS, OnnxStage, providers_of
+from drti_core.runtime.onnx.stage import PROVIDERS, OnnxStage, providers_of
 from drti_core.runtime.relighter import Relighter, _pool, _stage
 
 RNG = np.random.default_rng(3)
@@ -379,11 +379,11 @@ def test_execution_providers():
 
     there = onnxruntime.get_available_providers()
     assert providers_of(()) == providers_of(["cpu"]) == ("CPUExecutionProvider",)
-    missing = next(name for name in ("coreml", "directml") if _PROVIDERS[name] not in there)
+    missing = next(name for name in ("coreml", "directml") if PROVIDERS[name] not in there)
     with pytest.raises(OptionError) as error:
         providers_of([missing])
     assert str(error.value) == (
-        f"execution provider '{_PROVIDERS[missing]}'; expected {' or '.join(there)}. "
+        f"execution provider '{PROVIDERS[missing]}'; expected {' or '.join(there)}. "
         "Install the build of ONNX Runtime that has it (onnxruntime-gpu for CUDA, "
         "onnxruntime-directml, onnxruntime-openvino; CoreML is in that for macOS)."
     )

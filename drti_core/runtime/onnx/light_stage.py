@@ -20,6 +20,7 @@ from drti_core.decoder.fold import same_weights
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.lights.bases import HSH_MAX_THETA, RBF_CUTOFF
 from drti_core.runtime.onnx.builder import GraphBuilder, Value
+from drti_core.runtime.onnx.pixel_stage import activate
 
 #: The largest 1/sigma² that keeps an exponent finite in float32.
 _SHARPEST = 1e37
@@ -217,9 +218,7 @@ def _network(stage: LightStage, function: Any) -> str:
         weight = graph.constant(f"{label}_weight", layer.weight.astype(np.float64).T * omega)
         bias = graph.constant(f"{label}_bias", layer.bias.astype(np.float64) * omega)
         value = graph.op("Gemm", value, weight, bias, name=f"{label}_affine")
-        if layer.activation != "none":
-            kind = {"sine": "Sin"}.get(layer.activation, layer.activation.capitalize())
-            value = graph.op(kind, value, name=f"{label}_{layer.activation}")
+        value = activate(graph, value, layer.activation, label)
     return stage.columns([stage.one(), Value(graph, value)], f"{prefix}_weights")
 
 

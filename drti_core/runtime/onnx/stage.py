@@ -16,19 +16,12 @@ from drti_core.arrays import F32
 from drti_core.decoder.fold import FoldedDecoder
 from drti_core.errors import FormatError, OptionError
 from drti_core.lights import LightDirections
-from drti_core.runtime.stages import (
-    EXP_LOW,
-    Kernel,
-    Kind,
-    LightStage,
-    PixelStage,
-    column,
-    put,
-    tile_of,
-    whole,
-)
+from drti_core.runtime.onnx.builder import GraphBuilder
+from drti_core.runtime.onnx.pixel_stage import Chain, emit
+from drti_core.runtime.stages import Kernel, Kind, LightStage, PixelStage, put, tile_of, whole
 
-_PROVIDERS = {
+#: Our short names of ONNX Runtime's execution providers.
+PROVIDERS = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
@@ -60,7 +53,7 @@ class OnnxStage(PixelStage):
 
     def session(self) -> Any:
         """The InferenceSession of this thread."""
-        alone = self.providers == (_PROVIDERS["cpu"],)
+        alone = self.providers == (PROVIDERS["cpu"],)
         return session(self.graph, self.providers, threading.get_ident() if alone else 0)
 
     def under(self, light: LightDirections) -> Kernel:
@@ -86,80 +79,40 @@ class _Structure:
     inputs: tuple[str, ...]
     planes: int
     code_max: int
-    layers: tuple[tuple[int, int, str], ...]  # out, in, activation
-    after: float
-    gain: float
-    tint: tuple[int, int] | None
-    tint_factor: tuple[float, ...]
-    tint_offset: tuple[float, ...]
+    shapes: tuple[tuple[int, int], ...]  # (out, in) of the layers
+    chain: Chain
 
     @classmethod
     def of(cls, folded: FoldedDecoder, kind: Kind) -> _Structure:
-        features = folded.layers[0].weight.constant.shape[1]
         return cls(
             kind,
             tile_of(folded),
             folded.inputs,
             folded.planes,
             folded.code_max,
-            tuple((*layer.weight.constant.shape, layer.activation) for layer in folded.layers),
-            folded.after,
-            folded.gain,
-            None if folded.tint is None else folded.tint.indices(features)[:2],
-            tuple(folded.tint_factor.tolist()),
-            tuple(folded.tint_offset.tolist()),
+            tuple(layer.weight.constant.shape for layer in folded.layers),
+            Chain.of(folded),
         )
 
 
 @lru_cache(maxsize=64)
 def _planar_graph(of: _Structure) -> bytes:
     """The pixel stage on (K, tile)."""
-    from drti_core.runtime.onnx.builder import GraphBuilder
-
     graph = GraphBuilder("drti_planar_pixel_stage")
     codes = np.uint8 if of.code_max == 255 else np.uint16
     sizes: dict[str, tuple[Any, int]] = {"planes": (codes, of.planes), "coords": (np.float32, 2)}
     inputs: list[tuple[str, Any, list[Any], str]] = [
         (name, sizes[name][0], [sizes[name][1], of.tile], "") for name in of.inputs
     ]
+    for number, (out, into) in enumerate(of.shapes):
+        inputs.append((f"layer_{number}_weight", np.float32, [out, into], ""))
+        inputs.append((f"layer_{number}_bias", np.float32, [out, 1], ""))
     parts = [
         graph.op("Cast", name, to=1, name="codes") if name == "planes" else name  # 1: FLOAT
         for name in of.inputs
     ]
     x = parts[0] if len(parts) == 1 else graph.op("Concat", *parts, axis=0, name="inputs")
-    value = x
-    for number, (out, into, activation) in enumerate(of.layers):
-        label = f"layer_{number}"
-        inputs += [
-            (f"{label}_weight", np.float32, [out, into], ""),
-            (f"{label}_bias", np.float32, [out, 1], ""),
-        ]
-        value = graph.op("MatMul", f"{label}_weight", value, name=f"{label}_product")
-        value = graph.op("Add", value, f"{label}_bias", name=f"{label}_affine")
-        match activation:
-            case "elu":
-                low, high = graph.number(EXP_LOW), graph.number(0)
-                below = graph.op("Clip", value, low, high, name=f"{label}_below_0")
-                below = graph.op("Exp", below, name=f"{label}_exponential")
-                above = graph.op("Relu", value, name=f"{label}_above_0")
-                value = graph.op("Add", above, below, name=f"{label}_elu_plus_1")
-            case "sine":
-                value = graph.op("Sin", value, name=f"{label}_sine")
-            case "relu" | "tanh" | "sigmoid":
-                value = graph.op(activation.capitalize(), value, name=f"{label}_activated")
-    if of.after:
-        value = graph.op("Add", value, graph.number(of.after), name="chain")
-    if of.tint is not None:
-        first, last = of.tint
-        tint = graph.op(
-            "Slice", x, graph.shape(first), graph.shape(last), graph.shape(0), name="tint_codes"
-        )
-        for kind_of, numbers in (("Mul", of.tint_factor), ("Add", of.tint_offset)):
-            constant = graph.constant(f"tint_{kind_of.lower()}", column(np.array(numbers)))
-            tint = graph.op(kind_of, tint, constant, name="tint")
-        value = graph.op("Mul", value, tint, name="tinted")
-    if of.gain != 1:
-        value = graph.op("Mul", value, graph.number(of.gain), name="in_output_range")
+    value = emit(graph, of.chain, x, str, planar=True)
     if of.kind == "uint8":
         # Rounds to even, and clips.
         zero = graph.constant("zero_code", 0, np.uint8)
@@ -179,7 +132,7 @@ def providers_of(names: Sequence[str]) -> tuple[str, ...]:
     import onnxruntime
 
     there = onnxruntime.get_available_providers()
-    chosen = tuple(_PROVIDERS.get(name.lower(), name) for name in names) or (_PROVIDERS["cpu"],)
+    chosen = tuple(PROVIDERS.get(name.lower(), name) for name in names) or (PROVIDERS["cpu"],)
     for name in chosen:
         if name not in there:
             raise OptionError(
