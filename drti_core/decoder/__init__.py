@@ -13,6 +13,7 @@ from drti_core.decoder.functions import (
     Sampled,
     Terms,
     activate,
+    same_weights,
 )
 from drti_core.decoder.planes import Planes
 
@@ -29,4 +30,5 @@ __all__ = [
     "Terms",
     "activate",
     "evaluate",
+    "same_weights",
 ]

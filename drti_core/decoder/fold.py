@@ -7,7 +7,6 @@ are left need nothing per pixel but a matrix product and an activation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from drti_core.arrays import F32, F64
 from drti_core.decoder.chain import Decoder
-from drti_core.decoder.functions import Activation, LightFunction
+from drti_core.decoder.functions import Activation, LightFunction, same_weights
 from drti_core.decoder.planes import Planes
 from drti_core.errors import DrtiError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
@@ -182,23 +181,6 @@ def fold(decoder: Decoder, planes: Quantisation | None, peak: float = 1.0) -> Fo
         tint_factor=np.zeros(0) if tint is None else first_factor[tint] * peak,
         tint_offset=np.zeros(0) if tint is None else first_offset[tint] * peak,
     )
-
-
-def same_weights(function: LightFunction) -> Hashable:
-    """Equal for two light functions whose tables are multiplied by the same weights."""
-    parts: list[Hashable] = [type(function)]
-    for field in dataclasses.fields(function):  # type: ignore[arg-type]
-        if field.name != "table":
-            parts.append(_hashable(getattr(function, field.name)))
-    return tuple(parts)
-
-
-def _hashable(value: Any) -> Hashable:
-    if isinstance(value, LightDirections):
-        return value.xyz.tobytes()
-    if isinstance(value, np.ndarray):
-        return value.shape, value.dtype.str, value.tobytes()
-    return value  # type: ignore[no-any-return]
 
 
 def _inputs(decoder: Decoder, planes: Quantisation | None) -> tuple[F64, F64]:

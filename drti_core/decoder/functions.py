@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -191,6 +191,36 @@ class Network(LightFunction):
             value = x @ np.asarray(layer.weight, np.float64).T + np.asarray(layer.bias, np.float64)
             x = activate(value.astype(np.float32), layer.activation, layer.omega).astype(np.float64)
         return np.concatenate([np.ones((len(lights), 1)), x], axis=1)
+
+
+def same_weights(function: LightFunction) -> Hashable:
+    """Equal for functions whose tables are multiplied by the same weights under every light.
+
+    Two of one class are alike where all is equal but their tables; what was stored and read again
+    is like what it was. Those of a class that is no dataclass are like themselves only.
+
+    >>> from drti_core.lights.bases import Basis
+    >>> one, other = (Terms(Basis("ptm", 6), np.full((n, 6), n, np.float32)) for n in (1, 2))
+    >>> same_weights(one) == same_weights(other)
+    True
+    """
+    if not is_dataclass(function):
+        return function
+    # A sampled function knows its errors as well, which say nothing of its weights.
+    kind: Any = Grid if type(function) is Sampled else type(function)
+    names = [each.name for each in fields(kind) if each.name != "table"]
+    return kind, *(_hashable(getattr(function, name)) for name in names)
+
+
+def _hashable(value: Any) -> Hashable:
+    """Equal where the contents are."""
+    if isinstance(value, np.ndarray):
+        return value.shape, value.dtype.str, value.tobytes()
+    if isinstance(value, tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Dense | LightDirections):
+        return tuple(_hashable(getattr(value, each.name)) for each in fields(value))
+    return value  # type: ignore[no-any-return]
 
 
 def activate(values: F32, activation: Activation, omega: float) -> F32:

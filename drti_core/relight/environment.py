@@ -18,7 +18,7 @@ import numpy as np
 
 from drti_core.arrays import F32, F64, Window
 from drti_core.colour import LUMA, linear_to_srgb, srgb_to_linear
-from drti_core.decoder import Decoder, Grid, LightFunction, Rbf, Terms
+from drti_core.decoder import Decoder, LightFunction, same_weights
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
@@ -88,7 +88,7 @@ def averaged(decoder: Decoder, environment: Environment) -> Decoder:
         lights = LightDirections(xyz.astype(np.float32))
         basis: dict[object, F64] = {}
         for function, total in zip(functions, sums, strict=True):
-            key = _same_basis(function)
+            key = same_weights(function)
             if key not in basis:
                 basis[key] = function.weights(lights)
             # Not by BLAS, whose threads cost more than such a thin product.
@@ -104,19 +104,6 @@ def averaged(decoder: Decoder, environment: Environment) -> Decoder:
 
     fixed = replace(layer, weight=constant(layer.weight), bias=constant(layer.bias))
     return replace(decoder, layers=(fixed,))
-
-
-def _same_basis(function: LightFunction) -> object:
-    """Equal for functions whose weights are the same under any light."""
-    match function:
-        case Terms():
-            return function.basis
-        case Rbf():
-            return id(function.centres), function.sigma
-        case Grid():
-            return function.resolution
-        case _:
-            return id(function)
 
 
 def sampled(environment: Environment, count: int, seed: int = 0) -> WeightedLights:

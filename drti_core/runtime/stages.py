@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, F64
-from drti_core.decoder import LightFunction
-from drti_core.decoder.fold import FoldedDecoder, same_weights
+from drti_core.decoder import LightFunction, same_weights
+from drti_core.decoder.fold import FoldedDecoder
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from drti_core.decoder import Decoder, Dense, Network, Sampled, evaluate
+from drti_core.decoder import (
+    Decoder,
+    Dense,
+    Grid,
+    LightFunction,
+    Network,
+    Rbf,
+    Sampled,
+    Terms,
+    evaluate,
+    same_weights,
+)
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis, grid_lights, octahedral
@@ -104,3 +118,50 @@ def test_sampled_refuses_what_it_cannot_tabulate():
     assert str(error.value) == (
         "a function of the light is not finite at [0.0, -1.0, 0.0]; expected finite values"
     )
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Terms(Basis("hsh", 9), numbers(3, 9)),
+        lambda: Rbf(LIGHTS, 0.4, numbers(3, 18)),
+        lambda: Grid(4, numbers(3, 16)),
+        lambda: Sampled.of(lambda lights: lights.xyz, 4),
+        lambda: network((3,)),
+    ],
+)
+def test_functions_are_alike_by_all_but_their_tables(make):
+    one = make()
+    other = replace(pickle.loads(pickle.dumps(one)), table=2 * one.table)  # noqa: S301
+    assert same_weights(one) == same_weights(other)
+    assert hash(same_weights(one)) == hash(same_weights(other))
+    assert np.array_equal(one.weights(LIGHTS), other.weights(LIGHTS))
+
+
+def test_functions_with_other_weights_differ():
+    functions = [
+        Terms(Basis("hsh", 16), numbers(3, 16)),
+        Terms(Basis("hsh", 16, 1.0), numbers(3, 16)),
+        Rbf(LIGHTS, 0.4, numbers(3, 18)),
+        Rbf(LIGHTS, 0.5, numbers(3, 18)),
+        Rbf(LIGHTS[::-1], 0.4, numbers(3, 18)),
+        Grid(4, numbers(3, 16)),
+        Grid(5, numbers(3, 25)),
+        network((3,)),
+        network((3,)),
+        network((3,), "tanh"),
+    ]
+    assert len({same_weights(function) for function in functions}) == len(functions)
+    nodes = Grid(4, numbers(3, 16))
+    assert same_weights(Sampled.of(lambda lights: lights.xyz, 4)) == same_weights(nodes)
+
+
+def test_a_strangers_function_is_like_itself_only():
+    class Strange(LightFunction):
+        table = numbers(3, 1)
+
+        def weights(self, lights):
+            return np.ones((len(lights), 1))
+
+    one, other = Strange(), Strange()
+    assert same_weights(one) == same_weights(one) != same_weights(other)

@@ -15,8 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms
-from drti_core.decoder.fold import same_weights
+from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms, same_weights
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.lights.bases import HSH_MAX_THETA, RBF_CUTOFF
 from drti_core.runtime.onnx.builder import GraphBuilder, Value

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drti_core.decoder import LightFunction, Terms
-from drti_core.decoder.fold import Affine, FoldedDecoder, FoldedLayer, same_weights
+from drti_core.decoder import LightFunction, Terms, same_weights
+from drti_core.decoder.fold import Affine, FoldedDecoder, FoldedLayer
 from drti_exporters.glsl.light import LightTable
 from drti_exporters.glsl.texts import fill, number
 from drti_exporters.glsl.values import (

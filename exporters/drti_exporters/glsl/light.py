@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import F32, F64
-from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms
-from drti_core.decoder.fold import Affine, same_weights
+from drti_core.decoder import Grid, LightFunction, Network, Rbf, Terms, same_weights
+from drti_core.decoder.fold import Affine
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import HSH_MAX_THETA, RBF_CUTOFF, Basis
