@@ -1,13 +1,16 @@
-"""Colour encodings and the YCoCg transform."""
+"""Colour encodings, what a screen shows of them, and the YCoCg transform."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.errors import DrtiError
+
 F32 = npt.NDArray[np.float32]
+U8 = npt.NDArray[np.uint8]
 
 #: Colour encoding of pixel values.
 Encoding = Literal["srgb", "linear"]
@@ -31,6 +34,30 @@ def linear_to_srgb(values: npt.ArrayLike) -> F32:
     a = np.abs(v)
     low, high = a * 12.92, 1.055 * a ** (1 / 2.4) - 0.055
     return np.copysign(np.where(a <= 0.0031308, low, high), v).astype(np.float32)
+
+
+def to_uint8(values: F32 | npt.NDArray[np.uint8], encoding: Encoding = "srgb") -> U8:
+    """Pixel values as a screen shows them: sRGB encoded, rounded and clipped to 0..255.
+
+    Args:
+        values: of any shape, nominally 0..1; uint8 is what is shown already, and handed back.
+        encoding: of the values.
+
+    Raises:
+        DrtiError: a value is not a number.
+
+    >>> to_uint8(np.array([-1, 0.2, 2], np.float32)).tolist()
+    [0, 51, 255]
+    >>> to_uint8(np.array([-1, 0.2, 2], np.float32), "linear").tolist()
+    [0, 124, 255]
+    """
+    given: Any = values
+    if values.dtype == np.uint8:
+        return given  # type: ignore[no-any-return]
+    if np.isnan(values).any():
+        raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
+    shown: F32 = linear_to_srgb(given) if encoding == "linear" else given
+    return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
 
 
 #: (Y, Co, Cg) = RGB_TO_YCC @ (r, g, b): Co = r - b, t = b + Co/2, Cg = g - t, Y = t + Cg/2

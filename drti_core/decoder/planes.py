@@ -65,6 +65,10 @@ class Planes:
                     expected=f"finite numbers that give values of up to {MAX_VALUE:g}",
                 )
 
+    def __repr__(self) -> str:
+        count, height, width = self.codes.shape
+        return f"<Planes {count} x {height} x {width} {self.codes.dtype}>"
+
     @property
     def count(self) -> int:
         """K, the number of planes."""

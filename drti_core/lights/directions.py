@@ -92,6 +92,14 @@ class LightDirections:
         """
         return lights if isinstance(lights, LightDirections) else cls(lights)  # type: ignore[arg-type]
 
+    def __repr__(self) -> str:
+        count = len(self)
+        return f"<LightDirections {count} light{'s' * (count != 1)}>"
+
+    def __setstate__(self, state: dict[str, F32]) -> None:
+        vars(self).update(state)
+        self.xyz.flags.writeable = False  # pickle forgets
+
     def __len__(self) -> int:
         return len(self.xyz)
 

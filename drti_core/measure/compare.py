@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
-from drti_core.colour import linear_to_srgb
+from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.measure.contact_sheet import PAPER, Row, contact_sheet, error_map, light_labels
 from drti_core.measure.evaluation import check_test, holdout_lights
 from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel
-from drti_core.model.model import to_uint8
-from drti_core.model.rendering import to_bytes
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
 
@@ -97,7 +94,7 @@ def compare(
         truth = _photograph(one, part)
         pictures, captions, errors = [truth], [one.names[0]], [_scale(truth.shape)]
         for label, model in models:
-            picture = _picture(model, one.lights, part)
+            picture = model.relight_uint8(one.lights, part)[0]
             found = psnr(picture, truth, mask)
             totals[label].append(found)
             pictures.append(picture)
@@ -119,18 +116,7 @@ def _heading(label: str, values: Sequence[float]) -> str:
 
 
 def _photograph(one: Stack, part: Window) -> RGB:
-    values = one.read(part)
-    if one.encoding == "linear":
-        values = linear_to_srgb(values)
-    found: Any = to_uint8(values).reshape(part.height, part.width, 3)
-    return found  # type: ignore[no-any-return]
-
-
-def _picture(model: RelightableModel, light: LightDirections, part: Window) -> RGB:
-    if model.metadata.encoding == "linear":
-        return to_bytes(model, model.relight(light, part)[0])
-    found: RGB = model.relight_uint8(light, part)[0]
-    return found
+    return to_uint8(one.read(part), one.encoding).reshape(part.height, part.width, 3)
 
 
 def _scale(shape: tuple[int, ...]) -> RGB:

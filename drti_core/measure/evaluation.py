@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import bands
-from drti_core.colour import Encoding, linear_to_srgb
+from drti_core.colour import Encoding, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.measure.metrics import Comparison
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
-from drti_core.model.model import to_uint8
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport
@@ -282,13 +281,9 @@ def score(
     comparisons = [Comparison(with_ssim) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
     for window in bands(test.shape, rows):
-        if test.encoding == "linear":
-            relit = to_uint8(linear_to_srgb(model.relight(lights, window)))
-            photographs = to_uint8(linear_to_srgb(test.read(window))).reshape(relit.shape)
-        else:
-            # The pictures that a user gets, to the last bit.
-            relit = model.relight_uint8(lights, window)
-            photographs = to_uint8(test.read(window)).reshape(relit.shape)
+        # The pictures that a user gets, to the last bit.
+        relit = model.relight_uint8(lights, window)
+        photographs = to_uint8(test.read(window), test.encoding).reshape(relit.shape)
         mask = None if test.mask is None else test.mask[window.slices]
         for comparison, mine, true in zip(comparisons, relit, photographs, strict=True):
             comparison.add(mine, true, mask)

@@ -1,7 +1,7 @@
 """How close two pictures are: PSNR, SSIM and mean absolute error, whole or band by band.
 
 All work on 8-bit RGB values 0..255; rounding is the caller's
-(:func:`drti_core.model.model.to_uint8`).
+(:func:`drti_core.colour.to_uint8`).
 """
 
 from __future__ import annotations

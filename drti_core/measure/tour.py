@@ -10,13 +10,13 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import Window
+from drti_core.colour import to_uint8
 from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import Array
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
 from drti_core.measure.evaluation import Evaluation, Fitted, Score, evaluation_of, score
-from drti_core.model.model import to_uint8
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import catalogue
 from drti_core.registry.codec_calls import fit
@@ -137,7 +137,8 @@ def compare_sheet(
     chosen = [int(order[round(step)]) for step in steps]
     lights = test.lights[chosen]
     whole = Window(0, 0, *test.shape)
-    true = to_uint8(test.select(chosen).read(whole)).reshape(len(chosen), *test.shape, 3)
+    photographs = test.select(chosen).read(whole)
+    true = to_uint8(photographs, test.encoding).reshape(len(chosen), *test.shape, 3)
     rows = [Row("Photograph", list(true), [test.names[index] for index in chosen])]
     for item, result in zip(fitted, scores, strict=True):
         relit = item.model.relight_uint8(lights)

@@ -12,14 +12,18 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Window
+from drti_core.arrays import F32, Window, bands
 from drti_core.colour import Encoding as Encoding
+from drti_core.colour import to_uint8
 from drti_core.decoder import Decoder, Planes, evaluate
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.runtime.graph_decoder import GraphDecoder, graph_relighter
-from drti_core.runtime.relighter import Relighter, Runtime, pixel_coords
+from drti_core.runtime.relighter import Relighter, Runtime, buffer, pixel_coords
 from drti_core.runtime.stages import Kind
+
+#: Values that are encoded at a time.
+_VALUES = 1 << 24
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,10 +45,10 @@ class Metadata:
 
     lights: LightDirections | None = None
     encoding: Encoding = "srgb"
-    icc: bytes | None = None
+    icc: bytes | None = field(default=None, repr=False)
     pixel_size_mm: float | None = None
-    xmp: bytes | None = None
-    exif: bytes | None = None
+    xmp: bytes | None = field(default=None, repr=False)
+    exif: bytes | None = field(default=None, repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict)
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -106,6 +110,21 @@ class RelightableModel(ABC):
                 expected=f"{self.shape[1]}x{self.shape[0]}, the size of the model",
                 mend="Give replace() the shape with the planes: shape=planes.shape.",
             )
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]  # else dataclass makes one
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        parts = [f"{self.codec_id} model {height} x {width}"]
+        if self.planes is not None:
+            parts.append(f"{self.planes.count} planes")
+        if self.metadata.lights is not None:
+            parts.append(f"{len(self.metadata.lights)} lights")
+        if self.metadata.encoding != "srgb":
+            parts.append(self.metadata.encoding)
+        return f"<{', '.join(parts)}>"
 
     @abstractmethod
     def decoder(self) -> Decoder | GraphDecoder:
@@ -183,7 +202,8 @@ class RelightableModel(ABC):
 
         Args:
             lights: L directions, or (L, 3) numbers.
-            kind: ``uint8`` or ``float32`` pixels.
+            kind: ``float32`` pixels, or the same values rounded to ``uint8``; both are in the
+                model's encoding.
             runtime: ``onnx`` (ONNX Runtime), ``numpy``, ``compiled`` (chains of ELU layers, by
                 llvmlite), or ``auto``: the fastest for the image. A decoder that is an ONNX graph
                 takes ``onnx`` and ``auto``.
@@ -221,7 +241,10 @@ class RelightableModel(ABC):
         providers: Sequence[str] = (),
         out: F32 | None = None,
     ) -> F32:
-        """Relight a window (the whole image by default), tile by tile, on every core.
+        """The model's own values of a window (by default the whole image), on every core.
+
+        They are in the encoding of :attr:`metadata`, sRGB or linear; :meth:`relight_uint8` gives
+        what a screen is to show.
 
         Args:
             lights: L directions, or (L, 3) numbers.
@@ -249,17 +272,35 @@ class RelightableModel(ABC):
         providers: Sequence[str] = (),
         out: npt.NDArray[np.uint8] | None = None,
     ) -> npt.NDArray[np.uint8]:
-        """Like :meth:`relight`, rounded and clipped to (L, h, w, 3) uint8."""
-        relighter = self.relighter(lights, runtime=runtime, providers=providers)
-        return relighter.relight(window or Window(0, 0, *self.shape), out)
+        """What a screen is to show of a window: sRGB encoded, whatever the model's encoding is.
 
+        The values of :meth:`relight`, those of a linear model sRGB encoded, rounded and clipped:
+        the pixels that ``drti relight`` saves.
 
-def to_uint8(rgb: F32) -> npt.NDArray[np.uint8]:
-    """Round 0..1 values to 0..255; values outside are clipped.
+        Args:
+            lights: see :meth:`relight`, as the other arguments.
+            window: part of the image.
+            runtime: which runtime does the pixels.
+            providers: execution providers of ONNX Runtime.
+            out: (L, h, w, 3) uint8 to be filled; a new array by default.
 
-    Raises:
-        DrtiError: a value is not a number.
-    """
-    if np.isnan(rgb).any():
-        raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
-    return np.rint(np.clip(rgb, 0, 1) * 255).astype(np.uint8)
+        Returns:
+            (L, h, w, 3) uint8.
+
+        Raises:
+            OptionError: see :meth:`relight`.
+            DrtiError: a relit pixel is not a number.
+        """
+        window = (window or Window(0, 0, *self.shape)).check(self.shape)
+        if self.metadata.encoding == "srgb":
+            relighter = self.relighter(lights, runtime=runtime, providers=providers)
+            return relighter.relight(window, out)
+        relighter = self.relighter(lights, kind="float32", runtime=runtime, providers=providers)
+        shown = buffer((relighter.count, window.height, window.width, 3), "uint8", out)
+        # Whole tiles of rows, so that the values, four times as large, are never all there.
+        rows = max(1, _VALUES // (relighter.count * window.width * 3))
+        for band in bands((window.height, window.width), rows):
+            part = Window(window.y + band.y, window.x, band.height, band.width)
+            values = relighter.relight(part)
+            shown[:, band.y : band.y + band.height] = to_uint8(values, "linear")
+        return shown

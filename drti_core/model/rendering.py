@@ -1,17 +1,15 @@
-"""Pictures of a model, window by window, and their bytes as they are shown."""
+"""Pictures of a model, window by window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, Window
-from drti_core.colour import linear_to_srgb
 from drti_core.lights import LightDirections
-from drti_core.model.model import RelightableModel, to_uint8
+from drti_core.model.model import RelightableModel
 from drti_core.runtime.relighter import Relighter
 
 #: A picture: the values of a window, (h, w, 3), float32 in the model's encoding, not clipped, or
@@ -28,12 +26,3 @@ def strips(relighter: Relighter) -> Render:
 def relit(model: RelightableModel, light: LightDirections) -> Render:
     """The picture that a model shows under one light."""
     return strips(model.relighter(light, kind="float32"))
-
-
-def to_bytes(model: RelightableModel, values: F32 | npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Values of a model's picture → uint8, sRGB encoded, rounded and clipped; uint8 is kept."""
-    found: Any = values
-    if values.dtype == np.uint8:
-        return found  # type: ignore[no-any-return]
-    linear = model.metadata.encoding == "linear"
-    return to_uint8(linear_to_srgb(found) if linear else found)

@@ -15,12 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window, bands
+from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, LightError, OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures import writers
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
-from drti_core.model.rendering import Render, to_bytes
+from drti_core.model.rendering import Render
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.enhance import Enhancement, enhanced
 
@@ -164,7 +165,7 @@ def _whole(model: RelightableModel, picture: Render, part: Window) -> npt.NDArra
     out = np.empty((part.height, part.width, 3), np.uint8)
     for band in bands((part.height, part.width), _ROWS):
         strip = Window(part.y + band.y, part.x, band.height, band.width)
-        out[band.y : band.y + band.height] = to_bytes(model, picture(strip))
+        out[band.y : band.y + band.height] = to_uint8(picture(strip), model.metadata.encoding)
     return out
 
 

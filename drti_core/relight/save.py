@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
+from drti_core.colour import to_uint8
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures import writers
@@ -21,7 +22,7 @@ from drti_core.io.strict_json import nine_digits
 from drti_core.jobs.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
-from drti_core.model.rendering import Render, strips, to_bytes
+from drti_core.model.rendering import Render, strips
 from drti_core.progress import Progress, no_progress
 from drti_core.registry import catalogue
 from drti_core.runtime.relighter import Runtime
@@ -155,7 +156,7 @@ def save_rendered(
             with lock:
                 done += height
                 progress(done / (part.height * len(targets)), "relighting")
-            return values if as_float else to_bytes(model, values)
+            return values if as_float else to_uint8(values, model.metadata.encoding)
 
         with one_blas_thread(), outputs.atomic_file(file, overwrite=overwrite) as temporary:
             _write(temporary, file.suffix.lower(), rows, part, as_float, quality, model)

@@ -16,7 +16,7 @@ from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.runtime.onnx.check import check, fixed
 from drti_core.runtime.onnx.stage import providers_of, session
-from drti_core.runtime.relighter import Relighter, Runtime
+from drti_core.runtime.relighter import Relighter, Runtime, buffer
 from drti_core.runtime.stages import TILE, Kernel, Kind, PixelStage, quantise, whole
 
 
@@ -153,7 +153,7 @@ class GraphStage(PixelStage):
     """
 
     def __init__(self, decoder: GraphDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
-        self.inputs, self.kind = decoder.inputs, kind
+        self.inputs, self.kind, self.graph = decoder.inputs, kind, decoder.tiles
         self.session = session(decoder.tiles, providers_of(providers))
 
     def under(self, light: LightDirections) -> Kernel:
@@ -169,6 +169,10 @@ class GraphStage(PixelStage):
             out[...] = _as(rgb, self.kind)[: len(out)]
 
         return run
+
+    def close(self) -> None:
+        """See :meth:`PixelStage.close`."""
+        session.forget(self.graph)
 
 
 class ImageRelighter(Relighter):
@@ -191,7 +195,8 @@ class ImageRelighter(Relighter):
         if decoder.shape is None:
             raise OptionError("a graph of the form decoder", expected="the form image")
         self.shape, self.kind, self.planes, self.threads = decoder.shape, kind, None, 1
-        self.session = session(decoder.tiles, providers_of(providers))
+        self.graph = decoder.tiles
+        self.session = session(self.graph, providers_of(providers))
         self._aim(lights)
 
     def _aim(self, lights: LightDirections) -> None:
@@ -206,8 +211,9 @@ class ImageRelighter(Relighter):
         threads: int | None = None,  # noqa: ARG002
     ) -> npt.NDArray[Any]:
         """See :meth:`Relighter.relight`; ONNX Runtime has its own threads."""
+        self._check_open()
         rows, columns = window.check(self.shape).slices
-        out = self._buffer(window, out)
+        out = buffer((self.count, window.height, window.width, 3), self.kind, out)
         for number, run in enumerate(self.pictures):
             picture = self.whole.get(number)
             if picture is None:
@@ -216,3 +222,7 @@ class ImageRelighter(Relighter):
                     self.whole[number] = picture  # asked for strip by strip
             out[number] = picture[rows, columns]
         return out
+
+    def _free(self) -> None:
+        session.forget(self.graph)
+        del self.session, self.pictures, self.whole

@@ -7,11 +7,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import nullcontext
-from copy import copy
 from functools import cache
 from importlib.util import find_spec
 from math import ceil
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NoReturn, Self, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +18,7 @@ import numpy.typing as npt
 from drti_core.arrays import F32, Window, bands
 from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import Quantisation, fold
-from drti_core.errors import OptionError
+from drti_core.errors import DrtiError, OptionError
 from drti_core.io import scratch
 from drti_core.jobs.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
@@ -44,6 +43,10 @@ class Relighter:
     The choice of the runtime depends on the image, not on the window or the lights, so that any
     division into windows gives the same pixels.
 
+    It holds its planes, and sessions or compiled code that are kept for the next relighter of the
+    kind: :meth:`close`, or ``with``, gives all of that back. Threads belong to the process. It does
+    not pickle: the model does.
+
     Args:
         decoder: a dense chain, or what makes a pixel stage of another kind.
         planes: its planes, or None.
@@ -63,6 +66,9 @@ class Relighter:
         MissingExtraError: llvmlite, which ``compiled`` needs, is not installed.
         DrtiError: a weight is not finite, or the inputs are not as wide as the decoder needs.
     """
+
+    #: Whether :meth:`close` was called.
+    closed = False
 
     def __init__(
         self,
@@ -86,6 +92,47 @@ class Relighter:
         self.threads = threads or cores()
         self._aim(lights)
 
+    def __repr__(self) -> str:
+        height, width = self.shape
+        lights = f"{self.count} light{'s' * (self.count != 1)}"
+        closed = ", closed" * self.closed
+        return f"<{type(self).__name__} {height} x {width}, {lights}, {self.kind}{closed}>"
+
+    def __enter__(self) -> Self:
+        self._check_open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back planes, sessions and compiled code; then nothing can be relit.
+
+        Relighters made by :meth:`under` are closed on their own; another of the same kind goes on,
+        at the price of making anew what is kept. Not while a thread is relighting with this one.
+        """
+        if not self.closed:
+            self.closed = True
+            self._free()
+
+    def _free(self) -> None:
+        self.stage.close()
+        del self.stage, self.kernels, self.planes
+
+    def _check_open(self) -> None:
+        if self.closed:
+            raise DrtiError(
+                "the relighter is closed",
+                expected="an open one",
+                mend="Make another with model.relighter(lights).",
+            )
+
+    def __reduce__(self) -> NoReturn:
+        raise DrtiError(
+            "a relighter does not pickle: it holds sessions or compiled code of this process",
+            mend="Pickle the model, and call its relighter(lights) where it is to work.",
+        )
+
     def under(self, lights: LightDirections | npt.ArrayLike) -> Relighter:
         """The same under other lights: what is left to do when a light has moved.
 
@@ -94,9 +141,11 @@ class Relighter:
 
         Raises:
             LightError: the lights are no directions.
-            DrtiError: a weight is not finite.
+            DrtiError: a weight is not finite, or the relighter is closed.
         """
-        found = copy(self)
+        self._check_open()
+        found = object.__new__(type(self))
+        vars(found).update(vars(self))
         found._aim(LightDirections.of(lights))
         return found
 
@@ -116,10 +165,11 @@ class Relighter:
 
         Raises:
             OptionError: the window is not inside the image, or ``out`` does not fit.
-            DrtiError: a relit pixel is not a number.
+            DrtiError: a relit pixel is not a number, or the relighter is closed.
         """
+        self._check_open()
         window.check(self.shape)
-        out = self._buffer(window, out)
+        out = buffer((self.count, window.height, window.width, 3), self.kind, out)
         threads = threads or self.threads
         # Whole tiles, and of a large window several jobs for each thread, so that none waits long.
         size, tile = window.height * window.width, self.stage.tile
@@ -141,18 +191,6 @@ class Relighter:
             except BaseException:
                 jobs.clear()
                 raise
-
-    def _buffer(self, window: Window, out: npt.NDArray[Any] | None) -> npt.NDArray[Any]:
-        expected = (self.count, window.height, window.width, 3)
-        if out is None:
-            return np.empty(expected, self.kind)
-        if out.shape != expected or out.dtype != self.kind or not out.flags.writeable:
-            raise OptionError(
-                f"a buffer {out.dtype} of shape {out.shape}",
-                where="out",
-                expected=f"a writable one {self.kind} of shape {expected}",
-            )
-        return out
 
     def _band(self, window: Window, band: Window, out: npt.NDArray[Any]) -> None:
         """Some whole rows of a window, tile by tile."""
@@ -208,6 +246,25 @@ def _stage(
     if runtime == "onnx" or providers or (runtime == "auto" and worth):
         return OnnxStage(folded, kind, providers)
     return NumpyStage(folded, kind)
+
+
+def buffer(
+    shape: tuple[int, ...], kind: Kind, out: npt.NDArray[Any] | None = None
+) -> npt.NDArray[Any]:
+    """Where pixels go: ``out``, or a new array.
+
+    Raises:
+        OptionError: ``out`` does not fit.
+    """
+    if out is None:
+        return np.empty(shape, kind)
+    if out.shape != shape or out.dtype != kind or not out.flags.writeable:
+        raise OptionError(
+            f"a buffer {out.dtype} of shape {out.shape}",
+            where="out",
+            expected=f"a writable one {kind} of shape {shape}",
+        )
+    return out
 
 
 def _share(work: Callable[[], None], threads: int) -> None:

@@ -122,6 +122,9 @@ class PixelStage(ABC):
     def under(self, light: LightDirections) -> Kernel:
         """The kernel of one light; it may be called from several threads at a time."""
 
+    def close(self) -> None:  # noqa: B027 (numpy has nothing to free)
+        """Free what is kept for the next stage of this kind; kernels make it anew if they must."""
+
 
 def tile_of(folded: FoldedDecoder) -> int:
     """Pixels of a tile: a power of two, fewer the wider the hidden layers are."""

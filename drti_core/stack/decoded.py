@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import pickle
 import queue
 import shutil
 import tempfile
@@ -104,6 +105,25 @@ class Spool:
         self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
         self._lanes = 0
         self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What was decoded stays here: a copy decodes anew.
+
+        Raises:
+            StackError: ``resample`` does not pickle.
+        """
+        try:
+            pickle.dumps(self.resample)
+        except (pickle.PicklingError, AttributeError, TypeError) as error:
+            raise StackError(
+                f"the pixels of the photographs are changed by a function that does not pickle "
+                f"({error})",
+                where=self.photos[0].path.name,
+                expected="a function of a module",
+                mend="Define it with def at the top of a module, or open the stack where it is "
+                "to be used.",
+            ) from None
+        return Spool, (self.photos, self.crop, self.resample)
 
     def prepare(self, indices: Iterable[int], progress: Progress | None = None) -> None:
         """Decode those of these photographs that were not decoded before.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,6 +21,8 @@ from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
 
 Bool = npt.NDArray[np.bool_]
+#: (H, W, C) codes of a photograph → those that are kept.
+_Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
 #: A band of codes has about this many bytes.
 BAND_BYTES = 16 << 20
@@ -79,6 +82,17 @@ class Stack(ABC):
         Raises:
             StackError: a photograph is damaged, or the scratch folder is too small.
         """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.__repr__ = cls.__repr__  # type: ignore[method-assign]  # else dataclass makes one
+
+    def __repr__(self) -> str:
+        height, width = self.shape
+        return (
+            f"<{type(self).__name__} {len(self)} photographs {height} x {width} "
+            f"{self.dtype} {self.encoding}>"
+        )
 
     def __len__(self) -> int:
         return len(self.order)
@@ -364,13 +378,12 @@ class ImageStack(Stack):
 
     def _part(self, part: Window, changes: Mapping[str, Any]) -> ImageStack:
         spool = self.spool
-        rows, columns = part.slices
         if (resample := spool.resample) is None:
             crop = Window(spool.crop.y + part.y, spool.crop.x + part.x, part.height, part.width)
             kept = Spool(spool.photos, crop)
         else:
             crop = Window(0, 0, part.height, part.width)
-            kept = Spool(spool.photos, crop, lambda pixels: resample(pixels)[rows, columns])
+            kept = Spool(spool.photos, crop, partial(_cut, resample, part))
         return replace(self, spool=kept, **changes)
 
     def mapped(
@@ -379,12 +392,13 @@ class ImageStack(Stack):
         """The same photographs with their pixels changed.
 
         Args:
-            function: called with the (H, W, C) codes of each photograph, gives as many.
+            function: called with the (H, W, C) codes of each photograph, gives as many; the stack
+                pickles only if it does.
             changes: of other fields, for example ``icc``.
         """
-        spool, slices = self.spool, self.spool.crop.slices
-        before = spool.resample or (lambda pixels: pixels[slices])
-        kept = Spool(spool.photos, spool.crop, lambda pixels: function(before(pixels)))
+        spool = self.spool
+        before = spool.resample or partial(_cut, None, spool.crop)
+        kept = Spool(spool.photos, spool.crop, partial(_changed, before, function))
         return replace(self, spool=kept, **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
@@ -490,6 +504,16 @@ class ArrayStack(Stack):
                     expected="numbers, nominally 0..1",
                 )
         return out
+
+
+def _cut(resample: _Change | None, part: Window, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """A part of a photograph, or of what is made of it."""
+    return (pixels if resample is None else resample(pixels))[part.slices]
+
+
+def _changed(before: _Change, function: _Change, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """One change after another; no closure, so that a stack pickles."""
+    return function(before(pixels))
 
 
 def _check_count(count: int, lights: LightDirections) -> None:

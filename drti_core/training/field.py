@@ -13,10 +13,10 @@ import numpy.typing as npt
 import torch
 
 from drti_core.arrays import F32, Window
+from drti_core.colour import to_uint8
 from drti_core.decoder import Dense, Terms
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
-from drti_core.model.model import to_uint8
 from drti_core.progress import Progress
 from drti_core.runtime.relighter import pixel_coords
 from drti_core.stack import Stack
@@ -211,7 +211,7 @@ def train_field(
 
         def picture() -> npt.NDArray[np.uint8]:
             rgb = task.picture(pixel_coords(shown, stack.shape), 0)
-            return to_uint8(rgb.T.reshape(shown.height, shown.width, 3))
+            return to_uint8(rgb.T.reshape(shown.height, shown.width, 3), stack.encoding)
 
         watch = session.watcher("field", picture)
 

@@ -16,10 +16,10 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from drti_core.arrays import F32, Window
+from drti_core.colour import to_uint8
 from drti_core.decoder import Dense, Planes
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
-from drti_core.model.model import to_uint8
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import Stack
@@ -183,7 +183,8 @@ class _Picture:
         rgb = self.task.decode(self.components, order[[0, -1]])
         size = self.window.height * self.window.width
         pictures = rgb[:, :, :size].reshape(2, 3, self.window.height, self.window.width)
-        return to_uint8(np.concatenate(list(pictures.transpose(0, 2, 3, 1)), axis=1))
+        pixels = np.concatenate(list(pictures.transpose(0, 2, 3, 1)), axis=1)
+        return to_uint8(pixels, self.stack.encoding)
 
 
 def _encoded(

@@ -16,12 +16,12 @@ from PIL import Image
 
 import drti_core as drti
 from drti_core.cli import main
+from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, FormatError
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
 from drti_core.measure.tour import write_stack
-from drti_core.model.model import to_uint8
 from drti_core.registry import catalogue
 from drti_core.registry.catalogue import open_model
 from drti_core.stack.samples.demo import make_stack, make_test_stack

@@ -11,12 +11,11 @@ from drti_core.codecs.hsh import HshCodec
 from drti_core.codecs.ptm import PtmCodec
 from drti_core.codecs.rbf import RbfCodec
 from drti_core.codecs.sh import ShCodec
-from drti_core.colour import RGB_TO_YCC
+from drti_core.colour import RGB_TO_YCC, to_uint8
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import quantisation_range
 from drti_core.lights import LightDirections
-from drti_core.model.model import to_uint8
 from drti_core.options import with_options
 from drti_core.registry.catalogue import open_stack
 from drti_core.stack import ArrayStack

@@ -13,12 +13,11 @@ from PIL import Image
 
 from drti_core import demo_stack, get_codec, open_model
 from drti_core.arrays import Window
-from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.colour import linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.decoder import Dense, Planes, Terms
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model.graph_model import GraphModel
-from drti_core.model.model import to_uint8
 from drti_core.model.network_model import NetworkModel
 from drti_core.model.rendering import relit
 from drti_core.options import with_options
@@ -112,7 +111,7 @@ def page_of(models, tmp_path_factory):
 def shown(model, xy):
     """What a page shows at actual size, by numpy."""
     found = model.relight(LightDirections.from_disk([xy]), runtime="auto")[0]
-    return to_uint8(linear_to_srgb(found) if model.metadata.encoding == "linear" else found)
+    return to_uint8(found, model.metadata.encoding)
 
 
 def differ(a, b) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from drti_core.arrays import Window
+from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.measure import evaluation
@@ -21,7 +22,6 @@ from drti_core.measure.evaluation import (
     split,
 )
 from drti_core.measure.metrics import psnr, ssim
-from drti_core.model.model import to_uint8
 from drti_core.registry import catalogue
 from drti_core.registry.catalogue import open_stack
 from drti_core.stack import ArrayStack

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -20,6 +19,7 @@ from drti_core.arrays import F32
 from drti_core.decoder.fold import FoldedDecoder
 from drti_core.errors import DrtiError, MissingExtraError, OptionError
 from drti_core.lights import LightDirections
+from drti_core.runtime.kept import Kept
 from drti_core.runtime.llvm.kernels import BLOCK, POINTERS, Emitter, Shape
 from drti_core.runtime.llvm.words import LANES
 from drti_core.runtime.numpy_stage import NumpyStage
@@ -67,9 +67,8 @@ def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]
     return found
 
 
-@lru_cache
-def _pass(shape: Shape, name: str) -> Callable[..., None]:
-    return build(shape, (name,))[name]
+#: Functions of the latest shapes, by shape and name of the pass.
+_compiled: Kept[Callable[..., None]] = Kept(lambda shape, name: build(shape, (name,))[name], 128)
 
 
 def aligned(size: int) -> F32:
@@ -112,8 +111,8 @@ class CompiledStage(NumpyStage):
         plain = folded.inputs == ("planes",) and folded.tint is None and folded.gain == 1
         self.direct = plain and kind == "uint8" and folded.code_max == 255
         self.tile = BLOCK if self.direct else _TILE
-        shape = Shape((self.features, *self.widths))
-        self.run = _pass(shape, "relight" if self.direct else "predict")
+        shape = self.shape = Shape((self.features, *self.widths))
+        self.run = _compiled(shape, "relight" if self.direct else "predict")
         self.size = (sum(shape.widths[1:]) + self.features) * BLOCK
         self.scaled = shape.scaled
 
@@ -130,6 +129,10 @@ class CompiledStage(NumpyStage):
             packed += [layer.weight.ravel(), layer.bias[:, 0] + one]
         weights = np.concatenate(packed, dtype=np.float32)
         return lambda codes, coords, out: self._run(weights, codes, coords, out)
+
+    def close(self) -> None:
+        """See :meth:`PixelStage.close`: the compiled code of these widths."""
+        _compiled.forget(self.shape)
 
     @property
     def most(self) -> int:

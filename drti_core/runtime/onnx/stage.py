@@ -16,6 +16,7 @@ from drti_core.arrays import F32
 from drti_core.decoder.fold import FoldedDecoder
 from drti_core.errors import FormatError, OptionError
 from drti_core.lights import LightDirections
+from drti_core.runtime.kept import Kept
 from drti_core.runtime.onnx.builder import GraphBuilder
 from drti_core.runtime.onnx.pixel_stage import Chain, emit
 from drti_core.runtime.stages import Kernel, Kind, LightStage, PixelStage, put, tile_of, whole
@@ -68,6 +69,10 @@ class OnnxStage(PixelStage):
             put(self.session().run(None, {**inputs, **feed})[0], out)
 
         return run
+
+    def close(self) -> None:
+        """See :meth:`PixelStage.close`: the sessions of all threads."""
+        session.forget(self.graph)
 
 
 @dataclass(frozen=True)
@@ -144,8 +149,7 @@ def providers_of(names: Sequence[str]) -> tuple[str, ...]:
     return chosen
 
 
-@lru_cache(maxsize=16 + 4 * (os.cpu_count() or 1))
-def session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any:  # noqa: ARG001
+def _session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any:  # noqa: ARG001
     """An InferenceSession that several threads may run, each on one core.
 
     Args:
@@ -167,3 +171,7 @@ def session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any:  
         raise FormatError(
             f"ONNX Runtime refuses the graph: {error}", expected="a graph that it can run"
         ) from error
+
+
+#: See :func:`_session`; those of the latest graphs are kept.
+session: Kept[Any] = Kept(_session, 16 + 4 * (os.cpu_count() or 1))
