@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
@@ -27,6 +28,11 @@ class Kept(Generic[V]):
     def __init__(self, make: Callable[..., V], most: int) -> None:
         self._make, self._most = make, most
         self._found: dict[tuple[Hashable, ...], V] = {}
+        self._unlock()
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._unlock)  # whoever held it stays behind
+
+    def _unlock(self) -> None:
         self._lock = threading.Lock()
 
     def __call__(self, *given: Hashable) -> V:

@@ -84,7 +84,7 @@ class Relighter:
     ) -> None:
         self.planes, self.shape, self.kind = planes, shape, kind
         if isinstance(decoder, Decoder):
-            stage = _stage(decoder, planes, shape, kind, runtime, providers)
+            stage = stage_of(decoder, planes, shape, kind, runtime, providers)
         else:
             stage = decoder
         self.stage = stage
@@ -223,7 +223,7 @@ class Relighter:
             scratch.release(self.planes.codes)
 
 
-def _stage(
+def stage_of(
     decoder: Decoder,
     planes: Planes | None,
     shape: tuple[int, int],
@@ -231,6 +231,7 @@ def _stage(
     runtime: Runtime,
     providers: Sequence[str],
 ) -> PixelStage:
+    """The stage that runs a decoder; see :class:`Relighter` for arguments and errors."""
     if runtime not in get_args(Runtime):
         raise OptionError(f"runtime {runtime!r}", expected="auto, onnx, numpy or compiled")
     quantisation = None
@@ -273,7 +274,7 @@ def _share(work: Callable[[], None], threads: int) -> None:
     Raises:
         Exception: what one of them raised.
     """
-    helpers = [_pool().submit(work) for _ in range(threads - 1)]
+    helpers = [pool().submit(work) for _ in range(threads - 1)]
     try:
         work()
     finally:
@@ -284,13 +285,13 @@ def _share(work: Callable[[], None], threads: int) -> None:
 
 
 @cache
-def _pool() -> ThreadPoolExecutor:
+def pool() -> ThreadPoolExecutor:
     """Threads that stay: to start them takes as long as a small picture."""
     return ThreadPoolExecutor(cores(), "drti-relight")
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_pool.cache_clear)  # a fork leaves the threads behind
+    os.register_at_fork(after_in_child=pool.cache_clear)  # a fork leaves the threads behind
 
 
 def pixel_coords(window: Window, shape: tuple[int, int]) -> F32:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import pickle
 import threading
 import zlib
 from importlib.util import find_spec
@@ -22,10 +23,14 @@ from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.runtime import relighter as relighter_module
 from drti_core.runtime import stages
+from drti_core.runtime.graph_decoder import GraphDecoder, graph_relighter
+from drti_core.runtime.kept import Kept
 from drti_core.runtime.llvm import stage as llvm_stage
 from drti_core.runtime.numpy_stage import NumpyStage
+from drti_core.runtime.onnx import stage as onnx_stage
+from drti_core.runtime.onnx.forms import decoder_graph, image_graph
 from drti_core.runtime.onnx.stage import PROVIDERS, OnnxStage, providers_of
-from drti_core.runtime.relighter import Relighter, _pool, _stage
+from drti_core.runtime.relighter import Relighter, pool, stage_of
 
 RNG = np.random.default_rng(3)
 #: 20 lights, the zenith and the horizon among them.
@@ -317,6 +322,95 @@ def test_a_failure_in_any_thread_is_raised_and_ends_the_others(monkeypatch):
     assert np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=threads), whole)
 
 
+def opened(runtime):
+    """A relighter, and what counts the sessions or compiled passes that are kept."""
+    if runtime == "compiled":
+        pytest.importorskip("llvmlite", reason="the extra fast is not installed")
+    decoder, count, dtype = CASES["elu"]
+    found = Relighter(decoder, planes(count, dtype), SHAPE, LIGHTS[:2], runtime=runtime)
+    return found, {"onnx": onnx_stage.session, "compiled": llvm_stage.compiled}.get(runtime, ())
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_relighter_closes(runtime):
+    window = Window(0, 0, *SHAPE)
+    relighter, kept = opened(runtime)
+    relighter.close()  # whatever other tests have kept of this kind
+    before = len(kept)
+    relighter, _ = opened(runtime)
+    with relighter as found:
+        assert found is relighter
+        pixels = found.relight(window, threads=2)
+        other = found.under(LIGHTS[:2])
+        assert len(kept) > before or runtime == "numpy"
+    assert len(kept) == before
+    assert relighter.closed
+    assert not {"stage", "planes", "kernels"} & set(vars(relighter))
+    for use in (
+        lambda: relighter.relight(window),
+        lambda: relighter.under(LIGHTS),
+        relighter.__enter__,
+    ):
+        with pytest.raises(DrtiError) as error:
+            use()
+        assert str(error.value) == (
+            "the relighter is closed; expected an open one. "
+            "Make another with model.relighter(lights)."
+        )
+    relighter.close()  # once more does nothing
+    assert np.array_equal(other.relight(window), pixels)  # made by under(): goes on
+
+
+@pytest.mark.parametrize("form", ["decoder", "image"])
+def test_a_relighter_of_a_graph_closes(form):
+    decoder, count, dtype = CASES["elu"]
+    given, window = planes(count, dtype), Window(0, 0, *SHAPE)
+    if form == "decoder":
+        graph, shown = GraphDecoder(decoder_graph(decoder, given)), given
+    else:
+        graph, shown = GraphDecoder(image_graph(decoder, given, SHAPE)), None
+    before = len(onnx_stage.session)
+    relighter = graph_relighter(graph, shown, SHAPE, LIGHTS[:1])
+    assert len(onnx_stage.session) == before + 1
+    other = relighter.under(LIGHTS[:1])
+    with relighter:
+        pixels = relighter.relight(window)
+    assert len(onnx_stage.session) == before
+    with pytest.raises(DrtiError, match=r"^the relighter is closed; expected an open one\. Make"):
+        relighter.relight(window)
+    assert np.array_equal(other.relight(window), pixels)
+
+
+def test_a_relighter_says_what_it_is_in_a_line():
+    relighter, _ = opened("numpy")
+    assert repr(relighter) == "<Relighter 50 x 190, 2 lights, uint8>"
+    assert repr(relighter.under(LIGHTS[:1])) == "<Relighter 50 x 190, 1 light, uint8>"
+    relighter.close()
+    assert repr(relighter) == "<Relighter 50 x 190, 2 lights, uint8, closed>"
+
+
+def test_a_relighter_says_why_it_does_not_pickle():
+    relighter, _ = opened("numpy")
+    with pytest.raises(DrtiError) as error:
+        pickle.dumps(relighter)
+    assert str(error.value) == (
+        "a relighter does not pickle: it holds sessions or compiled code of this process. "
+        "Pickle the model, and call its relighter(lights) where it is to work."
+    )
+
+
+def test_what_is_kept_are_the_latest_results():
+    made = []
+    kept = Kept(lambda *given: made.append(given) or given, 2)
+    for given in ((1, "a"), (2, "a"), (1, "a"), (3, "a"), (1, "a"), (2, "a")):
+        assert kept(*given) == given
+    assert made == [(1, "a"), (2, "a"), (3, "a"), (2, "a")]
+    kept.forget(1)
+    assert len(kept) == 1
+    kept(2, "a")
+    assert len(made) == 4
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_a_fork_has_threads_of_its_own():
@@ -325,7 +419,7 @@ def test_a_fork_has_threads_of_its_own():
     whole = relighter.relight(Window(0, 0, *SHAPE), threads=3)
     child = os.fork()
     if not child:
-        own = _pool.cache_info().currsize == 0
+        own = pool.cache_info().currsize == 0
         same = np.array_equal(relighter.relight(Window(0, 0, *SHAPE), threads=3), whole)
         os._exit(int(not (own and same)))
     assert os.waitpid(child, 0)[1] == 0
@@ -367,10 +461,10 @@ def test_the_runtime_follows_from_the_image_not_from_the_window():
     large = Planes(np.zeros((9, 400, 400), np.uint8), np.ones(9), np.zeros(9))
     for given, expected in ((small, NumpyStage), (large, OnnxStage)):
         shape = given.shape
-        stage = _stage(decoder, given, shape, "uint8", "auto", ())
+        stage = stage_of(decoder, given, shape, "uint8", "auto", ())
         assert type(stage) is expected
     linear = CASES["one layer"][0]
-    stage = _stage(linear, large.select(range(6)), large.shape, "uint8", "auto", ())
+    stage = stage_of(linear, large.select(range(6)), large.shape, "uint8", "auto", ())
     assert type(stage) is NumpyStage
 
 

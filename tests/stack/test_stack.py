@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 from dataclasses import dataclass
+import pickle
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -20,6 +22,7 @@ from drti_core.io.pictures.photos import decode
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ArrayStack, ImageStack, Stack
+from drti_core.stack import decoded as decoding
 from drti_core.stack.decoded import shutil
 
 L, H, W = 7, 30, 21
@@ -53,14 +56,65 @@ def decoded(monkeypatch):
     """Names of the photographs that were decoded, in order."""
     names: list[str] = []
     for name in ("decode", "stream"):
-        original = getattr(drti_core.stack.decoded, name)
+        original = getattr(decoding, name)
 
         def counted(info, *rest, _original=original):
             names.append(info.path.name)
             return _original(info, *rest)
 
-        monkeypatch.setattr(drti_core.stack.decoded, name, counted)
+        monkeypatch.setattr(decoding, name, counted)
     return names
+
+
+# --- What it is, and copies of it
+
+
+def test_a_stack_says_what_it_is_in_a_line(tmp_path):
+    stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS, to_linear=True)
+    assert repr(stack) == "<ImageStack 7 photographs 30 x 21 uint8 linear>"
+    assert repr(ArrayStack.of(PIXELS, LIGHTS)) == "<ArrayStack 7 photographs 30 x 21 uint8 srgb>"
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_stacks_pickle(tmp_path, storage, used):
+    """The photographs are decoded anew where the copy is used."""
+    whole = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
+    part = Window(4, 3, 9, 11)
+    changed = whole.mapped(partial(np.subtract, 255)).cropped(part)
+    arrays = ArrayStack.of(PIXELS, LIGHTS)
+    for stack in (
+        whole,
+        whole.select([2, 0]),
+        changed,
+        changed.cropped(Window(2, 1, 5, 6)),
+        arrays,
+    ):
+        if used:
+            stack.prepare()
+        again = pickle.loads(pickle.dumps(stack))  # noqa: S301
+        window = Window(0, 0, *stack.shape)
+        assert np.array_equal(again.codes(window), stack.codes(window))
+        assert np.array_equal(again.lights.xyz, stack.lights.xyz)
+        assert repr(again) == repr(stack)
+    assert np.array_equal(
+        changed.codes(Window(0, 0, 9, 11)),
+        255 - PIXELS[:, part.slices[0], part.slices[1]].reshape(L, -1, 3),
+    )
+
+
+def test_a_stack_says_why_it_does_not_pickle(tmp_path):
+    stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS).mapped(lambda pixels: 255 - pixels)
+    with pytest.raises(StackError) as error:
+        pickle.dumps(stack)
+    text = str(error.value)
+    assert text.startswith(
+        "image0.png: the pixels of the photographs are changed by a function that does not pickle ("
+    )
+    assert "<lambda>" in text
+    assert text.endswith(
+        "); expected a function of a module. Define it with def at the top of a module, or open "
+        "the stack where it is to be used."
+    )
 
 
 # --- Windows

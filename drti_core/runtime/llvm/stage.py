@@ -68,7 +68,7 @@ def build(shape: Shape, passes: Sequence[str]) -> dict[str, Callable[..., None]]
 
 
 #: Functions of the latest shapes, by shape and name of the pass.
-_compiled: Kept[Callable[..., None]] = Kept(lambda shape, name: build(shape, (name,))[name], 128)
+compiled: Kept[Callable[..., None]] = Kept(lambda shape, name: build(shape, (name,))[name], 128)
 
 
 def aligned(size: int) -> F32:
@@ -112,7 +112,7 @@ class CompiledStage(NumpyStage):
         self.direct = plain and kind == "uint8" and folded.code_max == 255
         self.tile = BLOCK if self.direct else _TILE
         shape = self.shape = Shape((self.features, *self.widths))
-        self.run = _compiled(shape, "relight" if self.direct else "predict")
+        self.run = compiled(shape, "relight" if self.direct else "predict")
         self.size = (sum(shape.widths[1:]) + self.features) * BLOCK
         self.scaled = shape.scaled
 
@@ -132,7 +132,7 @@ class CompiledStage(NumpyStage):
 
     def close(self) -> None:
         """See :meth:`PixelStage.close`: the compiled code of these widths."""
-        _compiled.forget(self.shape)
+        compiled.forget(self.shape)
 
     @property
     def most(self) -> int:
