@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import gc
-from dataclasses import dataclass
 import pickle
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -12,7 +12,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-import drti_core.stack.decoded
 from drti_core.arrays import Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import DrtiError, OptionError, StackError
@@ -535,7 +534,7 @@ def test_progress(tmp_path, storage):
 
 
 def test_an_interrupt_stops_at_once(tmp_path, monkeypatch, decoded):
-    monkeypatch.setattr("drti_core.stack.decoded.WORKERS", 1)
+    monkeypatch.setattr(decoding, "WORKERS", 1)
     stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
 
     def interrupt(share, what):
@@ -549,7 +548,7 @@ def test_an_interrupt_stops_at_once(tmp_path, monkeypatch, decoded):
         time.sleep(0.02)
         return original(*args)
 
-    monkeypatch.setattr("drti_core.stack.decoded.decode", slow)
+    monkeypatch.setattr(decoding, "decode", slow)
     with pytest.raises(KeyboardInterrupt):
         stack.prepare(interrupt)
     assert len(decoded) <= 3
