@@ -9,9 +9,12 @@ from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError, OutputExistsError
 from drti_core.io.pictures import plane_pictures
 from drti_core.lights import LightDirections
+from drti_core.measure import tour
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
+from drti_core.measure.evaluation import Fitted, score
 from drti_core.measure.tour import run_demo, write_stack
-from drti_core.registry.catalogue import open_model, open_stack
+from drti_core.registry.catalogue import codec, open_model, open_stack
+from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack, make_test_stack
 from drti_core.stack.samples.renderer import Renderer, lit_share
 from drti_core.stack.samples.scene import make_scene
@@ -227,3 +230,17 @@ def test_labels_and_errors():
     assert (shown == 255).all()
     assert (error_map(picture(7), picture(7)) == 0).all()
     assert error_map(picture(100), picture(84))[0, 0].tolist() == [191, 0, 0]
+
+
+def test_a_sheet_shows_linear_photographs_and_models_as_srgb(monkeypatch):
+    made = make_stack(SIZE, 12)
+    linear = ArrayStack.of(made.images, made.lights, to_linear=True)
+    fitted = Fitted("hsh", codec("hsh").fit(linear))
+    rows = []
+    monkeypatch.setattr(tour, "contact_sheet", lambda found, *_, **__: rows.extend(found))
+    result = score(fitted, linear, with_ssim=False)
+    tour.compare_sheet([fitted], linear, [result], columns=2)
+    photographs, relit = np.array(rows[0].pictures), np.array(rows[1].pictures)
+    order = np.argsort(made.lights.xyz[:, 2], kind="stable")
+    assert np.array_equal(photographs, made.images[order[[0, -1]]])
+    assert np.array_equal(relit, fitted.model.relight_uint8(made.lights[order[[0, -1]]]))

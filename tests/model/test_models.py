@@ -21,6 +21,8 @@ from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx.forms import decoder_graph
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack
+from drti_exporters.glsl import emit
+from drti_exporters.onnx import OnnxExporter
 
 SIZE = (24, 40)
 LIGHTS = LightDirections.spread(3, 0.3)
@@ -75,6 +77,31 @@ def test_a_strangers_class_does_too_unless_it_says_otherwise(srgb):
     given = {"shape": SIZE, "planes": srgb.planes, "numbers": np.zeros(100)}
     assert repr(Strange(**given)) == "<strange model 24 x 40, 27 planes>"
     assert repr(Own(**given)) == "own"
+
+
+def test_a_strangers_model_may_have_a_graph(srgb, tmp_path):
+    """Its class need not be ours: whoever uses a decoder asks which it is."""
+    graph = graph_of(srgb).graph
+
+    @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+    class Strange(RelightableModel):
+        codec_id = "strange"
+
+        def decoder(self):
+            return graph
+
+        def config(self):
+            return {"codec": "strange", "version": 1}
+
+    strange = Strange(shape=SIZE, planes=srgb.planes)
+    assert np.abs(strange.relight(LIGHTS) - srgb.relight(LIGHTS)).max() < 1e-4
+    assert strange.stored().decoder is None
+    whole = Window(0, 0, *SIZE)
+    decoded = strange.decode(strange.features(whole), strange.coords(whole), LIGHTS)
+    assert np.abs(decoded - srgb.decode(srgb.features(whole), None, LIGHTS)).max() < 1e-4
+    report = OnnxExporter().export(strange, tmp_path / "a.onnx")
+    assert report.notes == ("the model's own graph, with the output that it has",)
+    assert emit(strange).samplers
 
 
 @pytest.mark.parametrize("as_graph", [False, True])
