@@ -39,7 +39,7 @@ def test_import_drti_core_stays_light():
     names = imported("import drti_core")
     assert third_party(names) == {"drti_core", *ALLOWED}
     heavy = "torch onnx onnxruntime typer rich pyvips skimage scipy PIL safetensors click dask"
-    assert not names & set(heavy.split())
+    assert not names & {*heavy.split(), "matplotlib"}
     assert "drti_core.codecs.ptm" not in names  # loaded when it is asked for
 
 
@@ -55,7 +55,7 @@ def test_listing_the_plugins_imports_no_pillow_plugin_and_no_runtime():
     assert "drti_core.codecs.ptm" in names
     assert [name for name in names if name.startswith("PIL.") and name.endswith("Plugin")] == []
     # A plugin's verb is a function of typer's, so listing it imports typer, and that rich.
-    heavy = "torch onnx onnxruntime pyvips skimage scipy"
+    heavy = "torch onnx onnxruntime pyvips skimage scipy matplotlib"
     assert not names & set(heavy.split())
 
 
@@ -110,6 +110,14 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel):
         }
         assert wanted
         assert wanted <= held
+
+
+def test_the_wheel_holds_the_viewer_made_small(wheel):
+    """A page of the wheel is the page of a checkout with the minifiers."""
+    from drti_exporters._viewer import bundle
+
+    for name, text in bundle.make(small=True).items():
+        assert wheel.read(f"drti_exporters/_viewer/built/{name}").decode() == text
 
 
 def test_the_wheel_says_how_it_is_found(wheel):

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import sys
 import zlib
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -21,9 +22,9 @@ from drti_core.errors import FormatError, OptionError, OutputExistsError, Unsupp
 from drti_core.model import Metadata
 from drti_core.options import with_options
 from drti_core.runtime.loss import LIGHTS
-from drti_exporters._viewer import pictures
+from drti_exporters._viewer import bundle, pictures
 from drti_exporters._viewer.credits import facts_of
-from drti_exporters._viewer.scene import Layer, make_scene, viewer_css, viewer_js
+from drti_exporters._viewer.scene import Layer, make_scene
 from drti_exporters.html import BODY, EXPORTER, HEAD, VIEWER, Part, viewer_files
 from tests.helpers import openlime_models as models
 
@@ -94,7 +95,7 @@ def test_the_viewer_knows_no_model(stack):
     files = [viewer_files(get_codec(n).fit(stack), [], title="x") for n in ("ptm", "hsh")]
     for name in ("drti-viewer.js", "drti-viewer.css"):
         assert files[0][name] == files[1][name]
-    assert len(viewer_js()) + len(viewer_css()) < 36_000
+    assert len(files[0][VIEWER[0]]) + len(files[0][VIEWER[1]]) < 36_000
 
 
 def codes_of(data: bytes, tmp_path: Path):
@@ -472,7 +473,7 @@ def test_names_that_are_no_text(model, tmp_path):
 
 def test_scripts_keep_their_texts():
     """What makes the viewer small leaves strings and templates alone."""
-    script, css = viewer_js(), viewer_css()
+    script, css = (bundle.text_of(name) for name in (bundle.SCRIPT, bundle.STYLE))
     assert not re.search(r"%\w+\.\w+%", script)  # every file is in its place
     assert ". Arrow keys move the light; ? shows all keys.`" in script
     assert "<dt>Shift + arrows</dt><dd>move the picture</dd>" in script
@@ -486,6 +487,28 @@ def test_scripts_keep_their_texts():
         "corners.glsl", "finish.glsl", "relit.glsl", "markup.html", "viewer.css",
         "painter.js", "viewer.js", "mount.js", "unpack.js",
     }  # fmt: skip
+
+
+def test_sources_and_what_a_build_makes_of_them(monkeypatch, tmp_path):
+    """A wheel's own texts come first; a checkout makes them, small where that can be done."""
+    small, whole = bundle.make(small=True), bundle.make(small=False)
+    for name, most in ((bundle.SCRIPT, 0.8), (bundle.STYLE, 0.9), (bundle.UNPACK, 0.9)):
+        assert len(small[name]) < most * len(whole[name])
+    assert "\n  // " not in small[bundle.SCRIPT]
+    assert "\n  // " in whole[bundle.SCRIPT]
+    for script in (small[bundle.SCRIPT], whole[bundle.SCRIPT]):
+        assert script.startswith('(() => {\n"use strict";\n')
+        assert "%markup.html%" not in script
+
+    read = bundle.text_of.__wrapped__
+    assert {name: read(name) for name in bundle.NAMES} == small
+    with monkeypatch.context() as patch:
+        patch.setitem(sys.modules, "rjsmin", None)
+        assert {name: read(name) for name in bundle.NAMES} == whole
+    (tmp_path / "built").mkdir()
+    (tmp_path / "built" / bundle.STYLE).write_text("a wheel's")
+    monkeypatch.setattr(bundle, "_HERE", tmp_path)
+    assert read(bundle.STYLE) == "a wheel's"
 
 
 def test_it_is_deterministic(model, tmp_path):

@@ -809,9 +809,10 @@ def test_everything_has_a_name_and_shows_the_focus(chromium, page_of):
 
 def test_reduced_motion():
     """There is none to be reduced."""
-    from drti_exporters._viewer.scene import viewer_css
+    from drti_exporters._viewer import bundle
 
-    assert not any(word in viewer_css() for word in ("transition", "animation", "@keyframes"))
+    style = bundle.text_of(bundle.STYLE)
+    assert not any(word in style for word in ("transition", "animation", "@keyframes"))
 
 
 @pytest.mark.parametrize(("width", "height"), [(360, 640), (320, 568), (740, 360)])

@@ -19,16 +19,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drti_core.model import RelightableModel
-from drti_exporters._viewer.scene import (
-    Layer,
-    Part,
-    Scene,
-    make_scene,
-    shrunk,
-    text_of,
-    viewer_css,
-    viewer_js,
-)
+from drti_exporters._viewer import bundle
+from drti_exporters._viewer.scene import Layer, Part, Scene, make_scene
 
 #: Files of the viewer in a folder, beside the pictures.
 VIEWER = ("drti-viewer.js", "drti-viewer.css", "drti-light.js", "drti-scene.json")
@@ -86,8 +78,10 @@ def viewer_files(
 
 def files_of(scene: Scene) -> dict[str, bytes]:
     """The viewer's files for a scene whose pictures lie beside them."""
-    texts = (viewer_js(), viewer_css(), scene.script, scene.json)
-    return dict(zip(VIEWER, (text.encode() for text in texts), strict=True))
+    own = bundle.text_of(bundle.SCRIPT), bundle.text_of(bundle.STYLE)
+    return dict(
+        zip(VIEWER, (text.encode() for text in (*own, scene.script, scene.json)), strict=True)
+    )
 
 
 def folder_page(scene: Scene) -> bytes:
@@ -113,8 +107,8 @@ def write_file(
     Returns:
         Bytes that are no pictures.
     """
-    script, style = scene.script + viewer_js(), viewer_css()
-    unpack = shrunk(text_of("unpack.js"))
+    script, style = scene.script + bundle.text_of(bundle.SCRIPT), bundle.text_of(bundle.STYLE)
+    unpack = bundle.text_of(bundle.UNPACK)
     policy = (
         f"default-src 'none'; script-src {_hash(unpack)} {_hash(script)}; "
         f"style-src {_hash(style)}; img-src data:; base-uri 'none'; form-action 'none'"
@@ -152,7 +146,7 @@ def _packed(texts: str) -> bytes:
 
     texts = _BASE64.sub(taken_out, texts)
     # Little memory means small blocks: of script, numbers and text each has its own statistics.
-    pack = zlib.compressobj(9, memLevel=5)
+    pack = zlib.compressobj(9, memLevel=6)
     return pack.compress(b"\0".join([texts.encode(), b"".join(found)])) + pack.flush()
 
 

@@ -23,24 +23,18 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from drti_core.model import RelightableModel
+from drti_exporters._viewer.bundle import shrunk_glsl
 from drti_exporters._viewer.credits import facts_of
 from drti_exporters.glsl import emit
 from drti_exporters.glsl.texts import base64_of
 
-#: Texts of a script, whose spaces count.
-_QUOTED = re.compile(r"""("(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|`(?:[^`\\]|\\.)*`)""")
-
-#: Spaces and line breaks that a script can do without; "a - -b" keeps its own.
-_SPACE = re.compile(r" ?([={}(),;:?&|<>*/!]) ?|(?<![+-]) ([+-]) (?![+-])|(?<=[;{,(])\n")
+#: After these a script goes on without a line break.
+_OPEN = (";", "{", "(", ",")
 #: A number of a shader that takes more as text than as float32.
 _NUMBER = re.compile(r"(?:(?<=[(,=])-)?(?<![\w.])\d*\.\d{5,}(?:e[-+]\d+)?")
-#: Where a script wants the text of a shader.
-_SHADER = re.compile(r"%(\w+\.glsl)%")
 
 
 @dataclass(frozen=True)
@@ -107,7 +101,10 @@ class Scene:
     @property
     def script(self) -> str:
         """A script that hands the light stages to the viewer."""
-        return shrunk(f"globalThis.drtiLights = [{', '.join(self.lights)}];")
+        text = f"globalThis.drtiLights=[{','.join(self.lights)}];"
+        lines = [line.strip() for line in text.splitlines()]
+        kept = (line for line in lines if not line.startswith("//"))
+        return "".join(line if line.endswith(_OPEN) else f"{line}\n" for line in kept)
 
 
 def make_scene(layers: Sequence[Layer], *, title: str, credit: str = "") -> Scene:
@@ -148,7 +145,7 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """A layer's entry in the scene, its light stage, and notes."""
     model = layer.model
     shader = emit(model, dialect="webgl2", output="srgb")
-    text, numbers = _without_numbers(_shrunk_glsl(shader.header + shader.body))
+    text, numbers = _without_numbers(shrunk_glsl(shader.header + shader.body))
     entry = {
         "name": layer.name or model.codec_id,
         "width": model.shape[1],
@@ -170,49 +167,7 @@ def _escaped(match: re.Match[str]) -> str:
     return "\ufffd" if 0xD800 <= code < 0xE000 else f"\\u{code:04x}"
 
 
-@cache
-def viewer_js() -> str:
-    """The viewer's script: draws the scenes of elements with ``data-drti``."""
-    script = shrunk("".join(map(text_of, ("painter.js", "viewer.js", "mount.js"))))
-    script = _SHADER.sub(lambda name: f"`{_shrunk_glsl(text_of(name[1]))}`", script)
-    markup = "".join(line.strip() for line in text_of("markup.html").splitlines())
-    markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without
-    return f'(() => {{\n"use strict";\n{script.replace("%markup.html%", f"`{markup}`")}}})();\n'
-
-
-@cache
-def viewer_css() -> str:
-    """The viewer's style sheet."""
-    text = re.sub(r"\s+", " ", text_of("viewer.css"))
-    return re.sub(r" ?([{};,]) ?|(:) ", r"\1\2", text).replace(";}", "}").strip() + "\n"
-
-
-def shrunk(script: str) -> str:
-    """A script without indentation, comments that take a line of their own, and needless spaces."""
-    lines = (line.strip() for line in script.splitlines())
-    text = "\n".join(line for line in lines if line and not line.startswith("//")) + "\n"
-    return "".join(
-        part if number % 2 else _SPACE.sub(r"\1\2", part)
-        for number, part in enumerate(_QUOTED.split(text))
-    )
-
-
-def _shrunk_glsl(shader: str) -> str:
-    """A shader without indentation, comments that take a line of their own, and needless spaces."""
-    lines = (line.strip() for line in shader.splitlines())
-    return "".join(
-        f"{line}\n" if line.startswith("#") else re.sub(r" ?([={}(),;:?<>*]) ?", r"\1", line)
-        for line in lines
-        if not line.startswith("//")
-    )
-
-
 def _without_numbers(shader: str) -> tuple[str, list[float]]:
     """A shader with $ in place of its longer numbers, and these: they take half as much."""
     numbers = [float(found) for found in _NUMBER.findall(shader)]
     return _NUMBER.sub("$", shader), numbers
-
-
-def text_of(name: str) -> str:
-    """A file of ``viewer/``."""
-    return files(__package__).joinpath("viewer", name).read_text(encoding="utf-8")
