@@ -24,15 +24,15 @@ def info(
     pixel_size: console.PixelSize = None,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw the lights and the planes' histograms: .png, .jpg or .tif."),
+        typer.Option(help="Draw the lights and the planes' histograms: .svg, .png, .jpg or .tif."),
     ] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
-    found = describe(path, **how)
-    if plot is not None:
+    if plot is not None:  # first: it may be refused
         plot_file(path, plot, reader=reader, overwrite=overwrite)
+    found = describe(path, **how)
     if json:
         console.say_json(found.as_dict())
         return

@@ -4,13 +4,14 @@
 
     FOLDER/NAME.safetensors     state of the stage NAME (teacher 0, student, …), resumable
     FOLDER/NAME.best.json       its best score, and when it was reached
-    FOLDER/NAME.png             loss and score over the steps
+    FOLDER/NAME.png             loss and score over the steps, where matplotlib is installed
     FOLDER/events.out.*         TensorBoard: loss, score, rate, relit pictures
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,11 @@ import numpy.typing as npt
 
 from drti_core.errors import MissingExtraError
 from drti_core.io import outputs
+from drti_core.io.pictures import figures
 from drti_core.training.curves import curves
 from drti_core.training.loop import Look, Outcome
 
+_log = logging.getLogger(__name__)
 #: One picture for so many looks.
 _PICTURE_EVERY = 5
 
@@ -96,8 +99,14 @@ class Session:
             temporary.write_text(
                 json.dumps({"step": best.step, "psnr": best.score, "notes": outcome.notes})
             )
-        with outputs.atomic_file(self.folder / f"{stage}.png", overwrite=True) as temporary:
-            curves(outcome.looks, title=stage).save(temporary, format="PNG")
+        if figures.can_draw():
+            with curves(outcome.looks, title=stage) as figure:
+                figures.save_figure(self.folder / f"{stage}.png", figure, overwrite=True)
+        else:
+            _log.warning(
+                "no loss curve in %s: it needs the 'plot' extra (pip install 'drti[plot]')",
+                self.folder,
+            )
 
     def close(self) -> None:
         """Flush the log."""

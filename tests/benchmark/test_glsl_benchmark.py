@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import sys
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 
 from drti_core.errors import DrtiError, OptionError
+from drti_core.io.pictures import figures
 from drti_exporters.glsl import headless
 from drti_exporters.glsl.benchmark import Timing, benchmark_shader, to_csv
 from drti_exporters.glsl.plot import frames_plot
@@ -72,17 +74,33 @@ def test_csv():
     assert rows[1]["median_ms"] == rows[1]["frames_per_second"] == ""
 
 
-def test_plot():
+def test_plot(tmp_path):
     larger = replace(TIMING, width=1000, height=1000, median_ms=80.0)
     slow = replace(larger, name="loops", median_ms=None)
-    text = frames_plot([TIMING, larger, slow], "Frames & pixels")
-    root = ElementTree.fromstring(text)  # noqa: S314 - our own
-    name = "{http://www.w3.org/2000/svg}"
-    assert len(root.findall(f"{name}polyline")) == 1
-    assert len(root.findall(f"{name}circle")) == 2
-    labels = [label.text for label in root.findall(f"{name}text")]
-    assert {"Frames & pixels", "emitted <20>", "pixels", "10,000"} <= set(labels)
+    with frames_plot([larger, TIMING, slow], "Frames & pixels") as figure:
+        (axes,) = figure.axes
+        (line,) = axes.lines
+        assert line.get_xydata().tolist() == [[5000, 500], [1_000_000, 12.5]]
+        assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["emitted <20>"]
+        figures.save_figure(tmp_path / "a.svg", figure)
+    root = ElementTree.parse(tmp_path / "a.svg")  # noqa: S314 - our own
+    labels = {label.text for label in root.iter("{http://www.w3.org/2000/svg}text")}
+    assert {"Frames & pixels", "emitted <20>", "pixels", "10,000"} <= labels
     assert "loops" not in labels
+    with frames_plot([slow], "nothing was measured") as figure:
+        assert figure.axes[0].lines[:] == figure.legends == []
+
+
+def test_a_plot_is_asked_for_before_anything_is_measured(monkeypatch, tmp_path, capsys):
+    from drti_core.cli import main
+
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    assert main(["benchmark", "shader", "--plot", str(tmp_path / "a.svg")]) == 1
+    assert capsys.readouterr().err == (
+        "error: a plot of frames needs the 'plot' extra, which is not installed. "
+        "Install it with: pip install 'drti[plot]'\n"
+    )
 
 
 def test_options_are_checked(monkeypatch):

@@ -23,6 +23,7 @@ import pytest
 from drti_core import evaluate, get_codec, open_model
 from drti_core.cli import main
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
+from drti_core.io.pictures import figures
 from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.measure.evaluation import holdout_lights
 from drti_core.measure.tour import write_stack
@@ -619,7 +620,8 @@ def test_means() -> None:
 def test_the_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
-    written = write_report(quality(), out)
+    written, notes = write_report(quality(), out)
+    assert notes == ()
     assert [path.name for path in written] == [
         "table.md",
         "results.csv",
@@ -654,18 +656,36 @@ def test_points_lie_where_they_are() -> None:
         Point("Single", "b", 1000, 20.0),
         Point("Multi", "b", 100, 25.0),
     ]
-    picture = plot_quality(points, "bytes")
-    assert picture.shape == (390, 2 * 448 + 20, 3)
-    # 12 % of a margin on each side of the range.
-    low, high = 48 + 380 * 0.12 / 1.24, 48 + 380 * 1.12 / 1.24
-    top, bottom = 44 + 300 * 0.12 / 1.24, 44 + 300 * 1.12 / 1.24
-    assert tuple(picture[round(top), round(low)]) == (196, 84, 26)
-    assert tuple(picture[round(bottom), round(high)]) == (70, 106, 150)
-    assert tuple(picture[194, 448 + 48 + 190]) == (70, 106, 150)
-    assert plot_quality([], "bytes").shape == (390, 468, 3)
-    with pytest.raises(DrtiError) as caught:
-        plot_quality([Point("Single", "a", 0, 30.0)], "bytes")
+    with plot_quality(points, "bytes") as figure:
+        single, multi = figure.axes
+        assert (single.get_title(), multi.get_title()) == ("Single", "Multi")
+        assert (single.get_xscale(), single.get_xlabel()) == ("log", "bytes")
+        a, b = single.collections
+        assert (a.get_offsets().tolist(), b.get_offsets().tolist()) == ([[10, 30]], [[1000, 20]])
+        (again,) = multi.collections
+        assert again.get_offsets().tolist() == [[100, 25]]
+        # A codec has one colour, which the legend tells.
+        colours = [each.get_facecolor().tolist() for each in (a, b, again)]
+        assert colours[0] != colours[1] == colours[2]
+        assert [text.get_text() for text in figure.legends[0].get_texts()] == ["a", "b"]
+        assert figures.pixels(figure).shape == (400, 980, 3)
+    with plot_quality([], "bytes") as figure:
+        assert [axes.get_title() for axes in figure.axes] == ["nothing to draw"]
+    with (
+        pytest.raises(DrtiError) as caught,
+        plot_quality([Point("Single", "a", 0, 30.0)], "bytes"),
+    ):
+        pass
     assert str(caught.value) == "cost 0 of a; expected over 0"
+
+
+def test_without_matplotlib_there_are_no_plots(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    written, notes = write_report(quality(), tmp_path)
+    assert [path.name for path in written] == ["table.md", "results.csv", "results.json"]
+    assert notes == ("no plots: they need the 'plot' extra (pip install 'drti[plot]')",)
 
 
 def test_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

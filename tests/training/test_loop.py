@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import re
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +26,7 @@ from drti_core.model.network_model import NetworkModel  # noqa: E402
 from drti_core.registry.catalogue import open_model, save_model  # noqa: E402
 from drti_core.stack.samples.demo import make_stack  # noqa: E402
 from drti_core.training.log import Session  # noqa: E402
-from drti_core.training.loop import Loop, Schedule  # noqa: E402
+from drti_core.training.loop import Look, Loop, Outcome, Schedule  # noqa: E402
 from drti_core.training.network import few_threads  # noqa: E402
 from drti_core.training.optimisers import Adam, Soap  # noqa: E402
 from drti_core.training.task import Task  # noqa: E402
@@ -253,6 +255,22 @@ def test_log_and_checkpoints(tmp_path: Path) -> None:
 
     with Image.open(tmp_path / "log" / "network.png") as curve:
         assert curve.size == (900, 420)
+
+
+def test_without_matplotlib_there_is_no_curve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("tensorboard", reason="the extra train is not installed")
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    session = Session(tmp_path, log=True)
+    looks = [Look(step, step / 9, 0.1, 20.0 + step, 30.0, 0.01, 1.0) for step in (0, 9)]
+    session.finish("network", Outcome(looks))
+    session.close()
+    assert json.loads((tmp_path / "network.best.json").read_text())["psnr"] == 29
+    assert not (tmp_path / "network.png").exists()
+    assert caplog.messages == [
+        f"no loss curve in {tmp_path}: it needs the 'plot' extra (pip install 'drti[plot]')"
+    ]
 
 
 def test_sessions_start_anew_unless_resumed(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import typer
 from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.io import outputs
+from drti_core.io.pictures import figures
 from drti_exporters.glsl.benchmark import Timing, benchmark_shader, to_csv
 from drti_exporters.glsl.plot import frames_plot
 
@@ -49,6 +50,7 @@ def shader(
             raise OptionError(f"{plot.name!r}", where="--plot", expected="a name with .svg")
         for path in (plot, plot.with_suffix(".csv")):
             outputs.check_output(path, overwrite)
+        figures.need("a plot of frames")
     sizes = PLOT_SIZES if plot is not None else (console.parse_size(size),)
     found: list[Timing] = []
     for name in renderer or ("swiftshader", "llvmpipe"):
@@ -79,11 +81,14 @@ def _write_plot(found: list[Timing], plot: Path, overwrite: bool) -> None:
     names = ", ".join(dict.fromkeys(_short(timing.renderer) for timing in found))
     several = len({timing.renderer for timing in found}) > 1
     labelled = [replace(t, name=f"{t.name}, {_short(t.renderer)}") if several else t for t in found]
-    drawing = frames_plot(labelled, f"Frames a second of emitted and looped shaders ({names})")
-    for path, text in ((plot, drawing), (plot.with_suffix(".csv"), to_csv(found))):
-        with outputs.atomic_file(path, overwrite=overwrite) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="\n")
-        console.say(f"wrote {path}")
+    table = plot.with_suffix(".csv")
+    with frames_plot(
+        labelled, f"Frames a second of emitted and looped shaders ({names})"
+    ) as figure:
+        figures.save_figure(plot, figure, overwrite=overwrite)
+    with outputs.atomic_file(table, overwrite=overwrite) as temporary:
+        temporary.write_text(to_csv(found), encoding="utf-8", newline="\n")
+    console.say(f"wrote {plot}", f"wrote {table}")
 
 
 def _short(renderer: str) -> str:

@@ -73,7 +73,9 @@ def measure_quality(
     groups = report.means(measured)
     single = report.means(measured, by="collection")
     console.say_table(report.HEADINGS, report.rows([*single, *groups]))
-    console.say(*(f"wrote {path}" for path in report.write_report(measured, out)))
+    written, notes = report.write_report(measured, out)
+    console.say(*(f"wrote {path}" for path in written))
+    console.say_notes(notes)
     if measured.reused:
         console.say(f"{measured.reused} results are from an earlier run")
     for failure in measured.failures:

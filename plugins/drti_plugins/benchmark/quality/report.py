@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.io import outputs
-from drti_core.io.pictures.save import save_picture
+from drti_core.io.pictures import figures
 from drti_core.jobs import journal
 from drti_plugins.benchmark.collections import GROUPS
 from drti_plugins.benchmark.quality.fit import Result
@@ -178,8 +178,13 @@ def rows(found: Sequence[Mean]) -> list[list[str]]:
     ]
 
 
-def write_report(quality: Quality, out: str | os.PathLike[str]) -> tuple[Path, ...]:
+def write_report(
+    quality: Quality, out: str | os.PathLike[str]
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write ``table.md``, ``results.csv``, ``results.json`` and the plots into a folder.
+
+    Returns:
+        What was written, and notes: without matplotlib there are no plots.
 
     Raises:
         OutputExistsError: one of them is there, and the folder holds no journal of a benchmark.
@@ -187,30 +192,32 @@ def write_report(quality: Quality, out: str | os.PathLike[str]) -> tuple[Path, .
     folder = Path(out)
     ours = (folder / journal.NAME).exists()
     groups, single = means(quality), means(quality, by="collection")
-    plots = {
-        name: plot_quality(_points(groups, quantity), heading)
-        for name, heading, quantity in (
-            ("parameters", "parameters of the decoder", lambda m: m.parameters),
-            ("multiply-adds", "multiply-adds of a pixel", lambda m: m.multiply_adds),
-            ("time", "CPU seconds of the fit", lambda m: m.fit_cpu),
-            ("bytes", "bytes of planes and decoder", _bytes),
-        )
-    }
-    written = [folder / name for name in (TABLE, CSV, JSON)]
-    written += [folder / f"quality-{name}.png" for name in plots]
-    for path in written:
+    tables = [folder / name for name in (TABLE, CSV, JSON)]
+    plots = [folder / f"quality-{name}.png" for name in _PLOTS] if figures.can_draw() else []
+    for path in (*tables, *plots):
         outputs.check_output(path, ours)
     texts = (_markdown(quality, groups, single), _csv(quality), _json(quality, groups, single))
-    for path, text in zip(written[:3], texts, strict=True):
+    for path, text in zip(tables, texts, strict=True):
         with outputs.atomic_file(path, overwrite=ours) as temporary:
             temporary.write_bytes(text.encode())
-    for path, picture in zip(written[3:], plots.values(), strict=True):
-        save_picture(path, picture, overwrite=ours)
-    return tuple(written)
+    for path, (heading, quantity) in zip(plots, _PLOTS.values(), strict=False):
+        with plot_quality(_points(groups, quantity), heading) as figure:
+            figures.save_figure(path, figure, overwrite=ours)
+    return (*tables, *plots), () if plots else (_NO_PLOTS,)
 
 
 def _bytes(mean: Mean) -> float | None:
     return None if mean.decoder_bytes is None else mean.plane_bytes + mean.decoder_bytes
+
+
+#: Plots by name: what PSNR is drawn against.
+_PLOTS: dict[str, tuple[str, Callable[[Mean], float | None]]] = {
+    "parameters": ("parameters of the decoder", lambda mean: mean.parameters),
+    "multiply-adds": ("multiply-adds of a pixel", lambda mean: mean.multiply_adds),
+    "time": ("CPU seconds of the fit", lambda mean: mean.fit_cpu),
+    "bytes": ("bytes of planes and decoder", _bytes),
+}
+_NO_PLOTS = "no plots: they need the 'plot' extra (pip install 'drti[plot]')"
 
 
 def _points(found: Sequence[Mean], quantity: Callable[[Mean], float | None]) -> list[Point]:
