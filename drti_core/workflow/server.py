@@ -2,7 +2,8 @@
 
 The server binds to the loopback address, answers GET and HEAD of plain files inside the folder, in
 whole or by byte range (RFC 9110, 14), and refuses requests that name another host, by which a
-page of the web could read it under a name of its own (DNS rebinding).
+page of the web could read it under a name of its own (DNS rebinding). Where somebody waits for it,
+it also takes what a page of the folder posts.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 import re
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -54,6 +55,8 @@ _FORBIDDEN = re.compile(r"[/\\:\0]")
 _PIECE = 1 << 18
 #: Seconds after which a silent connection is closed.
 _PATIENCE = 30.0
+#: Bytes that a page may post at once.
+_LONGEST_POST = 1 << 26
 
 
 class FolderServer(ThreadingHTTPServer):
@@ -62,6 +65,8 @@ class FolderServer(ThreadingHTTPServer):
     Args:
         folder: what is served; links inside it are not followed.
         port: 0 for any that is free.
+        take: called with the path and the body of what a page of the folder posts, in a thread of
+            the server; without it posts are refused.
 
     Raises:
         OptionError: the port is out of range.
@@ -72,12 +77,14 @@ class FolderServer(ThreadingHTTPServer):
     # Two servers must not share a port, as Windows would let them.
     allow_reuse_address = sys.platform != "win32"
 
-    def __init__(self, folder: Path, port: int = 0) -> None:
+    def __init__(
+        self, folder: Path, port: int = 0, take: Callable[[str, bytes], None] | None = None
+    ) -> None:
         if not 0 <= port <= 65535:
             raise OptionError(f"port {port}", expected="0 (any that is free) to 65535")
         if not folder.is_dir():
             raise DrtiError("is not a folder", where=str(folder), expected="a folder to serve")
-        self.folder = folder.resolve()
+        self.folder, self.take = folder.resolve(), take
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -132,9 +139,11 @@ class FolderServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def serving(folder: Path, port: int = 0) -> Iterator[FolderServer]:
+def serving(
+    folder: Path, port: int = 0, take: Callable[[str, bytes], None] | None = None
+) -> Iterator[FolderServer]:
     """Serve a folder in threads of its own until the block is left; see :class:`FolderServer`."""
-    with FolderServer(folder, port) as server:
+    with FolderServer(folder, port, take) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
         thread.start()
         try:
@@ -154,6 +163,33 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_HEAD(self) -> None:
         self._answer(with_body=False)
+
+    def do_POST(self) -> None:
+        if self.server.take is None:
+            self.send_error(HTTPStatus.NOT_IMPLEMENTED)
+            return
+        hosts, origin = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
+        if hosts not in self._hosts():
+            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+            return
+        # Any page of the web may post here; its browser says where it comes from.
+        if origin and origin != [f"http://{hosts[0]}"]:
+            self.send_error(HTTPStatus.FORBIDDEN)
+            return
+        length = self.headers.get("Content-Length", "")
+        if not re.fullmatch("[0-9]{1,18}", length):
+            self.send_error(HTTPStatus.LENGTH_REQUIRED)
+            return
+        if int(length) > _LONGEST_POST:
+            self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
+            return
+        body = self.rfile.read(int(length))
+        if len(body) < int(length):  # it went away
+            self.close_connection = True
+            return
+        self.server.take(self.path, body)
+        self.send_response(HTTPStatus.NO_CONTENT)
+        self.end_headers()
 
     def version_string(self) -> str:
         return "drti"

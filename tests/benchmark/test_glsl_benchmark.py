@@ -124,8 +124,7 @@ def test_options_are_checked(monkeypatch):
 
 
 def page(script):
-    text = f"<script type=module>{script}</script>"
-    return {"/": ("text/html; charset=utf-8", text.encode())}
+    return {"index.html": f"<script type=module>{script}</script>".encode()}
 
 
 def test_what_a_page_says_comes_back(timings):

@@ -224,6 +224,29 @@ def test_other_methods_are_refused(server, method):
     assert ask(server, "/index.html", method)[0] == 501
 
 
+def post(server, path, body=b"", **headers):
+    headers.setdefault("Content_Length", str(len(body)))
+    with socket.create_connection(("127.0.0.1", server.port), timeout=10) as line:
+        lines = [f"POST {path} HTTP/1.1", f"Host: 127.0.0.1:{server.port}"]
+        lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items() if value]
+        line.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+        return int(line.recv(100).split()[1])
+
+
+def test_posts_are_taken_where_they_are_waited_for(folder):
+    found = []
+    with serving(folder, take=lambda *post: found.append(post)) as server:
+        assert post(server, "/done", b"[1]") == 204
+        assert post(server, "/done", b"[2]", Origin=f"http://127.0.0.1:{server.port}") == 204
+        assert post(server, "/done", b"[3]", Origin="http://evil.example") == 403
+        assert post(server, "/done", b"[3]", Origin="null") == 403
+        assert post(server, "/done", Content_Length="") == 411
+        assert post(server, "/done", Content_Length="-1") == 411
+        assert post(server, "/done", Content_Length=str(2**40)) == 413
+        assert ask(server, "/done", "POST", host="evil.example")[0] == 421
+    assert found == [("/done", b"[1]"), ("/done", b"[2]")]
+
+
 def test_only_the_loopback_address_is_bound(server):
     assert server.socket.getsockname()[0] == "127.0.0.1"
 

@@ -109,12 +109,12 @@ def benchmark_shader(
         "longest": 1000 * longest,
     }
     files = {
-        "/": ("text/html", template("benchmark.html").encode()),
-        "/benchmark.js": ("text/javascript", template("benchmark.js").encode()),
-        "/job.json": ("application/json", json.dumps(job).encode()),
+        "index.html": template("benchmark.html").encode(),
+        "benchmark.js": template("benchmark.js").encode(),
+        "job.json": json.dumps(job).encode(),
     }
     if openlime is not None:
-        files["/openlime.js"] = ("text/javascript", Path(openlime).read_bytes())
+        files["openlime.js"] = Path(openlime).read_bytes()
     found = run_page(files, renderer)
     return [_timing(found, result, programs) for result in found["results"]]
 

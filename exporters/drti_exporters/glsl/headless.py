@@ -9,11 +9,11 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from drti_core.errors import DrtiError, OptionError
+from drti_core.workflow.server import serving
 
 _COMMON = (
     "--headless",
@@ -38,13 +38,11 @@ def find_chromium() -> str | None:
     return os.environ.get("DRTI_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
-def run_page(
-    files: Mapping[str, tuple[str, bytes]], renderer: str, *, timeout: float = 3600
-) -> Any:
-    """Open ``/`` in a browser of its own and wait for what the page posts.
+def run_page(files: Mapping[str, bytes], renderer: str, *, timeout: float = 3600) -> Any:
+    """Open ``index.html`` in a browser of its own and wait for what the page posts.
 
     Args:
-        files: what is served on the loopback address: path → type and bytes.
+        files: what is served on the loopback address: name → bytes.
         renderer: ``swiftshader``, ``llvmpipe`` (software), or ``gpu``: what the browser takes.
         timeout: seconds.
 
@@ -68,45 +66,35 @@ def run_page(
     answer: dict[str, Any] = {}
     ready = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            kind, body = files.get(self.path, ("", b""))
-            self.send_response(200 if kind else 404)
-            self.send_header("Content-Type", kind or "text/plain")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
+    def take(path: str, body: bytes) -> None:
+        answer[path] = json.loads(body)
+        ready.set()
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            self.send_response(204)
-            self.end_headers()
-            answer[self.path] = json.loads(body)
-            ready.set()
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    with (
-        ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server,
-        tempfile.TemporaryDirectory(prefix="drti-browser-", ignore_cleanup_errors=True) as profile,
-    ):
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{server.server_port}/"
-        command = [path, *_COMMON, *_OWN[renderer], f"--user-data-dir={profile}", url]
-        browser = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=Path(profile)
-        )
-        try:
-            waited = 0.0
-            while not ready.wait(0.5) and waited < timeout and browser.poll() is None:
-                waited += 0.5
-        finally:
-            browser.terminate()
-            browser.wait()
-            server.shutdown()
+    with tempfile.TemporaryDirectory(prefix="drti-browser-", ignore_cleanup_errors=True) as made:
+        folder, profile = Path(made, "page"), Path(made, "profile")
+        folder.mkdir()
+        profile.mkdir()
+        for name, data in files.items():
+            (folder / name).write_bytes(data)
+        with serving(folder, take=take) as server:
+            options = [*_COMMON, *_OWN[renderer], f"--user-data-dir={profile}"]
+            waited = _wait([path, *options, server.url], profile, ready, timeout)
     if "/failed" in answer:
         raise DrtiError(f"the page failed: {answer['/failed']}", where=path)
     if "/done" not in answer:
         raise DrtiError(f"no answer within {waited:.0f} s", where=path, expected="a measurement")
     return answer["/done"]
+
+
+def _wait(command: list[str], folder: Path, ready: threading.Event, timeout: float) -> float:
+    """Run a browser until its page is ready, it ends by itself, or time is up: seconds waited."""
+    quiet = subprocess.DEVNULL
+    browser = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=folder)
+    waited = 0.0
+    try:
+        while not ready.wait(0.5) and waited < timeout and browser.poll() is None:
+            waited += 0.5
+    finally:
+        browser.terminate()
+        browser.wait()
+    return waited
