@@ -17,12 +17,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from drti_core.errors import DrtiError, OutputExistsError
+from drti_core.errors import DrtiError, OptionError, OutputExistsError
 
 #: What an unknown machine left is taken as abandoned after so many seconds without a change.
 ABANDONED_AFTER = 24 * 3600.0
@@ -33,13 +35,60 @@ _AT_FDCWD, _RENAME_EXCHANGE = -100, 2
 _cleaned: set[str] = set()
 
 
-def check_output(path: str | os.PathLike[str], overwrite: bool) -> Path:
+@dataclass(frozen=True)
+class FolderKind:
+    """What a folder of one kind of output holds: that alone may be replaced.
+
+    Args:
+        what: it is, in words.
+        names: patterns of what may lie in it.
+        key: the file that every such folder has.
+    """
+
+    what: str
+    names: tuple[str, ...] = ("*",)
+    key: str | None = None
+
+
+def check_replaceable(path: str | os.PathLike[str], kind: FolderKind) -> None:
+    """Replacing a folder removes it: refuse where it is not of the kind that takes its place.
+
+    An empty folder may be replaced, and so may a file.
+
+    Raises:
+        OptionError: the folder holds something else.
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        return
+    found = sorted(part.name for part in folder.iterdir())
+    ours = [name for name in found if any(fnmatchcase(name, each) for each in kind.names)]
+    missing = "" if kind.key is None or kind.key in found else f" and no {kind.key}"
+    others = found if missing else [name for name in found if name not in ours]
+    if others:
+        raise OptionError(
+            f"holds {others[0]!r}{missing}",
+            where=str(folder),
+            expected=f"{kind.what}, or an empty folder",
+            mend="Choose another name, or move what it holds.",
+        )
+
+
+def check_output(
+    path: str | os.PathLike[str], overwrite: bool, kind: FolderKind | None = None
+) -> Path:
     """Check, before any work is done, that ``path`` may be written.
 
     What a killed run left beside it is cleared first (once in a process for each folder).
 
+    Args:
+        path: of the output.
+        overwrite: whether it may be replaced.
+        kind: of an output that is a folder: see :func:`check_replaceable`.
+
     Raises:
         OutputExistsError: it exists and ``overwrite`` is false.
+        OptionError: it is a folder that holds something else than such outputs do.
         DrtiError: its parent is not a folder.
     """
     target = Path(path)
@@ -49,6 +98,8 @@ def check_output(path: str | os.PathLike[str], overwrite: bool) -> Path:
         clean(folder)
     if not overwrite and os.path.lexists(target):
         raise OutputExistsError(target)
+    if kind is not None:
+        check_replaceable(target, kind)
     for parent in target.absolute().parents:
         if parent.exists():
             if not parent.is_dir():

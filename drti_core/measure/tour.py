@@ -29,6 +29,11 @@ CODECS = (
     ("HSH, 9 terms", "hsh", "hsh.rti"),
     ("PCA + RBF, 18 planes", "rbf:planes=18", "rbf"),
 )
+_STACK = outputs.FolderKind("photographs with dirs.lp", key="dirs.lp")
+_SHEET = "contact-sheet.png"
+_TOUR = outputs.FolderKind(
+    "a demo's folder", ("stack", "test", *(name for _, _, name in CODECS), _SHEET)
+)
 
 
 def write_stack(
@@ -41,7 +46,9 @@ def write_stack(
 
     Raises:
         OutputExistsError: the folder exists and ``overwrite`` is false.
+        OptionError: the folder holds something else than photographs and lights.
     """
+    outputs.check_output(folder, overwrite, _STACK)
     names = picture_names(len(stack))
     whole = Window(0, 0, *stack.shape)
     with outputs.atomic_folder(folder, overwrite=overwrite) as temporary:
@@ -92,8 +99,9 @@ def run_demo(
 
     Raises:
         OutputExistsError: ``out`` exists and ``overwrite`` is false.
-        OptionError: a size outside 16..4096.
+        OptionError: a size outside 16..4096, or ``out`` holds something else than a demo.
     """
+    outputs.check_output(out, overwrite, _TOUR)
     if with_ssim is None:
         with_ssim = find_spec("skimage") is not None
     with outputs.atomic_folder(out, overwrite=overwrite) as folder:
@@ -111,8 +119,8 @@ def run_demo(
             catalogue.save_model(fitted[-1].model, folder / name)
             scores.append(score(fitted[-1], test, with_ssim=with_ssim))
         progress(0.95, "drawing the contact sheet")
-        save_picture(folder / "contact-sheet.png", compare_sheet(fitted, test, scores))
-        made = ("stack", "test", *(name for _, _, name in CODECS), "contact-sheet.png")
+        save_picture(folder / _SHEET, compare_sheet(fitted, test, scores))
+        made = ("stack", "test", *(name for _, _, name in CODECS), _SHEET)
     progress(1, "done")
     evaluation = evaluation_of(train, test, scores)
     return DemoResult(out, tuple(Path(name) for name in made), evaluation)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from drti_core.errors import OptionError
+from drti_core.io.outputs import FolderKind
 from drti_core.lights import LightDirections
 from drti_core.model.model import RelightableModel, StoredModel
 from drti_core.progress import Progress, no_progress
@@ -172,6 +173,8 @@ class Writer(ABC):
     summary: ClassVar[str]
     #: File endings that choose this writer, with the dot; empty for folders.
     suffixes: ClassVar[tuple[str, ...]] = ()
+    #: Of a writer of folders: what it may replace.
+    folder: ClassVar[FolderKind | None] = None
 
     @abstractmethod
     def refuse(self, stored: StoredModel) -> str | None:

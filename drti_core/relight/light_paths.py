@@ -27,6 +27,7 @@ from drti_core.relight.enhance import Enhancement, enhanced
 
 #: Endings of animations and films; anything without an ending is a folder of PNG frames.
 ENDINGS = (".webp", ".gif", ".mp4")
+FOLDER = outputs.FolderKind("frames only", ("frame-*.png",))
 
 #: Turns of a spiral from the zenith down.
 SPIRAL_TURNS = 3
@@ -128,11 +129,13 @@ def save_path(
         progress: called after each frame.
 
     Raises:
-        OptionError: an ending, rate, quality or size that the format does not allow.
+        OptionError: an ending, rate, quality or size that the format does not allow, or a folder
+            that holds something else than frames.
         OutputExistsError: it exists and ``overwrite`` is false.
         DrtiError: ffmpeg is not there, or it failed; with what it said.
     """
-    target = outputs.check_output(path, overwrite)
+    frames_only = None if Path(path).suffix.lower() in ENDINGS else FOLDER
+    target = outputs.check_output(path, overwrite, frames_only)
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
     suffix = target.suffix.lower()
     _check_film(target, suffix, part, len(lights), fps, quality)

@@ -401,7 +401,8 @@ def test_export(tmp_path):
     with pytest.raises(OptionError) as caught:
         EXPORTER.export(model, out, overwrite=True)
     assert str(caught.value) == (
-        f"{out}: holds 'mine.txt'; expected shader.frag, shader.vert, light.js, shader.json only"
+        f"{out}: holds 'mine.txt'; expected shader.frag, shader.vert, light.js, shader.json only, "
+        "or an empty folder. Choose another name, or move what it holds."
     )
 
 

@@ -241,7 +241,10 @@ def test_a_folder(model, tmp_path):
     (out / "mine.txt").touch()
     with pytest.raises(OptionError) as found:
         export_again.export(model, out, overwrite=True)
-    assert str(found.value) == f"{out}: holds 'mine.txt'; expected a page's files only"
+    assert str(found.value) == (
+        f"{out}: holds 'mine.txt'; expected a page's files only, or an empty folder. "
+        "Choose another name, or move what it holds."
+    )
 
 
 def test_parts_of_pictures(model):

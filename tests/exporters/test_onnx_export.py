@@ -197,7 +197,8 @@ def test_a_folder_with_other_things_is_never_replaced(model, tmp_path):
     with pytest.raises(OptionError) as caught:
         export(model, tmp_path, overwrite=True, form="stages")
     assert str(caught.value) == (
-        f"{tmp_path}: holds 'thesis.txt'; expected light.onnx and pixel.onnx only"
+        f"{tmp_path}: holds 'thesis.txt'; expected light.onnx and pixel.onnx only, "
+        "or an empty folder. Choose another name, or move what it holds."
     )
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 

@@ -329,7 +329,8 @@ def test_outputs_are_not_overwritten(tmp_path: Path) -> None:
         EXPORTER.export(small(), tmp_path / "mine", overwrite=True)
     assert str(caught.value) == (
         f"{tmp_path / 'mine'}: holds 'thesis.odt' and no drti-layer.js; "
-        "expected an export for OpenLIME, or an empty folder"
+        "expected an export for OpenLIME, or an empty folder. "
+        "Choose another name, or move what it holds."
     )
     assert (tmp_path / "mine" / "thesis.odt").read_text() == "years of work"
 

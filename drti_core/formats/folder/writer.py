@@ -74,6 +74,8 @@ class FolderWriter(Writer):
         "(deepzoom, google, zoomify, tarzoom, itarzoom)"
     )
 
+    folder = outputs.FolderKind("a model's folder", key="info.json")
+
     image: Kind | None = None
     quality: int | None = None
     chroma: Chroma = "444"
@@ -125,8 +127,12 @@ class FolderWriter(Writer):
         return 95 if self.max_error is None else 100
 
     def write(self, stored: StoredModel, path: Path, *, overwrite: bool = False) -> tuple[str, ...]:
-        """Write a folder; see :meth:`Writer.write`."""
-        outputs.check_output(path, overwrite)
+        """Write a folder; see :meth:`Writer.write`.
+
+        Raises:
+            OptionError: a folder is there that holds something else than a model.
+        """
+        outputs.check_output(path, overwrite, self.folder)
         with outputs.atomic_folder(path, overwrite=overwrite) as folder:
             return self.write_into(stored, folder)
 

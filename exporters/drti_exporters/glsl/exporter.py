@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.codec import Exporter, ExportReport
-from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_exporters.glsl.emitter import BUDGET, emit
@@ -16,6 +15,7 @@ from drti_exporters.glsl.shader import Dialect, Form, Shader
 
 #: What the folder holds.
 FILES = ("shader.frag", "shader.vert", "light.js", "shader.json")
+FOLDER = outputs.FolderKind(f"{', '.join(FILES)} only", FILES)
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,7 @@ class GlslExporter(Exporter):
             OutputExistsError: ``out`` exists and ``overwrite`` is false.
         """
         out = Path(out)
-        outputs.check_output(out, overwrite)
-        _check_replaceable(out)
+        outputs.check_output(out, overwrite, FOLDER)
         shader = emit(model, dialect=self.dialect, budget=self.budget, form=self.form)
         texts = (
             shader.source,
@@ -81,17 +80,3 @@ def describe(shader: Shader) -> dict[str, Any]:
         "weights_texture": None if shader.texture is None else list(shader.texture),
         "notes": list(shader.notes),
     }
-
-
-def _check_replaceable(out: Path) -> None:
-    """Replacing a folder removes it: refuse where it holds anything else.
-
-    Raises:
-        OptionError: it does.
-    """
-    if out.is_dir():
-        others = sorted(path.name for path in out.iterdir() if path.name not in FILES)
-        if others:
-            raise OptionError(
-                f"holds {others[0]!r}", where=str(out), expected=f"{', '.join(FILES)} only"
-            )

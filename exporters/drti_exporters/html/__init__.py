@@ -37,6 +37,7 @@ from drti_exporters._viewer.scene import Layer, Part, make_scene
 
 __all__ = ["BODY", "EXPORTER", "HEAD", "VIEWER", "HtmlExporter", "Part", "viewer_files"]
 
+FOLDER = outputs.FolderKind("a page's files only", (*VIEWER, "index.html", "plane_*", "relief_*"))
 #: Two models side by side may differ in their proportions by so much.
 _ALIKE = 0.01
 
@@ -83,7 +84,7 @@ class HtmlExporter(Exporter):
         """
         out = Path(out)
         encoding = self._check(out)
-        outputs.check_output(out, overwrite)
+        outputs.check_output(out, overwrite, FOLDER if self.form == "folder" else None)
         models = [model, *self._other(model)]
         layers, notes = [], []
         for number, each in enumerate(models):
@@ -136,14 +137,6 @@ class HtmlExporter(Exporter):
                 where=str(out),
                 expected=".html" if self.form == "file" else "a folder's name",
             )
-        if self.form == "folder" and out.is_dir():
-            known = (*VIEWER, "index.html")
-            for path in sorted(out.iterdir()):
-                ours = path.name in known or path.name.startswith(("plane_", "relief_"))
-                if not ours:
-                    raise OptionError(
-                        f"holds {path.name!r}", where=str(out), expected="a page's files only"
-                    )
         return Encoding(self.format, self.quality)
 
     def _other(self, model: RelightableModel) -> list[RelightableModel]:

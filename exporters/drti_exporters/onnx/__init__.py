@@ -26,6 +26,7 @@ from drti_exporters.onnx import measure
 
 #: The two files of the form ``stages``.
 STAGES = ("light.onnx", "pixel.onnx")
+FOLDER = outputs.FolderKind("light.onnx and pixel.onnx only", STAGES)
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class OnnxExporter(Exporter):
         """
         out = Path(out)
         self._check(out)
-        outputs.check_output(out, overwrite)
+        outputs.check_output(out, overwrite, FOLDER if self.form == "stages" else None)
         match model.decoder(), self.form:
             case GraphDecoder() as graph, form:
                 if form != ("decoder" if graph.shape is None else "image"):
@@ -110,7 +111,7 @@ class OnnxExporter(Exporter):
     def _export_stages(
         self, model: RelightableModel, chain: Decoder, out: Path, over: bool
     ) -> ExportReport:
-        _check_replaceable(out)
+
         made = graphs.stage_graphs(
             chain, model.planes, output=self.output, metadata=_metadata(model)
         )
@@ -195,20 +196,6 @@ def _write(graph: Any, path: Path) -> None:
 
 def _metadata(model: RelightableModel) -> dict[str, str]:
     return graphs.describe(model.codec_id, model.metadata.encoding, model.shape)
-
-
-def _check_replaceable(out: Path) -> None:
-    """Replacing a folder removes it: refuse where it holds anything else.
-
-    Raises:
-        OptionError: it does.
-    """
-    if out.is_dir():
-        others = sorted(path.name for path in out.iterdir() if path.name not in STAGES)
-        if others:
-            raise OptionError(
-                f"holds {others[0]!r}", where=str(out), expected=f"{' and '.join(STAGES)} only"
-            )
 
 
 EXPORTER = OnnxExporter()

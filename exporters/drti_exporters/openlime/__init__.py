@@ -36,6 +36,7 @@ from drti_exporters.openlime.written import Written
 
 #: Name of the picture of the relief, and of the copy of OpenLIME.
 RELIEF, COPY = "relief", "openlime.js"
+FOLDER = outputs.FolderKind("an export for OpenLIME", key=page.LAYER)
 #: Longer sides are cut into tiles by ``auto``: not every device holds larger textures.
 _WHOLE = 4096
 
@@ -85,8 +86,7 @@ class OpenlimeExporter(Exporter):
             OutputExistsError: ``out`` exists and ``overwrite`` is false.
         """
         out = Path(out)
-        outputs.check_output(out, overwrite)
-        _check_replaceable(out)
+        outputs.check_output(out, overwrite, FOLDER)
         script, url = self._script()
         ready = prepare(model)
         shader = page.emitted(ready.model)
@@ -175,22 +175,6 @@ def _loss(
     loss = measure(model.relighter(LIGHTS), reread.relighter(LIGHTS))
     words = f"renders differ by up to {loss.levels} of 255, PSNR {loss.psnr:.1f} dB"
     return loss.levels / 255, (words,)
-
-
-def _check_replaceable(out: Path) -> None:
-    """Replacing a folder removes it: refuse where it is none of this exporter's.
-
-    Raises:
-        OptionError: it is not.
-    """
-    if out.is_dir() and not (out / page.LAYER).is_file():
-        others = sorted(path.name for path in out.iterdir())
-        if others:
-            raise OptionError(
-                f"holds {others[0]!r} and no {page.LAYER}",
-                where=str(out),
-                expected="an export for OpenLIME, or an empty folder",
-            )
 
 
 EXPORTER = OpenlimeExporter()
