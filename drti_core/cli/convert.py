@@ -99,20 +99,21 @@ def _many(
             overwrite=overwrite,
             progress=progress,
         )
+    found = report.as_dict()
     rows = [
         [
-            str(item.source),
-            item.status,
-            "" if item.output is None else item.output.name,
-            "-" if item.size is None else console.size_text(item.size),
-            "; ".join(filter(None, (item.what, item.reason, *item.notes))),
+            item["source"],
+            item["status"],
+            Path(item["output"] or "").name,
+            "-" if item["bytes"] is None else console.size_text(item["bytes"]),
+            "; ".join(filter(None, (item["what"], item["reason"], *item["notes"]))),
         ]
-        for item in report.items
+        for item in found["items"]
     ]
     console.say_table(("source", "status", "output", "size", "remarks"), rows)
     console.say(", ".join(f"{count} {status}" for status, count in report.counts.items()))
     if json is not None:
-        console.write_text(json, console.to_json(report.as_dict()) + "\n", overwrite=replaced)
+        console.write_text(json, console.to_json(found) + "\n", overwrite=replaced)
         console.say(f"wrote {json}")
     if not report.ok:
         raise typer.Exit(1)

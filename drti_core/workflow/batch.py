@@ -22,6 +22,7 @@ from drti_core.registry import catalogue
 from drti_core.registry.shelf import PluginWarning
 from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
 from drti_core.workflow.convert import convert_file
+from drti_core.workflow.report import Report
 
 #: ``converted``: now; ``unchanged``: by an earlier run; ``refused``: the file's fault; ``failed``:
 #: drti's or the machine's; ``ignored``: met in a folder, and nothing to convert.
@@ -41,23 +42,35 @@ class Item:
         source: it.
         status: see :data:`Status`.
         output: what was or would have been written; None if it was no question.
-        what: it is, in a few words, if it was converted now.
-        size: bytes of the output, if it was converted now.
-        notes: what the user should know, a sentence each.
+        written: what :func:`convert_file` reports, if it was converted now.
+        notes: what the user should know beside that, a sentence each.
         reason: why it was refused, failed or ignored.
     """
 
     source: Path
     status: Status
     output: Path | None = None
-    what: str = ""
-    size: int | None = None
+    written: Report | None = None
     notes: tuple[str, ...] = ()
     reason: str = ""
 
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, strictly JSON-able."""
+        written: dict[str, Any] = {"what": "", "bytes": None, "notes": []}
+        if self.written is not None:
+            written = self.written.as_dict()
+        return {
+            "source": str(self.source),
+            "status": self.status,
+            "output": None if self.output is None else str(self.output),
+            **written,
+            "notes": [*self.notes, *written["notes"]],
+            "reason": self.reason,
+        }
+
 
 @dataclass(frozen=True)
-class Report:
+class BatchReport:
     """What became of all, sorted by path."""
 
     items: tuple[Item, ...]
@@ -75,18 +88,7 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, strictly JSON-able."""
-        items = [
-            {
-                "source": str(item.source),
-                "status": item.status,
-                "output": None if item.output is None else str(item.output),
-                "what": item.what,
-                "bytes": item.size,
-                "notes": list(item.notes),
-                "reason": item.reason,
-            }
-            for item in self.items
-        ]
+        items = [item.as_dict() for item in self.items]
         return {"kind": "drti batch", "ok": self.ok, "counts": self.counts, "items": items}
 
 
@@ -114,7 +116,7 @@ def convert_many(
     jobs: int = 1,
     overwrite: bool = False,
     progress: Progress = no_progress,
-) -> Report:
+) -> BatchReport:
     """Convert many models (or light files) into one folder; a bad one does not stop the rest.
 
     A run that was broken off, even by force, goes on where it was when it is started again: what
@@ -172,7 +174,7 @@ def convert_many(
         outputs.clean(folder)
     if todo:
         journal.save(folder, _finished(old, todo))
-    return Report(tuple(replace(p.item, notes=(*p.notes, *p.item.notes)) for p in plans))
+    return BatchReport(tuple(replace(p.item, notes=tuple(p.notes)) for p in plans))
 
 
 def _common(
@@ -252,13 +254,11 @@ def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
 
 
 def _note(plan: _Plan, answer: dict[str, Any]) -> None:
+    written = None
+    if answer["status"] == "converted":
+        written = Report(answer["what"], answer["bytes"], tuple(answer["notes"]))
     plan.item = replace(
-        plan.item,
-        status=answer["status"],
-        what=answer.get("what", ""),
-        size=answer.get("size"),
-        notes=tuple(answer.get("notes", ())),
-        reason=answer.get("reason", ""),
+        plan.item, status=answer["status"], written=written, reason=answer.get("reason", "")
     )
 
 
@@ -282,7 +282,7 @@ def convert(task: Task) -> Answer:
         task: arguments of :func:`convert_file`.
 
     Returns:
-        ``status`` ``converted`` with ``what``, ``size`` and ``notes``; or ``refused`` (the file's
+        ``status`` ``converted`` with what the :class:`Report` holds; or ``refused`` (the file's
         fault) or ``failed`` (drti's, or the machine's) with ``reason``.
     """
     with warnings.catch_warnings(record=True) as caught:
@@ -298,5 +298,5 @@ def convert(task: Task) -> Answer:
         except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
             text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
             return {"status": "failed", "reason": text}
-    notes = [*report.notes, *(str(warning.message) for warning in caught)]
-    return {"status": "converted", "what": report.what, "size": report.size, "notes": notes}
+    said = tuple(str(warning.message) for warning in caught)
+    return {"status": "converted", **replace(report, notes=(*report.notes, *said)).as_dict()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from drti_core.model import RelightableModel
 
@@ -20,6 +21,10 @@ class Report:
     what: str
     size: int
     notes: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything, strictly JSON-able."""
+        return {"what": self.what, "bytes": self.size, "notes": list(self.notes)}
 
 
 def words_of(model: RelightableModel) -> str:

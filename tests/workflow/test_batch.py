@@ -76,7 +76,7 @@ def test_an_archive(archive, tmp_path):
     assert report.counts == {"converted": 3, "ignored": 1, "refused": 2}
     items = {str(item.source.relative_to(archive)): item for item in report.items}
     assert items["a/coin.ptm"].output == out / "coin"
-    assert items["a/coin.ptm"].what == "ptm of 32x24 pixels, 18 planes"
+    assert items["a/coin.ptm"].written.what == "ptm of 32x24 pixels, 18 planes"
     assert items["b/photographs/coin.ptm"].output == out / "coin-2"
     assert items["b/photographs/coin.ptm"].notes[0] == "called coin-2, because coin is another's"
     assert items["c/web.v2"].output == out / "web.v2"
@@ -97,8 +97,8 @@ def test_an_archive(archive, tmp_path):
         "status": "converted",
         "output": f"{out}/coin",
         "what": "ptm of 32x24 pixels, 18 planes",
-        "bytes": items["a/coin.ptm"].size,
-        "notes": list(items["a/coin.ptm"].notes),
+        "bytes": items["a/coin.ptm"].written.size,
+        "notes": list(items["a/coin.ptm"].written.notes),
         "reason": "",
     }
 
