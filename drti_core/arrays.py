@@ -1,17 +1,23 @@
-"""Array types, and windows that walk over an image."""
+"""Array types, windows that walk over an image, and the one PSNR."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import inf, log10
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import OptionError
 
+Array = npt.NDArray[Any]
+U8 = npt.NDArray[np.uint8]
 F32 = npt.NDArray[np.float32]
 F64 = npt.NDArray[np.float64]
+Bool = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
 #: Codes of planes: of 8 or 16 bits.
 Codes = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
@@ -64,3 +70,19 @@ def tiles(shape: tuple[int, int], tile: int) -> Iterator[Window]:
     for band in bands(shape, tile):
         for x in range(0, shape[1], tile):
             yield Window(band.y, x, band.height, min(tile, shape[1] - x))
+
+
+def psnr_of(error: float, peak: float = 255) -> float:
+    """Peak signal-to-noise ratio, ``10 log10(peak² / error)``.
+
+    Args:
+        error: mean squared error, 0 or more, in squared units of the values.
+        peak: the largest value.
+
+    Returns:
+        dB; ``inf`` for an error of 0.
+
+    >>> round(psnr_of(1), 2), psnr_of(0.01, peak=1)
+    (48.13, 20.0)
+    """
+    return 10 * log10(peak**2 / error) if error > 0 else inf

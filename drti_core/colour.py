@@ -7,10 +7,8 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import F32, U8
 from drti_core.errors import DrtiError
-
-F32 = npt.NDArray[np.float32]
-U8 = npt.NDArray[np.uint8]
 
 #: Colour encoding of pixel values.
 Encoding = Literal["srgb", "linear"]

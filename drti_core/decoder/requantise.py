@@ -8,12 +8,10 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Window, bands
+from drti_core.arrays import F32, F64, Window, bands
 from drti_core.colour import YCC_TO_RGB
 from drti_core.decoder.planes import Planes
 from drti_core.io import scratch
-
-F64 = npt.NDArray[np.float64]
 
 #: Values worked on at a time.
 _BAND_VALUES = 4 << 20

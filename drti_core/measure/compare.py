@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import Window
+from drti_core.arrays import U8, Window
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
@@ -17,8 +16,6 @@ from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
-
-RGB = npt.NDArray[np.uint8]
 
 #: Grey levels that an error map shows white.
 WHITE = 64
@@ -51,7 +48,7 @@ def compare(
     title: str = "",
     cell: int = 240,
     progress: Progress = no_progress,
-) -> RGB:
+) -> U8:
     """A sheet of photographs, the pictures of models under their lights, and the differences.
 
     Two rows for each photograph: the pictures, with the PSNR of each, and the error maps, the
@@ -115,11 +112,11 @@ def _heading(label: str, values: Sequence[float]) -> str:
     return f"{label}, mean {np.mean(finite):.2f} dB"
 
 
-def _photograph(one: Stack, part: Window) -> RGB:
+def _photograph(one: Stack, part: Window) -> U8:
     return to_uint8(one.read(part), one.encoding).reshape(part.height, part.width, 3)
 
 
-def _scale(shape: tuple[int, ...]) -> RGB:
+def _scale(shape: tuple[int, ...]) -> U8:
     """The colours of error maps from 0 at the left to :data:`WHITE`, as a bar at the bottom."""
     levels = np.repeat(np.rint(np.linspace(0, WHITE, shape[1]))[None, :, None], 3, axis=2)
     sheet = np.empty(shape, np.uint8)

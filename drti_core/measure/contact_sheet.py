@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import U8
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
-
-RGB = npt.NDArray[np.uint8]
 
 #: The colour between the pictures.
 PAPER = (246, 245, 242)
@@ -31,13 +29,13 @@ class Row:
     """
 
     label: str
-    pictures: Sequence[RGB]
+    pictures: Sequence[U8]
     captions: Sequence[str] = ()
 
 
 def contact_sheet(
     rows: Sequence[Row], columns: Sequence[str], *, title: str = "", cell: int = 240
-) -> RGB:
+) -> U8:
     """Draw a contact sheet.
 
     Args:
@@ -98,7 +96,7 @@ def light_labels(lights: LightDirections) -> list[str]:
     return [f"elevation {e}°" + (f", azimuth {a}°" if e < 90 else "") for a, e in pairs]
 
 
-def error_map(a: RGB, b: RGB, full: int = 64) -> RGB:
+def error_map(a: U8, b: U8, full: int = 64) -> U8:
     """Picture of the mean absolute difference of two pictures: black 0, then red, yellow, white.
 
     Args:

@@ -1,31 +1,28 @@
 """How close two pictures are: PSNR, SSIM and mean absolute error, whole or band by band.
 
-All work on 8-bit RGB values 0..255; rounding is the caller's
+All work on RGB values 0..255, PSNR on those of another peak too; rounding is the caller's
 (:func:`drti_core.colour.to_uint8`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from math import inf, log10
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import F32, Array, Bool, psnr_of
 from drti_core.errors import DrtiError, MissingExtraError
-
-Image = npt.NDArray[Any]
 
 #: Rows and columns that the 11x11 window of SSIM leaves out at each border.
 SSIM_MARGIN = 5
 
 
-def mse(a: Image, b: Image, mask: Image | None = None) -> float:
+def mse(a: Array, b: Array, mask: Bool | None = None) -> float:
     """Mean squared error over all channels, in squared grey levels.
 
     Args:
-        a: (H, W) or (H, W, C), values 0..255.
+        a: (H, W) or (H, W, C), or without a mask any shape, values 0..255.
         b: of the same shape.
         mask: (H, W), true where pixels count; all by default.
 
@@ -35,29 +32,24 @@ def mse(a: Image, b: Image, mask: Image | None = None) -> float:
     return float(np.mean(np.square(_difference(a, b, mask))))
 
 
-def psnr(a: Image, b: Image, mask: Image | None = None) -> float:
-    """Peak signal-to-noise ratio in dB, ``10 log10(255² / mse)``; ``inf`` for equal pictures.
+def psnr(a: Array, b: Array, mask: Bool | None = None, *, peak: float = 255) -> float:
+    """Peak signal-to-noise ratio in dB, ``10 log10(peak² / mse)``; ``inf`` for equal pictures.
 
-    Args and errors as of :func:`mse`.
+    Args and errors as of :func:`mse`; with a ``peak`` of 1 the values are 0..1.
 
     >>> a = np.zeros((2, 2, 3))
     >>> round(psnr(a, a + 1), 2)
     48.13
     """
-    return psnr_of(mse(a, b, mask))
+    return psnr_of(mse(a, b, mask), peak)
 
 
-def psnr_of(error: float) -> float:
-    """PSNR in dB of a mean squared error in squared grey levels; ``inf`` for 0."""
-    return 10 * log10(255**2 / error) if error > 0 else inf
-
-
-def mean_absolute_error(a: Image, b: Image, mask: Image | None = None) -> float:
+def mean_absolute_error(a: Array, b: Array, mask: Bool | None = None) -> float:
     """Mean absolute difference over all channels, in grey levels; see :func:`mse`."""
     return float(np.mean(np.abs(_difference(a, b, mask))))
 
 
-def ssim(a: Image, b: Image) -> float:
+def ssim(a: Array, b: Array) -> float:
     """Structural similarity (Wang et al. 2004), at most 1, by scikit-image.
 
     ``structural_similarity`` with an 11x11 Gaussian window of sigma 1.5, population covariance
@@ -113,9 +105,9 @@ class Comparison:
     _count: int = 0
     _ssim: float = 0.0
     _ssim_rows: int = 0
-    _kept: list[Image] = field(default_factory=list)
+    _kept: list[Array] = field(default_factory=list)
 
-    def add(self, a: Image, b: Image, mask: Image | None = None) -> None:
+    def add(self, a: Array, b: Array, mask: Bool | None = None) -> None:
         """Take the next band, (h, W, C) uint8, of both pictures.
 
         A mask (h, W) leaves pixels out of PSNR and the mean difference; for SSIM, which needs
@@ -170,12 +162,12 @@ class Comparison:
         return self._ssim / self._ssim_rows if self._ssim_rows else None
 
 
-def _same_shape(a: Image, b: Image) -> None:
+def _same_shape(a: Array, b: Array) -> None:
     if a.shape != b.shape:
         raise DrtiError(f"pictures of shapes {a.shape} and {b.shape}", expected="equal shapes")
 
 
-def _difference(a: Image, b: Image, mask: Image | None) -> npt.NDArray[np.float32]:
+def _difference(a: Array, b: Array, mask: Bool | None) -> F32:
     _same_shape(a, b)
     if mask is not None:
         if mask.shape != a.shape[:2]:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from drti_core.arrays import Window
+from drti_core.arrays import Array, Window
 from drti_core.colour import to_uint8
 from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
-from drti_core.io.pictures.writers import Array
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
 from drti_core.measure.evaluation import Evaluation, Fitted, Score, evaluation_of, score
 from drti_core.progress import Progress, no_progress, part_of

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from drti_core.arrays import Window
+from drti_core.arrays import Window, psnr_of
 from drti_core.lights import LightDirections
 from drti_core.runtime.relighter import Relighter
 
@@ -40,8 +40,7 @@ def measure(exact: Relighter, changed: Relighter) -> Loss:
     window = middle(exact.shape)
     difference = exact.relight(window).astype(np.int16) - changed.relight(window)
     error = float(np.mean(np.square(difference, dtype=np.float64)))
-    psnr = 10 * math.log10(255**2 / error) if error else math.inf
-    return Loss(int(np.abs(difference).max()), psnr)
+    return Loss(int(np.abs(difference).max()), psnr_of(error))
 
 
 def middle(shape: tuple[int, int]) -> Window:

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import Window
+from drti_core.arrays import Array, Window
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.writers import write_png
 from drti_core.stack.stack import Stack
-
-Codes = npt.NDArray[Any]
 
 
 def save_mean(stack: Stack, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:
@@ -28,8 +24,8 @@ def save_mean(stack: Stack, path: str | os.PathLike[str], *, overwrite: bool = F
         StackError: a photograph is damaged.
     """
 
-    def mean(codes: Codes) -> Codes:
-        found: Codes = np.rint(codes.mean(axis=0, dtype=np.float64)).astype(codes.dtype)
+    def mean(codes: Array) -> Array:
+        found: Array = np.rint(codes.mean(axis=0, dtype=np.float64)).astype(codes.dtype)
         return found
 
     return _save(stack, path, mean, overwrite)
@@ -53,9 +49,9 @@ def save_quantile(
         raise OptionError(f"quantile {share:g}", expected="0 to 1")
     rank = min(int(share * len(stack)), len(stack) - 1)
 
-    def quantile(codes: Codes) -> Codes:
+    def quantile(codes: Array) -> Array:
         codes.partition(rank, axis=0)
-        found: Codes = codes[rank]
+        found: Array = codes[rank]
         return found
 
     return _save(stack, path, quantile, overwrite)
@@ -64,7 +60,7 @@ def save_quantile(
 def _save(
     stack: Stack,
     path: str | os.PathLike[str],
-    summary: Callable[[Codes], Codes],
+    summary: Callable[[Array], Array],
     overwrite: bool,
 ) -> Path:
     target = Path(path)
@@ -74,7 +70,7 @@ def _save(
         raise OptionError("photographs of floats", where=str(target), expected="8 or 16 bits")
     width = stack.shape[1]
 
-    def rows(top: int, count: int) -> Codes:
+    def rows(top: int, count: int) -> Array:
         parts = []
         for y in range(top, top + count, stack.band_rows):
             band = Window(y, 0, min(stack.band_rows, top + count - y), width)

@@ -13,9 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import Window
-
-Bool = npt.NDArray[np.bool_]
+from drti_core.arrays import Bool, Window
 
 #: Sines this small are those of a quarter turn.
 _QUARTER = 1e-12

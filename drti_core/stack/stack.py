@@ -12,7 +12,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Window
+from drti_core.arrays import F32, Bool, Window
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear
 from drti_core.errors import OptionError, StackError
 from drti_core.io.pictures.photos import decode, probe
@@ -20,7 +20,6 @@ from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
 
-Bool = npt.NDArray[np.bool_]
 #: (H, W, C) codes of a photograph → those that are kept.
 _Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 

@@ -15,13 +15,14 @@ from drti_core.arrays import Window
 from drti_core.decoder import Decoder, Planes, evaluate
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
+from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.model.contracts import Codec
 from drti_core.options import with_options
 from drti_core.runtime.relighter import Runtime
 from drti_core.stack import ArrayStack, Stack
 from drti_core.testing.compare import metadata_changes, same_arrays, same_planes
-from drti_core.testing.stacks import dome, edge_stack, edge_stacks, make_stack, psnr
+from drti_core.testing.stacks import dome, edge_stack, edge_stacks, make_stack
 
 #: Lights that no photograph was taken under, the zenith and the horizon among them.
 NEW_LIGHTS = LightDirections.from_disk(
@@ -277,7 +278,7 @@ def _fitted(codec: Codec) -> RelightableModel:
 
 def _training_psnr(stack: Stack, model: RelightableModel) -> float:
     truth = stack.read(Window(0, 0, *stack.shape)).reshape(len(stack), *stack.shape, 3)
-    return psnr(np.clip(model.relight(stack.lights), 0, 1), truth)
+    return psnr(np.clip(model.relight(stack.lights), 0, 1), truth, peak=1)
 
 
 def _through_a_file(stored: StoredModel) -> StoredModel:

@@ -9,6 +9,7 @@ import numpy as np
 
 from drti_core.arrays import F32
 from drti_core.lights import LightDirections
+from drti_core.measure import metrics
 from drti_core.stack import ArrayStack
 
 
@@ -124,5 +125,4 @@ def edge_stack(name: str) -> ArrayStack:
 
 def psnr(a: F32, b: F32) -> float:
     """PSNR in dB of two arrays of pictures, values 0..1; ``inf`` for equal ones."""
-    error = float(np.mean((np.asarray(a, np.float64) - np.asarray(b, np.float64)) ** 2))
-    return float("inf") if error == 0 else -10 * float(np.log10(error))
+    return metrics.psnr(a, b, peak=1)

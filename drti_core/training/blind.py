@@ -10,13 +10,10 @@ with lights for dimensions. After training the encoder sees all of them.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import F32
+from drti_core.arrays import F32, Indices
 from drti_core.lights import LightDirections
 from drti_core.training.sample import Sample
-
-Indices = npt.NDArray[np.intp]
 
 #: Fewer photographs than this are all trained on, and all seen.
 FEW = 16

@@ -24,7 +24,7 @@ from drti_core.training.log import Session
 from drti_core.training.loop import Look, Loop, Schedule
 from drti_core.training.network import Trained, check_device, few_threads
 from drti_core.training.optimisers import Adam
-from drti_core.training.task import Task, psnr
+from drti_core.training.task import Task, mean_psnr
 
 _LIGHT = Basis("affine", 4)
 #: Pixels trained on, at most: whole rows, spread evenly.
@@ -140,7 +140,7 @@ class FieldTask(Task):
             for light in range(len(self.colours))
         ]
         truth = self.colours[:, pixels].cpu().numpy().transpose(0, 2, 1)
-        return psnr(np.stack(found), truth)
+        return mean_psnr(np.stack(found), truth)
 
     def picture(self, coords: F32, light: int) -> F32:
         """(3, P) colours at coordinates (2, P), 0..1, under one of the lights."""

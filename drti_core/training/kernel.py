@@ -17,12 +17,11 @@ from importlib.util import find_spec
 import numpy as np
 import numpy.typing as npt
 
+from drti_core.arrays import F32
 from drti_core.errors import MissingExtraError, OptionError
 from drti_core.runtime.llvm.kernels import BLOCK, Shape
 from drti_core.runtime.llvm.stage import aligned, build
 from drti_core.runtime.llvm.words import LANES
-
-F32 = npt.NDArray[np.float32]
 
 #: The lights are dealt to so many parts, each with its own gradient of the latents, whatever the
 #: number of threads, so that the sums are the same on every number of cores.

@@ -5,16 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 
-from drti_core.arrays import F32
+from drti_core.arrays import F32, Array, Indices, psnr_of
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.training.balance import Balance
-from drti_core.training.blind import FEW, BlindSpots, Indices, deal
+from drti_core.training.blind import FEW, BlindSpots, deal
 from drti_core.training.chain import Chain
 from drti_core.training.encoder import Encoder
 from drti_core.training.sample import Sample
@@ -176,7 +174,7 @@ class DecoderTask(Task):
         """
         lights, given = self._scored
         truth = self.sample.seen(self._blocks_scored)[lights]
-        return psnr(self.decode(given, lights), truth)
+        return mean_psnr(self.decode(given, lights), truth)
 
     def decode(self, components: F32, lights: Indices) -> F32:
         """RGB (B', 3, P) of some lights, for (C, P) components, P a multiple of the block."""
@@ -187,8 +185,8 @@ class DecoderTask(Task):
         return np.asarray(self.chain.predict(latents, packed).cpu().numpy())
 
 
-def psnr(found: npt.NDArray[Any], truth: npt.NDArray[Any]) -> float:
-    """Mean over the first axis of the PSNR in dB; values are clipped to 0..1."""
+def mean_psnr(found: Array, truth: Array) -> float:
+    """Mean over the first axis of the PSNR in dB, each at most 100; values are clipped to 0..1."""
     error = (np.clip(found, 0, 1) - np.clip(truth, 0, 1)) ** 2
     each = error.reshape(len(error), -1).mean(axis=1)
-    return float(np.mean(-10 * np.log10(np.maximum(each, 1e-10))))
+    return float(np.mean([psnr_of(max(float(value), 1e-10), peak=1) for value in each]))

@@ -16,10 +16,11 @@ from drti_core.decoder import Planes
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import quantisation_range
 from drti_core.lights import LightDirections
+from drti_core.measure.metrics import psnr
 from drti_core.options import with_options
 from drti_core.registry.catalogue import open_stack
 from drti_core.stack import ArrayStack
-from drti_core.testing import dome, make_stack, psnr
+from drti_core.testing import dome, make_stack
 from drti_core.testing.stacks import photographs
 
 TERMS = {
@@ -39,7 +40,7 @@ def truth(stack) -> np.ndarray:
 
 def quality(model, stack) -> float:
     """PSNR of the 8-bit pictures under the stack's own lights."""
-    return psnr(to_uint8(model.relight(stack.lights)) / 255, to_uint8(truth(stack)) / 255)
+    return psnr(to_uint8(model.relight(stack.lights)), to_uint8(truth(stack)))
 
 
 def known(codec, lights=None, shape=(9, 12), seed=0):
@@ -129,7 +130,7 @@ def test_lrgb_is_the_best_factorisation():
     u, s, v = np.linalg.svd(fitted, full_matrices=False)
     best = (u[:, :, :1] * s[:, None, :1] @ v[:, :1]).transpose(1, 0, 2)
     ours = PtmCodec(colorspace="lrgb", bits=16).fit(stack).relight(stack.lights)
-    assert psnr(ours.reshape(best.shape), pixels) > psnr(best, pixels) - 0.02
+    assert psnr(ours.reshape(best.shape), pixels, peak=1) > psnr(best, pixels, peak=1) - 0.02
 
 
 def test_grey_photographs_give_grey_lrgb():
@@ -180,7 +181,7 @@ def test_lights_on_the_horizon(codec):
     assert np.isfinite(model.planes.bias).all()
     below = slice(len(lights) - len(low), None)
     pictures = model.relight(lights[below])
-    assert psnr(pictures, truth(stack)[below]) > 22
+    assert psnr(pictures, truth(stack)[below], peak=1) > 22
     assert pictures.mean() > 0.5 * truth(stack)[below].mean()
 
 
@@ -361,7 +362,7 @@ def test_8_bits_cost_under_a_tenth_of_a_decibel(data, folder, codec):
     design = codec.basis()(stack.lights)
     pixels = truth(stack).reshape(len(stack), -1)
     best = design @ (np.linalg.pinv(design) @ pixels.astype(np.float64))
-    exact = psnr(np.rint(np.clip(best, 0, 1) * 255) / 255, pixels)
+    exact = psnr(np.rint(np.clip(best, 0, 1) * 255) / 255, pixels, peak=1)
     assert quality(codec.fit(stack), stack) > exact - 0.1
 
 
@@ -384,7 +385,7 @@ def test_every_number_of_planes_is_used(codec):
         assert model.planes.count == planes
         assert all(len(np.unique(plane)) > 50 for plane in model.planes.codes)
         assert np.abs(model.tables.components).reshape(planes, -1).max(axis=1).min() > 0.01
-        reached.append(psnr(model.relight(stack.lights), truth(stack)))
+        reached.append(psnr(model.relight(stack.lights), truth(stack), peak=1))
     assert (np.diff(reached) > 0.1).all()
     assert reached[-1] > 35
 

@@ -15,6 +15,7 @@ from drti_core.fitting.near_lights import DirectionalStack, on_dome, projected, 
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.lights.positions import LightPositions
+from drti_core.measure.metrics import psnr
 from drti_core.relight.normals import normals
 from drti_core.stack import ArrayStack, ImageStack, Stack
 
@@ -58,8 +59,8 @@ def scene(seed: int = 0) -> tuple[ArrayStack, np.ndarray]:
     return replace(stack, positions=near), truth
 
 
-def psnr(model: drti.RelightableModel, truth: np.ndarray) -> float:
-    return float(-10 * np.log10(np.mean((model.relight(TEST) - truth) ** 2)))
+def score(model: drti.RelightableModel, truth: np.ndarray) -> float:
+    return psnr(model.relight(TEST), truth, peak=1)
 
 
 @pytest.mark.parametrize(
@@ -70,8 +71,8 @@ def test_every_codec_sees_the_true_directions(codec: str, least: float, gain: fl
     stack, truth = scene()
     found = drti.get_codec(codec).fit(stack)
     naive = drti.get_codec(codec).fit(replace(stack, positions=None))
-    assert psnr(found, truth) > least
-    assert psnr(found, truth) - psnr(naive, truth) > gain
+    assert score(found, truth) > least
+    assert score(found, truth) - score(naive, truth) > gain
     (note, *_) = found.metadata.notes
     how = "predicted by kriging" if codec in ("rbf", "bilinear") else "fitted pixel by pixel"
     assert note.startswith("The lights are near: their directions differ by up to 28.6 degrees")

@@ -22,6 +22,7 @@ from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.folder import READER, FolderWriter, openlime_neural
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
+from drti_core.measure.metrics import psnr
 from drti_core.model import StoredModel
 from drti_core.model.network_model import NetworkModel, restore
 from drti_core.registry.catalogue import save_model
@@ -304,12 +305,6 @@ def test_the_student_survives_a_conversion(data: Path, tmp_path: Path) -> None:
     assert (info["samples"], info["colorspace"]) == (20, "rgb")
     back = open_model(tmp_path / "a")  # whose scales have nine digits
     np.testing.assert_allclose(back.relight(LIGHTS), model.relight(LIGHTS), atol=1e-6)
-
-
-def psnr(a: Any, b: Any) -> float:
-    """PSNR of two sets of uint8 pictures as one, in dB."""
-    error = np.mean((a.astype(np.float64) - b) ** 2)
-    return float(10 * np.log10(255**2 / error))
 
 
 @pytest.mark.parametrize("hyper", [False, True])

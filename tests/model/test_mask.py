@@ -7,6 +7,7 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.fitting import Quantiser
+from drti_core.measure.metrics import psnr
 from drti_core.registry import catalogue
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack
@@ -29,8 +30,7 @@ def mask():
 
 def psnr_inside(model, stack, mask):
     photographs = stack.codes(Window(0, 0, *SIZE)).reshape(len(stack), *SIZE, 3)
-    error = model.relight_uint8(stack.lights)[:, mask].astype(float) - photographs[:, mask]
-    return 10 * np.log10(255**2 / np.mean(error**2))
+    return psnr(model.relight_uint8(stack.lights)[:, mask], photographs[:, mask])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from drti_core.arrays import F32, F64
+from drti_core.arrays import F32, F64, U8
 from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, LightFunction
 from drti_core.errors import FitError, FormatError, OptionError
@@ -29,7 +29,6 @@ from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
 
 Colorspace = Literal["mrgb", "mycc"]
-U8 = npt.NDArray[np.uint8]
 
 #: Pixels used to choose an interpolation by leave-one-light-out error.
 _CHOICE_SAMPLE = 8_000

@@ -12,15 +12,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import F64
 from drti_core.errors import LightError
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections
 from drti_core.lights.directions import usable
 from drti_core.lights.positions import LightPositions
 
-F64 = npt.NDArray[np.float64]
 Configuration = Literal["directional", "spherical", "lights3d"]
 
 #: More lights than any dome has.

@@ -16,13 +16,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Codes
+from drti_core.arrays import F32, F64, Codes
 from drti_core.decoder import Dense, Planes, Terms
 from drti_core.errors import FormatError
 from drti_core.io.strict_json import Node, nine_digits
 from drti_core.model import StoredModel
-
-F64 = npt.NDArray[np.float64]
 
 #: OpenLIME's layer knows no other number of planes.
 PLANES = 9

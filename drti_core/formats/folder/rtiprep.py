@@ -14,9 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import Window
+from drti_core.arrays import F64, Window
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io import strict_xml
@@ -24,7 +23,6 @@ from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assembl
 from drti_core.io.strict_json import Node
 from drti_core.model import Metadata, StoredModel
 
-F64 = npt.NDArray[np.float64]
 Shape = tuple[int, int]
 
 _KEYS = {"width", "height", "format", "type", "colorspace", "nplanes", "materials"}

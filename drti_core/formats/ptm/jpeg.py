@@ -11,13 +11,11 @@ from collections.abc import Callable, Iterator
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import U8
 from drti_core.errors import FormatError
 from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane_name
 from drti_core.io import scratch
-
-Plane = npt.NDArray[np.uint8]
 
 #: Largest width or height that libjpeg reads and writes.
 MAX_SIDE = 65500
@@ -41,7 +39,7 @@ def check_bytes(count: int, shape: tuple[int, int], where: str) -> None:
         )
 
 
-def decode(data: bytes, shape: tuple[int, int], where: str) -> Plane:
+def decode(data: bytes, shape: tuple[int, int], where: str) -> U8:
     """Decode a grey JPEG of a known size, which :func:`check_bytes` allowed, to (H, W) uint8.
 
     Raises:
@@ -64,7 +62,7 @@ def decode(data: bytes, shape: tuple[int, int], where: str) -> Plane:
         raise FormatError(f"damaged JPEG ({error})", where=where) from error
 
 
-def encode(plane: Plane, quality: int) -> bytes:
+def encode(plane: U8, quality: int) -> bytes:
     """Encode (H, W) uint8 as a baseline grey JPEG."""
     from PIL import Image
 
@@ -73,7 +71,7 @@ def encode(plane: Plane, quality: int) -> bytes:
     return out.getvalue()
 
 
-def predict(residual: Plane, reference: Plane, invert: bool) -> Plane:
+def predict(residual: U8, reference: U8, invert: bool) -> U8:
     """``(reference + residual - 128) mod 256``, reference inverted if asked; uint8 wraps."""
     return (~reference if invert else reference) + residual + np.uint8(128)
 
@@ -83,7 +81,7 @@ def read_planes(
     container: Container,
     colorspace: Colorspace,
     shape: tuple[int, int],
-    store: Callable[[int], Plane],
+    store: Callable[[int], U8],
     path: str,
 ) -> None:
     """Decode every plane into ``store(number)``, a writable (H, W) view in file row order.

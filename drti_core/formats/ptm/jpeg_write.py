@@ -12,7 +12,8 @@ from typing import IO, Any
 
 import numpy as np
 
-from drti_core.formats.ptm.jpeg import RECORD, Plane, decode, encode, predict
+from drti_core.arrays import U8
+from drti_core.formats.ptm.jpeg import RECORD, decode, encode, predict
 from drti_core.formats.ptm.layout import INVERSION, Container
 from drti_core.io import scratch
 
@@ -32,12 +33,12 @@ class Encoded:
 
     jpeg: bytes
     side: Any
-    plane: Plane
+    plane: U8
 
 
 def encode_plane(
-    wanted: Plane,
-    reference: Plane | None,
+    wanted: U8,
+    reference: U8 | None,
     quality: int,
     max_error: int | None,
 ) -> Encoded | None:
@@ -70,7 +71,7 @@ def encode_plane(
 
 def write_planes(
     out: IO[bytes],
-    load: Callable[[int], Plane],
+    load: Callable[[int], U8],
     count: int,
     shape: tuple[int, int],
     *,
@@ -118,7 +119,7 @@ def write_planes(
     return Container(quality, transforms, none, none, order, references, sizes, sides), worst
 
 
-def _plan(load: Callable[[int], Plane], count: int, quality: int) -> list[tuple[int, int, bool]]:
+def _plan(load: Callable[[int], U8], count: int, quality: int) -> list[tuple[int, int, bool]]:
     """(plane, reference or -1, inverted) in order of decoding, for small JPEGs.
 
     As in Prim's tree: again and again the plane that is cheapest to add, predicted from one that
@@ -151,7 +152,7 @@ def _plan(load: Callable[[int], Plane], count: int, quality: int) -> list[tuple[
     return plan
 
 
-def _centre(plane: Plane) -> Plane:
+def _centre(plane: U8) -> U8:
     height, width = plane.shape
     y, x = max(0, height - _SAMPLE) // 2, max(0, width - _SAMPLE) // 2
     return plane[y : y + _SAMPLE, x : x + _SAMPLE].copy()

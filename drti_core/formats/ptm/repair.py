@@ -12,17 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import Codes, Window, bands
+from drti_core.arrays import F64, Codes, Window, bands
 from drti_core.decoder import Planes
 from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.ptm.layout import OURS, TERMS, Colorspace
 from drti_core.io import strict_json
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.strict_json import Node
-
-F64 = npt.NDArray[np.float64]
 
 #: Largest share of the pixels in the first and last code of a range that ends at quantiles:
 #: relight's own quantile leaves out 0.25 % at either end.

@@ -14,13 +14,10 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import MAX_SIDE
+from drti_core.arrays import F64, MAX_SIDE
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.formats.rti.layout import COLOURS
-
-F64 = npt.NDArray[np.float64]
 
 _SIZES = struct.Struct("<4i")
 _MAX_LINE = 4096

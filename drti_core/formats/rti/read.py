@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import Window, bands
+from drti_core.arrays import F64, Window, bands
 from drti_core.decoder import Planes
 from drti_core.decoder.requantise import band_rows
 from drti_core.errors import FormatError, UnsupportedFormatError
@@ -22,8 +21,6 @@ from drti_core.io import scratch
 from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import ModelReader
-
-F64 = npt.NDArray[np.float64]
 
 _HEAD = re.compile(rb"(#[^\n]*\n)*\s*[0-4][ \t\r]*\n\s*\d+\s+\d+\s+\d+[ \t\r]*\n")
 _TYPES = {0: "reserved", 1: "PTM", 2: "spherical harmonics", 3: "HSH", 4: "adaptive basis"}

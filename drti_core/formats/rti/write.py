@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import bands
+from drti_core.arrays import F64, bands
 from drti_core.decoder import Planes
 from drti_core.decoder.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
 from drti_core.errors import UnsupportedFormatError
@@ -18,8 +17,6 @@ from drti_core.formats.rti.trailer import trailer
 from drti_core.io.outputs import atomic_file, check_output
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import Writer
-
-F64 = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -12,13 +12,12 @@ from functools import cache
 from typing import Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import Array
 from drti_core.errors import StackError
 from drti_core.io.pictures.photos import libvips
 
 Space = Literal["srgb", "displayp3"]
-Pixels = npt.NDArray[Any]
 
 #: Chromaticities x, y of red, green and blue: IEC 61966-2-1, and SMPTE EG 432-1 (P3).
 _PRIMARIES = {
@@ -92,7 +91,7 @@ def description(icc: bytes) -> str:
         return ""
 
 
-def converter(icc: bytes | None, space: Space) -> Callable[[Pixels], Pixels] | None:
+def converter(icc: bytes | None, space: Space) -> Callable[[Array], Array] | None:
     """What brings the codes of photographs to a colour space; None where nothing changes.
 
     Relative colorimetric; sixteen bits need libvips.
@@ -122,7 +121,7 @@ def converter(icc: bytes | None, space: Space) -> Callable[[Pixels], Pixels] | N
             mend="Save the photographs with another profile, or keep theirs as it is.",
         ) from error
 
-    def bytes_of(pixels: Pixels) -> Pixels:
+    def bytes_of(pixels: Array) -> Array:
         turned: Any = ImageCms.applyTransform(
             Image.fromarray(np.ascontiguousarray(pixels)), transform
         )
@@ -133,7 +132,7 @@ def converter(icc: bytes | None, space: Space) -> Callable[[Pixels], Pixels] | N
     if np.abs(bytes_of(colours).astype(int) - colours).max() <= _SAME:
         return None
 
-    def convert(pixels: Pixels) -> Pixels:
+    def convert(pixels: Array) -> Array:
         if pixels.shape[2] != 3:
             return pixels
         return (
@@ -143,7 +142,7 @@ def converter(icc: bytes | None, space: Space) -> Callable[[Pixels], Pixels] | N
     return convert
 
 
-def _sixteen_bits(pixels: Pixels, icc: bytes, space: Space) -> Pixels:
+def _sixteen_bits(pixels: Array, icc: bytes, space: Space) -> Array:
     vips: Any = libvips()  # that they were read says that it is there
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels)

@@ -18,14 +18,11 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 import numpy as np
-import numpy.typing as npt
 
-from drti_core.arrays import MAX_SIDE, Window
+from drti_core.arrays import MAX_SIDE, Codes, Window
 from drti_core.errors import FormatError, MissingExtraError, StackError
 from drti_core.io.pictures import exif
 from drti_core.io.pictures.xmp import split
-
-Pixels = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
 
 #: File endings of photographs, lower case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -185,7 +182,7 @@ def probe(path: Path) -> PhotoInfo:
     return info
 
 
-def decode(info: PhotoInfo, window: Window | None = None) -> Pixels:
+def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
     """Decode a photograph, or a window of it, at once.
 
     Returns:
@@ -359,7 +356,7 @@ def _exif_orientation(block: bytes | None) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _pillow_pixels(info: PhotoInfo) -> tuple[Pixels, int]:
+def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
     """Whole pixels as Pillow gives them, and the orientation still to be applied."""
     try:
         with info.path.open("rb") as file:
@@ -423,7 +420,7 @@ def _vips_array(image: Any) -> Any:
     return pixels.reshape(image.height, image.width, image.bands)
 
 
-def _oriented(pixels: Pixels, orientation: int) -> Pixels:
+def _oriented(pixels: Codes, orientation: int) -> Codes:
     """Turn (H, W, C) pixels upright by their EXIF orientation (EXIF 2.3, 4.6.4, tag 274)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

@@ -16,13 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import MAX_SIDE, Window, bands
+from drti_core.arrays import MAX_SIDE, Array, Window, bands
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io import scratch
 from drti_core.io.pictures.photos import check_png, libvips
-from drti_core.io.pictures.writers import (
-    Array,
-)
 
 #: Pictures of more pixels are decoded in bands by libvips, where it is installed.
 _STREAM_PIXELS = 16 << 20

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from drti_core.arrays import Array
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.writers import (
-    Array,
     rows_of,
     write_jpeg,
     write_png,

@@ -15,11 +15,10 @@ from typing import Any, BinaryIO, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import Window, bands
+from drti_core.arrays import Array, Window, bands
 from drti_core.errors import OptionError
 from drti_core.io.pictures import exif
 
-Array = npt.NDArray[Any]
 #: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey or (height, W, 3) RGB.
 Rows = Callable[[int, int], Array]
 #: Resolution of a JPEG's colour differences.

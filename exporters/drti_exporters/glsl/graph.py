@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F32, F64
+from drti_core.arrays import F32, F64, Array
 from drti_core.decoder.fold import Affine
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_exporters.glsl.light import LightTable, ScriptedFunction
-from drti_exporters.glsl.operators import COMPILED, MOVED, Tensor
+from drti_exporters.glsl.operators import COMPILED, MOVED
 from drti_exporters.glsl.symbolic import Scalar, Tape
 
 
@@ -155,12 +155,12 @@ def _linear(tape: Tape, crossing: list[int]) -> Affine:
     return Affine(constant, (GraphFunction(tape, tuple(bases), table),))
 
 
-def _follow(graph: GraphDecoder, tape: Tape) -> tuple[Tensor, float]:
+def _follow(graph: GraphDecoder, tape: Tape) -> tuple[Array, float]:
     """Two pixels' colours, (2, 3), and what makes 0..1 of them."""
     from onnx import numpy_helper
 
     proto = graph.graph.graph
-    values: dict[str, Tensor] = {"": np.zeros(0)}
+    values: dict[str, Array] = {"": np.zeros(0)}
     for tensor in proto.initializer:
         values[tensor.name] = numpy_helper.to_array(tensor)
     count, kind = graph.codes
@@ -181,7 +181,7 @@ def _follow(graph: GraphDecoder, tape: Tape) -> tuple[Tensor, float]:
     return rgb, 1.0 if output.type.tensor_type.elem_type == 1 else 1 / 255  # 1: FLOAT
 
 
-def _node(node: Any, given: list[Tensor], opsets: Mapping[str, int], tape: Tape) -> list[Tensor]:
+def _node(node: Any, given: list[Array], opsets: Mapping[str, int], tape: Tape) -> list[Array]:
     """What a node gives."""
     from onnx.helper import get_attribute_value
     from onnx.reference import ReferenceEvaluator
@@ -207,7 +207,7 @@ def _node(node: Any, given: list[Tensor], opsets: Mapping[str, int], tape: Tape)
     run: Any = ReferenceEvaluator(node, opsets=dict(opsets)).run
     names = [name for name in node.input if name]
     feed = {name: value for name, value in zip(node.input, given, strict=True) if name in names}
-    found: list[Tensor] = [np.asarray(each) for each in run(None, feed)]
+    found: list[Array] = [np.asarray(each) for each in run(None, feed)]
     if symbolic and node.op_type != "Shape":
         take = np.frompyfunc(pool.__getitem__, 1, 1)
         found = [np.asarray(take(each), object) for each in found]

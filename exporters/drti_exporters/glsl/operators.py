@@ -17,11 +17,9 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from drti_core.arrays import Array
 from drti_exporters.glsl.symbolic import Scalar, Tape
-
-Tensor = npt.NDArray[Any]
 
 #: Operators that only move elements.
 MOVED = frozenset(
@@ -33,14 +31,14 @@ MOVED = frozenset(
 def _step(operation: str) -> Callable[..., Any]:
     """An operator that is one step for each element."""
 
-    def apply(tape: Tape, _attributes: Any, *given: Tensor) -> Any:
+    def apply(tape: Tape, _attributes: Any, *given: Array) -> Any:
         one = np.frompyfunc(lambda *each: tape.step(operation, *each), len(given), 1)
         return one(*given)
 
     return apply
 
 
-def _scaled(factor: float) -> Callable[[Tape, Any, Tensor], Any]:
+def _scaled(factor: float) -> Callable[[Tape, Any, Array], Any]:
     return lambda tape, attributes, x: _step("mul")(tape, attributes, x, np.array(factor, object))
 
 
@@ -52,7 +50,7 @@ def _several(operation: str) -> Callable[..., Any]:
 
 
 def _reduced(operation: str, mean: bool = False) -> Callable[..., Any]:
-    def apply(tape: Tape, attributes: Any, x: Tensor, axes: Tensor | None = None) -> Any:
+    def apply(tape: Tape, attributes: Any, x: Array, axes: Array | None = None) -> Any:
         chosen = attributes.get("axes", range(x.ndim) if axes is None else axes.tolist())
         where = sorted(int(axis) % x.ndim for axis in chosen)
         size = [1 if axis in where else side for axis, side in enumerate(x.shape)]
@@ -66,15 +64,15 @@ def _reduced(operation: str, mean: bool = False) -> Callable[..., Any]:
     return apply
 
 
-def _kept(x: Tensor, reduced: list[int]) -> list[int]:
+def _kept(x: Array, reduced: list[int]) -> list[int]:
     return [side for axis, side in enumerate(x.shape) if axis not in reduced]
 
 
-def _number(value: float) -> Tensor:
+def _number(value: float) -> Array:
     return np.array(float(value), object)
 
 
-def _clip(tape: Tape, attributes: Any, x: Tensor, *limits: Tensor) -> Any:
+def _clip(tape: Tape, attributes: Any, x: Array, *limits: Array) -> Any:
     given = [limit if limit.size else None for limit in limits] + [None, None]
     for operation, limit, name in zip(("max", "min"), given, ("min", "max"), strict=False):
         if limit is None and name in attributes:  # before opset 11
@@ -84,34 +82,34 @@ def _clip(tape: Tape, attributes: Any, x: Tensor, *limits: Tensor) -> Any:
     return x
 
 
-def _linear_unit(tape: Tape, slope: Callable[[Tensor], Any], x: Tensor) -> Any:
+def _linear_unit(tape: Tape, slope: Callable[[Array], Any], x: Array) -> Any:
     """X above 0, a function of min(x, 0) below."""
     above = _step("max")(tape, {}, x, _number(0))
     below = slope(np.asarray(_step("min")(tape, {}, x, _number(0)), object))
     return _step("add")(tape, {}, above, below)
 
 
-def _elu(tape: Tape, attributes: Any, x: Tensor) -> Any:
+def _elu(tape: Tape, attributes: Any, x: Array) -> Any:
     alpha = float(attributes.get("alpha", 1))
 
-    def below(v: Tensor) -> Any:
+    def below(v: Array) -> Any:
         scaled = _scaled(alpha)(tape, {}, np.asarray(_step("exp")(tape, {}, v), object))
         return _step("add")(tape, {}, scaled, _number(-alpha))
 
     return _linear_unit(tape, below, x)
 
 
-def _sigmoid(tape: Tape, attributes: Any, x: Tensor) -> Any:
+def _sigmoid(tape: Tape, attributes: Any, x: Array) -> Any:
     minus = np.asarray(_scaled(-1)(tape, attributes, x), object)
     power = np.asarray(_step("exp")(tape, attributes, minus), object)
     return _step("div")(tape, {}, _number(1), _step("add")(tape, {}, power, _number(1)))
 
 
-def _subtract(tape: Tape, attributes: Any, a: Tensor, b: Tensor) -> Any:
+def _subtract(tape: Tape, attributes: Any, a: Array, b: Array) -> Any:
     return _step("add")(tape, attributes, a, _scaled(-1)(tape, attributes, b))
 
 
-def _power(tape: Tape, _attributes: Any, x: Tensor, exponent: Tensor) -> Any:
+def _power(tape: Tape, _attributes: Any, x: Array, exponent: Array) -> Any:
     """Small whole exponents are products: pow() of GLSL knows no negative base."""
 
     def one(base: Any, power: Any) -> Any:
@@ -122,14 +120,14 @@ def _power(tape: Tape, _attributes: Any, x: Tensor, exponent: Tensor) -> Any:
     return np.frompyfunc(one, 2, 1)(x, exponent)
 
 
-def _gemm(_tape: Tape, attributes: Any, a: Tensor, b: Tensor, *c: Tensor) -> Any:
+def _gemm(_tape: Tape, attributes: Any, a: Array, b: Array, *c: Array) -> Any:
     a = a.T if attributes.get("transA") else a
     b = b.T if attributes.get("transB") else b
     product = (a @ b) * float(attributes.get("alpha", 1))
     return product + c[0] * float(attributes.get("beta", 1)) if c and c[0].size else product
 
 
-def _cast(tape: Tape, attributes: Any, x: Tensor) -> Any:
+def _cast(tape: Tape, attributes: Any, x: Array) -> Any:
     """To floats nothing happens; integers are cut off."""
     to_float = attributes["to"] in (1, 10, 11)  # FLOAT, FLOAT16, DOUBLE
     return x if to_float else _step("trunc")(tape, attributes, x)
