@@ -18,6 +18,7 @@ from drti_core.io import outputs, scratch
 from drti_core.io.pictures import writers
 from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.pictures.tiff import write_tiff
 from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.normals import Method, check_method, normals
@@ -71,7 +72,7 @@ def turned(vectors: F32, y: YAxis) -> F32:
 
 
 def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
-    """A normal map of 8 or 16 bits (PNG, TIFF; 16 bits need pyvips), (H, W, 3) unit vectors.
+    """A normal map of 8 or 16 bits (PNG, TIFF), (H, W, 3) unit vectors; a 16-bit PNG needs pyvips.
 
     Args:
         path: the picture; codes hold (n + 1) / 2.
@@ -80,7 +81,7 @@ def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
     Raises:
         StackError: missing, damaged or of another kind.
         FormatError: it is grey.
-        MissingExtraError: 16-bit RGB without pyvips.
+        MissingExtraError: a 16-bit RGB PNG without pyvips.
     """
     info = probe(Path(path))
     if info.channels != 3:
@@ -243,13 +244,9 @@ def _write(
         else:
             out.flush()
     elif as_float:
-        writers.write_tiff(
-            path, lambda top, n: turned(rows(top, n), y), shape, np.float32, icc=None
-        )
+        write_tiff(path, lambda top, n: turned(rows(top, n), y), shape, np.float32, icc=None)
     elif suffix == ".png":
         writers.write_png(path, lambda top, n: encode(rows(top, n), bits, y), shape, bits=bits)
     else:
         kind = np.uint8 if bits == 8 else np.uint16
-        writers.write_tiff(
-            path, lambda top, n: encode(rows(top, n), bits, y), shape, kind, icc=None
-        )
+        write_tiff(path, lambda top, n: encode(rows(top, n), bits, y), shape, kind, icc=None)

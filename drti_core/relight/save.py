@@ -17,6 +17,7 @@ from drti_core.colour import to_uint8
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures import writers
+from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.xmp import has_place, with_facts
 from drti_core.io.strict_json import nine_digits
 from drti_core.jobs.threads import cores, one_blas_thread
@@ -189,7 +190,7 @@ def _write(
         out.flush()
     elif suffix in (".tif", ".tiff"):
         kind = np.float32 if as_float else np.uint8
-        writers.write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
+        write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
     elif suffix == ".png":
         writers.write_png(path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores())
     else:

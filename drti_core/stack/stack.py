@@ -330,7 +330,7 @@ class ImageStack(Stack):
             StackError: a photograph is missing, unreadable, or differs in size or bits from the
                 first one; or their number is not that of the lights.
             OptionError: the crop is not inside, or the mask does not fit.
-            MissingExtraError: 16-bit RGB photographs without pyvips.
+            MissingExtraError: 16-bit RGB PNGs without pyvips.
         """
         _check_count(len(paths), lights)
         photos = [probe(Path(path)) for path in paths]

@@ -20,7 +20,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import DrtiError, FormatError, OptionError
 from drti_core.formats.folder import READER, FolderWriter, layouts, pyramid
 from drti_core.io import scratch, strict_json
-from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures import decoders
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 
@@ -360,7 +360,7 @@ def test_webp_refuses_what_it_cannot_hold(monkeypatch: pytest.MonkeyPatch) -> No
     assert writer.refuse(make((1, 16384))) == (
         "WebP holds sides of up to 16383 pixels; write image=png"
     )
-    monkeypatch.setattr(plane_pictures, "WEBP_MAX_PIXELS", 100)
+    monkeypatch.setattr(decoders, "WEBP_MAX_PIXELS", 100)
     assert writer.refuse(make((11, 10))) == (
         "110 pixels are too many for one WebP; write tiles or image=png"
     )

@@ -19,6 +19,8 @@ from drti_core.formats.rti.trailer import trailer, with_trailer
 from drti_core.io import strict_xml
 from drti_core.io.pictures import exif, xmp
 from drti_core.io.pictures.photos import probe
+from drti_core.io.pictures.tiff import write_tiff
+from drti_core.io.pictures.writers import Tags, rows_of
 from drti_core.model import Metadata
 from drti_core.registry.catalogue import open_stack
 from drti_core.testing import dome, make_stack
@@ -83,31 +85,13 @@ def photographs(request, tmp_path):
                 del said["xmp"]
         image = Image.fromarray(pixels[number])
         if number == 1 and request.param == "tif":
-            directory = TiffImagePlugin.ImageFileDirectory_v2()
-            directory[700] = PACKET
-            directory.tagtype[700] = 1
-            image.save(folder / name, tiffinfo=directory, icc_profile=ICC)
-            # Pillow writes either tags of a directory or EXIF: put it into it by hand.
-            add_exif(folder / name)
+            # Pillow writes either tags of a directory or EXIF, but not both.
+            rows, tags = rows_of(pixels[number]), Tags(exif=EXIF, xmp=PACKET)
+            write_tiff(folder / name, rows, pixels[number].shape[:2], np.uint8, icc=ICC, tags=tags)
         else:
             image.save(folder / name, **said)
     write_lp(folder / "dirs.lp", names, lights)
     return folder
-
-
-def add_exif(path: Path) -> None:
-    """Replace the first directory of a TIFF of Pillow's by one with EXIF."""
-    data = path.read_bytes()
-    tags = exif._entries(lambda at, size: data[at : at + size], *start_of(data))
-    known = exif.parse(lambda at, size: EXIF[at : at + size])
-    path.write_bytes(
-        data[:4] + struct.pack("<I", len(data)) + data[8:] + exif.directory(known, tags, len(data))
-    )
-
-
-def start_of(data: bytes) -> tuple[int, str]:
-    assert data[:4] == b"II*\0"
-    return struct.unpack("<I", data[4:8])[0], "<"
 
 
 def assert_all_there(metadata, size: float | None = 0.125) -> None:

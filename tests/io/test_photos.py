@@ -12,7 +12,7 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.errors import MissingExtraError, StackError
-from drti_core.io.pictures import photos
+from drti_core.io.pictures import decoders
 from drti_core.io.pictures.photos import decode, probe, stream
 
 WINDOW = Window(3, 2, 10, 20)
@@ -24,7 +24,7 @@ def decoder(request, monkeypatch):
     if request.param == "libvips":
         pytest.importorskip("pyvips", reason="libvips is not installed")
     else:
-        monkeypatch.setattr(photos, "libvips", lambda: None)
+        monkeypatch.setattr(decoders, "libvips", lambda: None)
     return request.param
 
 
@@ -100,17 +100,18 @@ def test_sixteen_bit_grey(tmp_path, decoder, suffix):
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 @pytest.mark.parametrize("channels", [3, 4])
-def test_sixteen_bit_colour(tmp_path, suffix, channels):
+def test_sixteen_bit_colour(tmp_path, decoder, suffix, channels):
+    if (decoder, suffix) == ("pillow", ".png"):
+        pytest.skip("refused, see below")
     array = pixels(channels).astype(np.uint16) * 257 - 5
     path = save16(tmp_path / f"a{suffix}", array)
     assert probe(path).bits == 16
     check(path, array[..., :3])
 
 
-@pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_sixteen_bit_colour_is_not_cut_to_eight(tmp_path, monkeypatch, suffix):
-    path = save16(tmp_path / f"a{suffix}", pixels(3).astype(np.uint16))
-    monkeypatch.setattr(photos, "libvips", lambda: None)
+def test_sixteen_bit_colour_is_not_cut_to_eight(tmp_path, monkeypatch):
+    path = save16(tmp_path / "a.png", pixels(3).astype(np.uint16))
+    monkeypatch.setattr(decoders, "libvips", lambda: None)
     with pytest.raises(MissingExtraError) as error:
         probe(path)
     assert str(error.value) == (

@@ -16,7 +16,7 @@ from drti_core.arrays import Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import DrtiError, OptionError, StackError
 from drti_core.io import scratch
-from drti_core.io.pictures import photos
+from drti_core.io.pictures import decoders
 from drti_core.io.pictures.photos import decode
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
@@ -46,7 +46,7 @@ def storage(request, monkeypatch):
     if request.param != "memory":
         monkeypatch.setattr(scratch, "IN_MEMORY", 0)
     if request.param.endswith("pillow"):
-        monkeypatch.setattr(photos, "libvips", lambda: None)
+        monkeypatch.setattr(decoders, "libvips", lambda: None)
     return request.param
 
 

@@ -31,7 +31,7 @@ from drti_core.formats.folder.pictures import (
 from drti_core.formats.folder.pyramid import Kind, Layout
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.io import outputs, strict_json
-from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures import decoders
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE
 from drti_core.io.pictures.writers import JPEG_MAX_SIDE, WEBP_MAX_SIDE, Chroma
 from drti_core.io.strict_json import nine_digits
@@ -99,11 +99,7 @@ class FolderWriter(Writer):
             if self.layout == "image" and max(stored.shape) > limit:
                 return f"{kind} holds sides of up to {limit} pixels; write image=png"
             pixels = stored.shape[0] * stored.shape[1]
-            if (
-                self.layout == "image"
-                and image == "webp"
-                and pixels > plane_pictures.WEBP_MAX_PIXELS
-            ):
+            if self.layout == "image" and image == "webp" and pixels > decoders.WEBP_MAX_PIXELS:
                 return f"{pixels} pixels are too many for one WebP; write tiles or image=png"
         try:
             self._info(stored, _extra_arrays(stored))

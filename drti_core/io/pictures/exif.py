@@ -8,7 +8,7 @@ offsets do not survive a move.
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 #: Tags of the first directory: description, make, model, software, date, artist, copyright.
@@ -16,10 +16,13 @@ _FIRST = frozenset({270, 271, 272, 305, 306, 315, 33432})
 _EXIF, _GPS = 34665, 34853
 #: Tags of the EXIF directory that are left out: maker's note, width, height, other directories.
 _PRIVATE = frozenset({37500, 40962, 40963, 40965, _EXIF, _GPS})
-#: Bytes of a value, by its TIFF type.
+#: Bytes of a value, by its TIFF type; the last three are offsets, two of them BigTIFF's.
 _SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
+_SIZES |= {13: 4, 16: 8, 18: 8}
+#: Types that an offset may have, and the last one of EXIF itself.
+_OFFSETS, _LAST = (4, 13, 16, 18), 13
 #: Bytes that change places between the byte orders.
-_SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8}
+_SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 18: 8}
 #: More entries, or longer values, are not believed.
 _MAX_ENTRIES, _MAX_VALUE = 512, 1 << 16
 
@@ -57,45 +60,55 @@ def clean(block: bytes | None) -> bytes | None:
 
 
 def parse(read: Callable[[int, int], bytes]) -> Exif:
-    """Read the directories of a TIFF file or an EXIF block; what is damaged is left out.
+    """Read the directories of a TIFF, BigTIFF or EXIF block; what is damaged is left out.
 
     Args:
         read: gives up to so many bytes from an offset.
     """
-    head = read(0, 8)
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])
-    if order is None or len(head) < 8:
+    head = read(0, 16)
+    order = {b"II": "<", b"MM": ">"}.get(head[:2])
+    version = {b"II*\0": 4, b"MM\0*": 4, b"II+\0": 8, b"MM\0+": 8}.get(head[:4])
+    if order is None or version is None or len(head) < 2 * version:
         return Exif()
-    (start,) = struct.unpack(order + "I", head[4:])
-    whole = _entries(read, start, order)
+    big = version == 8
+    start = int.from_bytes(head[version : 2 * version], "little" if order == "<" else "big")
+    whole = _entries(read, start, order, big)
     parts = []
     for pointer in (_EXIF, _GPS):
         kind, value = whole.get(pointer, (0, b""))
-        inside = kind in (4, 13) and len(value) == 4
-        parts.append(_entries(read, struct.unpack("<I", value)[0], order) if inside else {})
+        inside = kind in _OFFSETS and len(value) == _SIZES[kind]
+        place = int.from_bytes(value, "little")
+        parts.append(_entries(read, place, order, big) if inside else {})
     return Exif(
-        {tag: entry for tag, entry in whole.items() if tag in _FIRST},
-        {tag: entry for tag, entry in parts[0].items() if tag not in _PRIVATE},
-        {tag: entry for tag, entry in parts[1].items() if tag < 32},
+        {tag: entry for tag, entry in whole.items() if tag in _FIRST and entry[0] <= _LAST},
+        {
+            tag: entry
+            for tag, entry in parts[0].items()
+            if tag not in _PRIVATE and entry[0] <= _LAST
+        },
+        {tag: entry for tag, entry in parts[1].items() if tag < 32 and entry[0] <= _LAST},
     )
 
 
-def _entries(read: Callable[[int, int], bytes], start: int, order: str) -> Entries:
+def _entries(read: Callable[[int, int], bytes], start: int, order: str, big: bool) -> Entries:
     """The tags of a directory; damaged ones are left out."""
-    head = read(start, 2)
-    count = struct.unpack(order + "H", head)[0] if len(head) == 2 else 0
+    few, offset = ("Q", "Q") if big else ("H", "I")
+    head = read(start, struct.calcsize(few))
+    count = struct.unpack(order + few, head)[0] if len(head) == struct.calcsize(few) else 0
     if count > _MAX_ENTRIES:
         return {}
     found: Entries = {}
-    table = read(start + 2, 12 * count)
-    for at in range(0, len(table) - 11, 12):
-        tag, kind, number = struct.unpack_from(order + "HHI", table, at)
-        size = number * _SIZES.get(4 if kind == 13 else kind, 0)
+    room = struct.calcsize(offset)
+    step = 4 + 2 * room
+    table = read(start + len(head), step * count)
+    for at in range(0, len(table) - step + 1, step):
+        tag, kind, number = struct.unpack_from(order + "HH" + offset, table, at)
+        size = number * _SIZES.get(kind, 0)
         if not 0 < size <= _MAX_VALUE:
             continue
-        value = table[at + 8 : at + 8 + size]
-        if size > 4:
-            value = read(struct.unpack_from(order + "I", table, at + 8)[0], size)
+        value = table[at + step - room : at + step - room + size]
+        if size > room:
+            value = read(struct.unpack_from(order + offset, table, at + step - room)[0], size)
         if len(value) == size:
             found[tag] = (kind, value if order == "<" else _turned(kind, value))
     return found
@@ -103,7 +116,7 @@ def _entries(read: Callable[[int, int], bytes], start: int, order: str) -> Entri
 
 def _turned(kind: int, value: bytes) -> bytes:
     """A big-endian value in little-endian order."""
-    step = _SWAPPED.get(4 if kind == 13 else kind, 1)
+    step = _SWAPPED.get(kind, 1)
     return b"".join(value[at : at + step][::-1] for at in range(0, len(value), step))
 
 
@@ -111,41 +124,44 @@ def write(exif: Exif) -> bytes | None:
     """The block, little-endian; None where there is nothing to write."""
     if not exif:
         return None
-    return b"II*\0" + struct.pack("<I", 8) + directory(exif, {}, 8)
+    # The parts lie behind the first directory, whose size does not depend on where they lie.
+    holders = {tag: (4, bytes(4)) for tag in parts(exif, 0)[1]}
+    start = 8 + len(_directory({**exif.first, **holders}, 8))
+    behind, places = parts(exif, start)
+    offsets = {tag: (4, struct.pack("<I", place)) for tag, place in places.items()}
+    return b"II*\0" + struct.pack("<I", 8) + _directory({**exif.first, **offsets}, 8) + behind
 
 
-def directory(exif: Exif, others: Mapping[int, tuple[int, bytes]], start: int) -> bytes:
-    """The first directory of a little-endian TIFF file, and all that it points to.
+def parts(exif: Exif, start: int, big: bool = False) -> tuple[bytes, dict[int, int]]:
+    """The directories that the first one points to, little-endian.
 
     Args:
         exif: what is known.
-        others: more tags of the first directory.
-        start: offset of the directory in the file.
+        start: their offset in the file, even.
+        big: as in BigTIFF.
+
+    Returns:
+        Their bytes, of an even number, and the offset of each by the tag that points to it.
     """
-    first = dict(sorted({**exif.first, **others}.items()))
-    parts = {_EXIF: exif.exif, _GPS: exif.gps}
-    present = {tag: entries for tag, entries in parts.items() if entries}
-    # The parts lie behind the first directory, whose size does not depend on where they lie.
-    holders = {tag: (4, bytes(4)) for tag in present}
-    at = start + len(_directory({**first, **holders}, start))
-    blocks = []
-    for tag, entries in present.items():
-        blocks.append(_directory(entries, at))
-        first[tag] = (4, struct.pack("<I", at))
-        at += len(blocks[-1])
-    return b"".join([_directory(first, start), *blocks])
+    data, places = b"", dict[int, int]()
+    for tag, entries in ((_EXIF, exif.exif), (_GPS, exif.gps)):
+        if entries:
+            places[tag] = start + len(data)
+            data += _directory(entries, places[tag], big)
+    return data, places
 
 
-def _directory(entries: Entries, start: int) -> bytes:
+def _directory(entries: Entries, start: int, big: bool = False) -> bytes:
     """A directory and the values that do not fit into it, of an even number of bytes."""
-    after = start + 2 + 12 * len(entries) + 4
+    few, offset = ("<Q", "Q") if big else ("<H", "I")
+    room = struct.calcsize(offset)
+    after = start + struct.calcsize(few) + (4 + 2 * room) * len(entries) + room
     table, values = b"", b""
     for tag, (kind, value) in sorted(entries.items()):
-        number = len(value) // _SIZES[4 if kind == 13 else kind]
-        table += struct.pack("<HHI", tag, kind, number)
-        if len(value) <= 4:
-            table += value.ljust(4, b"\0")
+        table += struct.pack("<HH" + offset, tag, kind, len(value) // _SIZES[kind])
+        if len(value) <= room:
+            table += value.ljust(room, b"\0")
         else:
-            table += struct.pack("<I", after + len(values))
+            table += struct.pack("<" + offset, after + len(values))
             values += value + bytes(len(value) % 2)
-    return struct.pack("<H", len(entries)) + table + bytes(4) + values
+    return struct.pack(few, len(entries)) + table + bytes(room) + values

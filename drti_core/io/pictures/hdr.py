@@ -1,4 +1,4 @@
-"""Radiance HDR pictures, read."""
+"""Radiance HDR pictures, read; the libvips of pyvips' wheels comes without its reader of them."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from drti_core.arrays import Array
 from drti_core.errors import StackError
-from drti_core.io.pictures.photos import libvips
+from drti_core.io.pictures import decoders
 
 Space = Literal["srgb", "displayp3"]
 
@@ -143,7 +143,7 @@ def converter(icc: bytes | None, space: Space) -> Callable[[Array], Array] | Non
 
 
 def _sixteen_bits(pixels: Array, icc: bytes, space: Space) -> Array:
-    vips: Any = libvips()  # that they were read says that it is there
+    vips: Any = decoders.libvips()  # that they were read says that it is there
     height, width = pixels.shape[:2]
     data = np.ascontiguousarray(pixels)
     image = vips.Image.new_from_memory(data.data, width, height, 3, "ushort")

@@ -2,15 +2,13 @@
 
 JPEG, PNG and TIFF, 8 or 16 bits, RGB or grey, judged by content. The EXIF orientation is applied;
 an ICC profile is carried, never applied. Pixels come through libvips where the ``tiles`` extra is
-installed (bounded memory, 16-bit RGB), else through Pillow (whole images, 8-bit RGB).
+installed (bounded memory, any 16-bit RGB), else through tifffile (TIFF, by strips and tiles) and
+Pillow (whole images, 8-bit RGB).
 """
 
 from __future__ import annotations
 
-import functools
-import os
 import re
-import threading
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -21,7 +19,7 @@ import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Codes, Window
 from drti_core.errors import FormatError, MissingExtraError, StackError
-from drti_core.io.pictures import exif
+from drti_core.io.pictures import decoders, exif, tiff
 from drti_core.io.pictures.xmp import split
 
 #: File endings of photographs, lower case.
@@ -29,19 +27,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 #: No photograph has more pixels; a header that claims more is not believed.
 MAX_PIXELS = 10**9
 
-#: A chunk of a PNG that claims to reach so far beyond the file is not believed.
-_SPARE_BYTES = 64 << 20
-_LOADING = threading.Lock()
 _READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
 _RESAVE = f"Save it as {_READABLE}."
-_MAGIC: tuple[tuple[bytes, Literal["jpeg", "png", "tiff"]], ...] = (
-    (b"\xff\xd8\xff", "jpeg"),
-    (b"\x89PNG\r\n\x1a\n", "png"),
-    (b"II*\0", "tiff"),
-    (b"MM\0*", "tiff"),
-    (b"II+\0", "tiff"),
-    (b"MM\0+", "tiff"),
-)
 #: Pillow's modes that hold colour, or grey.
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA")
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
@@ -119,53 +106,32 @@ def pictures(folder: Path) -> list[Path]:
     return sorted(found, key=lambda path: natural_key(path.name))
 
 
-def check_png(file: IO[bytes]) -> None:
-    """Check the lengths that the chunks of a PNG claim; Pillow allocates them unseen.
-
-    Args:
-        file: at the first byte of the PNG, where it is left.
-
-    Raises:
-        ValueError: a chunk claims far more than the file has.
-    """
-    start = file.tell()
-    size = file.seek(0, os.SEEK_END)
-    at = file.seek(start + 8)
-    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        length = int.from_bytes(head[:4], "big")
-        if at + length > size + _SPARE_BYTES:
-            raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
-        at = file.seek(at + length + 12)
-    file.seek(start)
-
-
 def probe(path: Path) -> PhotoInfo:
     """Read the header of a photograph; no pixel is decoded.
 
     Raises:
         StackError: it is missing, unreadable, of a kind that is not supported, or too large.
-        MissingExtraError: a 16-bit RGB photograph without pyvips.
+        MissingExtraError: a 16-bit RGB PNG without pyvips.
     """
     try:
-        with path.open("rb") as file:
-            head = file.read(8)
-            kind = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-            if kind is None:
-                raise StackError(
-                    f"starts with {head!r}", where=str(path), expected=_READABLE, mend=_RESAVE
-                )
-            file.seek(0)
-            with warnings.catch_warnings():
-                # Oddities of the metadata do no harm; those of the pixels show when decoding.
-                warnings.simplefilter("ignore")
-                info = _header(path, _pillow(kind, file), kind)
-                if kind == "tiff":
-                    info = replace(info, exif=_tiff_exif(file))
+        head = decoders.head_of(path)
+        kind = decoders.kind_of(head)
+        if kind is None or kind == "webp":
+            raise StackError(
+                f"starts with {head[:8]!r}", where=str(path), expected=_READABLE, mend=_RESAVE
+            )
+        with warnings.catch_warnings():
+            # Oddities of the metadata do no harm; those of the pixels show when decoding.
+            warnings.simplefilter("ignore")
+            with decoders.open_image(path, kind, str(path)) as image:
+                info = _header(path, image, kind)
+        if kind == "tiff":
+            info = replace(info, exif=_tiff_exif(path))
     except FileNotFoundError:
         raise StackError(
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
         ) from None
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
+    except decoders.DAMAGE as error:
         raise StackError(
             f"its header cannot be read ({error})",
             where=str(path),
@@ -195,13 +161,15 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
     """
     window = window or Window(0, 0, *info.shape)
     pixels: Any
-    if libvips() is None:
-        pixels = _oriented(*_pillow_pixels(info))
-    elif info.orientation != 1:
-        pixels = _oriented(_vips_run(info, None, _vips_array), info.orientation)
-    else:
-        pixels = _vips_run(info, window, _vips_array)
+    turn = info.orientation
+    part = window if turn == 1 else None  # what must be turned is decoded whole
+    if decoders.libvips() is not None:
+        pixels = _vips_run(info, part, _vips_array)
+    elif (pixels := _tiff_pixels(info, part)) is None:
+        (pixels, turn), part = _pillow_pixels(info), None
+    if part is not None:
         return pixels  # type: ignore[no-any-return]
+    pixels = _oriented(pixels, turn)
     if pixels.shape != (*info.shape, info.channels):
         raise _damaged(info, f"decodes to {pixels.shape}, not {(*info.shape, info.channels)}")
     pixels = np.ascontiguousarray(pixels[window.slices])
@@ -218,7 +186,7 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
         StackError: see :func:`decode`.
         OSError: the file cannot be written.
     """
-    vips = libvips()
+    vips = decoders.libvips()
     if vips is None or info.orientation != 1:
         pixels: Any = decode(info, window)
         rows = memoryview(pixels).cast("B")
@@ -234,27 +202,6 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
     _vips_run(info, window, save)
 
 
-def libvips() -> Any | None:
-    """The module pyvips, or None where it or its library is not installed.
-
-    Its warnings are silenced: pyvips hands each to Python in a thread of libvips' own, where the
-    collector may free an image that the thread works on, which ends the process.
-    """
-    with _LOADING:  # photographs are decoded in threads, and any may be the first
-        return _load_libvips()
-
-
-@functools.cache
-def _load_libvips() -> Any | None:
-    os.environ.setdefault("VIPS_WARNING", "0")  # libvips looks when it is loaded
-    try:
-        import pyvips
-    except (ImportError, OSError):
-        return None
-    getattr(pyvips, "_remove_log_handler", lambda: None)()
-    return pyvips
-
-
 def _damaged(info: PhotoInfo, reason: object) -> StackError:
     return StackError(
         f"its pixels cannot be decoded ({reason})",
@@ -264,21 +211,9 @@ def _damaged(info: PhotoInfo, reason: object) -> StackError:
     )
 
 
-def _pillow(kind: str, file: IO[bytes]) -> Any:
-    # Not Image.open: it would try every format and has a limit for the size of its own.
-    from PIL import JpegImagePlugin, PngImagePlugin, TiffImagePlugin
-
-    if kind == "jpeg":
-        return JpegImagePlugin.JpegImageFile(file)
-    if kind == "png":
-        check_png(file)
-        return PngImagePlugin.PngImageFile(file)
-    return TiffImagePlugin.TiffImageFile(file)
-
-
 def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> PhotoInfo:
     width, height = image.size
-    raw_mode = str(image.tile[0][3]) if image.tile else ""
+    raw_mode = decoders.raw_mode(image)
     if kind == "tiff":
         width, height = image.tag_v2[256], image.tag_v2[257]
         bits = max(image.tag_v2.get(258, (1,)))
@@ -299,9 +234,8 @@ def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> Pho
             expected=_READABLE,
             mend=_RESAVE,
         )
-    if bits == 16 and not image.mode.startswith("I") and libvips() is None:
-        # Pillow would give 8 bits without a word.
-        raise MissingExtraError("16-bit RGB photographs", "tiles")
+    if bits == 16 and not image.mode.startswith("I") and decoders.libvips() is None:
+        _check_sixteen(path, kind)
     clear = image.mode in ("LA", "RGBA", "PA") or "transparency" in image.info
     dpi = image.info.get("dpi", (0,))[0]
     turned = orientation in (5, 6, 7, 8)
@@ -322,6 +256,19 @@ def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> Pho
     )
 
 
+def _check_sixteen(path: Path, kind: str) -> None:
+    """Check that 16-bit RGB can be read without libvips: Pillow would give 8 bits unasked."""
+    if kind != "tiff":
+        raise MissingExtraError("16-bit RGB photographs", "tiles")
+    if reason := tiff.refusal(path, 3):
+        raise StackError(
+            f"16-bit RGB with {reason}",
+            where=str(path),
+            expected="RGB without compression or with deflate (LZW needs imagecodecs)",
+            mend="Save it so, or install what reads others: pip install 'drti[tiles]'.",
+        )
+
+
 def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
     """The XMP packet of a picture, and the size of its pixels if drti wrote it."""
     if not isinstance(xmp, bytes) or not xmp:
@@ -334,12 +281,14 @@ def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
     return packet, size
 
 
-def _tiff_exif(file: IO[bytes]) -> bytes | None:
-    def read(at: int, size: int) -> bytes:
-        file.seek(at)
-        return file.read(size)
+def _tiff_exif(path: Path) -> bytes | None:
+    with path.open("rb") as file:
 
-    return exif.write(exif.parse(read))
+        def read(at: int, size: int) -> bytes:
+            file.seek(at)
+            return file.read(size)
+
+        return exif.write(exif.parse(read))
 
 
 def _exif_orientation(block: bytes | None) -> int:
@@ -356,11 +305,21 @@ def _exif_orientation(block: bytes | None) -> int:
     return value if isinstance(value, int) else 1
 
 
+def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
+    """Pixels of a TIFF by tifffile, not turned; None of what is left to Pillow."""
+    if info.format != "tiff":
+        return None
+    height, width = info.shape if info.orientation < 5 else info.shape[::-1]
+    try:
+        return tiff.read(info.path, window or Window(0, 0, height, width), info.channels)
+    except ValueError as error:
+        raise _damaged(info, error) from error
+
+
 def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
     """Whole pixels as Pillow gives them, and the orientation still to be applied."""
     try:
-        with info.path.open("rb") as file:
-            image = _pillow(info.format, file)
+        with decoders.open_image(info.path, info.format, str(info.path)) as image:
             image.load()
             # Pillow turns TIFFs itself and says so by taking the tag away.
             tags = getattr(image, "tag_v2", None)
@@ -371,20 +330,18 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
                 pixels = np.asarray(image).astype(np.uint16)
             else:
                 pixels = np.asarray(image.convert("L"))
-    except (OSError, SyntaxError, ValueError, KeyError, TypeError, IndexError) as error:
+    except decoders.DAMAGE as error:
         raise _damaged(info, error) from error
     return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
 
 
 def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]) -> Any:
     """Call ``save`` with the photograph as a libvips image, cropped, not turned."""
-    vips: Any = libvips()
-    load = getattr(vips.Image, f"{info.format}load")
+    vips: Any = decoders.libvips()
     # A JPEG's warnings are damage, but for some; a TIFF's may be no more than unknown tags.
     for fail_on in ("warning", "error") if info.format == "jpeg" else ("error",):
         try:
-            # Bytes: a file name may hold what is no text.
-            image = load(os.fsencode(info.path), access="sequential", fail_on=fail_on)
+            image = decoders.vips_image(info.path, info.format, fail_on)
             return save(_vips_prepare(image, info, window))
         except vips.Error as error:
             reason = str(error).strip()
@@ -396,7 +353,7 @@ def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]
 
 
 def _vips_prepare(image: Any, info: PhotoInfo, window: Window | None) -> Any:
-    vips: Any = libvips()
+    vips: Any = decoders.libvips()
     if image.format != {8: "uchar", 16: "ushort"}[info.bits]:
         raise _damaged(info, f"samples are {image.format}")
     if image.bands > info.channels:

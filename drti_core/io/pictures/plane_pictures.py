@@ -5,10 +5,6 @@ Colour management happens elsewhere: profiles are embedded or handed over, never
 
 from __future__ import annotations
 
-import io
-import os
-import struct
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,18 +15,13 @@ import numpy as np
 from drti_core.arrays import MAX_SIDE, Array, Window, bands
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io import scratch
-from drti_core.io.pictures.photos import check_png, libvips
+from drti_core.io.pictures import decoders
 
 #: Pictures of more pixels are decoded in bands by libvips, where it is installed.
 _STREAM_PIXELS = 16 << 20
-#: No JPEG codes more pixels in a byte (a 16x16 MCU takes at least 6 bits).
-_JPEG_PIXELS_PER_BYTE = 512
-#: No deflate stream expands more than this (RFC 1951: 258 bytes for 2 bits).
-_DEFLATE_RATIO = 1032
-#: Most pixels of a WebP: its bytes bound nothing, since a single colour takes none.
-WEBP_MAX_PIXELS = 64 << 20
-#: What Pillow raises for damaged pictures.
-_DAMAGE = (OSError, SyntaxError, ValueError, struct.error, zlib.error)
+_READABLE = "JPEG, PNG or WebP"
+#: What reading the pixels of a damaged picture raises.
+_DAMAGE: tuple[type[Exception], ...] = (*decoders.DAMAGE, FormatError)
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,7 +60,7 @@ class Picture:
                 if part.shape[:2] != (band.height, band.width):
                     raise FormatError("decodes to another size than its header says")
                 yield band, part
-        except (OSError, SyntaxError, ValueError, zlib.error, FormatError) as error:
+        except _DAMAGE as error:
             raise FormatError(f"damaged picture ({error})", where=str(self.path)) from error
 
 
@@ -81,11 +72,11 @@ def open_picture(path: Path) -> Picture:
         UnsupportedFormatError: of another format, or with a palette, alpha or four channels.
     """
     try:
-        image, bits = _pillow(path, str(path))
+        image, bits = _opened(path, str(path))
         size = path.stat().st_size
     except FileNotFoundError:
         raise FormatError("is missing", where=str(path), expected="a picture") from None
-    except _DAMAGE as error:
+    except decoders.DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=str(path)) from error
     with image:
         shape, channels = _checked(image, bits, size, str(path))
@@ -157,14 +148,14 @@ def decode_channels(
 def _loaded(data: bytes, where: str, shape: tuple[int, int], channels: int, bits: int) -> Any:
     """Pillow's image of a picture, decoded."""
     try:
-        image, found_bits = _pillow(data, where)
+        image, found_bits = _opened(data, where)
         found = *_checked(image, found_bits, len(data), where), found_bits
         if found != (shape, channels, bits):
             raise FormatError(
                 describe(*found), where=where, expected=describe(shape, channels, bits)
             )
         image.load()
-    except _DAMAGE as error:
+    except decoders.DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=where) from error
     return image
 
@@ -188,12 +179,7 @@ def _checked(image: Any, bits: int, size: int, where: str) -> tuple[tuple[int, i
             where=where,
             expected="8-bit RGB or grey, or 16-bit grey",
         )
-    if image.format == "WEBP":
-        possible = WEBP_MAX_PIXELS
-    elif image.format == "PNG":
-        possible = size * _DEFLATE_RATIO // (channels * bits // 8)
-    else:
-        possible = size * _JPEG_PIXELS_PER_BYTE
+    possible = decoders.most_pixels(image.format.lower(), size, channels * bits // 8)
     if not (0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE) or width * height > possible:
         raise FormatError(
             f"claims {width}x{height} pixels in {size} bytes",
@@ -218,61 +204,20 @@ def read_picture(path: Path) -> Array:
     return out
 
 
-def _pillow(source: Path | bytes, where: str) -> tuple[Any, int]:
-    """Pillow's lazy image of a file or of bytes, and its bits; the plugin is chosen by content.
-
-    The plugins are called directly because ``Image.open`` warns of large pictures; ours are
-    bounded by their file's size instead.
-    """
-    if isinstance(source, bytes):
-        head = source[:30]
-    else:
-        with source.open("rb") as file:
-            head = file.read(30)
-    opened = io.BytesIO(source) if isinstance(source, bytes) else source
+def _opened(source: Path | bytes, where: str) -> tuple[Any, int]:
+    """Pillow's lazy image of a file or of bytes, and its bits."""
+    head = decoders.head_of(source)
     if not head:
-        raise FormatError("is empty", where=where, expected="JPEG, PNG or WebP")
-    if head[:8] == b"\x89PNG\r\n\x1a\n" and len(head) >= 26:
-        from PIL.PngImagePlugin import PngImageFile
-
-        if not isinstance(source, bytes):
-            with source.open("rb") as file:
-                check_png(file)
-        return PngImageFile(opened), 16 if head[24] == 16 else 8
-    if head[:3] == b"\xff\xd8\xff":
-        from PIL.JpegImagePlugin import JpegImageFile
-
-        return JpegImageFile(opened), 8
-    if head[:4] == b"RIFF" and head[8:12] == b"WEBP" and len(head) == 30:
-        # Pillow's decoder allocates the picture when it is opened.
-        width, height = _webp_size(head)
-        if width * height > WEBP_MAX_PIXELS:
-            raise FormatError(
-                f"claims {width}x{height} pixels",
-                where=where,
-                expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
-            )
-        from PIL.WebPImagePlugin import WebPImageFile
-
-        return WebPImageFile(opened), 8
-    raise UnsupportedFormatError(
-        "is no JPEG, PNG or WebP", where=where, expected="JPEG, PNG or WebP"
-    )
-
-
-def _webp_size(head: bytes) -> tuple[int, int]:
-    """Width and height in the first 30 bytes of a WebP (its container specification, RFC 9649)."""
-    if head[12:16] == b"VP8X":
-        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:], "little")
-    if head[12:16] == b"VP8L":
-        bits = int.from_bytes(head[21:25], "little")
-        return 1 + (bits & 0x3FFF), 1 + (bits >> 14 & 0x3FFF)
-    bits = int.from_bytes(head[26:30], "little")
-    return bits & 0x3FFF, bits >> 16 & 0x3FFF
+        raise FormatError("is empty", where=where, expected=_READABLE)
+    kind = decoders.kind_of(head)
+    if kind is None or kind == "tiff":
+        raise UnsupportedFormatError(f"is no {_READABLE}", where=where, expected=_READABLE)
+    image = decoders.open_image(source, kind, where)
+    return image, 16 if "16" in decoders.raw_mode(image) else 8
 
 
 def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
-    image, _ = _pillow(path, str(path))
+    image, _ = _opened(path, str(path))
     try:
         image.load()
     except BaseException:
@@ -289,14 +234,11 @@ def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
 
 def _streamed(path: Path) -> Callable[[Window], Array] | None:
     """Bands by libvips, or None where it is not installed."""
-    vips = libvips()
-    if vips is None:
+    vips, kind = decoders.libvips(), decoders.kind_of(decoders.head_of(path))
+    if vips is None or kind is None:
         return None
     try:
-        # libvips caches pictures by name: revalidate, since the file may have been replaced.
-        image = vips.Image.new_from_file(
-            os.fsencode(path), access="sequential", fail_on="truncated", revalidate=True
-        )
+        image = decoders.vips_image(path, kind, "truncated")
     except vips.Error as error:
         raise OSError(str(error).strip()) from error
 

@@ -11,11 +11,11 @@ import numpy as np
 from drti_core.arrays import Array
 from drti_core.errors import OptionError
 from drti_core.io import outputs
+from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import (
     rows_of,
     write_jpeg,
     write_png,
-    write_tiff,
 )
 
 #: What each file ending can hold.

@@ -1,4 +1,4 @@
-"""Writers of JPEG, PNG and TIFF that work strip by strip, in bounded memory."""
+"""Writers of JPEG and PNG that work strip by strip, in bounded memory."""
 
 from __future__ import annotations
 
@@ -13,11 +13,9 @@ from pathlib import Path
 from typing import Any, BinaryIO, Literal, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
 from drti_core.arrays import Array, Window, bands
 from drti_core.errors import OptionError
-from drti_core.io.pictures import exif
 
 #: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey or (height, W, 3) RGB.
 Rows = Callable[[int, int], Array]
@@ -28,8 +26,8 @@ Chroma = Literal["444", "420"]
 JPEG_MAX_SIDE = 65500
 #: Largest width or height of a WebP.
 WEBP_MAX_SIDE = 16383
-#: Rows of a strip that is encoded on its own.
-_STRIP = 64
+#: Rows of a strip that is encoded on its own, of a TIFF too.
+STRIP = 64
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -99,7 +97,7 @@ def write_jpeg(
         raise OptionError(f"quality {quality}", where=str(path), expected="1 to 100")
     side = 16 if chroma == "420" and not keep_rgb and rows(0, 1).ndim == 3 else 8
     units = -(-width // side)
-    strip = min(_STRIP, side * (0xFFFF // units))
+    strip = min(STRIP, side * (0xFFFF // units))
 
     def encode(y: int) -> bytes:
         strip_rows = rows(y, min(strip, height - y))
@@ -257,7 +255,7 @@ def write_png(
         if tags.xmp:
             _png_chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + tags.xmp)
         _png_chunk(file, b"IDAT", b"\x78\x9c")  # a zlib stream of raw deflate data (RFC 1950)
-        for data, adler, size in _in_order(strip, bands(shape, _STRIP), threads):
+        for data, adler, size in _in_order(strip, bands(shape, STRIP), threads):
             _png_chunk(file, b"IDAT", data)
             check = _adler_of_both(check, adler, size)
         _png_chunk(file, b"IDAT", struct.pack(">I", check))
@@ -299,69 +297,3 @@ def _png_chunk(file: BinaryIO, kind: bytes, data: bytes) -> None:
     if data or kind == b"IEND":
         file.write(struct.pack(">I", len(data)) + kind + data)
         file.write(struct.pack(">I", zlib.crc32(data, zlib.crc32(kind))))
-
-
-def write_tiff(
-    path: Path,
-    rows: Rows,
-    shape: tuple[int, int],
-    dtype: npt.DTypeLike,
-    *,
-    icc: bytes | None,
-    tags: Tags = NO_TAGS,
-) -> None:
-    """Write an uncompressed RGB TIFF (TIFF 6.0; SampleFormat 3 for float32) in bands.
-
-    Args:
-        path: the file; replaced if it is there.
-        rows: gives RGB rows.
-        shape: (H, W).
-        dtype: of the samples.
-        icc: profile to embed.
-        tags: EXIF, XMP and resolution to embed.
-
-    Raises:
-        OptionError: it would pass 4 GiB, which TIFF cannot address.
-    """
-    height, width = shape
-    kind = np.dtype(dtype).newbyteorder("<")
-    size = height * width * 3 * kind.itemsize
-    bits, form = 8 * kind.itemsize, 3 if kind.kind == "f" else 1
-
-    def short(*values: int) -> tuple[int, bytes]:
-        return 3, struct.pack(f"<{len(values)}H", *values)
-
-    def long(value: int) -> tuple[int, bytes]:
-        return 4, struct.pack("<I", value)
-
-    def directory(start: int) -> bytes:
-        first = {
-            256: long(width),
-            257: long(height),
-            258: short(bits, bits, bits),
-            259: short(1),  # no compression
-            262: short(2),  # RGB
-            273: long(start),
-            277: short(3),
-            278: long(height),
-            279: long(size),
-            284: short(1),  # interleaved
-            339: short(form, form, form),
-        }
-        if tags.pixel_size_mm and 1e-6 < tags.pixel_size_mm < 4e3:
-            micrometres = max(1, round(1e6 * tags.pixel_size_mm))
-            resolution = 5, struct.pack("<II", 10_000_000, micrometres)
-            first |= {282: resolution, 283: resolution, 296: short(3)}  # pixels to a centimetre
-        for tag, value_kind, value in ((700, 1, tags.xmp), (34675, 7, icc)):
-            if value:
-                first[tag] = value_kind, value
-        return exif.directory(known, first, 8)
-
-    known = exif.parse(lambda at, count: (tags.exif or b"")[at : at + count])
-    start = 8 + len(directory(0))
-    if start + size > 0xFFFF0000:
-        raise OptionError(f"a TIFF of {size} bytes", where=str(path), expected="less than 4 GiB")
-    with path.open("wb") as file:
-        file.write(struct.pack("<2sHI", b"II", 42, 8) + directory(start))
-        for band in bands(shape, _STRIP):
-            file.write(np.ascontiguousarray(rows(band.y, band.height), dtype=kind).tobytes())

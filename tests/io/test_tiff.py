@@ -1,0 +1,214 @@
+"""TIFF and BigTIFF: written strip by strip, and read without libvips."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tifffile
+
+from drti_core.arrays import Window
+from drti_core.errors import StackError
+from drti_core.io.pictures import decoders, exif, tiff
+from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.pictures.tiff import write_tiff
+from drti_core.io.pictures.writers import Tags, rows_of
+
+KINDS = (np.uint8, np.uint16, np.float32)
+EXIF = exif.write(
+    exif.Exif(
+        {271: (2, b"Makers & Sons\0")},
+        {33434: (5, struct.pack("<II", 1, 60)), 36867: (2, b"2020:01:02 03:04:05\0")},
+        {1: (2, b"N\0")},
+    )
+)
+SAID = Tags(exif=EXIF, xmp=b"<x/>", pixel_size_mm=0.125)
+
+
+def picture(height: int, width: int, kind: Any = np.uint16, samples: int = 3) -> Any:
+    values = np.random.default_rng(height).random((height, width, samples))
+    return (values * (1 if kind == np.float32 else np.iinfo(kind).max)).astype(kind)
+
+
+@pytest.fixture(params=["classic", "big"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    if request.param == "big":
+        monkeypatch.setattr(tiff, "_CLASSIC_BYTES", 0)
+    return str(request.param)
+
+
+@pytest.fixture
+def plain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """libvips is not installed."""
+    monkeypatch.setattr(decoders, "libvips", lambda: None)
+
+
+# --- Written
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(1, 1), (64, 5), (200, 41)])
+def test_what_is_written_is_read_by_others(
+    tmp_path: Path, size: str, kind: Any, shape: tuple[int, int]
+) -> None:
+    array, path, asked = picture(*shape, kind), tmp_path / "a.tif", []
+
+    def rows(y: int, height: int) -> Any:
+        asked.append(height)
+        return array[y : y + height]
+
+    write_tiff(path, rows, shape, kind, icc=b"profile", tags=SAID)
+    assert max(asked) <= 64
+    assert sum(asked) == shape[0]
+    assert path.read_bytes()[:4] == (b"II*\0" if size == "classic" else b"II+\0")
+    pyvips = pytest.importorskip("pyvips")
+    image = pyvips.Image.new_from_file(str(path), revalidate=True)
+    np.testing.assert_array_equal(image.numpy().reshape(array.shape), array)
+    assert image.get("icc-profile-data") == b"profile"
+    assert (image.get("xmp-data"), image.xres) == (b"<x/>", 8.0)  # pixels to a millimetre
+    with tifffile.TiffFile(path) as file:
+        tags = file.pages.first.tags
+        assert tags["ExifTag"].value["ExposureTime"] == (1, 60)
+        assert tags["GPSTag"].value == {"GPSLatitudeRef": "N"}
+        assert 270 not in tags  # nothing of the library's own
+        assert 305 not in tags
+
+
+def test_exif_is_read_again(tmp_path: Path, size: str) -> None:
+    array = picture(30, 20)
+    write_tiff(tmp_path / "a.tif", rows_of(array), (30, 20), np.uint16, icc=b"icc", tags=SAID)
+    info = probe(tmp_path / "a.tif")
+    assert (info.exif, info.icc, info.xmp) == (EXIF, b"icc", b"<x/>")
+    assert info.dpi == pytest.approx(203.2)
+    np.testing.assert_array_equal(decode(info), array)
+
+
+@pytest.mark.parametrize(("height", "head"), [(22000, b"II*\0"), (22400, b"II+\0")])
+def test_more_than_four_gigabytes_are_a_bigtiff(tmp_path: Path, height: int, head: bytes) -> None:
+    class EnoughError(Exception):
+        """Of this test."""
+
+    def rows(y: int, count: int) -> Any:
+        if y:
+            raise EnoughError
+        return np.zeros((count, 32000, 3), np.uint16)
+
+    with pytest.raises(EnoughError):
+        write_tiff(tmp_path / "a.tif", rows, (height, 32000), np.uint16, icc=None)
+    with (tmp_path / "a.tif").open("rb") as file:
+        assert file.read(4) == head
+
+
+# --- Read without libvips
+
+
+@pytest.mark.parametrize(("order", "big"), [("<", False), (">", False), ("<", True)])
+@pytest.mark.parametrize(
+    "layout",
+    [
+        {},
+        {"rowsperstrip": 7},
+        {"tile": (16, 32)},
+        {"planarconfig": "separate", "rowsperstrip": 5},
+        {"compression": "zlib", "rowsperstrip": 9},
+        {"compression": "zlib", "predictor": True, "tile": (32, 16)},
+        {"compression": "zlib", "planarconfig": "separate", "tile": (16, 16)},
+    ],
+)
+@pytest.mark.parametrize("samples", [1, 3, 4])
+def test_layouts(
+    tmp_path: Path, plain: None, layout: dict[str, Any], samples: int, order: Any, big: bool
+) -> None:
+    array, path = picture(61, 47, samples=samples), tmp_path / "a.tif"
+    separate = layout.get("planarconfig") == "separate" and samples > 1
+    tifffile.imwrite(
+        path,
+        np.ascontiguousarray(np.moveaxis(array, -1, 0)) if separate else array.squeeze(),
+        photometric="minisblack" if samples == 1 else "rgb",
+        bigtiff=big,
+        byteorder=order,
+        **{key: value for key, value in layout.items() if separate or key != "planarconfig"},
+    )
+    info = probe(path)
+    wanted = array[..., : 1 if samples == 1 else 3]
+    found = tiff.read(path, Window(0, 0, 61, 47), wanted.shape[2])
+    assert found is not None
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_array_equal(decode(info), wanted)
+    window = Window(10, 20, 33, 17)
+    part = decode(info, window)
+    np.testing.assert_array_equal(part, wanted[window.slices])
+    assert part.dtype == np.uint16
+
+
+def test_a_compression_that_needs_more(
+    tmp_path: Path, plain: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pyvips = pytest.importorskip("pyvips", reason="writes LZW")
+    path = tmp_path / "a.tif"
+    image = pyvips.Image.new_from_array(picture(40, 30)).copy(interpretation="rgb16")
+    image.tiffsave(str(path), compression="lzw")
+    monkeypatch.setattr(tiff, "find_spec", lambda name: None)
+    with pytest.raises(StackError) as caught:
+        probe(path)
+    assert str(caught.value) == (
+        f"{path}: 16-bit RGB with compression LZW; expected RGB without compression or with "
+        "deflate (LZW needs imagecodecs). Save it so, or install what reads others: "
+        "pip install 'drti[tiles]'."
+    )
+
+
+def test_a_strip_that_inflates_without_end_is_refused(tmp_path: Path, plain: None) -> None:
+    path = tmp_path / "a.tif"
+    bomb = zlib.compress(bytes(1 << 27))
+    tifffile.imwrite(
+        path,
+        iter([bomb]),
+        shape=(8, 8, 3),
+        dtype=np.uint16,
+        photometric="rgb",
+        compression="zlib",
+        rowsperstrip=8,
+    )
+    with pytest.raises(StackError) as caught:
+        decode(probe(path))
+    assert str(caught.value) == (
+        f"{path}: its pixels cannot be decoded ({len(bomb)} bytes of a strip or tile of 384); "
+        "expected a whole, undamaged photograph. Restore the file from its original."
+    )
+    small = zlib.compress(bytes(1 << 20))
+    data = path.read_bytes()
+    path.write_bytes(
+        data.replace(struct.pack("<I", len(bomb)), struct.pack("<I", len(small))).replace(
+            bomb, small
+        )
+    )
+    with pytest.raises(StackError, match="a strip or tile of 385 bytes where 384 are expected"):
+        decode(probe(path))
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+@pytest.mark.parametrize("layout", [{}, {"compression": "zlib", "tile": (16, 16)}])
+def test_damage_is_always_refused_as_such(
+    tmp_path: Path, plain: None, layout: dict[str, Any]
+) -> None:
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, picture(20, 20), photometric="rgb", **layout)
+    whole, random = path.read_bytes(), np.random.default_rng(0)
+    for number in range(300):
+        data = bytearray(whole)
+        for at in random.integers(0, min(len(data), 500), random.integers(1, 5)):
+            data[at] = random.integers(256)
+        if number % 3 == 0:
+            del data[random.integers(4, len(data)) :]
+        path.write_bytes(data)
+        try:
+            info = probe(path)
+            if info.width * info.height < 1 << 22:  # many are claimed: slow, but no more
+                decode(info)
+        except StackError:
+            continue
