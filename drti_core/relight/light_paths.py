@@ -18,7 +18,8 @@ from drti_core.arrays import Window, bands
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, LightError, OptionError
 from drti_core.io import outputs
-from drti_core.io.pictures import writers
+from drti_core.io.pictures.png import write_png
+from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.rendering import Render
@@ -149,9 +150,9 @@ def save_path(
         with outputs.atomic_folder(target, overwrite=overwrite) as folder:
             digits = len(str(len(lights)))
             for number, frame in enumerate(frames()):
-                writers.write_png(
+                write_png(
                     folder / f"frame-{number + 1:0{digits}}.png",
-                    writers.rows_of(frame),
+                    rows_of(frame),
                     (part.height, part.width),
                     icc=model.metadata.icc,
                 )

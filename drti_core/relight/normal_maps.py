@@ -15,9 +15,9 @@ from drti_core.arrays import F32, Window
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting.near_lights import resampled
 from drti_core.io import outputs, scratch
-from drti_core.io.pictures import writers
 from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress
@@ -246,7 +246,7 @@ def _write(
     elif as_float:
         write_tiff(path, lambda top, n: turned(rows(top, n), y), shape, np.float32, icc=None)
     elif suffix == ".png":
-        writers.write_png(path, lambda top, n: encode(rows(top, n), bits, y), shape, bits=bits)
+        write_png(path, lambda top, n: encode(rows(top, n), bits, y), shape, bits=bits)
     else:
         kind = np.uint8 if bits == 8 else np.uint16
         write_tiff(path, lambda top, n: encode(rows(top, n), bits, y), shape, kind, icc=None)

@@ -16,8 +16,10 @@ from drti_core.arrays import Window
 from drti_core.colour import to_uint8
 from drti_core.errors import OptionError
 from drti_core.io import outputs
-from drti_core.io.pictures import writers
+from drti_core.io.pictures.jpeg import write_jpeg
+from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
+from drti_core.io.pictures.writers import Rows, Tags
 from drti_core.io.pictures.xmp import has_place, with_facts
 from drti_core.io.strict_json import nine_digits
 from drti_core.jobs.threads import cores, one_blas_thread
@@ -164,18 +166,18 @@ def save_rendered(
     return tuple(targets)
 
 
-def picture_tags(metadata: Metadata) -> writers.Tags:
+def picture_tags(metadata: Metadata) -> Tags:
     """What a picture of a model says of itself; its packet tells drti the exact pixel size."""
     packet, size = metadata.xmp, metadata.pixel_size_mm
     if size is not None and has_place(packet):
         packet = with_facts(packet, {"pixelSizeInMM": nine_digits([size])[0]})
-    return writers.Tags(metadata.exif, packet, size)
+    return Tags(metadata.exif, packet, size)
 
 
 def _write(
     path: Path,
     suffix: str,
-    rows: writers.Rows,
+    rows: Rows,
     part: Window,
     as_float: bool,
     quality: int,
@@ -192,6 +194,6 @@ def _write(
         kind = np.float32 if as_float else np.uint8
         write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
     elif suffix == ".png":
-        writers.write_png(path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores())
+        write_png(path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores())
     else:
-        writers.write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)
+        write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)

@@ -11,7 +11,7 @@ import numpy as np
 from drti_core.arrays import Array, Window
 from drti_core.errors import OptionError
 from drti_core.io import outputs
-from drti_core.io.pictures.writers import write_png
+from drti_core.io.pictures.png import write_png
 from drti_core.stack.stack import Stack
 
 

@@ -17,8 +17,9 @@ from drti_core import LightDirections, demo_stack, get_codec, open_model, save_m
 from drti_core.arrays import bands
 from drti_core.errors import FormatError
 from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.jpeg import write_jpeg
 from drti_core.io.pictures.jpeg_strips import StreamedCodes, read_streamed
-from drti_core.io.pictures.writers import rows_of, write_jpeg
+from drti_core.io.pictures.writers import rows_of
 from drti_core.relight.save import open_for_one_pass, save_relit
 
 SHAPE = (200, 37)

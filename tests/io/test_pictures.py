@@ -16,16 +16,11 @@ from PIL import Image, ImageCms
 
 from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedFormatError
 from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, Chroma, encode_jpeg, write_jpeg
+from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
-from drti_core.io.pictures.writers import (
-    JPEG_MAX_SIDE,
-    Chroma,
-    encode_jpeg,
-    encode_webp,
-    rows_of,
-    write_jpeg,
-    write_png,
-)
+from drti_core.io.pictures.webp import encode_webp
+from drti_core.io.pictures.writers import rows_of
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 

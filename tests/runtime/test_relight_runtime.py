@@ -17,7 +17,8 @@ import drti_core as drti
 from drti_core.arrays import Window
 from drti_core.decoder import Decoder, Dense, Planes, Terms, activate, evaluate
 from drti_core.errors import DrtiError, MissingExtraError, OptionError
-from drti_core.io.pictures import writers
+from drti_core.io.pictures.png import write_png
+from drti_core.io.pictures.writers import rows_of
 from drti_core.jobs.threads import one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
@@ -551,9 +552,7 @@ def test_png_strips_are_one_stream(tmp_path, threads, channels, bits):
     tail = (3,) if channels == 3 else ()
     array = RNG.integers(0, 2**bits, (333, 7, *tail)).astype(f"u{bits // 8}")
     path = tmp_path / "a.png"
-    writers.write_png(
-        path, writers.rows_of(array), (333, 7), channels=channels, bits=bits, threads=threads
-    )
+    write_png(path, rows_of(array), (333, 7), channels=channels, bits=bits, threads=threads)
     data = path.read_bytes()
     stream, at = b"", 8
     while at < len(data):

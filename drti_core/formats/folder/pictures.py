@@ -16,7 +16,10 @@ from drti_core.formats.folder import openlime_neural
 from drti_core.formats.folder.pyramid import Kind, Layout, Tiles, padded, planes_in_picture
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
-from drti_core.io.pictures.writers import Chroma, Rows, encode_webp, write_jpeg, write_png
+from drti_core.io.pictures.jpeg import Chroma, write_jpeg
+from drti_core.io.pictures.png import write_png
+from drti_core.io.pictures.webp import encode_webp
+from drti_core.io.pictures.writers import Rows
 from drti_core.model import StoredModel
 from drti_core.runtime.loss import LIGHTS, measure
 from drti_core.runtime.relighter import Relighter

@@ -25,8 +25,9 @@ from drti_core.arrays import Codes, Window, bands
 from drti_core.decoder.requantise import band_rows
 from drti_core.formats.folder.layouts import GOOGLE_SIDE, ZOOMIFY_GROUP, halvings
 from drti_core.io import scratch, strict_json
+from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
-from drti_core.io.pictures.writers import encode_jpeg, encode_webp
+from drti_core.io.pictures.webp import encode_webp
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]

@@ -32,8 +32,9 @@ from drti_core.formats.folder.pyramid import Kind, Layout
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures import decoders
+from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, Chroma
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE
-from drti_core.io.pictures.writers import JPEG_MAX_SIDE, WEBP_MAX_SIDE, Chroma
+from drti_core.io.pictures.webp import WEBP_MAX_SIDE
 from drti_core.io.strict_json import nine_digits
 from drti_core.model import StoredModel
 from drti_core.model.contracts import Writer

@@ -11,12 +11,10 @@ import numpy as np
 from drti_core.arrays import Array
 from drti_core.errors import OptionError
 from drti_core.io import outputs
+from drti_core.io.pictures.jpeg import write_jpeg
+from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
-from drti_core.io.pictures.writers import (
-    rows_of,
-    write_jpeg,
-    write_png,
-)
+from drti_core.io.pictures.writers import rows_of
 
 #: What each file ending can hold.
 _KINDS: dict[str, tuple[str, ...]] = {

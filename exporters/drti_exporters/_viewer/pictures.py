@@ -22,15 +22,10 @@ from drti_core.decoder import Planes, requantise
 from drti_core.errors import OptionError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
-from drti_core.io.pictures.writers import (
-    JPEG_MAX_SIDE,
-    WEBP_MAX_SIDE,
-    Rows,
-    encode_webp,
-    rows_of,
-    write_jpeg,
-    write_png,
-)
+from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, write_jpeg
+from drti_core.io.pictures.png import write_png
+from drti_core.io.pictures.webp import WEBP_MAX_SIDE, encode_webp
+from drti_core.io.pictures.writers import Rows, rows_of
 from drti_core.model import RelightableModel
 from drti_core.relight.enhance import albedo
 from drti_core.relight.normals import normals

@@ -22,7 +22,7 @@ from drti_core.errors import DrtiError, OptionError
 from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
-from drti_core.io.pictures.writers import JPEG_MAX_SIDE
+from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE
 from drti_core.registry import catalogue
 
 

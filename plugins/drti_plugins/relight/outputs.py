@@ -15,7 +15,8 @@ from drti_core.codec import Writer, with_options
 from drti_core.formats.folder import FolderWriter
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.icc import description
-from drti_core.io.pictures.writers import rows_of, write_png
+from drti_core.io.pictures.png import write_png
+from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import octahedral
 from drti_core.model import RelightableModel, StoredModel
