@@ -154,7 +154,7 @@ def _relative(node: Node) -> PurePosixPath:
     if outside or "\0" in text:
         raise node.fails(
             "a path inside the project's folder",
-            mend="Name the folder of the photographs yourself: --reader project:images=FOLDER",
+            mend="Name the folder of the photographs yourself (images=).",
         )
     return path
 
@@ -170,7 +170,7 @@ def _folder(project: Node) -> Path:
             "is no folder",
             where=str(folder),
             expected=f"the photographs of {project.file.name}",
-            mend="Name their folder: --reader project:images=FOLDER",
+            mend="Name their folder (images=).",
         )
     return folder
 

@@ -351,7 +351,7 @@ def test_rtibuilder_project_with_two_light_files(tmp_path: Path) -> None:
     )
 
 
-IMAGES_HINT = "Name the folder of the photographs yourself: --reader project:images=FOLDER"
+IMAGES_HINT = "Name the folder of the photographs yourself (images=)."
 
 HOSTILE: dict[str, tuple[dict[str, Any], type[DrtiError], str]] = {
     "too few lights": (
@@ -416,7 +416,7 @@ HOSTILE: dict[str, tuple[dict[str, Any], type[DrtiError], str]] = {
         {"folder": "elsewhere"},
         StackError,
         "{folder}/elsewhere: is no folder; expected the photographs of a.relight. "
-        "Name their folder: --reader project:images=FOLDER",
+        "Name their folder (images=).",
     ),
     "another size": (
         {"width": 31},
