@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,10 +16,19 @@ from drti_core.decoder import Planes
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.formats.ptm import READER, WRITER
 from drti_core.io.outputs import check_output
+from drti_core.lights import LightDirections
 from drti_core.model import StoredModel
-from drti_core.model.contracts import Reader, Writer
+from drti_core.model.contracts import LightsReader, Reader, StackReader, Writer
 from drti_core.progress import no_progress
-from drti_core.testing import CodecSuite, ReaderSuite, WriterSuite, make_stack
+from drti_core.stack import Stack
+from drti_core.testing import (
+    CodecSuite,
+    LightsReaderSuite,
+    ReaderSuite,
+    StackReaderSuite,
+    WriterSuite,
+    make_stack,
+)
 
 MODEL = PtmCodec().fit(make_stack())
 
@@ -311,6 +321,70 @@ def test_reader_suite_notices(fault, test, tmp_path):
         run(tmp_path / "broken")
     Suite.reader = READER
     run(tmp_path / "whole")
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class BrokenStack(Stack):
+    fault: str
+    pixels: Any
+
+    def _read(self, window):
+        order = range(len(self)) if self.fault == "all photographs" else self.order
+        rows, columns = window.slices
+        if self.fault == "no place":
+            rows, columns = slice(window.height), slice(window.width)
+        found = self.pixels[list(order), rows, columns]
+        return found.astype(np.uint16) if self.fault == "another type" else found.copy()
+
+
+@dataclass(frozen=True)
+class BrokenStackReader(StackReader, LightsReader):
+    reader_id = "broken"
+    summary = "photographs, but with a fault"
+
+    fault: str = ""
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        raise AssertionError("never asked")
+
+    def read(self, path: Path) -> Stack:
+        whole = make_stack()
+        lights = whole.lights[:-1] if self.fault == "a light short" else whole.lights
+        order, dtype = tuple(range(len(whole))), whole.dtype
+        common = {"lights": lights, "shape": whole.shape, "names": whole.names, "order": order}
+        return BrokenStack(**common, dtype=dtype, fault=self.fault, pixels=whole.images)
+
+    def read_lights(self, path: Path) -> LightDirections:
+        lights = make_stack().lights
+        return lights[list(range(len(lights)))[::-1]] if self.fault == "lights reversed" else lights
+
+
+@pytest.mark.parametrize(
+    ("fault", "test"),
+    [
+        ("a light short", "test_photographs"),
+        ("another type", "test_photographs"),
+        ("no place", "test_windows"),
+        ("no place", "test_as_it_is_looked_at"),
+        ("all photographs", "test_some_photographs"),
+        ("a light short", "test_fit"),
+        ("lights reversed", "test_lights"),
+    ],
+)
+def test_stack_and_lights_suites_notice(fault, test, tmp_path):
+    class Suite(StackReaderSuite, LightsReaderSuite):
+        def make(self, folder):
+            raise AssertionError("the test makes it")
+
+    def run(reader):
+        Suite.reader = reader
+        possible = {"path": tmp_path, "stack": reader.read(tmp_path)}
+        wanted = inspect.signature(getattr(Suite, test)).parameters
+        getattr(Suite(), test)(**{name: possible[name] for name in possible if name in wanted})
+
+    with pytest.raises((AssertionError, ValueError, IndexError)):
+        run(BrokenStackReader(fault=fault))
+    run(BrokenStackReader())
 
 
 def test_without_pytest_the_extra_is_named():
