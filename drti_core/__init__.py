@@ -11,7 +11,10 @@
 
 from __future__ import annotations
 
+import logging as _logging
+from importlib import import_module as _import_module
 from importlib.metadata import version as _version
+from typing import TYPE_CHECKING
 
 from drti_core.arrays import Window
 from drti_core.decoder import (
@@ -26,11 +29,14 @@ from drti_core.decoder import (
     Terms,
 )
 from drti_core.errors import (
+    DeniedFileError,
     DrtiError,
+    FileError,
     FitError,
     FormatError,
     LightError,
     MissingExtraError,
+    MissingFileError,
     OptionError,
     OutputExistsError,
     PluginError,
@@ -40,7 +46,6 @@ from drti_core.errors import (
     VetoError,
 )
 from drti_core.lights import LightDirections, NamedLights
-from drti_core.measure.evaluation import evaluate
 from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.model.contracts import (
     Codec,
@@ -68,28 +73,119 @@ from drti_core.registry.catalogue import (
 from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport, hookimpl
 from drti_core.registry.shelf import PluginWarning
-from drti_core.relight.save import save_relit
 from drti_core.stack import ArrayStack, ImageStack, Stack
 from drti_core.stack.samples.demo import make_stack as demo_stack
-from drti_core.workflow import convert_file, export_file, fit_file
+
+if TYPE_CHECKING:
+    from drti_core.measure.compare import compare
+    from drti_core.measure.evaluation import evaluate, evaluate_model
+    from drti_core.relight.enhance import (
+        DiffuseGain,
+        Enhancement,
+        LuminanceUnsharp,
+        NormalUnsharp,
+        Specular,
+        enhanced,
+        parse_enhancement,
+    )
+    from drti_core.relight.environment import EnvironmentLight
+    from drti_core.relight.environment_map import Environment, open_environment
+    from drti_core.relight.light_paths import (
+        light_circle,
+        light_spiral,
+        lights_along,
+        save_light_path,
+    )
+    from drti_core.relight.normal_maps import compare_normals, read_normals, save_normals
+    from drti_core.relight.normals import normals
+    from drti_core.relight.save import save_relit, save_rendered
+    from drti_core.workflow.batch import convert_many
+    from drti_core.workflow.convert import convert_file
+    from drti_core.workflow.describe import Description, describe, describe_file
+    from drti_core.workflow.export import export, export_file
+    from drti_core.workflow.fit import fit_file
+    from drti_core.workflow.view import viewing
+else:
+    #: Names that are imported when they are asked for, by module.
+    _LATER = {
+        "measure.compare": "compare",
+        "measure.evaluation": "evaluate evaluate_model",
+        "relight.enhance": "enhanced parse_enhancement Enhancement Specular DiffuseGain "
+        "LuminanceUnsharp NormalUnsharp",
+        "relight.environment": "EnvironmentLight",
+        "relight.environment_map": "Environment open_environment",
+        "relight.light_paths": "light_circle light_spiral lights_along save_light_path",
+        "relight.normal_maps": "compare_normals read_normals save_normals",
+        "relight.normals": "normals",
+        "relight.save": "save_relit save_rendered",
+        "workflow.batch": "convert_many",
+        "workflow.convert": "convert_file",
+        "workflow.describe": "describe describe_file Description",
+        "workflow.export": "export export_file",
+        "workflow.fit": "fit_file",
+        "workflow.view": "viewing",
+    }
+
+    def __getattr__(name):
+        for module, names in _LATER.items():
+            if name in names.split():
+                found = getattr(_import_module(f"{__name__}.{module}"), name)
+                globals()[name] = found
+                return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        return sorted({*globals(), *__all__})
+
+
+_logging.getLogger(__name__).addHandler(_logging.NullHandler())
 
 __version__ = _version("drti")
 
 __all__ = [
-    # open, fit, relight, save
+    # open, fit, save
     "open_any",
     "open_model",
     "open_stack",
     "open_lights",
     "get_codec",
-    "save_model",
-    "save_relit",
-    "evaluate",
     "fit",
     "fit_file",
+    "save_model",
     "convert_file",
+    "convert_many",
+    "export",
     "export_file",
+    "describe",
+    "describe_file",
+    "Description",
+    "viewing",
     "demo_stack",
+    # relight
+    "save_relit",
+    "save_rendered",
+    "Environment",
+    "open_environment",
+    "EnvironmentLight",
+    "light_circle",
+    "light_spiral",
+    "lights_along",
+    "save_light_path",
+    "enhanced",
+    "parse_enhancement",
+    "Enhancement",
+    "Specular",
+    "DiffuseGain",
+    "LuminanceUnsharp",
+    "NormalUnsharp",
+    "normals",
+    "save_normals",
+    "read_normals",
+    # measure
+    "evaluate",
+    "evaluate_model",
+    "compare",
+    "compare_normals",
     # data
     "LightDirections",
     "NamedLights",
@@ -128,16 +224,19 @@ __all__ = [
     "PluginWarning",
     # errors
     "DrtiError",
-    "FitError",
-    "FormatError",
-    "LightError",
-    "MissingExtraError",
-    "OptionError",
+    "FileError",
+    "MissingFileError",
+    "DeniedFileError",
     "OutputExistsError",
-    "PluginError",
-    "StackError",
-    "UnsupportedDecoderError",
+    "FormatError",
     "UnsupportedFormatError",
+    "StackError",
+    "LightError",
+    "OptionError",
+    "MissingExtraError",
+    "FitError",
+    "UnsupportedDecoderError",
+    "PluginError",
     "VetoError",
     "__version__",
 ]

@@ -27,7 +27,14 @@ MAX_SIDE = 65535
 
 @dataclass(frozen=True)
 class Window:
-    """Rows [y, y + height), columns [x, x + width) of an image, from its top left corner."""
+    """Rows [y, y + height), columns [x, x + width) of an image, from its top left corner.
+
+    Args:
+        y: first row, pixels.
+        x: first column.
+        height: number of rows.
+        width: number of columns.
+    """
 
     y: int
     x: int

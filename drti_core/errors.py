@@ -1,6 +1,14 @@
-"""Errors of drti: each carries the value, what was expected, where, and how to mend it."""
+"""Errors of drti: each carries the value, what was expected, where, and how to mend it.
+
+Most also derive from the builtin that a Python programmer expects: ``except FileNotFoundError``
+catches what is missing, ``except ValueError`` what is damaged or out of range. Their texts speak
+of files, options and arguments; the command line adds its flags (``drti_core.cli.hints``).
+"""
 
 from __future__ import annotations
+
+import errno
+from typing import Any
 
 
 class DrtiError(Exception):
@@ -29,28 +37,74 @@ class DrtiError(Exception):
             text += f". {mend}"
         super().__init__(text)
 
+    def __str__(self) -> str:
+        return "".join(map(str, self.args[:1]))  # some builtins make up a text of their own
 
-class FormatError(DrtiError):
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Past the constructor, whose arguments differ; errors cross processes with all they carry.
+        return _bare, (type(self),), {**self.__dict__, "args": self.args}
+
+
+def _bare(kind: type[DrtiError]) -> DrtiError:
+    return kind.__new__(kind)
+
+
+class FileError(DrtiError, OSError):
+    """The system does not let a file or folder be used; the message says why."""
+
+    # In place of OSError's own, which no pickle of ours would keep.
+    errno: int | None = None
+    strerror: str | None = None
+    filename: Any = None
+
+    def __init__(
+        self, problem: str, *, where: str = "", expected: str = "", mend: str = ""
+    ) -> None:
+        super().__init__(problem, where=where, expected=expected, mend=mend)
+        self.strerror, self.filename = problem, where or None
+
+    @classmethod
+    def of(cls, error: OSError, where: object) -> FileError:
+        """What the system said of a file, as the kind of error that it is."""
+        kinds = {errno.ENOENT: MissingFileError, errno.EACCES: DeniedFileError}
+        found = kinds.get(error.errno or 0, cls)(error.strerror or str(error), where=str(where))
+        found.errno = error.errno
+        return found
+
+
+class MissingFileError(FileError, FileNotFoundError):
+    """A file or folder is not there: what was named, or a part of it."""
+
+    errno = errno.ENOENT
+
+
+class DeniedFileError(FileError, PermissionError):
+    """A file or folder may not be read or written by this user."""
+
+    errno = errno.EACCES
+
+
+class FormatError(DrtiError, ValueError):
     """A file is damaged or is not what it claims to be."""
 
 
-class UnsupportedFormatError(DrtiError):
+class UnsupportedFormatError(DrtiError, ValueError):
     """A file was recognised, but its variant is not supported; the message names it."""
 
 
-class LightError(DrtiError):
-    """Light directions are missing, malformed or unusable."""
+class LightError(DrtiError, ValueError):
+    """Light directions are malformed or unusable, or there are none."""
 
 
-class StackError(DrtiError):
-    """A photograph of a stack is missing, damaged or differs from its siblings."""
+class StackError(DrtiError, ValueError):
+    """A photograph of a stack is damaged or differs from its siblings."""
 
 
 class FitError(DrtiError):
     """A codec cannot be fitted to this stack (the reason is in the text)."""
 
 
-class OptionError(DrtiError):
+class OptionError(DrtiError, ValueError):
     """An option has a value outside its range."""
 
 
@@ -66,7 +120,7 @@ class VetoError(DrtiError):
     """A plugin's hook refuses to let the work go on; the message names the plugin."""
 
 
-class MissingExtraError(DrtiError):
+class MissingExtraError(DrtiError, ImportError):
     """An optional dependency is needed; the message says which extra to install."""
 
     def __init__(self, what: str, extra: str) -> None:
@@ -76,12 +130,14 @@ class MissingExtraError(DrtiError):
         )
 
 
-class OutputExistsError(DrtiError):
+class OutputExistsError(FileError, FileExistsError):
     """The output is there already and overwriting was not asked for."""
+
+    errno = errno.EEXIST
 
     def __init__(self, path: object) -> None:
         super().__init__(
             "exists already",
             where=str(path),
-            mend="Choose another name, or ask for it to be overwritten (--overwrite).",
+            mend="Choose another name, or ask for it to be overwritten.",
         )

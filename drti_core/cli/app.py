@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import version
@@ -25,6 +26,9 @@ VERBS = (
     "plugins",
     "demo",
 )
+
+#: What -v shows; plugins log under names of these.
+_LOGGERS = ("drti_core", "drti_plugins", "drti_exporters")
 
 
 class _Modules(Mapping[str, Any]):
@@ -70,9 +74,34 @@ app = typer.Typer(
 
 @app.callback()
 def common(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
     ] = False,
+    verbose: Annotated[
+        int,
+        typer.Option("-v", "--verbose", count=True, help="Tell what long work does; twice: more."),
+    ] = 0,
 ) -> None:
     """Options before the verb."""
+    del version  # its callback has shown it
+    if verbose:
+        _tell_log(context, logging.INFO if verbose == 1 else logging.DEBUG)
+
+
+def _tell_log(context: typer.Context, level: int) -> None:
+    """Show drti's log on the error output until the command ends."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    loggers = [logging.getLogger(name) for name in _LOGGERS]
+    for logger in loggers:
+        logger.addHandler(handler)
+        logger.setLevel(level)
+
+    def end() -> None:
+        for logger in loggers:
+            logger.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
+
+    context.call_on_close(end)

@@ -18,6 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from drti_core.arrays import Window
+from drti_core.cli.hints import with_flags
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.lights import LightDirections
@@ -61,7 +62,7 @@ def say(*lines: str) -> None:
 
 def say_notes(notes: Sequence[str]) -> None:
     """Print what the user should know, a line each."""
-    say(*(f"note: {note}" for note in notes))
+    say(*(f"note: {with_flags(note)}" for note in notes))
 
 
 def say_json(value: Any) -> None:

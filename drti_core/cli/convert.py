@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.hints import with_flags
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.workflow import batch, convert_file
@@ -106,7 +107,7 @@ def _many(
             item["status"],
             Path(item["output"] or "").name,
             "-" if item["bytes"] is None else console.size_text(item["bytes"]),
-            "; ".join(filter(None, (item["what"], item["reason"], *item["notes"]))),
+            with_flags("; ".join(filter(None, (item["what"], item["reason"], *item["notes"])))),
         ]
         for item in found["items"]
     ]

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from drti_core.cli.hints import with_flags
 from drti_core.errors import DrtiError, PluginError
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
@@ -76,7 +77,7 @@ def _told() -> Iterator[None]:
         except DrtiError as error:
             if os.environ.get("DRTI_DEBUG") == "1":
                 raise
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {with_flags(str(error))}", file=sys.stderr)
             raise typer.Exit(1) from None
         except BrokenPipeError:
             raise  # typer ends quietly
@@ -92,7 +93,7 @@ def _told() -> Iterator[None]:
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"warning: {with_flags(str(message))}", file=sys.stderr)
 
 
 def _plugin_verb(verb: str, name: str) -> Any:

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli import console
-from drti_core.workflow.describe import describe
+from drti_core.workflow.describe import describe_file
 from drti_core.workflow.plots import plot_file
 
 
@@ -32,7 +32,7 @@ def info(
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
     if plot is not None:  # first: it may be refused
         plot_file(path, plot, reader=reader, overwrite=overwrite)
-    found = describe(path, **how)
+    found = describe_file(path, **how)
     if json:
         console.say_json(found.as_dict())
         return

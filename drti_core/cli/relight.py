@@ -16,7 +16,7 @@ from drti_core.registry.catalogue import open_lights, open_model
 from drti_core.relight.enhance import enhanced, parse_enhancement
 from drti_core.relight.environment import EnvironmentLight
 from drti_core.relight.environment_map import open_environment
-from drti_core.relight.light_paths import along, circle, save_path, spiral
+from drti_core.relight.light_paths import light_circle, light_spiral, lights_along, save_light_path
 from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
 
 #: Frames of a circle or spiral.
@@ -122,7 +122,7 @@ def relight(
         if as_float:
             raise OptionError("--float", where="--path", expected="8-bit pictures")
         with console.progress_bar() as progress:
-            made = save_path(
+            made = save_light_path(
                 found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
             )
         console.say(f"wrote {made}, {len(moving)} frames")
@@ -163,13 +163,13 @@ def _path(name: str, frames: int | None, elevation: list[float]) -> LightDirecti
         raise OptionError(f"{len(elevation)} elevations", where="--path", expected="one or none")
     count = _FRAMES if frames is None else frames
     if name == "circle":
-        return circle(count, *elevation)
+        return light_circle(count, *elevation)
     if name == "spiral":
-        return spiral(count, *elevation)
+        return light_spiral(count, *elevation)
     if elevation:
         raise OptionError("an elevation", where=f"--path {name}", expected="none for a file")
     lights = open_lights(Path(name))
-    return lights if frames is None else along(lights, frames)
+    return lights if frames is None else lights_along(lights, frames)
 
 
 def _lights(

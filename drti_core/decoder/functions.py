@@ -39,7 +39,12 @@ class LightFunction(ABC):
 
 @dataclass(frozen=True, eq=False)
 class Terms(LightFunction):
-    """A named basis of the light times a matrix (*shape, number of terms)."""
+    """A named basis of the light times a matrix.
+
+    Args:
+        basis: values of it at a light.
+        table: (*shape, number of terms) float32.
+    """
 
     basis: Basis
     table: F32
@@ -51,7 +56,13 @@ class Terms(LightFunction):
 
 @dataclass(frozen=True, eq=False)
 class Rbf(LightFunction):
-    """Values at scattered lights, (*shape, N), interpolated by normalised Gaussian weights."""
+    """Values at scattered lights, interpolated by normalised Gaussian weights.
+
+    Args:
+        centres: the N lights.
+        sigma: of ``exp(-d² / sigma²)``, d being the distance between unit vectors, 0..2.
+        table: (*shape, N) float32, the values at the centres.
+    """
 
     centres: LightDirections
     sigma: float
@@ -64,7 +75,12 @@ class Rbf(LightFunction):
 
 @dataclass(frozen=True, eq=False)
 class Grid(LightFunction):
-    """Values on an octahedral grid, (*shape, resolution²), interpolated bilinearly."""
+    """Values on an octahedral grid of the hemisphere, interpolated bilinearly.
+
+    Args:
+        resolution: nodes along a side, at least 2.
+        table: (*shape, resolution²) float32, row by row.
+    """
 
     resolution: int
     table: F32

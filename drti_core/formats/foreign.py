@@ -131,7 +131,7 @@ class ForeignReader(Reader):
         raise UnsupportedFormatError(
             "none of the formats that are named and refused" if kind is None else kind.name,
             where=str(path),
-            expected="a format that is read (drti plugins lists them)",
+            expected="a format that is read",
             mend="" if kind is None else f"{kind.mend}.",
         )
 

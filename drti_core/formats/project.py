@@ -10,7 +10,7 @@ from typing import ClassVar
 
 from drti_core.arrays import MAX_SIDE, Window
 from drti_core.colour import Encoding
-from drti_core.errors import FormatError, LightError, StackError
+from drti_core.errors import FormatError, LightError, MissingFileError, StackError
 from drti_core.formats._shared.dome import Dome, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
@@ -154,7 +154,7 @@ def _relative(node: Node) -> PurePosixPath:
     if outside or "\0" in text:
         raise node.fails(
             "a path inside the project's folder",
-            mend="Name the folder of the photographs yourself (images=).",
+            mend="Name the folder of the photographs yourself: the reader project:images=FOLDER",
         )
     return path
 
@@ -166,11 +166,11 @@ def _folder(project: Node) -> Path:
         return own
     folder = own / _relative(project["folder"])
     if not folder.is_dir():
-        raise StackError(
+        raise MissingFileError(
             "is no folder",
             where=str(folder),
             expected=f"the photographs of {project.file.name}",
-            mend="Name their folder (images=).",
+            mend="Name their folder: the reader project:images=FOLDER",
         )
     return folder
 

@@ -24,7 +24,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from drti_core.errors import DrtiError, OptionError, OutputExistsError
+from drti_core.errors import FileError, OptionError, OutputExistsError
 
 #: What an unknown machine left is taken as abandoned after so many seconds without a change.
 ABANDONED_AFTER = 24 * 3600.0
@@ -89,7 +89,7 @@ def check_output(
     Raises:
         OutputExistsError: it exists and ``overwrite`` is false.
         OptionError: it is a folder that holds something else than such outputs do.
-        DrtiError: its parent is not a folder.
+        FileError: its parent is not a folder.
     """
     target = Path(path)
     folder = os.path.abspath(target.parent)  # noqa: PTH100 - links are kept
@@ -103,7 +103,7 @@ def check_output(
     for parent in target.absolute().parents:
         if parent.exists():
             if not parent.is_dir():
-                raise DrtiError("is not a folder", where=str(parent), expected="a folder")
+                raise FileError("is not a folder", where=str(parent), expected="a folder")
             break
     return target
 
@@ -171,11 +171,11 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
         key: name of the file that describes the others.
 
     Raises:
-        DrtiError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
+        FileError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
     """
     target = check_output(path, overwrite=True)
     if target.exists() and not target.is_dir():
-        raise DrtiError("is not a folder", where=str(target), expected="a folder")
+        raise FileError("is not a folder", where=str(target), expected="a folder")
     if not target.exists():
         with atomic_folder(target) as whole:
             yield whole
@@ -187,7 +187,7 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
         for name in names:
             _sync(temporary / name)
             if (target / name).is_dir():
-                raise DrtiError("is a folder", where=str(target / name), expected="a file")
+                raise FileError("is a folder", where=str(target / name), expected="a file")
         if key in names:
             (target / key).unlink(missing_ok=True)
         for name in names:

@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from drti_core.errors import DrtiError, FormatError
+from drti_core.errors import DrtiError, FormatError, MissingFileError
 
 #: Larger JSON files are refused before they are read: parsed, they would take over a gigabyte.
 MAX_BYTES = 16 << 20
@@ -136,7 +136,8 @@ def load(path: Path) -> Node:
     """Read a JSON file.
 
     Raises:
-        FormatError: missing, too large, no UTF-8, no JSON; names the line.
+        MissingFileError: it is not there.
+        FormatError: too large, no UTF-8, no JSON; names the line.
     """
     try:
         size = path.stat().st_size
@@ -146,7 +147,7 @@ def load(path: Path) -> Node:
             )
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise FormatError("is missing", where=str(path), expected="a JSON file") from None
+        raise MissingFileError("is missing", where=str(path), expected="a JSON file") from None
     except UnicodeDecodeError as error:
         raise FormatError(
             f"byte {error.start} is no UTF-8", where=str(path), expected="JSON in UTF-8"

@@ -12,7 +12,7 @@ from math import isfinite
 from pathlib import Path
 from xml.parsers import expat
 
-from drti_core.errors import FormatError
+from drti_core.errors import FileError, FormatError, MissingFileError
 
 #: Larger XML files are refused before they are read.
 MAX_BYTES = 8 << 20
@@ -127,15 +127,16 @@ def load(path: Path, root: str) -> Element:
     """Read an XML file whose root element is ``root``.
 
     Raises:
-        FormatError: missing, too large, no XML, with entities, or another root; names the line.
+        MissingFileError: it is not there.
+        FormatError: too large, no XML, with entities, or another root; names the line.
     """
     try:
         size = path.stat().st_size
         data = path.read_bytes() if size <= MAX_BYTES else b""
     except FileNotFoundError:
-        raise FormatError("is missing", where=str(path), expected="an XML file") from None
+        raise MissingFileError("is missing", where=str(path), expected="an XML file") from None
     except OSError as error:
-        raise FormatError(error.strerror or str(error), where=str(path)) from None
+        raise FileError.of(error, path) from None
     if size > MAX_BYTES:
         raise FormatError(
             f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes of XML"
@@ -209,6 +210,8 @@ def parse(data: bytes, path: Path) -> Element:
             where=str(path),
             expected="XML",
         ) from None
+    except FormatError:
+        raise
     except (LookupError, ValueError) as error:  # an encoding that Python does not know
         raise FormatError(f"unreadable XML ({error})", where=str(path), expected="XML") from None
     return document.children[0]

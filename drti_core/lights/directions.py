@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -49,7 +49,7 @@ class LightDirections:
     """L unit vectors from the object to the light.
 
     Args:
-        xyz: (L, 3) array; normalised on construction, stored as float32.
+        xyz: (L, 3) numbers, or one row; normalised on construction, stored as float32.
 
     Raises:
         LightError: wrong shape, no row, a value that is not finite, or a vector shorter than 1e-4.
@@ -59,6 +59,10 @@ class LightDirections:
     """
 
     xyz: F32
+
+    if TYPE_CHECKING:  # lists are taken, too
+
+        def __init__(self, xyz: npt.ArrayLike) -> None: ...
 
     def __post_init__(self) -> None:
         try:
@@ -90,7 +94,7 @@ class LightDirections:
         >>> LightDirections.of((0, 3, 4)).xyz
         array([[0. , 0.6, 0.8]], dtype=float32)
         """
-        return lights if isinstance(lights, LightDirections) else cls(lights)  # type: ignore[arg-type]
+        return lights if isinstance(lights, LightDirections) else cls(lights)
 
     def __repr__(self) -> str:
         count = len(self)

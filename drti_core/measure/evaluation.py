@@ -16,7 +16,7 @@ from drti_core.lights import LightDirections
 from drti_core.measure.metrics import Comparison
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
-from drti_core.progress import Progress, no_progress, part_of
+from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport
 from drti_core.stack import Stack
@@ -189,6 +189,7 @@ def split(stack: Stack, holdout: int | Sequence[int]) -> tuple[Stack, Stack]:
     return stack.select(rest), stack.select(chosen)
 
 
+@logged("evaluate")
 def evaluate(
     codecs: Sequence[tuple[str, Codec]],
     stack: Stack,
@@ -208,6 +209,10 @@ def evaluate(
             :func:`holdout_lights`.
         with_ssim: whether to take SSIM, which needs the ``metrics`` extra.
         progress: called with the share done and what is being done.
+
+    Returns:
+        A score for each codec: PSNR (dB), SSIM and mean absolute error over rounded 8-bit values,
+        as a whole and for each test light.
 
     Raises:
         OptionError: see :func:`holdout_lights`.
@@ -255,6 +260,13 @@ def evaluate_model(
     progress: Progress = no_progress,
 ) -> Score:
     """Compare a fitted model with photographs, for example those that it was fitted to.
+
+    Args:
+        model: any model.
+        stack: photographs of its size and encoding, with their lights.
+        label: its name in tables; the codec's id by default.
+        with_ssim: whether to take SSIM, which needs the ``metrics`` extra.
+        progress: called with the share done and what is being done.
 
     Raises:
         DrtiError: the photographs are of another size or encoding.

@@ -19,6 +19,8 @@ import pluggy
 
 from drti_core.arrays import Window
 from drti_core.errors import (
+    DrtiError,
+    FileError,
     FormatError,
     LightError,
     OptionError,
@@ -223,7 +225,9 @@ def find_reader(
             models, then of stacks, then of lights.
 
     Raises:
-        FormatError: it is missing, unreadable, or no format that is known.
+        MissingFileError: it is not there.
+        FileError: it cannot be read.
+        UnsupportedFormatError: it is of no format that is known.
         PluginError: several readers claim it.
     """
     if reader is not None:
@@ -238,7 +242,7 @@ def find_reader(
             with file.open("rb") as stream:
                 head = stream.read(512)
     except OSError as error:
-        raise FormatError(error.strerror or str(error), where=str(file)) from None
+        raise FileError.of(error, file) from None
     readers = registry().readers.load_all()
     claims = {name: reader for name, reader in readers.items() if _claims(name, file, head)}
     if not claims and not file.is_dir():
@@ -316,8 +320,9 @@ def open_any(
             (``"rti:legacy_hshfitter=true"``).
 
     Raises:
-        FormatError: missing, damaged or unknown.
-        UnsupportedFormatError: a variant that is recognised but not supported.
+        MissingFileError: it, or a part of it, is not there.
+        FormatError: it is damaged.
+        UnsupportedFormatError: of no known format, or a variant that is not supported.
         OptionError: an option of stacks for a model.
         PluginError: its codec or reader is not installed.
     """
@@ -338,7 +343,7 @@ def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> Re
             "this is a stack of photographs" if stack else "these are lights alone",
             where=str(path),
             expected="a model",
-            mend="Fit it first: drti fit." if stack else "",
+            mend="Fit it first." if stack else "",
         )
     return restore(found)
 
@@ -367,9 +372,10 @@ def open_stack(
         pixel_size_mm: side of a pixel on the object, millimetres.
 
     Raises:
-        FormatError: missing, damaged or unknown; names the place.
+        MissingFileError: it, or a photograph, is not there.
+        FormatError: damaged or unknown; names the place.
         LightError: no light file, several of them, or a direction that cannot be used.
-        StackError: a photograph is missing, damaged or differs from its siblings.
+        StackError: a photograph is damaged or differs from its siblings.
         OptionError: the crop is not inside, the mask does not fit, or the reader knows no images.
         MissingExtraError: 16-bit RGB photographs without pyvips.
         PluginError: its reader is not installed.
@@ -464,9 +470,10 @@ def read(
 def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:
     try:
         return reads(Path(path))
+    except DrtiError:
+        raise
     except OSError as error:
-        where = str(error.filename or path)
-        raise FormatError(error.strerror or str(error), where=where) from None
+        raise FileError.of(error, error.filename or path) from None
 
 
 def find_writer(path: str | os.PathLike[str], writer: str | None = None) -> Writer:

@@ -237,7 +237,17 @@ def parse_enhancement(text: str) -> Enhancement:
 def enhanced(
     model: RelightableModel, light: LightDirections, enhancements: Sequence[Enhancement]
 ) -> Render:
-    """The picture under one light with these enhancements, one after the other."""
+    """The picture under one light with these enhancements, one after the other.
+
+    Args:
+        model: what to relight.
+        light: one direction.
+        enhancements: the first is applied first.
+
+    Returns:
+        A function of a window that gives (h, w, 3) float32 in the model's encoding, not clipped;
+        :func:`~drti_core.save_rendered` saves what it gives.
+    """
     picture = relit(model, light)
     for item in enhancements:
         picture = _after(item, model, picture, light)

@@ -25,7 +25,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import F32, F64
 from drti_core.colour import LUMA, srgb_to_linear
-from drti_core.errors import FormatError, LightError, OptionError
+from drti_core.errors import FileError, FormatError, LightError, OptionError
 from drti_core.io.pictures.exr import read_exr
 from drti_core.io.pictures.hdr import check_size, read_hdr
 from drti_core.io.pictures.photos import decode, probe
@@ -160,7 +160,8 @@ def open_environment(
         exposure: see :class:`Environment`.
 
     Raises:
-        FormatError: missing, damaged, or more than 8192 x 4096 pixels.
+        MissingFileError: it is not there.
+        FormatError: damaged, or more than 8192 x 4096 pixels.
         UnsupportedFormatError: a Radiance file that is not RGB from the top.
         MissingExtraError: OpenEXR, or 16-bit RGB, without the library that reads it.
         DrtiError: see :class:`Environment`.
@@ -170,9 +171,7 @@ def open_environment(
         with file.open("rb") as opened:
             head = opened.read(4)
     except OSError as error:
-        raise FormatError(
-            f"cannot be read ({error.strerror})", where=str(file), expected="an environment map"
-        ) from error
+        raise FileError.of(error, file) from None
     if head[:2] == b"#?":
         radiance = read_hdr(file)
     elif head == b"\x76\x2f\x31\x01":

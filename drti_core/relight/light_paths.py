@@ -43,22 +43,30 @@ _MAX_FRAMES = 100_000
 _FFMPEG = "ffmpeg"
 
 
-def circle(frames: int, elevation: float = 45.0) -> LightDirections:
+def light_circle(frames: int, elevation: float = 45.0) -> LightDirections:
     """One turn at a fixed elevation (degrees), from +x towards +y; its end meets its start.
+
+    Args:
+        frames: number of lights, 1 or more.
+        elevation: degrees above the object.
 
     Raises:
         OptionError: no frame, or too many.
         LightError: the elevation is outside -90..90.
 
-    >>> circle(4, 0).xyz.round(3)[1] + 0
+    >>> light_circle(4, 0).xyz.round(3)[1] + 0
     array([0., 1., 0.], dtype=float32)
     """
     turn = 360 / _check_frames(frames) * np.arange(frames)
     return LightDirections.from_spherical(turn, np.full(frames, elevation))
 
 
-def spiral(frames: int, elevation: float = 15.0) -> LightDirections:
+def light_spiral(frames: int, elevation: float = 15.0) -> LightDirections:
     """Three turns from the zenith down to an elevation (degrees), in equal steps of angle.
+
+    Args:
+        frames: number of lights, 1 or more.
+        elevation: of the last light, degrees above the object.
 
     Raises:
         OptionError: no frame, or too many.
@@ -68,7 +76,7 @@ def spiral(frames: int, elevation: float = 15.0) -> LightDirections:
     return LightDirections.from_spherical(360 * SPIRAL_TURNS * way, 90 + (elevation - 90) * way)
 
 
-def along(lights: LightDirections, frames: int) -> LightDirections:
+def lights_along(lights: LightDirections, frames: int) -> LightDirections:
     """Lights at equal distances on the great circles from each light to the next.
 
     Args:
@@ -103,7 +111,7 @@ def along(lights: LightDirections, frames: int) -> LightDirections:
     )
 
 
-def save_path(
+def save_light_path(
     model: RelightableModel,
     lights: LightDirections,
     path: str | os.PathLike[str],
@@ -128,6 +136,9 @@ def save_path(
         quality: of WebP, 1..100 (100 is lossless).
         overwrite: replace what is there.
         progress: called after each frame.
+
+    Returns:
+        What was written.
 
     Raises:
         OptionError: an ending, rate, quality or size that the format does not allow, or a folder
@@ -198,14 +209,14 @@ def _check_film(
             f"a WebP of {part.width}x{part.height} pixels",
             where=str(path),
             expected=f"sides of up to {_WEBP_SIDE}",
-            mend="Choose a part of it (--window), or a folder of PNG frames.",
+            mend="Choose a part of it, or a folder of PNG frames.",
         )
     if suffix == ".gif" and part.width * part.height * frames > _GIF_BYTES:
         raise OptionError(
             f"a GIF of {frames} frames of {part.width}x{part.height} pixels",
             where=str(path),
             expected=f"up to {_GIF_BYTES} pixels in all",
-            mend="Choose .webp or .mp4, or a part of it (--window).",
+            mend="Choose .webp or .mp4, or a part of it.",
         )
     if suffix == ".mp4" and shutil.which(_FFMPEG) is None:
         raise DrtiError(

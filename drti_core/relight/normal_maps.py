@@ -43,7 +43,7 @@ class AngularError:
     """Angles between two normal maps, degrees.
 
     Args:
-        mean: over all pixels that both maps know.
+        mean: over all pixels.
         median: to a hundredth.
         percentile95: to a hundredth.
         pixels: how many were compared.
@@ -79,7 +79,8 @@ def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
         y: which way its green channel grows.
 
     Raises:
-        StackError: missing, damaged or of another kind.
+        MissingFileError: it is not there.
+        StackError: damaged or of another kind.
         FormatError: it is grey.
         MissingExtraError: a 16-bit RGB PNG without pyvips.
     """
@@ -126,7 +127,11 @@ class AngularErrors:
 
 
 def compare_normals(a: F32, b: F32) -> AngularError:
-    """Angles between two maps, (H, W, 3) unit vectors.
+    """Angles between two normal maps, degrees.
+
+    Args:
+        a: (H, W, 3) unit vectors.
+        b: likewise, in the same frame.
 
     Raises:
         OptionError: their shapes differ.

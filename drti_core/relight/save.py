@@ -132,7 +132,8 @@ def save_rendered(
 
     Args:
         model: gives the size, the encoding and the ICC profile.
-        pictures: one or more; numbers are put before the path's ending for several.
+        pictures: functions of a window, such as :func:`~drti_core.enhanced` gives and
+            ``EnvironmentLight.render`` is; for several, numbers are put before the path's ending.
         path: see :func:`save_relit`, as the other arguments.
         window: part of the image.
         as_float: 32-bit values.

@@ -327,7 +327,8 @@ class ImageStack(Stack):
             notes: oddities already met.
 
         Raises:
-            StackError: a photograph is missing, unreadable, or differs in size or bits from the
+            MissingFileError: a photograph is not there.
+            StackError: one is unreadable, or differs in size or bits from the
                 first one; or their number is not that of the lights.
             OptionError: the crop is not inside, or the mask does not fit.
             MissingExtraError: 16-bit RGB PNGs without pyvips.

@@ -8,6 +8,7 @@ that is broken off and resumed from one ends in the same bytes as one that is no
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -19,8 +20,11 @@ import torch
 
 from drti_core.errors import FitError, FormatError
 from drti_core.io import outputs
+from drti_core.progress import logged
 from drti_core.training.optimisers import Optimiser
 from drti_core.training.task import Task
+
+_log = logging.getLogger(__name__)
 
 #: Looks at the score, of a whole run.
 _LOOKS = 50
@@ -136,6 +140,7 @@ class Loop:
         if resume and checkpoint is not None and checkpoint.exists():
             self._load(checkpoint)
 
+    @logged("train")
     def run(self) -> Outcome:
         """Train to the end; the task's parameters are then the best ones.
 
@@ -209,6 +214,7 @@ class Loop:
         rate = self.slowed * self.schedule.rate_at(share)
         look = Look(self.step, share, loss, score, self.best, rate, seconds)
         self.outcome.looks.append(look)
+        _log.debug("step %d of %d: %.2f dB", self.step, self.schedule.steps, score)
         self.watch(look)
         if self.schedule.patience and self.waited >= self.schedule.patience:
             self.outcome.notes.append(

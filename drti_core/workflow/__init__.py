@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drti_core.workflow.convert import convert_file
-from drti_core.workflow.export import export_file
+from drti_core.workflow.export import export, export_file
 from drti_core.workflow.fit import fit_file
 
-__all__ = ["convert_file", "export_file", "fit_file"]
+__all__ = ["convert_file", "export", "export_file", "fit_file"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import warnings
 from collections.abc import Iterable, Mapping
@@ -11,13 +12,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from drti_core.errors import DrtiError, OptionError, OutputExistsError
+from drti_core.errors import DrtiError, FileError, OptionError, OutputExistsError
 from drti_core.io import outputs
 from drti_core.jobs import journal
 from drti_core.jobs.journal import Entry
 from drti_core.jobs.workers import Answer, Task, run_tasks
 from drti_core.options import with_options
-from drti_core.progress import Progress, no_progress
+from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import catalogue
 from drti_core.registry.shelf import PluginWarning
 from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
@@ -30,6 +31,8 @@ Status = Literal["converted", "unchanged", "refused", "failed", "ignored"]
 
 #: What the processes do with each task.
 CONVERT = "drti_core.workflow.batch:convert"
+
+_log = logging.getLogger(__name__)
 
 _LIGHTS = ("lp", "csv")
 
@@ -105,6 +108,7 @@ class _Plan:
     notes: list[str] = field(default_factory=list)
 
 
+@logged("convert many")
 def convert_many(
     sources: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
@@ -141,13 +145,13 @@ def convert_many(
         OptionError: ``jobs`` below 1, or an option of the writer does not fit.
         PluginError: no such writer or reader.
         FormatError: the journal of an earlier run in ``out`` is damaged.
-        DrtiError: ``out`` is not a folder.
+        FileError: ``out`` is not a folder.
     """
     if jobs < 1:
         raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
-        raise DrtiError("is not a folder", where=str(folder), expected="a folder")
+        raise FileError("is not a folder", where=str(folder), expected="a folder")
     outputs.check_output(folder / journal.NAME, overwrite=True)
     outputs.clean(folder)
     lights = writer in _LIGHTS
@@ -169,6 +173,8 @@ def convert_many(
         with closing(run_tasks(tasks, jobs, CONVERT)) as answers:
             for count, (number, answer) in enumerate(answers, 1):
                 _note(todo[number], answer)
+                item = todo[number].item
+                _log.info("%s: %s", item.status, item.reason or item.source)
                 progress(count / len(todo), str(todo[number].found.source))
     finally:
         outputs.clean(folder)
@@ -248,7 +254,7 @@ def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
         DrtiError(
             f"exists already, made from {entry.source} with {what}",
             where=str(target),
-            mend="Ask for it to be overwritten (--overwrite).",
+            mend="Ask for it to be overwritten.",
         )
     )
 

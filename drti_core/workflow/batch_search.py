@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from drti_core.errors import DrtiError, FormatError, UnsupportedFormatError
+from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue
 
@@ -82,7 +82,7 @@ class Search:
 
     def _given(self, source: Path) -> Iterator[Found]:
         if not os.path.lexists(source):
-            yield Found(source, str(FormatError("no such file or folder", where=str(source))))
+            yield Found(source, str(MissingFileError("no such file or folder", where=str(source))))
         elif source.is_dir():
             reader, problem = self._ask(source)
             model = reader is not None and not isinstance(reader, StackReader)
@@ -132,7 +132,7 @@ class Search:
             if isinstance(reader, LightsReader) and not isinstance(reader, ModelReader):
                 yield Found(path)
         elif isinstance(reader, StackReader):
-            yield Found(path, f"{path}: photographs, no model; fit them: drti fit", ignored=True)
+            yield Found(path, f"{path}: photographs, no model; fit them", ignored=True)
         else:
             yield Found(path)
 

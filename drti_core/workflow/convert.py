@@ -14,6 +14,7 @@ from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Writer
 from drti_core.options import with_options
+from drti_core.progress import logged
 from drti_core.registry import catalogue
 from drti_core.workflow.report import Report, words_of
 
@@ -21,6 +22,7 @@ from drti_core.workflow.report import Report, words_of
 LIGHT_FILES = (".lp", ".csv")
 
 
+@logged("convert")
 def convert_file(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -43,8 +45,14 @@ def convert_file(
         convention: of a ``.csv``: ``cartesian`` (the default), ``spherical``, ``polar``, ``disk``.
         overwrite: replace an output that exists.
 
+    Returns:
+        What was written, its size on disk in bytes, and what was lost or changed.
+
     Raises:
-        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+        MissingFileError: ``source`` or a part of it is not there.
+        OutputExistsError: ``output`` exists and ``overwrite`` is false.
+        UnsupportedFormatError: unknown, or the output's format cannot hold this model.
+        DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     target = outputs.check_output(output, overwrite)
     if target.suffix.lower() in LIGHT_FILES and writer is None:

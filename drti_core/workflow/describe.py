@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from drti_core.errors import StackError
+from drti_core.errors import MissingFileError, StackError
 from drti_core.io.outputs import size_of
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
@@ -21,7 +21,7 @@ from drti_core.stack import Stack
 
 @dataclass(frozen=True, eq=False)
 class Description:
-    """What :func:`describe` found.
+    """What :func:`describe` or :func:`describe_file` found.
 
     Args:
         facts: JSON-able, in the order in which they are best shown.
@@ -41,7 +41,18 @@ class Description:
         return {**out, "notes": list(self.notes)}
 
 
-def describe(
+def describe(source: RelightableModel | Stack) -> Description:
+    """Say what a model or a stack is: size, codec, options, planes, lights, metadata, notes.
+
+    Args:
+        source: it; no pixel is decoded.
+    """
+    if isinstance(source, Stack):
+        return Description(_stack_facts(source), notes=source.notes)
+    return _model(source, source.stored(), {})
+
+
+def describe_file(
     path: str | os.PathLike[str], **options: Unpack[catalogue.StackOptions]
 ) -> Description:
     """Open a model or a stack and say what it is; of a light file without photographs, its lights.
@@ -51,9 +62,10 @@ def describe(
         options: see :func:`drti_core.open_any`.
 
     Raises:
-        FormatError: missing, damaged or of no known format.
-        UnsupportedFormatError: a variant that is recognised but not supported.
-        StackError: a photograph of a folder is missing or damaged.
+        MissingFileError: it, or a photograph of a folder, is not there.
+        FormatError: damaged.
+        UnsupportedFormatError: of no known format, or a variant that is not supported.
+        StackError: a photograph of a folder is damaged.
     """
     file = Path(path)
     chosen = catalogue.find_reader(file, options.get("reader"))
@@ -66,7 +78,7 @@ def describe(
     missing: tuple[str, ...] = ()
     try:
         found = catalogue.read(file, chosen, **options)
-    except StackError as error:
+    except (StackError, MissingFileError) as error:
         if not isinstance(chosen, LightsReader) or file.is_dir():
             raise
         found, missing = chosen.read_lights(file), (str(error),)

@@ -8,11 +8,14 @@ from dataclasses import replace
 from typing import Any
 
 from drti_core.io import outputs
-from drti_core.model.contracts import ExportReport
+from drti_core.model import RelightableModel
+from drti_core.model.contracts import Exporter, ExportReport
 from drti_core.options import parse_spec, with_options
+from drti_core.progress import logged
 from drti_core.registry import catalogue, hook_calls
 
 
+@logged("export")
 def export_file(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -22,27 +25,68 @@ def export_file(
     reader: str | None = None,
     overwrite: bool = False,
 ) -> ExportReport:
-    """Write a model for another runtime.
+    """Open a model and write it for another runtime.
 
     Args:
-        source: a model.
+        source: file or folder of a model.
         output: a file or folder, as the exporter needs.
         exporter: its id, with options (``"onnx:form=image"``).
         options: more of them.
         reader: id of the reader, with options.
         overwrite: replace an output that exists.
 
+    Returns:
+        What was written, and notes.
+
+    Raises:
+        DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
+    """
+    chosen = _exporter(exporter, options)
+    outputs.check_output(output, overwrite)
+    model = catalogue.open_model(source, reader=reader)
+    return _export(model, output, chosen, overwrite)
+
+
+@logged("export")
+def export(
+    model: RelightableModel,
+    output: str | os.PathLike[str],
+    *,
+    exporter: str,
+    options: Mapping[str, Any] | None = None,
+    overwrite: bool = False,
+) -> ExportReport:
+    """Write a model for another runtime.
+
+    Args:
+        model: any model.
+        output: a file or folder, as the exporter needs.
+        exporter: its id, with options (``"onnx:form=image"``).
+        options: more of them.
+        overwrite: replace an output that exists.
+
+    Returns:
+        What was written, and notes.
+
     Raises:
         PluginError: no such exporter.
+        OptionError: no such option, or a value outside its range.
+        OutputExistsError: ``output`` exists and ``overwrite`` is false.
         UnsupportedDecoderError: it cannot express this model; nothing was written.
         VetoError: a plugin's hook refuses, before or after the export.
-        DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    name, own = parse_spec(exporter)
-    chosen = with_options(catalogue.registry().exporters.get(name), {**own, **(options or {})})
+    return _export(model, output, _exporter(exporter, options), overwrite)
+
+
+def _exporter(spec: str, options: Mapping[str, Any] | None) -> Exporter:
+    name, own = parse_spec(spec)
+    return with_options(catalogue.registry().exporters.get(name), {**own, **(options or {})})
+
+
+def _export(
+    model: RelightableModel, output: str | os.PathLike[str], chosen: Exporter, overwrite: bool
+) -> ExportReport:
     target = outputs.check_output(output, overwrite)
-    model, notes = hook_calls.before_export(
-        catalogue.open_model(source, reader=reader), chosen, target
-    )
+    model, notes = hook_calls.before_export(model, chosen, target)
     report = chosen.export(model, target, overwrite=overwrite)
     return hook_calls.after_export(model, chosen, replace(report, notes=(*notes, *report.notes)))

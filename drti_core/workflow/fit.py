@@ -17,13 +17,14 @@ from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Codec, Writer
 from drti_core.options import with_options
-from drti_core.progress import Progress, no_progress
+from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import catalogue
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.report import Report, words_of
 
 
+@logged("fit")
 def fit_file(
     stack: str | os.PathLike[str],
     output: str | os.PathLike[str],
@@ -64,9 +65,17 @@ def fit_file(
         overwrite: replace an output that exists.
         progress: called with the share done and what is being done.
 
+    Returns:
+        What was written, its size on disk in bytes, and notes.
+
     Raises:
+        MissingFileError: the light file or a photograph is not there.
+        OutputExistsError: ``output`` exists and ``overwrite`` is false.
+        OptionError: no such option, or a value outside its range.
+        UnsupportedFormatError: the output's format cannot hold such a model.
+        FitError: the codec cannot be fitted to these photographs.
         VetoError: a plugin's hook refuses; nothing was written.
-        DrtiError: of many kinds; see :mod:`drti_core.errors`.
+        DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     target = outputs.check_output(output, overwrite)
     chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, FileError, OptionError
 
 #: The only address that is bound to.
 LOOPBACK = "127.0.0.1"
@@ -83,7 +83,7 @@ class FolderServer(ThreadingHTTPServer):
         if not 0 <= port <= 65535:
             raise OptionError(f"port {port}", expected="0 (any that is free) to 65535")
         if not folder.is_dir():
-            raise DrtiError("is not a folder", where=str(folder), expected="a folder to serve")
+            raise FileError("is not a folder", where=str(folder), expected="a folder to serve")
         self.folder, self.take = folder.resolve(), take
         try:
             super().__init__((LOOPBACK, port), _Handler)

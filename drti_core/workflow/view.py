@@ -54,6 +54,9 @@ def viewing(
         reader: id of the reader, with options.
         port: 0 for any that is free.
 
+    Yields:
+        Where it is served, and notes.
+
     Raises:
         DrtiError: the exporter writes no page, the port is taken, or see
             :func:`~drti_core.workflow.export_file`.

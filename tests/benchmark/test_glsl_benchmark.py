@@ -105,7 +105,7 @@ def test_a_plot_is_asked_for_before_anything_is_measured(monkeypatch, tmp_path, 
 
 def test_options_are_checked(monkeypatch):
     for options, text in (
-        ({"renderer": "angle"}, "--renderer: 'angle'; expected swiftshader or llvmpipe or gpu"),
+        ({"renderer": "angle"}, "renderer: 'angle'; expected swiftshader or llvmpipe or gpu"),
         (
             {"seconds": 0},
             "0 s, longest 60 s, sizes [(1024, 1024)]; expected positive ones",

@@ -347,8 +347,7 @@ def test_results_of_others_are_not_replaced(root: Path, tmp_path: Path) -> None:
         quick(collections, variants([]), tmp_path)
     assert (
         str(caught.value)
-        == f"{target}: exists already. Choose another name, or ask for it to be overwritten "
-        "(--overwrite)."
+        == f"{target}: exists already. Choose another name, or ask for it to be overwritten."
     )
     assert target.read_text() == "mine"
     with pytest.raises(OptionError) as wrong:

@@ -17,7 +17,7 @@ from PIL import Image
 import drti_core as drti
 from drti_core.cli import main
 from drti_core.colour import to_uint8
-from drti_core.errors import DrtiError, FormatError
+from drti_core.errors import DrtiError, MissingFileError
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
@@ -151,7 +151,7 @@ def test_info_of_junk(run, tmp_path):
 
 def test_debug_shows_the_traceback(monkeypatch, tmp_path):
     monkeypatch.setenv("DRTI_DEBUG", "1")
-    with pytest.raises(FormatError):
+    with pytest.raises(MissingFileError):
         main(["info", str(tmp_path / "no")])
 
 

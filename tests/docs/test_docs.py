@@ -158,6 +158,22 @@ def test_public_names_have_docstrings():
                     assert inspect.getdoc(getattr(item, method)), f"{name}.{method}"
 
 
+def test_every_public_name_is_on_its_page():
+    """Once each, in the order of ``__all__``, with a line."""
+    found = re.findall(r"^\| `(\w+)` \| .*\w.* \|$", TEXT["api.md"], re.M)
+    assert [*found, "__version__"] == drti_core.__all__
+    assert "`__version__`" in TEXT["api.md"]
+
+
+def test_the_page_says_which_builtin_an_error_is():
+    rows = re.findall(r"^\| `(\w+Error)` \| (?:`(\w+)`)? ?\|", TEXT["api.md"], re.M)
+    assert len(rows) == 15
+    for name, also in rows:
+        kind = getattr(drti_core, name)
+        own = [base for base in kind.__mro__ if base.__module__ == "builtins"]
+        assert own[0].__name__ == (also or "Exception"), name
+
+
 def test_links_between_pages():
     for page in PAGES:
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text(encoding="utf-8")):

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import zipfile
 from pathlib import Path
-
-import pytest
 
 import drti_core
 
@@ -74,20 +71,6 @@ def test_version_is_that_of_the_distribution():
     assert drti_core.__version__ == version("drti")
 
 
-@pytest.fixture(scope="session")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
-    """The wheel, built offline from the checkout."""
-    pytest.importorskip("hatchling", reason="hatchling builds the wheel: pip install 'drti[test]'")
-    if not (ROOT / "pyproject.toml").exists():
-        pytest.skip("an installed wheel is tested: there is no source to build one from")
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-    assert done.returncode == 0, done.stderr
-    (path,) = folder.glob("*.whl")
-    return zipfile.ZipFile(path)
-
-
 def test_the_wheel_installs_three_packages(wheel):
     top = {name.partition("/")[0] for name in wheel.namelist()}
     info = f"drti-{drti_core.__version__}.dist-info"
@@ -110,6 +93,7 @@ def test_the_wheel_holds_every_file_of_the_packages(wheel):
         }
         assert wanted
         assert wanted <= held
+        assert f"{package}/py.typed" in held
 
 
 def test_the_wheel_holds_the_viewer_made_small(wheel):

@@ -295,7 +295,7 @@ def test_two_models(model, stack, tmp_path):
             "a.html",
             {"quality": "90"},
             "html: quality 90 of PNG; expected none: PNG is exact. "
-            "Choose -O format=webp or -O format=jpeg.",
+            "Choose format=webp or format=jpeg.",
         ),
         ("a.html", {"format": "gif"}, "html: format: 'gif'; expected png or webp or jpeg"),
         ("a.html", {"form": "zip"}, "html: form: 'zip'; expected file or folder"),
@@ -329,7 +329,7 @@ def test_sides_too_long_for_a_format(model, tmp_path):
         export(wide, tmp_path / "a.html", format="webp")
     assert str(found.value) == (
         "html: a picture of 16384x1 pixels as WebP, lossless; expected sides of up to 16383. "
-        "Choose -O format=png."
+        "Choose format=png."
     )
     assert list(tmp_path.iterdir()) == []
 

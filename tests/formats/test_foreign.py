@@ -35,45 +35,45 @@ FOREIGN: dict[str, tuple[str, bytes, str]] = {
     "mview": (
         "a.mview",
         b"#MVIEW\n2 1 2\n0 0\n0\n1 front.rti\n2 back.rti\n1 2\n",
-        "a multi-view RTI (.mview); expected a format that is read (drti plugins lists them). "
+        "a multi-view RTI (.mview); expected a format that is read. "
         "Open the .rti or .ptm of each view by itself; they are named in the file.",
     ),
     "oxrti": (
         "a.btf.zip",
         btf(),
-        "an oxrti archive (.btf.zip); expected a format that is read (drti plugins lists them). "
+        "an oxrti archive (.btf.zip); expected a format that is read. "
         "Open the .ptm that it was made of, or export a .ptm from oxrti.",
     ),
     "pld": (
         "a.cun",
         b"CSP41\0\0\0NORC" + bytes(60),
-        "a Pixel+ file of the Portable Light Dome (.cun, .zun); expected a format that is read "
-        "(drti plugins lists them). Export it as .ptm or .rti with the software of the dome, or "
+        "a Pixel+ file of the Portable Light Dome (.cun, .zun); expected a format that is read."
+        " Export it as .ptm or .rti with the software of the dome, or "
         "fit its photographs.",
     ),
     "scml": (
         "a.scml",
         b'{"pld": {}}\xff\xd8\xff\xe0' + bytes(60),
-        "a Pixel+ container (.scml); expected a format that is read (drti plugins lists them). "
+        "a Pixel+ container (.scml); expected a format that is read. "
         "Export it as .ptm or .rti with the software of the dome, or fit its photographs.",
     ),
     "gltf": (
         "a.gltf",
         b'{"asset": {"version": "2.0"}, "meshes": []}',
-        "glTF (.gltf, .glb); expected a format that is read (drti plugins lists them). It holds a "
+        "glTF (.gltf, .glb); expected a format that is read. It holds a "
         "mesh with materials, no relightable image: fit the photographs.",
     ),
     "glb": (
         "a.glb",
         b"glTF\x02\0\0\0" + bytes(20),
-        "glTF (.gltf, .glb); expected a format that is read (drti plugins lists them). It holds a "
+        "glTF (.gltf, .glb); expected a format that is read. It holds a "
         "mesh with materials, no relightable image: fit the photographs.",
     ),
     "tiff": (
         "a.tif",
         tiff_stack(),
-        "a TIFF stack of coefficient planes; expected a format that is read (drti plugins lists "
-        "them). Export the model as a web folder (info.json and plane_0.jpg …) and open that.",
+        "a TIFF stack of coefficient planes; expected a format that is read."
+        " Export the model as a web folder (info.json and plane_0.jpg …) and open that.",
     ),
 }
 

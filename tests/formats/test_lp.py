@@ -11,6 +11,7 @@ import pytest
 from drti_core.errors import (
     FormatError,
     LightError,
+    MissingFileError,
     OptionError,
     OutputExistsError,
     StackError,
@@ -205,7 +206,7 @@ def test_files_that_are_none(tmp_path):
             f"{path}: is not plain text; expected a light file in UTF-8 or Windows-1252. "
             "Save it as UTF-8."
         )
-    with pytest.raises(LightError) as missing:
+    with pytest.raises(MissingFileError) as missing:
         parse_lp(tmp_path / "no.lp")
     assert str(missing.value) == f"{tmp_path / 'no.lp'}: is not there; expected a light file (.lp)"
 
@@ -360,14 +361,14 @@ def test_missing_photographs(tmp_path):
     photo(tmp_path / "a.png", 1)
     rows = "".join(f"{n}.png 0 0 1\n" for n in "abcdef")
     file = lp(tmp_path, rows)
-    with pytest.raises(StackError) as error:
+    with pytest.raises(MissingFileError) as error:
         open_stack(file)
     assert str(error.value) == (
         f"{file}: 5 of 6 photographs are not there: b.png, c.png, d.png, e.png, …; "
         f"expected them in {tmp_path}. Put them there, or name their folder (images=)."
     )
     long = "x" * 5000
-    with pytest.raises(StackError, match="1 of 1 photographs are not there"):
+    with pytest.raises(MissingFileError, match="1 of 1 photographs are not there"):
         open_stack(lp(tmp_path, f"{long}.png 0 0 1\n"))
 
 

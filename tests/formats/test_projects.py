@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drti_core.arrays import Window
-from drti_core.errors import DrtiError, FormatError, LightError, StackError
+from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, StackError
 from drti_core.formats.lp import parse_lp
 from drti_core.formats.project import ProjectReader
 from drti_core.io import scratch
@@ -20,7 +20,7 @@ from drti_core.registry import catalogue
 from drti_core.registry.catalogue import open_lights
 from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
-from drti_core.workflow.describe import describe
+from drti_core.workflow.describe import describe_file
 
 H, W = 24, 32
 XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8], [0.0, 0.0, 1.0]]
@@ -309,7 +309,7 @@ def test_dome_alone(tmp_path: Path) -> None:
     """Its lights are described, converted and read."""
     path = tmp_path / "a.dome"
     path.write_text(json.dumps(dome()))
-    found = describe(path)
+    found = describe_file(path)
     assert found.facts["kind"] == "light file"
     assert found.facts["lights"]["count"] == 5
     assert np.allclose(open_lights(path).xyz, XYZ, atol=1e-6)
@@ -351,7 +351,7 @@ def test_rtibuilder_project_with_two_light_files(tmp_path: Path) -> None:
     )
 
 
-IMAGES_HINT = "Name the folder of the photographs yourself (images=)."
+IMAGES_HINT = "Name the folder of the photographs yourself: the reader project:images=FOLDER"
 
 HOSTILE: dict[str, tuple[dict[str, Any], type[DrtiError], str]] = {
     "too few lights": (
@@ -414,9 +414,9 @@ HOSTILE: dict[str, tuple[dict[str, Any], type[DrtiError], str]] = {
     ),
     "no folder": (
         {"folder": "elsewhere"},
-        StackError,
+        MissingFileError,
         "{folder}/elsewhere: is no folder; expected the photographs of a.relight. "
-        "Name their folder (images=).",
+        "Name their folder: the reader project:images=FOLDER",
     ),
     "another size": (
         {"width": 31},

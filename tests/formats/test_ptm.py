@@ -219,7 +219,7 @@ def test_scales_of_zero_are_named(rgb: Any, write: Callable[[bytes], Path]) -> N
     assert stored.metadata.notes == (
         "all scales are 0 (a known fault of relight's converter): pictures are black",
         "the numbers that were lost are in info.json of the same fit: put its folder beside the "
-        "file, under the file's own name, or name it with --reader ptm:companion=FOLDER",
+        "file, under the file's own name, or name it: the reader ptm:companion=FOLDER",
     )
     assert not CODEC.restore(stored).relight(LIGHTS).any()
     text = header("RGB").replace(b"0.6", b"0.0")

@@ -82,7 +82,7 @@ def clamped(bias: Any) -> Any:
 
 ADVICE = (
     "the numbers that were lost are in info.json of the same fit: put its folder beside the "
-    "file, under the file's own name, or name it with --reader ptm:companion=FOLDER"
+    "file, under the file's own name, or name it: the reader ptm:companion=FOLDER"
 )
 
 

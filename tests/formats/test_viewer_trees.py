@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from drti_core import open_model
-from drti_core.errors import DrtiError, FormatError, UnsupportedFormatError
+from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.formats.webptm import READER as WEBPTM
 from drti_core.formats.webrti import READER as WEBRTI
 from drti_core.io import scratch, strict_xml
@@ -527,7 +527,7 @@ def test_largest_claim_costs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
     text = info_xml("LRGB_PTM", 65536, [], True, width="65535", height="65535")
     (tmp_path / "info.xml").write_text(text)
     monkeypatch.setattr(scratch, "empty", None)
-    with pytest.raises(FormatError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         WEBRTI.read(tmp_path)
     assert str(caught.value) == f"{tmp_path}/1398102_1.png: is missing; expected a tile"
 
@@ -577,7 +577,7 @@ def test_hostile_xml_is_refused_at_once(tmp_path: Path, data: bytes, message: st
 
 def test_missing_and_doubled_elements(tmp_path: Path) -> None:
     path = tmp_path / "x.xml"
-    with pytest.raises(FormatError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         strict_xml.load(path, "a")
     assert str(caught.value) == f"{path}: is missing; expected an XML file"
     path.write_text('<a n="1_0">\n<b/>text &amp; more<b/></a>')

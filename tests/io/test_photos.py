@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from drti_core.arrays import Window
-from drti_core.errors import MissingExtraError, StackError
+from drti_core.errors import MissingExtraError, MissingFileError, StackError
 from drti_core.io.pictures import decoders
 from drti_core.io.pictures.photos import decode, probe, stream
 
@@ -222,7 +222,7 @@ def test_a_camera_s_oddity_is_no_damage(tmp_path, decoder):
 
 def test_missing(tmp_path):
     path = tmp_path / "no.jpg"
-    with pytest.raises(StackError) as error:
+    with pytest.raises(MissingFileError) as error:
         probe(path)
     assert str(error.value) == f"{path}: is not there; expected a photograph. Restore the file."
 

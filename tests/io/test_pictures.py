@@ -14,7 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedFormatError
+from drti_core.errors import (
+    FormatError,
+    MissingFileError,
+    OptionError,
+    OutputExistsError,
+    UnsupportedFormatError,
+)
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, Chroma, encode_jpeg, write_jpeg
 from drti_core.io.pictures.png import write_png
@@ -227,7 +233,9 @@ def test_webp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) -
 
 def test_a_missing_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
-    with pytest.raises(FormatError, match=f"^{re.escape(str(path))}: is missing; expected a pic"):
+    with pytest.raises(
+        MissingFileError, match=f"^{re.escape(str(path))}: is missing; expected a pic"
+    ):
         plane_pictures.open_picture(path)
 
 

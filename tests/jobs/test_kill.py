@@ -185,8 +185,7 @@ def test_the_next_write_puts_back_too(killer, models, tmp_path):
     with pytest.raises(OutputExistsError) as caught:
         catalogue.save_model(catalogue.open_model(models / "a.ptm"), out)
     assert str(caught.value) == (
-        f"{out}: exists already. Choose another name, or ask for it to be overwritten "
-        "(--overwrite)."
+        f"{out}: exists already. Choose another name, or ask for it to be overwritten."
     )
     assert content(out) == old
     assert leftovers(tmp_path) == []

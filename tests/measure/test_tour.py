@@ -157,8 +157,7 @@ def test_demo(tmp_path):
     with pytest.raises(OutputExistsError) as caught:
         run_demo(out, size=SIZE)
     assert str(caught.value) == (
-        f"{out}: exists already. Choose another name, or ask for it to be overwritten "
-        "(--overwrite)."
+        f"{out}: exists already. Choose another name, or ask for it to be overwritten."
     )
 
 

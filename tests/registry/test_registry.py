@@ -15,6 +15,7 @@ from drti_core.codecs.ptm import CODEC as PTM
 from drti_core.errors import (
     DrtiError,
     FormatError,
+    MissingFileError,
     OptionError,
     OutputExistsError,
     PluginError,
@@ -368,7 +369,7 @@ def test_files_of_no_known_format(tmp_path):
 
 
 def test_missing_files(tmp_path):
-    with pytest.raises(FormatError) as caught:
+    with pytest.raises(MissingFileError) as caught:
         open_any(tmp_path / "missing.ptm")
     assert str(caught.value) == f"{tmp_path / 'missing.ptm'}: No such file or directory"
     for reader in registry().readers.ids():
@@ -447,8 +448,7 @@ def test_models_are_saved_and_opened(tmp_path):
     with pytest.raises(OutputExistsError) as caught:
         save_model(model, path)
     assert str(caught.value) == (
-        f"{path}: exists already. "
-        "Choose another name, or ask for it to be overwritten (--overwrite)."
+        f"{path}: exists already. Choose another name, or ask for it to be overwritten."
     )
     save_model(model, path, overwrite=True)
     with pytest.raises(UnsupportedFormatError) as caught:
@@ -475,7 +475,7 @@ def test_a_stack_is_no_model(tmp_path):
     with pytest.raises(FormatError) as caught:
         open_model(tmp_path)
     assert str(caught.value) == (
-        f"{tmp_path}: this is a stack of photographs; expected a model. Fit it first: drti fit."
+        f"{tmp_path}: this is a stack of photographs; expected a model. Fit it first."
     )
 
 

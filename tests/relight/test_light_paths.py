@@ -19,7 +19,7 @@ from drti_core.errors import DrtiError, LightError, OptionError, OutputExistsErr
 from drti_core.formats.lp import write_lp
 from drti_core.lights import LightDirections
 from drti_core.registry import catalogue
-from drti_core.relight.light_paths import along, circle, save_path, spiral
+from drti_core.relight.light_paths import light_circle, light_spiral, lights_along, save_light_path
 from drti_core.stack.samples.demo import make_stack
 
 SIZE = (30, 41)
@@ -31,11 +31,11 @@ def model():
 
 
 def test_circle_and_spiral():
-    around = circle(36, 40)
+    around = light_circle(36, 40)
     spherical = around.to_spherical()
     assert np.allclose(spherical[:, 1], 40, atol=1e-4)
     assert np.allclose(spherical[:, 0], np.arange(36) * 10, atol=1e-3)
-    down = spiral(61, 20).to_spherical()
+    down = light_spiral(61, 20).to_spherical()
     assert down[0, 1] > 89.9
     assert np.isclose(down[-1, 1], 20, atol=1e-4)
     assert np.allclose(np.diff(down[:, 1]), -70 / 60, atol=1e-3)
@@ -45,24 +45,24 @@ def test_circle_and_spiral():
 
 def test_along_a_file_of_lights():
     corners = LightDirections.from_spherical([0, 0, 90], [0, 60, 60])
-    path = along(corners, 200)
+    path = lights_along(corners, 200)
     assert np.allclose(path.xyz[0], corners.xyz[0], atol=1e-6)
     assert np.allclose(path.xyz[-1], corners.xyz[-1], atol=1e-6)
     steps = np.linalg.norm(np.diff(path.xyz, axis=0), axis=1)
     assert np.allclose(np.sort(steps)[1:], steps.max(), rtol=0.001)  # one cuts the corner
     assert min(np.linalg.norm(path.xyz - corners.xyz[1], axis=1)) < steps.mean()
-    assert len(along(corners[:1], 5)) == 5
-    twice = along(LightDirections([[0, 0, 1], [0, 0, 1]]), 3)
+    assert len(lights_along(corners[:1], 5)) == 5
+    twice = lights_along(LightDirections([[0, 0, 1], [0, 0, 1]]), 3)
     assert np.allclose(twice.xyz, [0, 0, 1])
     with pytest.raises(OptionError, match="0 frames; expected 1 to 100000"):
-        circle(0)
+        light_circle(0)
     with pytest.raises(LightError):
-        circle(3, 100)
+        light_circle(3, 100)
 
 
 def test_opposite_lights_have_no_great_circle():
     with pytest.raises(LightError) as caught:
-        along(LightDirections([[1, 0, 0], [-1, 0, 0]]), 5)
+        lights_along(LightDirections([[1, 0, 0], [-1, 0, 0]]), 5)
     assert str(caught.value) == (
         "lights 0 and 1 of the path are opposite; expected less than 180 degrees between them. "
         "Put a light between them."
@@ -79,14 +79,14 @@ def frames_of(path: Path) -> list[np.ndarray]:
 
 
 def test_frames_and_animations(model, tmp_path):
-    lights = circle(5, 30)
+    lights = light_circle(5, 30)
     true = model.relight_uint8(lights)
-    folder = save_path(model, lights, tmp_path / "frames")
+    folder = save_light_path(model, lights, tmp_path / "frames")
     names = [f"frame-{n}.png" for n in range(1, 6)]
     assert sorted(path.name for path in folder.iterdir()) == names
     for name, picture in zip(names, true, strict=True):
         assert np.array_equal(np.asarray(Image.open(folder / name)), picture)
-    save_path(model, lights, tmp_path / "a.webp", quality=100, fps=10)
+    save_light_path(model, lights, tmp_path / "a.webp", quality=100, fps=10)
     for frame, picture in zip(frames_of(tmp_path / "a.webp"), true, strict=True):
         assert np.array_equal(frame, picture)
     with Image.open(tmp_path / "a.webp") as image:
@@ -94,7 +94,7 @@ def test_frames_and_animations(model, tmp_path):
         image.load()
         assert image.info["duration"] == 100
         assert image.info["loop"] == 0
-    save_path(model, lights, tmp_path / "a.gif", fps=10, window=Window(3, 4, 20, 25))
+    save_light_path(model, lights, tmp_path / "a.gif", fps=10, window=Window(3, 4, 20, 25))
     parts = frames_of(tmp_path / "a.gif")
     assert len(parts) == 5
     for frame, picture in zip(parts, true, strict=True):
@@ -109,41 +109,41 @@ def test_film_by_ffmpeg(model, tmp_path, monkeypatch):
     program.write_text('#!/bin/sh\nfor last; do :; done\necho "$@" > "$0.args"\ncat > "$last"\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}{os.pathsep}{os.environ['PATH']}")
-    lights = circle(3)
-    save_path(model, lights, tmp_path / "a.mp4", fps=12.5)
+    lights = light_circle(3)
+    save_light_path(model, lights, tmp_path / "a.mp4", fps=12.5)
     assert (tmp_path / "a.mp4").read_bytes() == model.relight_uint8(lights).tobytes()
     given = Path(f"{program}.args").read_text()
     assert "-f rawvideo -pix_fmt rgb24 -s 41x30 -r 12.5 -i - " in given
     program.write_text("#!/bin/sh\necho broken pipe dream >&2\nexit 3\n")
     with pytest.raises(DrtiError) as caught:
-        save_path(model, circle(300), tmp_path / "b.mp4")
+        save_light_path(model, light_circle(300), tmp_path / "b.mp4")
     assert str(caught.value) == "ffmpeg: exit status 3: broken pipe dream"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "bin"]
 
 
 def test_errors(model, tmp_path, monkeypatch):
-    lights = circle(2)
+    lights = light_circle(2)
     monkeypatch.setenv("PATH", str(tmp_path))
     target = tmp_path / "a.mp4"
     with pytest.raises(DrtiError) as caught:
-        save_path(model, lights, target)
+        save_light_path(model, lights, target)
     assert str(caught.value) == (
         f"{target}: ffmpeg is not installed; expected the program ffmpeg on the PATH. "
         "Install it, or choose .webp, .gif or a folder."
     )
     with pytest.raises(OptionError) as ending:
-        save_path(model, lights, tmp_path / "a.avi")
+        save_light_path(model, lights, tmp_path / "a.avi")
     assert str(ending.value) == (
         f"{tmp_path / 'a.avi'}: file ending '.avi'; expected .webp, .gif, .mp4, or a folder for "
         "PNG frames"
     )
     with pytest.raises(OptionError, match=r"0 frames a second; expected 0\.1 to 1000"):
-        save_path(model, lights, tmp_path / "a.gif", fps=0)
+        save_light_path(model, lights, tmp_path / "a.gif", fps=0)
     with pytest.raises(OptionError, match="quality 0; expected 1 to 100"):
-        save_path(model, lights, tmp_path / "a.webp", quality=0)
+        save_light_path(model, lights, tmp_path / "a.webp", quality=0)
     (tmp_path / "there").mkdir()
     with pytest.raises(OutputExistsError):
-        save_path(model, lights, tmp_path / "there")
+        save_light_path(model, lights, tmp_path / "there")
     assert [path.name for path in tmp_path.iterdir()] == ["there"]
 
 

@@ -14,7 +14,7 @@ import pytest
 
 from drti_core.arrays import Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
-from drti_core.errors import DrtiError, OptionError, StackError
+from drti_core.errors import DrtiError, MissingFileError, OptionError, StackError
 from drti_core.io import scratch
 from drti_core.io.pictures import decoders
 from drti_core.io.pictures.photos import decode
@@ -487,7 +487,7 @@ def test_another_depth(tmp_path):
 def test_a_missing_photograph(tmp_path):
     paths = save(tmp_path, PIXELS)
     paths[3].unlink()
-    with pytest.raises(StackError) as error:
+    with pytest.raises(MissingFileError) as error:
         ImageStack.open(paths, LIGHTS)
     assert str(error.value) == f"{paths[3]}: is not there; expected a photograph. Restore the file."
     with pytest.raises(StackError, match="6 photographs and 7 lights; expected one light for each"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import logging
 import re
 import sys
 from pathlib import Path
@@ -69,6 +70,16 @@ class Hidden(Bowl):
             self.parameters[0][0, 0] = float("nan")
         loss, gradients = super().gradient(step)
         return float(np.nan_to_num(loss)), [torch.nan_to_num(each) for each in gradients]
+
+
+def test_a_training_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, "drti_core"):
+        outcome = Loop(Bowl(), Schedule(100, 0.05), Adam(1)).run()
+    begins, *looks, ends = (record.getMessage() for record in caplog.records)
+    assert begins == "train: begins"
+    assert re.fullmatch(r"train: done after [0-9.]+ s", ends)
+    assert looks == [f"step {look.step} of 100: {look.score:.2f} dB" for look in outcome.looks]
+    assert len(looks) > 10
 
 
 def test_a_parameter_that_is_no_number_is_not_trained_on() -> None:

@@ -127,13 +127,13 @@ def test_what_is_done_is_left_alone(made, archive, tmp_path):
     assert not report.ok
     assert report.items[0].reason == (
         f"{out}/coin: exists already, made from {first} with an earlier state of its source. "
-        "Ask for it to be overwritten (--overwrite)."
+        "Ask for it to be overwritten."
     )
     assert (out / "coin").stat().st_ino == inode
     report = convert_many([second], out, writer_options={"image": "png"})
     assert report.items[0].reason == (
         f"{out}/web.v2: exists already, made from {second} with other options. "
-        "Ask for it to be overwritten (--overwrite)."
+        "Ask for it to be overwritten."
     )
     assert convert_many([first], out, overwrite=True).counts == {"converted": 1}
     assert (out / "coin").stat().st_ino != inode
@@ -150,8 +150,7 @@ def test_a_strangers_file_is_kept(made, tmp_path):
     (out / "web.rti").write_text("mine")
     report = convert_many([made / "web"], out, writer="rti")
     assert report.items[0].reason == (
-        f"{out}/web.rti: exists already. Choose another name, or ask for it to be overwritten "
-        "(--overwrite)."
+        f"{out}/web.rti: exists already. Choose another name, or ask for it to be overwritten."
     )
     assert (out / "web.rti").read_text() == "mine"
     # The writer refuses: nothing is written, and the journal claims nothing.

@@ -150,7 +150,8 @@ def read_tree(
         notes: oddities met so far.
 
     Raises:
-        FormatError: a tile is missing or damaged, or of another size.
+        MissingFileError: a tile is not there.
+        FormatError: one is damaged or of another size.
     """
     terms = len(scale)
     lists = _planes_of_layers(kind, terms)

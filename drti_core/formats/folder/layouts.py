@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from drti_core.arrays import Window
-from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.errors import FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import strict_json, strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
 from drti_core.io.strict_json import Node
@@ -226,7 +226,7 @@ def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
 def _offsets(node: Node, data: Path) -> list[int]:
     """Where the tiles begin in the .tzb, and where the last one ends."""
     if not data.is_file():
-        raise FormatError("is missing", where=str(data), expected="the tiles of its .tzi")
+        raise MissingFileError("is missing", where=str(data), expected="the tiles of its .tzi")
     size = data.stat().st_size
     node.items()
     low = 0

@@ -15,11 +15,7 @@ import numpy.typing as npt
 from drti_core.arrays import MAX_SIDE
 from drti_core.colour import Encoding
 from drti_core.decoder import Planes
-from drti_core.errors import (
-    FormatError,
-    LightError,
-    UnsupportedFormatError,
-)
+from drti_core.errors import FormatError, LightError, MissingFileError, UnsupportedFormatError
 from drti_core.formats.folder import layouts, openlime_neural, rtiprep
 from drti_core.io import scratch, strict_json
 from drti_core.io.pictures import plane_pictures
@@ -200,7 +196,7 @@ class _Own:
         try:
             found = load_file(path)
         except FileNotFoundError:
-            raise FormatError("is missing", where=str(path), expected="a file") from None
+            raise MissingFileError("is missing", where=str(path), expected="a file") from None
         except (SafetensorError, OSError, KeyError, ValueError) as error:
             raise FormatError(f"damaged ({error})", where=str(path)) from error
         if set(found) != set(self.arrays):
@@ -212,8 +208,9 @@ class _Own:
 
 def _packet(node: Node) -> bytes:
     """Bytes in base64."""
+    text = node.text()
     try:
-        return base64.b64decode(node.text(), validate=True)
+        return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         raise node.fails("base64") from None
 
@@ -368,7 +365,7 @@ def _read_codes(
     pictures = []
     for name in names:
         if not (folder / name).exists():
-            raise FormatError(
+            raise MissingFileError(
                 "is missing",
                 where=str(folder / name),
                 expected=f"{len(names)} pictures for the {count} planes of info.json",

@@ -57,7 +57,8 @@ class Export:
         """The model with its true numbers, and a note that says so.
 
         Raises:
-            FormatError: a picture is missing, damaged or of another size.
+            MissingFileError: a picture is not there.
+            FormatError: one is damaged or of another size.
             UnsupportedFormatError: pictures in WebP.
         """
         folder = self.info.file.parent

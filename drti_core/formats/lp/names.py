@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 
-from drti_core.errors import StackError
+from drti_core.errors import MissingFileError, StackError
 from drti_core.formats.lp.text import LightFile
 from drti_core.io.pictures.photos import pictures
 
@@ -39,7 +39,8 @@ def resolve(
         The photographs, in the order of the rows, and notes, a sentence each.
 
     Raises:
-        StackError: photographs are missing, a name fits several, or two rows have the same one.
+        MissingFileError: photographs are not there.
+        StackError: a name fits several, or two rows have the same one.
     """
     folder = folder or file.path.parent
     listing = _Listing()
@@ -58,7 +59,7 @@ def resolve(
     found = [listing.find(name, folder, file) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if missing:
-        raise StackError(
+        raise MissingFileError(
             f"{len(missing)} of {len(names)} photographs are not there: {_some(missing)}",
             where=str(file.path),
             expected=f"them in {folder}",

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import F64
-from drti_core.errors import FormatError, LightError, OptionError
+from drti_core.errors import FormatError, LightError, MissingFileError, OptionError
 from drti_core.formats.lp.csv import csv_convention, from_csv, to_csv
 from drti_core.io import outputs
 from drti_core.lights import Convention, LightDirections
@@ -59,7 +59,8 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
 
     Raises:
         FormatError: not a light file, or a line that cannot be understood; names the line.
-        LightError: no such file, no light, or a direction that cannot be used; names the line.
+        MissingFileError: no such file.
+        LightError: no light, or a direction that cannot be used; names the line.
     """
     path = Path(path)
     text = _text(path)
@@ -196,7 +197,7 @@ def looks_like_lights(head: bytes) -> bool:
 
 def _text(path: Path) -> str:
     if not path.is_file():
-        raise LightError("is not there", where=str(path), expected="a light file (.lp)")
+        raise MissingFileError("is not there", where=str(path), expected="a light file (.lp)")
     size = path.stat().st_size
     if size > MAX_BYTES:
         raise FormatError(

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 
 from drti_core.arrays import U8
-from drti_core.errors import FormatError
+from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane_name
 from drti_core.io import scratch
 
@@ -58,6 +58,8 @@ def decode(data: bytes, shape: tuple[int, int], where: str) -> U8:
                     expected=f"{width}x{height} as in the header, mode L (grey)",
                 )
             return np.array(image)
+    except DrtiError:
+        raise
     except (OSError, SyntaxError, ValueError) as error:
         raise FormatError(f"damaged JPEG ({error})", where=where) from error
 

@@ -131,7 +131,7 @@ def mended(
     notes.append(f"{fault}: pictures are {'black' if empty else 'too dark or too bright'}")
     notes.append(
         "the numbers that were lost are in info.json of the same fit: put its folder beside the "
-        "file, under the file's own name, or name it with --reader ptm:companion=FOLDER"
+        "file, under the file's own name, or name it: the reader ptm:companion=FOLDER"
     )
     return planes
 

@@ -57,8 +57,9 @@ def _restored(facts: Node) -> dict[str, Any]:
         found["pixel_size_mm"] = facts["pixelSizeInMM"].positive()
     for name in ("icc", "exif"):
         if name in facts:
+            text = facts[name].text()
             try:
-                found[name] = base64.b64decode(facts[name].text(), validate=True)
+                found[name] = base64.b64decode(text, validate=True)
             except (binascii.Error, ValueError):
                 raise facts[name].fails("base64") from None
     if "provenance" in facts:

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Codes
-from drti_core.errors import FormatError
+from drti_core.errors import FileError, FormatError
 from drti_core.io.pictures.plane_pictures import Picture, decode_channels, read_planes
 
 _RESTART = re.compile(rb"\xff([^\x00])", re.DOTALL)
@@ -57,7 +57,7 @@ class _Strips:
                 file.seek(start)
                 data = file.read(end - start)
         except OSError as error:
-            raise FormatError(error.strerror or str(error), where=str(self.picture.path)) from error
+            raise FileError.of(error, self.picture.path) from None
         if len(data) < end - start:
             raise FormatError("damaged picture (truncated)", where=str(self.picture.path))
         at = self.height_at

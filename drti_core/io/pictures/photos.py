@@ -18,7 +18,7 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Codes, Window
-from drti_core.errors import FormatError, MissingExtraError, StackError
+from drti_core.errors import DrtiError, FormatError, MissingExtraError, MissingFileError, StackError
 from drti_core.io.pictures import decoders, exif, tiff
 from drti_core.io.pictures.xmp import split
 
@@ -110,7 +110,8 @@ def probe(path: Path) -> PhotoInfo:
     """Read the header of a photograph; no pixel is decoded.
 
     Raises:
-        StackError: it is missing, unreadable, of a kind that is not supported, or too large.
+        MissingFileError: it is not there.
+        StackError: unreadable, of a kind that is not supported, or too large.
         MissingExtraError: a 16-bit RGB PNG without pyvips.
     """
     try:
@@ -127,8 +128,10 @@ def probe(path: Path) -> PhotoInfo:
                 info = _header(path, image, kind)
         if kind == "tiff":
             info = replace(info, exif=_tiff_exif(path))
+    except DrtiError:
+        raise
     except FileNotFoundError:
-        raise StackError(
+        raise MissingFileError(
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
         ) from None
     except decoders.DAMAGE as error:

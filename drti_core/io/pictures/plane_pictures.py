@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Array, Window, bands
-from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import scratch
 from drti_core.io.pictures import decoders
 
@@ -68,14 +68,17 @@ def open_picture(path: Path) -> Picture:
     """Read and check the header of a JPEG, PNG or WebP, RGB or grey, before anything is allocated.
 
     Raises:
-        FormatError: missing, damaged, or it claims more pixels than its bytes can hold.
+        MissingFileError: it is not there.
+        FormatError: damaged, or it claims more pixels than its bytes can hold.
         UnsupportedFormatError: of another format, or with a palette, alpha or four channels.
     """
     try:
         image, bits = _opened(path, str(path))
         size = path.stat().st_size
+    except DrtiError:
+        raise
     except FileNotFoundError:
-        raise FormatError("is missing", where=str(path), expected="a picture") from None
+        raise MissingFileError("is missing", where=str(path), expected="a picture") from None
     except decoders.DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=str(path)) from error
     with image:
@@ -155,6 +158,8 @@ def _loaded(data: bytes, where: str, shape: tuple[int, int], channels: int, bits
                 describe(*found), where=where, expected=describe(shape, channels, bits)
             )
         image.load()
+    except DrtiError:
+        raise
     except decoders.DAMAGE as error:
         raise FormatError(f"damaged picture ({error})", where=where) from error
     return image

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import Codes, Window
-from drti_core.errors import FormatError
+from drti_core.errors import FileError, FormatError, MissingFileError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
 
@@ -71,7 +71,7 @@ class Tile:
                 file.seek(self.start)
                 return file.read(size)
         except OSError as error:
-            raise FormatError(error.strerror or str(error), where=self.where) from None
+            raise FileError.of(error, self.where) from None
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def assemble(
         (K, H, W) codes, backed by a file if they are large, and the ICC profile of the first tile.
 
     Raises:
-        FormatError: a tile is missing, damaged, or of another size or kind.
+        MissingFileError: a tile is not there.
+        FormatError: one is damaged, or of another size or kind.
     """
     check = _presence(folder)
     for layer in layers:
@@ -211,9 +212,9 @@ def _presence(folder: Path) -> Callable[[Tile], None]:
                 inside(folder, str(path.relative_to(folder)))
             found = path.stat()
         except (FileNotFoundError, NotADirectoryError):
-            raise FormatError("is missing", where=str(path), expected="a tile") from None
+            raise MissingFileError("is missing", where=str(path), expected="a tile") from None
         except OSError as error:
-            raise FormatError(error.strerror or str(error), where=str(path)) from None
+            raise FileError.of(error, path) from None
         if not stat.S_ISREG(found.st_mode):
             raise FormatError("is no file", where=str(path), expected="a tile")
         return found.st_size

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.arrays import MAX_SIDE
-from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.errors import FileError, FormatError, UnsupportedFormatError
 from drti_core.runtime.stages import TILE
 
 #: Largest file, with what lies beside it: protobuf's own limit.
@@ -73,7 +73,7 @@ def parse(path: Path) -> Any:
             )
         return _parsed(path.read_bytes(), str(path))
     except OSError as error:
-        raise FormatError(error.strerror or str(error), where=str(path)) from None
+        raise FileError.of(error, path) from None
 
 
 def _parsed(data: bytes, where: str) -> Any:

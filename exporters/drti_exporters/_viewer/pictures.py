@@ -70,7 +70,7 @@ class Encoding:
                 f"quality {self.quality} of PNG",
                 where="html",
                 expected="none: PNG is exact",
-                mend="Choose -O format=webp or -O format=jpeg.",
+                mend="Choose format=webp or format=jpeg.",
             )
 
     @property
@@ -99,7 +99,7 @@ class Encoding:
                 f"a picture of {shape[1]}x{shape[0]} pixels as {self.words}",
                 where="html",
                 expected=f"sides of up to {most}",
-                mend="Choose -O format=png." if self.format != "png" else "",
+                mend="Choose format=png." if self.format != "png" else "",
             )
 
     def write(self, path: Path, rows: Rows, shape: tuple[int, int], *, unlike: bool = True) -> None:

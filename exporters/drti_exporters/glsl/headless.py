@@ -55,7 +55,7 @@ def run_page(files: Mapping[str, bytes], renderer: str, *, timeout: float = 3600
             ``failed``; its words are in the text.
     """
     if renderer not in _OWN:
-        raise OptionError(f"{renderer!r}", where="--renderer", expected=" or ".join(_OWN))
+        raise OptionError(f"{renderer!r}", where="renderer", expected=" or ".join(_OWN))
     path = find_chromium()
     if path is None:
         raise DrtiError(

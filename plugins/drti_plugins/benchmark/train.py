@@ -77,7 +77,7 @@ def benchmark_train(
     try:
         from drti_core.training.network import few_threads
     except ImportError:
-        raise MissingExtraError("drti benchmark train", "train") from None
+        raise MissingExtraError("the benchmark of training", "train") from None
     stack = stack or make_stack((160, 160), lights=49)
     found = []
     for number, name in enumerate(networks):

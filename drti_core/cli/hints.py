@@ -1,0 +1,30 @@
+"""What the command line adds to the library's messages: the flag or the verb that does it.
+
+The library speaks of files, options and arguments, for it is also called from Python.
+"""
+
+from __future__ import annotations
+
+import re
+
+#: Phrases of the library's messages (regular expressions), and what to say in their place.
+HINTS = {
+    r"(sk for it to be overwritten)": r"\1 (--overwrite)",
+    r"(expected a format that is read)": r"\1 (drti plugins lists them)",
+    r"(Fit it first)": r"\1: drti fit",
+    r"(photographs, no model; fit them)": r"\1: drti fit",
+    r"((?:Choose|\.mp4, or) a part of it)": r"\1 (--window)",
+    r"the reader (\w+:\w+=FOLDER)": r"--reader \1",
+    r"(Choose|or) (format=\w+)": r"\1 -O \2",
+}
+
+
+def with_flags(text: str) -> str:
+    """A message of the library for who typed a command.
+
+    >>> with_flags("this is a stack of photographs; expected a model. Fit it first.")
+    'this is a stack of photographs; expected a model. Fit it first: drti fit.'
+    """
+    for phrase, hint in HINTS.items():
+        text = re.sub(phrase, hint, text)
+    return text
