@@ -18,7 +18,12 @@ from PIL import Image
 
 from drti_core import demo_stack, export_file, get_codec, open_model, save_model
 from drti_core.decoder import Decoder, Dense, Planes, requantise
-from drti_core.errors import FormatError, OptionError, OutputExistsError, UnsupportedDecoderError
+from drti_core.errors import (
+    MissingFileError,
+    OptionError,
+    OutputExistsError,
+    UnsupportedDecoderError,
+)
 from drti_core.measure.metrics import psnr
 from drti_core.model import Metadata
 from drti_core.options import with_options
@@ -276,7 +281,7 @@ def test_two_models(model, stack, tmp_path):
     assert str(error.value) == (
         f"split: {tmp_path / 'square.ptm'}: 40x40 pixels; expected the proportions of 53x37"
     )
-    with pytest.raises(FormatError):
+    with pytest.raises(MissingFileError):
         export(model, tmp_path / "c.html", split=str(tmp_path / "nothing"))
     assert not (tmp_path / "c.html").exists()
 

@@ -81,7 +81,7 @@ def test_an_archive(archive, tmp_path):
     assert items["b/photographs/coin.ptm"].notes[0] == "called coin-2, because coin is another's"
     assert items["c/web.v2"].output == out / "web.v2"
     assert items["b/photographs/dirs.lp"].reason == (
-        f"{archive}/b/photographs/dirs.lp: photographs, no model; fit them: drti fit"
+        f"{archive}/b/photographs/dirs.lp: photographs, no model; fit them"
     )
     assert items["junk.rti"].reason.startswith(
         f"{archive}/junk.rti: not a file (it starts with b'no RTI at all') of a known format"
