@@ -1,38 +1,34 @@
 """Photographs under near lights, made into photographs under distant ones.
 
-A light at a finite distance has another direction from each pixel. Whatever a fit needs of a
+A light at a finite distance is brighter where it is nearer, which :func:`levelled` takes out of the
+photographs, and has another direction from each pixel. Whatever a fit needs of a
 pixel is linear in its L photographs, by an (L, L) operator that depends on the directions from
 that pixel alone and so varies slowly over the picture. It is computed at the nodes of a grid and
 interpolated bilinearly between them; the grid is refined until that changes pixels by less than
 :data:`TOLERANCE`. The result is a stack like any other, under the directions from the centre of
-the picture. (Directions only: that near lights are brighter where they are nearer is left to the
-flat field.)
+the picture. A model is compared with the photographs as they are, by :func:`cells`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from drti_core.arrays import F32, F64, Window
+from drti_core.arrays import F32, F64, Window, tiles
+from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
-from drti_core.fitting.least_squares import least_squares
 from drti_core.jobs.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
-from drti_core.lights.bases import Basis
 from drti_core.lights.kriging import choose, second_moment
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import Progress
-
-#: (L, L) operator on the photographs of a pixel that sees the lights in these directions.
-Operator = Callable[[LightDirections], F64]
 
 #: Root mean square change of pixels by the interpolation, grey levels of 255, that is let pass.
 TOLERANCE = 0.05
@@ -40,6 +36,54 @@ TOLERANCE = 0.05
 _MAX_CELLS, _MIN_PIXELS = 32, 4
 #: Pixels that the error is measured with, and an operator's kernel chosen.
 _SAMPLE = 400
+#: Side of a cell that has directions of its own, as a share of the distance of the nearest light:
+#: a degree.
+_CELL = 0.0175
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class LevelledStack(Stack):
+    """A stack whose lights, near as they are, shine on every pixel with the same strength.
+
+    Args:
+        source: the photographs.
+        near: of their lights.
+    """
+
+    source: Stack = field(repr=False)
+    near: LightPositions
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode the photographs now; see :meth:`Stack.prepare`."""
+        self.source.prepare(progress)
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.intp]) -> Self:
+        """See :meth:`Stack.select`."""
+        found = super().select(indices)
+        return replace(found, source=self.source.select(indices), near=self.near[list(indices)])
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        out = replace(self.source, encoding="linear").read(window)
+        x, y = _places(self.shape, window)
+
+        def work(number: int) -> None:
+            levels = self.near[[number]].levels(x, y[:, None]).reshape(-1, 1)
+            out[number] /= levels
+            if self.encoding == "srgb":
+                out[number] = linear_to_srgb(out[number])
+
+        with ThreadPoolExecutor(cores()) as pool:
+            for _ in pool.map(work, range(len(self))):
+                pass
+        return out.reshape(len(self), window.height, window.width, 3)
+
+
+def _places(shape: tuple[int, int], window: Window) -> tuple[F64, F64]:
+    """X (w,) and y (h,) of the pixels of a window, from the centre of the picture."""
+    height, width = shape
+    x = np.arange(window.x, window.x + window.width) + 0.5 - width / 2
+    y = height / 2 - (np.arange(window.y, window.y + window.height) + 0.5)
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -134,65 +178,98 @@ def on_dome(stack: ImageStack, radius: float, offset: float = 0.0) -> ImageStack
     return replace(stack, lights=found.directions(), positions=found)
 
 
-def resampled(stack: Stack) -> Stack:
-    """Photographs as distant lights would give them, predicted by kriging over the directions.
+def levelled(stack: Stack) -> Stack:
+    """Photographs whose near lights shine on every pixel as bright as on the others.
 
-    For codecs that know nothing of positions; see :mod:`drti_core.lights.kriging`. A stack without
-    positions is given back as it is.
-
-    Raises:
-        StackError: a photograph is damaged.
-        LightError: a light stands in the picture.
+    Linear values are divided by what :meth:`LightPositions.levels` says of each pixel. A stack
+    without positions, or that is levelled, is given back as it is; the lights are still near.
     """
-    if stack.positions is None:
+    if stack.positions is None or isinstance(stack, LevelledStack):
         return stack
-    with threadpool_limits(1, "blas"):  # threads of small products only wait for one another
-        kernel = choose(stack.lights, second_moment(stack.sample(_SAMPLE, seed=0)))
-    return _directional(
-        stack, lambda near: kernel.weights(near, stack.lights), "predicted by kriging"
+    height, width = stack.shape
+    corners = np.array([(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
+    levels = stack.positions.levels(*corners.T)
+    most = float((levels.max(axis=1) / levels.min(axis=1)).max())
+    note = (
+        f"The lights are near: one shines up to {most:.3g} times as bright on one corner of the "
+        "picture as on another, which is taken out (1 / distance²)."
+    )
+    return LevelledStack(
+        **_fields(stack, note), positions=stack.positions, source=stack, near=stack.positions
     )
 
 
-def projected(stack: Stack, basis: Basis, ridge: float = 0.0) -> Stack:
-    """Photographs whose least-squares fit of a basis is that of the near ones, pixel by pixel.
-
-    Each pixel's coefficients are fitted with the directions from that pixel, then evaluated at
-    the directions from the centre.
+def cells(
+    positions: LightPositions, shape: tuple[int, int], window: Window
+) -> Iterator[tuple[Window, LightDirections, F32]]:
+    """Cover a window with cells from which near lights have about the same directions.
 
     Args:
-        stack: with positions; one without is given back as it is.
-        basis: of T terms.
-        ridge: see :func:`drti_core.fitting.least_squares`.
+        positions: of the lights.
+        shape: (H, W) of the picture.
+        window: inside it.
+
+    Yields:
+        Each cell, the directions from its centre, and (L, h, w) how bright the lights are.
+
+    Raises:
+        LightError: a light stands at the centre of a cell.
+    """
+    height, width = shape
+    half = np.array([width / 2, height / 2])
+    beside = np.maximum(np.abs(positions.xyz[:, :2]) - half, 0)
+    nearest = np.sqrt((beside**2).sum(axis=1) + positions.xyz[:, 2] ** 2).min()
+    side = max(1, -(-max(shape) // _MAX_CELLS), int(_CELL * nearest))
+    for part in tiles((window.height, window.width), side):
+        cell = Window(window.y + part.y, window.x + part.x, part.height, part.width)
+        x, y = _places(shape, cell)
+        lights = positions.directions(float(x.mean()), float(y.mean()))
+        yield cell, lights, positions.levels(x, y[:, None])
+
+
+def distant(stack: Stack) -> Stack:
+    """Photographs as distant lights would make them: levelled, then resampled.
+
+    A stack without positions is given back as it is.
 
     Raises:
         StackError: a photograph is damaged.
         LightError: a light stands in the picture.
     """
-    if stack.positions is None:
-        return stack
-    shown = basis(stack.lights)
-    return _directional(
-        stack, lambda near: shown @ least_squares(basis(near), ridge)[0], "fitted pixel by pixel"
-    )
+    return resampled(levelled(stack))
 
 
-def _directional(stack: Stack, operator: Operator, how: str) -> Stack:
+def resampled(stack: Stack) -> Stack:
+    """Photographs as lights from the same direction everywhere would give them, by kriging.
+
+    See :mod:`drti_core.lights.kriging`; fits of every linear codec to rendered photographs came as
+    near to the truth by it as with each pixel's own directions, and nearer from few lights. A stack
+    without positions is given back as it is.
+
+    Raises:
+        StackError: a photograph is damaged.
+        LightError: a light stands in the picture.
+    """
     positions = stack.positions
-    assert positions is not None
+    if positions is None:
+        return stack
     height, width = stack.shape
-    sample = stack.sample(_SAMPLE, seed=0).reshape(len(stack), -1) * np.float32(255)
+    values = stack.sample(_SAMPLE, seed=0)
+    with threadpool_limits(1, "blas"):  # threads of small products only wait for one another
+        kernel = choose(stack.lights, second_moment(values))
+    sample = values.reshape(len(stack), -1) * np.float32(255)
 
     def at(column: float, row: float) -> F32:
         near = positions.directions(column * width - width / 2, height / 2 - row * height)
-        return operator(near).astype(np.float32)
+        return kernel.weights(near, stack.lights).astype(np.float32)
 
     most = [max(1, min(_MAX_CELLS, side // _MIN_PIXELS)) for side in stack.shape]
-    cells = (1, 1)
+    grid = (1, 1)
     with threadpool_limits(1, "blas"):
-        nodes = _nodes(at, cells)
-        while (error := _error(at, nodes, sample)) > TOLERANCE and [*cells] != most:
-            cells = (min(2 * cells[0], most[0]), min(2 * cells[1], most[1]))
-            nodes = _nodes(at, cells)
+        nodes = _nodes(at, grid)
+        while (error := _error(at, nodes, sample)) > TOLERANCE and [*grid] != most:
+            grid = (min(2 * grid[0], most[0]), min(2 * grid[1], most[1]))
+            nodes = _nodes(at, grid)
     corners = [
         positions.directions(x, y).xyz
         for x in (-width / 2, width / 2)
@@ -202,27 +279,23 @@ def _directional(stack: Stack, operator: Operator, how: str) -> Stack:
     angle = np.degrees(np.arccos(min(1.0, cosine)))
     note = (
         f"The lights are near: their directions differ by up to {angle:.3g} degrees from those at "
-        f"the centre and are honoured at every pixel ({how}; interpolated between "
-        f"{cells[1] + 1}x{cells[0] + 1} points, which changes pixels by {error:.2g} of 255 rms)."
+        f"the centre and are honoured at every pixel (predicted by kriging; interpolated between "
+        f"{grid[1] + 1}x{grid[0] + 1} points, which changes pixels by {error:.2g} of 255 rms)."
     )
-    return DirectionalStack(
-        lights=stack.lights,
-        shape=stack.shape,
-        names=stack.names,
-        dtype=np.dtype(np.float32),
-        channels=stack.channels,
-        code_encoding=stack.encoding,
-        encoding=stack.encoding,
-        mask=stack.mask,
-        icc=stack.icc,
-        xmp=stack.xmp,
-        exif=stack.exif,
-        pixel_size_mm=stack.pixel_size_mm,
-        notes=(*stack.notes, note),
-        order=tuple(range(len(stack))),
-        source=stack,
-        operators=nodes,
-    )
+    return DirectionalStack(**_fields(stack, note), source=stack, operators=nodes)
+
+
+def _fields(stack: Stack, note: str) -> dict[str, Any]:
+    """Of a stack of float values that is made from another."""
+    kept = ("lights", "shape", "names", "channels", "mask", "icc", "xmp", "exif", "pixel_size_mm")
+    return {
+        **{name: getattr(stack, name) for name in kept},
+        "dtype": np.dtype(np.float32),
+        "code_encoding": stack.encoding,
+        "encoding": stack.encoding,
+        "notes": (*stack.notes, note),
+        "order": tuple(range(len(stack))),
+    }
 
 
 def _nodes(at: Callable[[float, float], F32], cells: tuple[int, int]) -> F32:

@@ -1,6 +1,7 @@
-"""Lights at a finite distance: where they stand, and their directions from a point of the object.
+"""Lights at a finite distance: where they stand, and how a point of the object sees them.
 
-The frame is that of :mod:`drti_core.lights.directions`; lengths are pixels of the photograph.
+The frame is that of :mod:`drti_core.lights.directions`; lengths are pixels of the photograph. Lamps
+are taken for equally strong points that shine alike to all sides.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F64
+from drti_core.arrays import F32, F64
 from drti_core.errors import LightError
-from drti_core.lights.directions import MAX_LENGTH, LightDirections
+from drti_core.lights.directions import MAX_LENGTH, MIN_LENGTH, LightDirections
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,6 +23,9 @@ class LightPositions:
 
     Args:
         xyz: (L, 3); stored as float64.
+        reference: distance at which a lamp is as bright as a distant one, pixels: by default (0)
+            the geometric mean of the lamps' distances from the centre, which some of the lamps, or
+            all of them seen from another centre, keep.
 
     Raises:
         LightError: wrong shape, no row, or a value that is not finite or beyond 1e15.
@@ -32,6 +36,7 @@ class LightPositions:
     """
 
     xyz: F64
+    reference: float = 0.0
 
     def __post_init__(self) -> None:
         xyz = np.atleast_2d(np.array(self.xyz, dtype=np.float64))
@@ -42,6 +47,9 @@ class LightPositions:
             row = int(np.flatnonzero(~usable)[0])
             raise LightError(f"light {row} is at {xyz[row].tolist()}", expected="finite numbers")
         object.__setattr__(self, "xyz", xyz)
+        if not self.reference:
+            distances = np.maximum(np.linalg.norm(xyz, axis=1), MIN_LENGTH)
+            object.__setattr__(self, "reference", float(np.exp(np.log(distances).mean())))
 
     @classmethod
     def on_dome(cls, lights: LightDirections, radius: float, offset: float = 0.0) -> LightPositions:
@@ -58,11 +66,11 @@ class LightPositions:
         return len(self.xyz)
 
     def __getitem__(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> LightPositions:
-        return LightPositions(self.xyz[list(rows)])
+        return LightPositions(self.xyz[list(rows)], self.reference)
 
     def moved(self, x: float, y: float) -> LightPositions:
         """The same lights from another centre, which lies x to the right and y up; pixels."""
-        return LightPositions(self.xyz - np.array([x, y, 0.0]))
+        return LightPositions(self.xyz - np.array([x, y, 0.0]), self.reference)
 
     def directions(self, x: float = 0.0, y: float = 0.0) -> LightDirections:
         """Unit vectors from a point of the object to the lights; ones below it are raised to it.
@@ -74,6 +82,29 @@ class LightPositions:
         Raises:
             LightError: a light stands at this very point.
         """
-        vectors = self.xyz - np.array([x, y, 0.0])
-        vectors[:, 2] = np.maximum(vectors[:, 2], 0)
-        return LightDirections(vectors.astype(np.float32))
+        return LightDirections(self.vectors(x, y).astype(np.float32))
+
+    def vectors(self, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
+        """(L, …, 3) vectors from points of the object to the lights, pixels; none points down.
+
+        Args:
+            x: (…) of the points, pixels from the centre of the picture to the right.
+            y: (…) likewise, up.
+        """
+        across, up = np.broadcast_arrays(np.asarray(x, np.float64), np.asarray(y, np.float64))
+        points = np.stack([across, up, np.zeros_like(across)], axis=-1)
+        vectors = self.xyz.reshape(-1, *[1] * across.ndim, 3) - points
+        vectors[..., 2] = np.maximum(vectors[..., 2], 0)
+        return np.asarray(vectors, np.float64)
+
+    def levels(self, x: npt.ArrayLike, y: npt.ArrayLike) -> F32:
+        """(L, …) how bright the lights are at points of the object.
+
+        It is 1 at the distance :attr:`reference`, and falls with the square of the distance.
+
+        Args:
+            x: see :meth:`vectors`.
+            y: see :meth:`vectors`.
+        """
+        squares = np.maximum((self.vectors(x, y) ** 2).sum(axis=-1), MIN_LENGTH**2)
+        return np.asarray(self.reference**2 / squares, np.float32)

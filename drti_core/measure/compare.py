@@ -11,7 +11,7 @@ from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.measure.contact_sheet import PAPER, Row, contact_sheet, error_map, light_labels
-from drti_core.measure.evaluation import check_test, holdout_lights
+from drti_core.measure.evaluation import check_test, holdout_lights, predicted
 from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress
@@ -91,7 +91,7 @@ def compare(
         truth = _photograph(one, part)
         pictures, captions, errors = [truth], [one.names[0]], [_scale(truth.shape)]
         for label, model in models:
-            picture = model.relight_uint8(one.lights, part)[0]
+            picture = predicted(model, one, part)[0]
             found = psnr(picture, truth, mask)
             totals[label].append(found)
             pictures.append(picture)

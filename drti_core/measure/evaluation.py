@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import bands
-from drti_core.colour import Encoding, to_uint8
+from drti_core.arrays import U8, Window, bands
+from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
+from drti_core.fitting.near_lights import cells
 from drti_core.lights import LightDirections
 from drti_core.measure.metrics import Comparison
 from drti_core.model import RelightableModel
@@ -281,6 +282,7 @@ def score(
 ) -> Score:
     """Relight at every test light and compare, band by band in bounded memory.
 
+    Near test lights shine from their own direction, and as bright, on every part of the picture.
     Linear pictures and photographs are compared in their sRGB encoding. Pixels outside the
     stack's mask do not count.
 
@@ -293,8 +295,7 @@ def score(
     comparisons = [Comparison(with_ssim) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
     for window in bands(test.shape, rows):
-        # The pictures that a user gets, to the last bit.
-        relit = model.relight_uint8(lights, window)
+        relit = predicted(model, test, window)
         photographs = to_uint8(test.read(window), test.encoding).reshape(relit.shape)
         mask = None if test.mask is None else test.mask[window.slices]
         for comparison, mine, true in zip(comparisons, relit, photographs, strict=True):
@@ -310,6 +311,30 @@ def score(
         return Score(fitted.label, tuple(results), size, notes=model.metadata.notes)
     times = report.cpu_seconds, report.seconds
     return Score(fitted.label, tuple(results), size, *times, report.notes)
+
+
+def predicted(model: RelightableModel, test: Stack, window: Window) -> U8:
+    """What photographs should look like by a model: under near lights with their fall-off.
+
+    Args:
+        model: of the size of the photographs.
+        test: only its lights are looked at.
+        window: inside the picture.
+
+    Returns:
+        (L, h, w, 3) uint8, sRGB encoded.
+    """
+    if test.positions is None:
+        return model.relight_uint8(test.lights, window)  # what a user gets, to the last bit
+    linear = model.metadata.encoding == "linear"
+    out = np.empty((len(test), window.height, window.width, 3), np.uint8)
+    for cell, lights, levels in cells(test.positions, test.shape, window):
+        values = model.relight(lights, cell)
+        values = (values if linear else srgb_to_linear(values)) * levels[..., None]
+        rows, columns = cell.y - window.y, cell.x - window.x
+        place = slice(rows, rows + cell.height), slice(columns, columns + cell.width)
+        out[:, *place] = to_uint8(linear_to_srgb(values))
+    return out
 
 
 def check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:

@@ -447,9 +447,11 @@ def read(
             where=str(path),
             expected="a reader that looks for photographs",
         )
-    told = {} if images is None else {"images": os.fspath(images)}
+    told: dict[str, Any] = {} if images is None else {"images": os.fspath(images)}
     if isinstance(mask, (str, Path)) and "skip" in own:
         told["skip"] = str(mask)
+    if options.get("pixel_size_mm") is not None and "pixel_size_mm" in own:
+        told["pixel_size_mm"] = options["pixel_size_mm"]
     found = _guarded(with_options(chosen, told).read, path)
     given: dict[str, Any] = {
         name: value

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from drti_core.fitting.near_lights import distant, levelled
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.model.provenance import with_provenance
@@ -61,7 +62,8 @@ def fit(
     share = _BEFORE_TRAINING if fitter.trains else _DECODING
     photographs.prepare(part_of(progress, 0, share))
     cpu, wall = time.process_time(), time.perf_counter()
-    model = fitter.fit(photographs, part_of(progress, share, 1))
+    seen = levelled(photographs) if fitter.near_lights else distant(photographs)
+    model = fitter.fit(seen, part_of(progress, share, 1))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     model = with_provenance(model, photographs, fitter, **(provenance or {}))
     told = (*notes, *before, *model.metadata.notes)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import F32, Window
 from drti_core.errors import FormatError, OptionError
-from drti_core.fitting.near_lights import resampled
+from drti_core.fitting.near_lights import distant
 from drti_core.io import outputs, scratch
 from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.photos import decode, probe
@@ -193,7 +193,7 @@ def save_normals(
     errors = AngularErrors()
     if isinstance(source, Stack):
         source.prepare(lambda share, what: progress(0.3 * share, what))
-        source = resampled(source)
+        source = distant(source)
 
     def rows(top: int, count: int) -> F32:
         found = normals(source, Window(top, 0, count, width), method=chosen, lights=lights)

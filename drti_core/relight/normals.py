@@ -14,7 +14,7 @@ import numpy as np
 from drti_core.arrays import F32, F64, Window, bands
 from drti_core.decoder import Decoder, Terms
 from drti_core.errors import OptionError
-from drti_core.fitting.near_lights import resampled
+from drti_core.fitting.near_lights import distant
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel
@@ -45,7 +45,7 @@ def normals(
 
     Args:
         source: a model, or a stack of photographs (near lights: see
-            :func:`drti_core.fitting.near_lights.resampled`).
+            :func:`drti_core.fitting.near_lights.distant`).
         window: part of the image; all of it by default.
         method: ``three``, see :func:`normals_from_lights`; ``ptm``, see :func:`normals_of_ptm`;
             ``stack``, see :func:`drti_core.relight.photometric.robust_normals`; ``least-squares``,
@@ -65,7 +65,7 @@ def normals(
     chosen = check_method(source, method, lights)
     part = (window or Window(0, 0, *source.shape)).check(source.shape)
     if isinstance(source, Stack):
-        source = resampled(source)
+        source = distant(source)
         source.prepare()
         rows = source.band_rows
     else:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from drti_core.errors import (
     FormatError,
@@ -146,8 +147,18 @@ def test_positions_in_millimetres(tmp_path):
     assert np.allclose(found.lights.xyz, LIGHTS.xyz)
     assert found.notes == (
         "The vectors are 400 to 500 long: they were taken as positions of the lights in "
-        "millimetres, and their directions from the origin used.",
+        "millimetres; where the size of a pixel is not known, their directions from the origin are "
+        "used.",
     )
+
+
+def test_positions_become_near_lights(tmp_path):
+    for name in "abc":
+        Image.new("RGB", (20, 10), "grey").save(tmp_path / f"{name}.png")
+    path = lp(tmp_path, "a.png 0 0 400\nb.png 300 0 400\nc.png 0 -300 400\n")
+    assert open_stack(path).positions is None
+    near = open_stack(path, pixel_size_mm=0.5).positions
+    assert near.xyz.tolist() == [[0, 0, 800], [600, 0, 800], [0, -600, 800]]
 
 
 EXPECTED = "expected 'name x y z' with three numbers. Correct the line, or put a # before it."

@@ -21,7 +21,6 @@ from drti_core.decoder import Decoder, Dense, LightFunction
 from drti_core.errors import FitError, FormatError, OptionError
 from drti_core.fitting import encode
 from drti_core.fitting.encode import SAMPLE
-from drti_core.fitting.near_lights import resampled
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel, StoredModel, metadata_of
 from drti_core.model.contracts import Codec
@@ -182,7 +181,6 @@ class PcaCodec(Codec):
         counts = self.counts()
         if max(counts) > count * (3 if self.colorspace == "mrgb" else 1):
             raise OptionError(f"planes {counts}", expected=f"up to {count} of each channel")
-        stack = resampled(stack)
         sample = stack.sample(self.sample, seed=0)
         step = max(1, sample.shape[1] // _CHOICE_SAMPLE)
         # On many small matrices BLAS's threads only wait for one another, up to 70 times as long.

@@ -15,7 +15,6 @@ from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import choose_ridge, encode, least_squares
 from drti_core.fitting.encode import SAMPLE
 from drti_core.fitting.lrgb import apply, lrgb
-from drti_core.fitting.near_lights import projected
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel, StoredModel, metadata_of
 from drti_core.model.contracts import Codec
@@ -77,7 +76,6 @@ class TermsCodec(Codec):
             what is clipped against the finer steps.
     """
 
-    near_lights = True
     model: ClassVar[type[TermsModel]]
     #: Values of the option ``terms``, where there is one.
     choices: ClassVar[tuple[int, ...]] = ()
@@ -114,9 +112,6 @@ class TermsCodec(Codec):
         sample = stack.sample(SAMPLE, seed=0)
         ridge = choose_ridge(design, sample) if self.ridge is None else self.ridge
         operator, rank = least_squares(design, ridge)
-        if stack.positions is not None:
-            stack = projected(stack, basis, ridge)
-            sample, operator = stack.sample(SAMPLE, seed=0), least_squares(design, 0)[0]
         notes = []
         if rank < basis.terms:
             notes.append(

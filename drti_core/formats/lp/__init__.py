@@ -45,6 +45,8 @@ class LpReader(StackReader, LightsReader):
     Args:
         images: folder of the photographs, if it is not that of the light file.
         skip: a picture that is none of the photographs (the mask).
+        pixel_size_mm: side of a pixel on the object, millimetres; lights whose positions the file
+            holds are then near ones, else their directions are used.
     """
 
     reader_id: ClassVar[str] = "lp"
@@ -53,6 +55,7 @@ class LpReader(StackReader, LightsReader):
 
     images: str | None = None
     skip: str | None = None
+    pixel_size_mm: float | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """Whether it reads as a light file, or as a folder with one."""
@@ -70,7 +73,8 @@ class LpReader(StackReader, LightsReader):
         file = parse_lp(_light_file(path))
         folder = None if self.images is None else Path(self.images)
         paths, notes = resolve(file, folder, None if self.skip is None else Path(self.skip))
-        return ImageStack.open(paths, file.lights, notes=(*file.notes, *notes))
+        near = file.near(self.pixel_size_mm)
+        return ImageStack.open(paths, file.lights, positions=near, notes=(*file.notes, *notes))
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights alone; see :meth:`read`."""

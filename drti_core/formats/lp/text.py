@@ -16,6 +16,7 @@ from drti_core.formats.lp.csv import csv_convention, from_csv, to_csv
 from drti_core.io import outputs
 from drti_core.lights import Convention, LightDirections
 from drti_core.lights.directions import usable
+from drti_core.lights.positions import LightPositions
 
 #: A light file is a few kilobytes; a larger one than this is something else.
 MAX_BYTES = 16 << 20
@@ -47,6 +48,16 @@ class LightFile:
     positions: bool = False
     notes: tuple[str, ...] = ()
     rows: tuple[str, ...] = field(default=(), repr=False)
+
+    def near(self, pixel_mm: float | None) -> LightPositions | None:
+        """Positions in pixels from the centre of the photograph; None if they are not known.
+
+        Args:
+            pixel_mm: side of a pixel on the object, millimetres, if that is known.
+        """
+        if not self.positions or pixel_mm is None:
+            return None
+        return LightPositions(self.xyz / pixel_mm)
 
 
 def parse_lp(path: str | os.PathLike[str]) -> LightFile:
@@ -83,7 +94,8 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
     if positions:
         notes.append(
             f"The vectors are {length.min():.4g} to {length.max():.4g} long: they were taken as "
-            "positions of the lights in millimetres, and their directions from the origin used."
+            "positions of the lights in millimetres; where the size of a pixel is not known, their "
+            "directions from the origin are used."
         )
     lights, odd = usable(xyz / length[:, None] if positions else xyz, str(path), rows)
     return LightFile(path, names, xyz, lights, positions, (*notes, *odd), rows)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
+from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack.samples.renderer import Renderer
 from drti_core.stack.samples.scene import make_scene
@@ -49,7 +51,7 @@ def dome(count: int, elevations: Sequence[float] = _RINGS) -> LightDirections:
 
 def make_stack(
     size: tuple[int, int] = (240, 320),
-    lights: int | LightDirections = 49,
+    lights: int | LightDirections | LightPositions = 49,
     seed: int = 0,
     progress: Progress = no_progress,
 ) -> ArrayStack:
@@ -57,20 +59,25 @@ def make_stack(
 
     Args:
         size: (height, width), pixels.
-        lights: how many, on a dome of elevations 10 to 90 degrees; or the lights themselves.
+        lights: how many, on a dome of elevations 10 to 90 degrees; or the lights themselves,
+            near ones in pixels.
         seed: of the scene's strokes and textures; the same seed gives the same pixels.
         progress: called after each photograph.
 
     Raises:
         OptionError: a size outside 16..4096, or no light.
     """
-    directions = dome(lights) if isinstance(lights, int) else lights
+    chosen = dome(lights) if isinstance(lights, int) else lights
+    near = chosen if isinstance(chosen, LightPositions) else None
+    directions = chosen.directions() if isinstance(chosen, LightPositions) else chosen
     renderer = Renderer.of(make_scene(size, seed))
-    pictures = np.empty((len(directions), *size, 3), np.uint8)
-    for number, light in enumerate(directions):
-        pictures[number] = renderer.photograph(light)
-        progress((number + 1) / len(directions), "photographing")
-    return ArrayStack.of(pictures, directions, names=picture_names(len(directions)))
+    count = len(chosen)
+    pictures = np.empty((count, *size, 3), np.uint8)
+    for number in range(count):
+        pictures[number] = renderer.photograph(chosen[[number]])
+        progress((number + 1) / count, "photographing")
+    stack = ArrayStack.of(pictures, directions, names=picture_names(count))
+    return replace(stack, positions=near)
 
 
 def picture_names(count: int) -> list[str]:

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32
+from drti_core.arrays import F32, tiles
 from drti_core.colour import linear_to_srgb
 from drti_core.lights import LightDirections
+from drti_core.lights.positions import LightPositions
 from drti_core.stack.samples.scene import Scene
 
 #: Pixel value (linear) of white paper that faces the light: a little over-exposed.
 _EXPOSURE = 1.3
 #: Sine of the light's angular radius: how soft the edges of shadows are.
 _SOFTNESS = 0.02
+#: Parts of the picture along a side from which a near light throws shadows of other directions.
+_PARTS = 8
 
 
 @dataclass(frozen=True, eq=False)
 class Renderer:
-    """Photographs a scene from straight above under one distant light at a time.
+    """Photographs a scene from straight above under one light at a time, distant or near.
 
     Lambert and GGX (Walter et al. 2007, eq. 33 and 34; Fresnel after Schlick 1994), shadows by
     marching the height field, a dim surround and one diffuse bounce between neighbours.
@@ -43,23 +46,30 @@ class Renderer:
             openness *= 1 / (1 + 1.2 * depth)
         return cls(scene, normals.astype(np.float32), openness.astype(np.float32))
 
-    def photograph(self, light: LightDirections) -> npt.NDArray[np.uint8]:
-        """(H, W, 3) uint8, sRGB encoded, under the first of ``light``'s directions."""
+    def photograph(self, light: LightDirections | LightPositions) -> npt.NDArray[np.uint8]:
+        """(H, W, 3) uint8, sRGB encoded, under the first of the lights."""
         return np.rint(255 * linear_to_srgb(np.clip(self.radiance(light), 0, 1))).astype(np.uint8)
 
-    def radiance(self, light: LightDirections) -> F32:
-        """(H, W, 3) linear radiance under the first of ``light``'s directions, unclipped."""
+    def radiance(self, light: LightDirections | LightPositions) -> F32:
+        """(H, W, 3) linear radiance under the first of the lights, unclipped."""
+        height = self.scene.height
+        if isinstance(light, LightPositions):
+            return self._under(*_seen_from(light, height))
         direction = light.xyz[0]
+        return self._under(direction, lit_share(height, direction))
+
+    def _under(self, direction: F32, lit: F32, level: F32 | float = 1.0) -> F32:
+        """Radiance under a light of this direction, (3,) or (H, W, 3), seen and bright so far."""
         scene, normals = self.scene, self.normals
-        n_l = np.maximum(normals @ direction, 0) * lit_share(scene.height, direction)
+        n_l = np.maximum(_dot(normals, direction), 0) * lit
         half = direction + np.array([0, 0, 1], np.float32)
-        half /= np.linalg.norm(half)
-        n_h = np.maximum(normals @ half, 0)
+        half /= np.linalg.norm(half, axis=-1, keepdims=True)
+        n_h = np.maximum(_dot(normals, half), 0)
         n_v = np.maximum(normals[..., 2], 0.05)
-        v_h = float(half[2])
+        v_h = float(half[2]) if half.ndim == 1 else half[..., 2:]
         a2 = scene.roughness**4
         distribution = a2 / (n_h * n_h * (a2 - 1) + 1) ** 2
-        raw = np.maximum(normals @ direction, 1e-3)
+        raw = np.maximum(_dot(normals, direction), 1e-3)
         smith_l = raw + np.sqrt(a2 + (1 - a2) * raw * raw)
         smith_v = n_v + np.sqrt(a2 + (1 - a2) * n_v * n_v)
         mirror = 0.04 + scene.metal[..., None] * (scene.albedo - 0.04)
@@ -73,7 +83,31 @@ class Renderer:
         body = diffuse + 0.8 * mirror * scene.metal[..., None]
         sky = self.openness[..., None]
         around = 0.03 * sky + 0.9 * bounce * (1 - 0.7 * sky)
-        return np.asarray(_EXPOSURE * (direct + specular + body * around), np.float32)
+        return np.asarray(level * (_EXPOSURE * (direct + specular + body * around)), np.float32)
+
+
+def _dot(normals: F32, vectors: F32) -> F32:
+    """(H, W) products of normals with one vector (3,), or with one (H, W, 3) for each."""
+    return np.asarray(
+        normals @ vectors if vectors.ndim == 1 else (normals * vectors).sum(axis=-1), np.float32
+    )
+
+
+def _seen_from(light: LightPositions, height: F32) -> tuple[F32, F32, F32]:
+    """Of the first light at every pixel: direction (H, W, 3), share seen, brightness (H, W, 1).
+
+    Shadows are those of distant lights, other ones for each part of the picture.
+    """
+    rows, columns = height.shape
+    y, x = np.mgrid[:rows, :columns] + 0.5
+    x, y = x - columns / 2, rows / 2 - y
+    vectors = light.vectors(x, y)[0]
+    directions = (vectors / np.linalg.norm(vectors, axis=-1, keepdims=True)).astype(np.float32)
+    lit = np.empty_like(height)
+    for part in tiles(height.shape, -(-max(height.shape) // _PARTS)):
+        middle = directions[part.y + part.height // 2, part.x + part.width // 2]
+        lit[part.slices] = lit_share(height, middle)[part.slices]
+    return directions, lit, light.levels(x, y)[0][..., None]
 
 
 def lit_share(height: F32, direction: F32) -> F32:

@@ -15,7 +15,6 @@ from threadpoolctl import threadpool_limits
 
 from drti_core.codec import Progress, Writer, no_progress, part_of
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
-from drti_core.fitting import near_lights
 from drti_core.io.outputs import check_output
 from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
@@ -195,7 +194,7 @@ def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: A
         written, size = catalogue.open_model(folder), outputs.size_of_planes(folder)
     if test.encoding == "linear":  # a .ptm or .rti cannot say so
         written = written.with_metadata(encoding="linear")
-    found = evaluate_model(written, near_lights.resampled(test), with_ssim=False)
+    found = evaluate_model(written, test, with_ssim=False)
     planes = 0 if model.planes is None else model.planes.count
     colorspace = model.config().get("colorspace", "")
     ycc = model.config().get("yccplanes", [0])

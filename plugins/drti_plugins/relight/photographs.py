@@ -66,7 +66,7 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     Raises:
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    found = catalogue.open_stack(file)
+    found = catalogue.open_stack(file, pixel_size_mm=arguments.pixel_size_mm)
     if not isinstance(found, ImageStack):
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
     stack = found
