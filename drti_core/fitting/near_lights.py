@@ -18,7 +18,6 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from drti_core.arrays import F32, F64, Window, tiles
 from drti_core.colour import linear_to_srgb
@@ -255,7 +254,7 @@ def resampled(stack: Stack) -> Stack:
         return stack
     height, width = stack.shape
     values = stack.sample(_SAMPLE, seed=0)
-    with threadpool_limits(1, "blas"):  # threads of small products only wait for one another
+    with one_blas_thread():  # threads of small products only wait for one another
         kernel = choose(stack.lights, second_moment(values))
     sample = values.reshape(len(stack), -1) * np.float32(255)
 
@@ -265,7 +264,7 @@ def resampled(stack: Stack) -> Stack:
 
     most = [max(1, min(_MAX_CELLS, side // _MIN_PIXELS)) for side in stack.shape]
     grid = (1, 1)
-    with threadpool_limits(1, "blas"):
+    with one_blas_thread():
         nodes = _nodes(at, grid)
         while (error := _error(at, nodes, sample)) > TOLERANCE and [*grid] != most:
             grid = (min(2 * grid[0], most[0]), min(2 * grid[1], most[1]))
