@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from drti_core.arrays import F32, F64, bands
 from drti_core.decoder import Planes
 from drti_core.errors import FitError, OptionError
 from drti_core.io import scratch
+from drti_core.jobs.threads import one_blas_thread
 from drti_core.progress import Progress
 from drti_core.stack import Stack
 
@@ -200,7 +200,7 @@ def encode(
     codes = scratch.empty((len(values), height, width), quantise.dtype)
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_WORKERS) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(_WORKERS) as pool:
         for window in bands(stack.shape, stack.band_rows):
             pixels = stack.codes(window)
             part = np.empty((len(values), pixels.shape[1]), quantise.dtype)
