@@ -99,6 +99,7 @@ if TYPE_CHECKING:
     from drti_core.relight.normal_maps import compare_normals, read_normals, save_normals
     from drti_core.relight.normals import normals
     from drti_core.relight.save import save_relit, save_rendered
+    from drti_core.runtime.graph_decoder import GraphDecoder
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.convert import convert_file
     from drti_core.workflow.describe import Description, describe, describe_file
@@ -118,6 +119,7 @@ else:
         "relight.normal_maps": "compare_normals read_normals save_normals",
         "relight.normals": "normals",
         "relight.save": "save_relit save_rendered",
+        "runtime.graph_decoder": "GraphDecoder",
         "workflow.batch": "convert_many",
         "workflow.convert": "convert_file",
         "workflow.describe": "describe describe_file Description",
@@ -199,6 +201,7 @@ __all__ = [
     "Metadata",
     # decoders
     "Decoder",
+    "GraphDecoder",
     "Dense",
     "LightFunction",
     "Terms",

@@ -12,7 +12,7 @@ from drti_core.fitting.near_lights import distant, levelled
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.model.provenance import with_provenance
-from drti_core.progress import Progress, no_progress, part_of
+from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, hook_calls
 from drti_core.registry.hookspecs import FitReport
 from drti_core.stack import Stack
@@ -21,6 +21,7 @@ from drti_core.stack import Stack
 _DECODING, _BEFORE_TRAINING = 0.5, 0.02
 
 
+@logged("fit")
 def fit(
     stack: Stack,
     codec: str | Codec = "hsh",

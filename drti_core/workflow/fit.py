@@ -24,7 +24,7 @@ from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.report import Report, words_of
 
 
-@logged("fit")
+@logged("fit and save")
 def fit_file(
     stack: str | os.PathLike[str],
     output: str | os.PathLike[str],

@@ -412,7 +412,7 @@ def test_reader_by_id_with_options(tmp_path):
     assert found == with_options(registry().readers.get("rti"), {"legacy_hshfitter": True})
     with pytest.raises(OptionError) as caught:
         find_reader(tmp_path, "lp:fast=yes")
-    assert str(caught.value) == "unknown option 'fast' of lp; expected images, skip"
+    assert str(caught.value) == "unknown option 'fast' of lp; expected images, pixel_size_mm, skip"
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class LightFile:
         Args:
             pixel_mm: side of a pixel on the object, millimetres, if that is known.
         """
-        if not self.positions or pixel_mm is None:
+        if not self.positions or not pixel_mm:
             return None
         return LightPositions(self.xyz / pixel_mm)
 
