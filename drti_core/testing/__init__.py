@@ -25,7 +25,7 @@ pytest.register_assert_rewrite(
     "drti_core.testing.codecs", "drti_core.testing.readers", "drti_core.testing.writers"
 )
 
-from drti_core.testing.codecs import CodecSuite  # noqa: E402
+from drti_core.testing.codecs import CodecSuite, ModelSuite  # noqa: E402
 from drti_core.testing.readers import (  # noqa: E402
     LightsReaderSuite,
     ReaderSuite,
@@ -37,6 +37,7 @@ from drti_core.testing.writers import WriterSuite  # noqa: E402
 __all__ = [
     "CodecSuite",
     "LightsReaderSuite",
+    "ModelSuite",
     "ReaderSuite",
     "StackReaderSuite",
     "WriterSuite",

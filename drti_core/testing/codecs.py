@@ -32,31 +32,22 @@ NEW_LIGHTS = LightDirections.from_disk(
 _JUNK: tuple[Any, ...] = (None, -1, 0, 1e9, float("nan"), float("inf"), "junk", [], {}, [[]], True)
 
 
-class CodecSuite:
-    """Subclass it, name it ``Test…`` and state the codec.
+class ModelSuite:
+    """What the models of a codec promise; a subclass says by a fixture ``model`` whence one is.
 
     Attributes:
-        codec: the codec with the options to be tested.
-        min_psnr: the PSNR in dB that it reaches on its own training lights, for
+        codec: the codec with the options that they were fitted with.
+        min_psnr: the PSNR in dB that they reach on their own training lights, for
             :func:`drti_core.testing.make_stack`.
-        flat_error: how far, in 0..1 units, pictures of a black or constant object may be off.
-        slow: edge stacks (of :func:`edge_stacks`) to leave out because fitting takes long.
     """
 
     codec: ClassVar[Codec]
     min_psnr: ClassVar[float] = 25
-    flat_error: ClassVar[float] = 0.01
-    slow: ClassVar[frozenset[str]] = frozenset()
 
     @pytest.fixture
     def stack(self) -> ArrayStack:
         """The plain stack."""
         return make_stack()
-
-    @pytest.fixture
-    def model(self) -> RelightableModel:
-        """The codec fitted to the plain stack."""
-        return _fitted(self.codec)
 
     def test_codec_is_a_value(self) -> None:
         """It has an id and a summary, is equal to a copy of itself, and cannot be changed."""
@@ -85,29 +76,6 @@ class CodecSuite:
         assert np.array_equal(model.metadata.lights.xyz, stack.lights.xyz)
         assert model.metadata.encoding == stack.encoding
         assert all(isinstance(note, str) and note for note in model.metadata.notes)
-
-    def test_photographs_are_left_alone(self) -> None:
-        """Fitting does not change the photographs."""
-        stack: Any = make_stack()
-        before = stack.images.copy()
-        self.codec.fit(stack)
-        assert np.array_equal(stack.images, before)
-
-    def test_progress(self, stack: Stack) -> None:
-        """Progress grows, from 0 or more to 1, and says what is being done."""
-        shares: list[float] = []
-        words: set[str] = set()
-
-        def progress(share: float, what: str) -> None:
-            shares.append(share)
-            words.add(what)
-
-        self.codec.fit(stack, progress)
-        assert shares
-        assert shares == sorted(shares)
-        assert shares[0] >= 0
-        assert shares[-1] == pytest.approx(1)
-        assert all(words)
 
     def test_pixels(self, stack: Stack, model: RelightableModel) -> None:
         """Relighting gives (L, H, W, 3) finite float32, under lights old and new."""
@@ -198,46 +166,6 @@ class CodecSuite:
         assert not metadata_changes(model.metadata, restored.metadata)
         assert same_arrays(restored.arrays(), model.arrays())
 
-    def test_same_bytes_twice(self, stack: Stack, model: RelightableModel) -> None:
-        """The same options and photographs give the same model, bit for bit."""
-        again = self.codec.fit(stack)
-        assert again.config() == model.config()
-        assert same_arrays(again.arrays(), model.arrays())
-        assert same_planes(again.planes, model.planes)
-
-    def test_16_bits_are_no_worse(self, stack: Stack) -> None:
-        """Where the codec has the option ``bits``, 16 reproduce the photographs as well as 8."""
-        if "bits" not in {field.name for field in dataclasses.fields(self.codec)}:
-            pytest.skip(f"{self.codec.codec_id} has no option bits")
-        eight, sixteen = (
-            with_options(self.codec, {"bits": bits}).fit(stack) for bits in ("8", "16")
-        )
-        assert sixteen.planes is not None
-        assert sixteen.planes.codes.dtype == np.uint16
-        assert _training_psnr(stack, sixteen) >= _training_psnr(stack, eight) - 0.01
-
-    @pytest.mark.parametrize("name", edge_stacks())
-    def test_edges(self, name: str) -> None:
-        """Stacks at the edge are fitted to finite pixels, or refused with a reason; never NaN."""
-        if name in self.slow:
-            pytest.skip(f"{name}: fitting takes long")
-        stack = edge_stack(name)
-        try:
-            model = self.codec.fit(stack)
-        except DrtiError:
-            return
-        assert model.planes is None or np.isfinite(model.planes.scale).all()
-        for lights in (stack.lights, NEW_LIGHTS):
-            assert np.isfinite(model.relight(lights)).all()
-        json.dumps(model.config(), allow_nan=False)
-
-    @pytest.mark.parametrize(("name", "level"), [("black", 0), ("constant", 0.6), ("white", 1)])
-    def test_flat(self, name: str, level: float) -> None:
-        """An object of one colour under every light keeps it, within ``flat_error``."""
-        stack = edge_stack(name)
-        pixels = self.codec.fit(stack).relight(stack.lights)
-        assert np.abs(pixels - level).max() <= self.flat_error
-
     def test_damaged_planes(self, model: RelightableModel) -> None:
         """A model of which a plane is missing, or all are, is refused."""
         stored = model.stored()
@@ -270,10 +198,91 @@ class CodecSuite:
                 assert np.isfinite(restored.relight(NEW_LIGHTS)).all(), (key, junk)
 
 
-@lru_cache(maxsize=2)
-def _fitted(codec: Codec) -> RelightableModel:
-    """Fitted once for all tests of a suite."""
-    return codec.fit(make_stack())
+class CodecSuite(ModelSuite):
+    """Subclass it, name it ``Test…`` and state the codec.
+
+    Attributes:
+        codec: the codec with the options to be tested.
+        min_psnr: the PSNR in dB that it reaches on its own training lights, for
+            :func:`drti_core.testing.make_stack`.
+        flat_error: how far, in 0..1 units, pictures of a black or constant object may be off.
+        slow: edge stacks (of :func:`edge_stacks`) to leave out because fitting takes long.
+    """
+
+    flat_error: ClassVar[float] = 0.01
+    slow: ClassVar[frozenset[str]] = frozenset()
+
+    @pytest.fixture
+    def model(self) -> RelightableModel:
+        """The codec fitted to the plain stack."""
+        return _fitted(self.codec)
+
+    def test_photographs_are_left_alone(self) -> None:
+        """Fitting does not change the photographs."""
+        stack: Any = make_stack()
+        before = stack.images.copy()
+        self.codec.fit(stack)
+        assert np.array_equal(stack.images, before)
+
+    def test_progress(self, stack: Stack) -> None:
+        """Progress grows, from 0 or more to 1, and says what is being done."""
+        shares: list[float] = []
+        words: set[str] = set()
+
+        def progress(share: float, what: str) -> None:
+            shares.append(share)
+            words.add(what)
+
+        self.codec.fit(stack, progress)
+        assert shares
+        assert shares == sorted(shares)
+        assert shares[0] >= 0
+        assert shares[-1] == pytest.approx(1)
+        assert all(words)
+
+    def test_same_bytes_twice(self, stack: Stack, model: RelightableModel) -> None:
+        """The same options and photographs give the same model, bit for bit."""
+        again = self.codec.fit(stack)
+        assert again.config() == model.config()
+        assert same_arrays(again.arrays(), model.arrays())
+        assert same_planes(again.planes, model.planes)
+
+    def test_16_bits_are_no_worse(self, stack: Stack) -> None:
+        """Where the codec has the option ``bits``, 16 reproduce the photographs as well as 8."""
+        if "bits" not in {field.name for field in dataclasses.fields(self.codec)}:
+            pytest.skip(f"{self.codec.codec_id} has no option bits")
+        eight, sixteen = (_fitted(with_options(self.codec, {"bits": bits})) for bits in ("8", "16"))
+        assert sixteen.planes is not None
+        assert sixteen.planes.codes.dtype == np.uint16
+        assert _training_psnr(stack, sixteen) >= _training_psnr(stack, eight) - 0.01
+
+    @pytest.mark.parametrize("name", edge_stacks())
+    def test_edges(self, name: str) -> None:
+        """Stacks at the edge are fitted to finite pixels, or refused with a reason; never NaN."""
+        if name in self.slow:
+            pytest.skip(f"{name}: fitting takes long")
+        stack = edge_stack(name)
+        try:
+            model = _fitted(self.codec, name)
+        except DrtiError:
+            return
+        assert model.planes is None or np.isfinite(model.planes.scale).all()
+        for lights in (stack.lights, NEW_LIGHTS):
+            assert np.isfinite(model.relight(lights)).all()
+        json.dumps(model.config(), allow_nan=False)
+
+    @pytest.mark.parametrize(("name", "level"), [("black", 0), ("constant", 0.6), ("white", 1)])
+    def test_flat(self, name: str, level: float) -> None:
+        """An object of one colour under every light keeps it, within ``flat_error``."""
+        stack = edge_stack(name)
+        pixels = _fitted(self.codec, name).relight(stack.lights)
+        assert np.abs(pixels - level).max() <= self.flat_error
+
+
+@lru_cache(maxsize=24)
+def _fitted(codec: Codec, edge: str = "") -> RelightableModel:
+    """The plain stack, or one of the edge stacks, fitted once for all tests of a suite."""
+    return codec.fit(edge_stack(edge) if edge else make_stack())
 
 
 def _training_psnr(stack: Stack, model: RelightableModel) -> float:
