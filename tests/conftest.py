@@ -12,12 +12,19 @@ from tests.helpers.browser import Chromium
 from tests.helpers.train import CAN_TRAIN, WHY
 
 
+@pytest.hookimpl(tryfirst=True)  # before -m chooses
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what trains where it cannot."""
-    if CAN_TRAIN:
-        return
+    """Mark tests by what they need; skip what trains where it cannot."""
     for item in items:
-        if item.get_closest_marker("train"):
+        needed = getattr(item, "fixturenames", ())
+        if "data" in needed:
+            item.add_marker(pytest.mark.data)
+        if "chromium" in needed:
+            item.add_marker(pytest.mark.browser)
+        trains = item.get_closest_marker("train") is not None
+        if trains or "chromium" in needed:
+            item.add_marker(pytest.mark.slow)
+        if trains and not CAN_TRAIN:
             item.add_marker(pytest.mark.skip(reason=WHY))
 
 

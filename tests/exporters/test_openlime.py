@@ -34,7 +34,7 @@ from tests.helpers import openlime_models as models
 from tests.helpers.html_page import opened
 
 LAYOUTS = ("image", "deepzoom", "google", "zoomify", "tarzoom", "itarzoom")
-HERE = Path(__file__).parent
+STUB = Path(__file__).parents[1] / "helpers" / "openlime_stub.js"
 
 
 @cache
@@ -409,7 +409,7 @@ def layer_shows(
     browser: Any, root: Path, folder: str, model: RelightableModel, **job: Any
 ) -> tuple[Any, list[str]]:
     """(L, H, W, 3) uint8 of an export under the lights of the models, and the layer's modes."""
-    shutil.copyfile(HERE / "openlime_stub.js", root / "stub.js")
+    shutil.copyfile(STUB, root / "stub.js")
     (root / "empty.html").write_text("<!doctype html><meta charset=utf-8>")
     height, width = model.shape
     size = {"width": width, "height": height}

@@ -32,6 +32,7 @@ MOMENTS = 20
 #: had the processor.
 LATE = 0.8
 SIZE = (48, 64)
+HELPER = Path(__file__).parents[1] / "helpers" / "kill_helper.py"
 
 
 class Killer:
@@ -39,7 +40,7 @@ class Killer:
 
     def __init__(self) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).with_name("kill_helper.py"))],
+            [sys.executable, str(HELPER)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
