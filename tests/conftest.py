@@ -21,10 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.data)
         if "chromium" in needed:
             item.add_marker(pytest.mark.browser)
-        trains = item.get_closest_marker("train") is not None
-        if trains or "chromium" in needed:
             item.add_marker(pytest.mark.slow)
-        if trains and not CAN_TRAIN:
+        if item.get_closest_marker("train") and not CAN_TRAIN:
             item.add_marker(pytest.mark.skip(reason=WHY))
 
 

@@ -22,8 +22,8 @@ TIMING = Timing("SwiftShader", "emitted <20>", 100, 50, 40.0, 1.5, 2.0, 9, 12.5,
 
 
 @pytest.fixture(scope="module")
-def timings():
-    """Of pictures of 24×16 pixels."""
+def timings(chromium):
+    """Of pictures of 24×16 pixels, by a browser of its own."""
     if headless.find_chromium() is None:
         pytest.skip("chromium is not installed (apt-get install chromium)")
     with pytest.MonkeyPatch.context() as patch:

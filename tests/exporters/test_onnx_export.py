@@ -351,12 +351,11 @@ def test_our_image_comes_apart(name, external_over, tmp_path):
     found = open_model(tmp_path / "a.onnx")
     assert np.array_equal(found.planes.codes, model.planes.codes)
     assert isinstance(found.planes.codes, np.memmap) == (external_over == 0)
-    difference = found.relight_uint8(LIGHTS).astype(int) - model.relight_uint8(LIGHTS)
-    assert abs(difference).max() <= 1
+    lights = LIGHTS[::7]  # exporting has measured it under all of them
+    pictures = found.relight_uint8(lights)
+    assert abs(pictures.astype(int) - model.relight_uint8(lights)).max() <= 1
     window = Window(3, 5, 7, 11)
-    assert np.array_equal(
-        found.relight_uint8(LIGHTS, window), found.relight_uint8(LIGHTS)[:, 3:10, 5:16]
-    )
+    assert np.array_equal(found.relight_uint8(lights, window), pictures[:, 3:10, 5:16])
     export(found, tmp_path / "b.onnx")
     assert onnx.load(tmp_path / "b.onnx").metadata_props
     assert emit(found).notes[0] == "compiled from an ONNX graph"

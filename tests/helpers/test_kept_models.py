@@ -39,6 +39,7 @@ def test_kept_and_restored(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.train
+@pytest.mark.slow
 @pytest.mark.parametrize("name", names())
 def test_the_script_still_makes_it(name: str) -> None:
     assert make_models.difference(name, train(name, make_stack())) is None

@@ -28,7 +28,7 @@ def trains(codec: Codec) -> bool:
 
 def marks(codec: Codec) -> list[Any]:
     """Marks of a test that fits this codec."""
-    return [pytest.mark.train] if trains(codec) else []
+    return [pytest.mark.train, pytest.mark.slow] if trains(codec) else []
 
 
 def codecs_to_fit() -> list[Any]:

@@ -16,7 +16,7 @@ import pytest
 from drti_core.measure.tour import write_stack
 from drti_core.stack.samples.demo import make_stack
 
-pytestmark = pytest.mark.train
+pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 #: Kills, at random moments after the first checkpoint.
 KILLS = 5
