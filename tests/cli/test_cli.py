@@ -442,6 +442,7 @@ def test_plugins_names_what_failed(run, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_demo_in_an_empty_directory(tmp_path):
     done = process("demo", "--size", "64x48", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -470,6 +471,7 @@ def test_interrupted_leaves_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_benchmark(run, stack, tmp_path):
     kept = tmp_path / "kept"
     arguments = ("--size", "96x72", "--heights", "36", "--codec", "ptm", "--json")
@@ -496,6 +498,7 @@ def test_benchmark(run, stack, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_benchmark_reports_a_failing_fit(stack, tmp_path):
     out = tmp_path / "m"
     with pytest.raises(DrtiError) as caught:

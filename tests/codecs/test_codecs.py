@@ -237,6 +237,7 @@ def test_ridge_auto_leaves_exact_data_alone():
     assert HshCodec(ridge=None).fit(stack).metadata.notes == ("ridge 0 chosen on left-out lights",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("item", ["item5", "item11"])
 def test_ridge_auto_costs_good_captures_next_to_nothing(data, item):
     stack = open_stack(data / "realrti" / item, crop=Window(40, 40, 48, 64))
@@ -465,6 +466,7 @@ def test_components_of_a_small_sample():
     assert quality(few, stack) > quality(all_pixels, stack) - 2
 
 
+@pytest.mark.slow
 def test_finer_grids_follow_more_lights():
     lights = dome(80)
     stack = make_stack(lights=lights)

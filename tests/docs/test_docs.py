@@ -47,6 +47,7 @@ def test_every_hook_has_its_heading():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TEXT)
 def test_code_blocks_run(name, tmp_path, monkeypatch):
     """The blocks of a page run one after another, as a reader would type them."""
@@ -65,6 +66,7 @@ def test_blocks_are_found():
     assert block["code"] == "shoot()\n"
 
 
+@pytest.mark.slow
 def test_the_example_plugin_works(tmp_path):
     """It registers as written, and passes the suite of its own test class."""
     blocks = [block["code"] for block in BLOCK.finditer(TEXT["hooks.md"])]

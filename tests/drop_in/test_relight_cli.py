@@ -114,6 +114,7 @@ def test_the_same_files_and_keys_as_recorded(cli, data: Path, command: str):
             assert picture(path).shape == picture(Path("out") / path.name).shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", RECORDED)
 def test_renders_at_least_as_well_as_recorded(cli, data: Path, command: str):
     """On the photographs that both were fitted to."""
@@ -137,6 +138,7 @@ def test_one_light_renders_as_recorded(cli, data: Path, folder: str):
         assert np.abs(shown - render(recorded, number)).mean() < 0.7, light
 
 
+@pytest.mark.slow
 def test_collections_within_a_decibel_of_relight(cli, data: Path):
     """A crop of one collection; the table of docs/relight-cli.md has them all."""
     item = data / "synthrti" / "Single" / "Object2" / "material2"
@@ -266,6 +268,7 @@ def test_a_network_of_a_width(monkeypatch: pytest.MonkeyPatch):
     assert codec_for("-b", "wide")[0] == Wide(quantile=0.999)
 
 
+@pytest.mark.slow
 @pytest.mark.train
 @pytest.mark.parametrize("basis", ["neural", "disk20", "hyper12"])
 def test_networks(cli, stack: Path, basis: str):

@@ -208,6 +208,7 @@ def test_light_in_a_texture(chromium):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("output", ["uint8", "float32"])
 @pytest.mark.parametrize("name", ["lptm", "yhsh", "hsh16", "rbf", "bilinear"])
 def test_our_own_graphs(chromium, name, output):

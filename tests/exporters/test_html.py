@@ -81,6 +81,7 @@ def export(model, out, **options):
     return with_options(EXPORTER, options).export(model, out)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", models.MODELS)
 def test_a_page_is_small(name, tmp_path):
     """Viewer, decoder and texts together; the pictures come on top."""

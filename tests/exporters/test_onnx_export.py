@@ -342,6 +342,7 @@ def test_a_strangers_image_is_passed_through(model, tmp_path):
     assert (tmp_path / "b.onnx").read_bytes() == (tmp_path / "a.onnx").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("external_over", [0, 10**9])
 @pytest.mark.parametrize("name", ["ptm", "lptm", "hsh", "neural50", "hyper12", "stranger"])
 def test_our_image_comes_apart(name, external_over, tmp_path):

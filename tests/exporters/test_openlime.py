@@ -84,6 +84,7 @@ def test_jpeg_loss_is_measured(tmp_path: Path) -> None:
     assert any(note.startswith(words) for note in report.notes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_loss_is_read_from_every_layout(tmp_path: Path, layout: Any) -> None:
     """What is read back is what the folder's reader reads, wherever the window lies."""

@@ -589,6 +589,7 @@ REAL = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "what"), REAL)
 def test_real_folders_survive_a_round_trip(
     data: Path, tmp_path: Path, name: str, what: str

@@ -169,6 +169,7 @@ MAKERS: dict[str, Callable[[Path, StoredModel, str], None]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MAKERS)
 def test_png_tiles_are_read_exactly(tmp_path: Path, name: str) -> None:
     stored = make()
@@ -381,6 +382,7 @@ def test_levels_are_those_that_openlime_counts(layout: Any, shape: tuple[int, in
         assert coarse == tuple(max(1, (side + up) // 2) for side in fine)
 
 
+@pytest.mark.slow
 def test_deepzoom_and_zoomify_as_written(tmp_path: Path) -> None:
     stored = make((513, 700))
     FolderWriter(image="png", layout="deepzoom", tile=100).write(stored, tmp_path / "a")
@@ -651,6 +653,7 @@ DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", DAMAGE)
 def test_damage_is_named(tmp_path: Path, name: str) -> None:
     layout, harm, message = DAMAGE[name]

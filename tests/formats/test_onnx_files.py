@@ -310,6 +310,7 @@ def test_the_limit_of_the_file(tmp_path, monkeypatch):
     assert str(error.value) == f"{path}: {path.stat().st_size} bytes; expected at most 20 bytes"
 
 
+@pytest.mark.slow
 def test_our_own_graphs_pass():
     for name in registry().codecs.working():
         model = fit_or_kept(name, drti.demo_stack(size=(16, 20)))

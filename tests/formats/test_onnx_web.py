@@ -27,6 +27,7 @@ fs.writeFileSync("shape.json", JSON.stringify(images.dims.map(Number)));
 LIGHTS = np.array([[0, 0, 1], [0.6, 0.3, 0.74], [-0.9, 0.3, 0.05]], np.float32)
 
 
+@pytest.mark.slow
 def test_onnxruntime_web_gives_the_same_pixels(tmp_path):
     npm, node = shutil.which("npm"), shutil.which("node")
     if npm is None or node is None:

@@ -307,6 +307,7 @@ def test_the_student_survives_a_conversion(data: Path, tmp_path: Path) -> None:
     np.testing.assert_allclose(back.relight(LIGHTS), model.relight(LIGHTS), atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hyper", [False, True])
 def test_latents_are_exact_unless_asked_otherwise(tmp_path: Path, hyper: bool) -> None:
     """PNG by default; of JPEGs the loss is measured and told."""
@@ -330,6 +331,7 @@ def test_latents_are_exact_unless_asked_otherwise(tmp_path: Path, hyper: bool) -
     assert float(found[1]) == pytest.approx(psnr(exact[middle], reread[middle]), abs=0.06)
 
 
+@pytest.mark.slow
 def test_sixteen_bits_are_png(tmp_path: Path) -> None:
     model = drti.get_codec("ptm", {"bits": 16}).fit(drti.demo_stack())
     assert save_model(model, tmp_path / "a") == ()

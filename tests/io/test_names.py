@@ -97,6 +97,7 @@ def shown(name: str) -> str:
     return name.encode(errors="backslashreplace").decode()
 
 
+@pytest.mark.slow
 def test_every_verb(kind, name, stack, run, tmp_path):
     """With relative paths: a leading dash is what it is."""
     relative = f"{name}/{name}.lp"
@@ -152,6 +153,7 @@ def test_light_files(kind, name, stack, photographs, run, tmp_path):
     assert (pixels == open_stack(stack).codes(Window(0, 0, 1, 1))).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["rtl"])
 def test_a_batch_of_all_names(stack, run, tmp_path):
     assert run("fit", "--output=m.ptm", "--", stack)[0] == 0
@@ -174,6 +176,7 @@ def test_a_batch_of_all_names(stack, run, tmp_path):
         assert f"{len(NAMES)} unchanged" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["markup", "emoji", "dash", "no text", "200 characters"])
 def test_demo(name, run, tmp_path):
     status, out, err = run("demo", f"--out={name}", "--size", "48x32", "--no-ssim")
@@ -253,6 +256,7 @@ def test_a_line_break_has_no_place_in_a_row(photographs, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["spaces"])
 def test_long_names_get_numbers(stack, run, tmp_path):
     """A name as long as the file system allows leaves room for a number."""

@@ -113,6 +113,7 @@ COMMANDS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", COMMANDS)
 def test_writers(kind, killer, models, stack, tmp_path):
     line, name = COMMANDS[kind]
@@ -221,6 +222,7 @@ def test_what_was_moved_aside_does_not_replace_what_is_there(tmp_path):
     assert [path.name for path in tmp_path.rglob("*")] == ["model"]
 
 
+@pytest.mark.slow
 def test_batch(killer, models, tmp_path):
     sources = tmp_path / "sources"
     sources.mkdir()

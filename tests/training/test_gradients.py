@@ -33,6 +33,7 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.from_numpy(random.standard_normal(shape).astype(np.float32))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "widths", [(9, 20, 20, 3), (9, 12, 12, 3), (5, 7, 3), (4, 3), (6, 10, 9, 5, 3), (1, 1, 3)]
 )

@@ -19,7 +19,7 @@ from drti_core.stack.samples.demo import make_stack
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
 #: Kills, at random moments after the first checkpoint.
-KILLS = 5
+KILLS = 3
 
 
 def command(stack: Path, output: Path, *more: str) -> list[str]:
@@ -64,7 +64,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
                 break
             time.sleep(0.005)
         killed += run.wait() == -signal.SIGKILL
-    assert killed >= 3
+    assert killed >= 2
     if not broken.exists():
         resumed = command(stack, broken, "--resume")
         subprocess.run(resumed, check=True, env=environment, capture_output=True)

@@ -151,6 +151,7 @@ class Held(Bowl):
         return loss, [slope + self.parameters[0] - self.place]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [Bowl, Held])
 @pytest.mark.parametrize("stop", [1, 57, 199])
 def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path, stop: int, kind: type[Bowl]) -> None:
@@ -302,6 +303,7 @@ def test_threads_are_given_back() -> None:
     assert not torch.is_inference_mode_enabled()
 
 
+@pytest.mark.slow
 def test_fit_says_how_long_each_stage_took(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

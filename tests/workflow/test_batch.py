@@ -103,6 +103,7 @@ def test_an_archive(archive, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_what_is_done_is_left_alone(made, archive, tmp_path):
     out = tmp_path / "out"
     first, second = archive / "a" / "coin.ptm", archive / "c" / "web.v2"
@@ -243,6 +244,7 @@ def test_wrong_arguments(made, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies(made, tmp_path, monkeypatch):
     """Killed, or crashed with a status: named, and the rest goes on."""
     for name in ("a", "b", "c", "d"):
@@ -295,6 +297,7 @@ def test_errors_of_any_kind_are_answers(made, tmp_path, monkeypatch):
     assert fails(DrtiError("odd", where="x.ptm")) == {"status": "refused", "reason": "x.ptm: odd"}
 
 
+@pytest.mark.slow
 def test_command_line(archive, tmp_path, capsys):
     out, file = tmp_path / "out", tmp_path / "report.json"
     argv = ["convert", str(archive), "--to", "folder", "--out", str(out), "--json", str(file)]
@@ -330,6 +333,7 @@ def test_command_line(archive, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="needs signals")
 def test_ctrl_c(made, tmp_path):
     sources = tmp_path / "sources"
