@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli.groups import Verbs, verb_of
+from drti_core.errors import DrtiError
 
 #: A module of drti_core.cli each, in the order of the help.
 VERBS = (
@@ -57,6 +58,12 @@ class _Main(Verbs):
 
 
 def _version(wanted: bool) -> None:
+    if not isinstance(wanted, bool):  # a flag that is not given would be taken for given
+        raise DrtiError(
+            f"typer {version('typer')} does not work with the click that is installed",
+            where="drti",
+            mend="Install newer ones: pip install --upgrade typer click",
+        )
     if wanted:
         print(f"drti {version('drti')}")
         raise typer.Exit

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
-from drti_core.cli.evaluate import show
+from drti_core.cli.evaluate import Ssim, say_ssim, show
 from drti_core.measure.tour import run_demo
 
 
@@ -16,9 +16,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("drti-demo"),
     size: Annotated[str, typer.Option(metavar="WxH", help="Of the photographs.")] = "320x240",
     seed: Annotated[int, typer.Option(min=0, help="Of the scene.")] = 0,
-    ssim: Annotated[
-        bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")
-    ] = None,
+    ssim: Ssim = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Photograph a procedural scene, fit PTM, HSH and RBF to it, and compare them."""
@@ -32,4 +30,5 @@ def demo(
             progress=progress,
         )
     show(result.evaluation)
+    say_ssim(ssim)
     console.say(*(f"wrote {out / file}" for file in result.files))

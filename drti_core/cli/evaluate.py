@@ -8,9 +8,15 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
+from drti_core.errors import MissingExtraError
 from drti_core.io import outputs
 from drti_core.measure import evaluation
+from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue
+
+Ssim = Annotated[
+    bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")
+]
 
 
 def evaluate(
@@ -29,7 +35,7 @@ def evaluate(
     holdout: Annotated[
         int, typer.Option(help="So many photographs, spread over elevation, are held out.")
     ] = 5,
-    ssim: Annotated[bool, typer.Option(help="Take SSIM (needs scikit-image).")] = True,
+    ssim: Ssim = None,
     json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
     per_light: Annotated[bool, typer.Option("--lights", help="Also a row for each light.")] = False,
     reader: console.Reader = None,
@@ -76,6 +82,7 @@ def evaluate(
                 progress=progress,
             )
     show(result, per_light=per_light)
+    say_ssim(ssim)
     if json is not None:
         console.write_text(json, console.to_json(result.as_dict()) + "\n", overwrite=overwrite)
         console.say(f"wrote {json}")
@@ -110,3 +117,9 @@ def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
             for light in score.lights
         ]
         console.say_table(("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)
+
+
+def say_ssim(asked: bool | None) -> None:
+    """Say that SSIM was left out where nobody refused it."""
+    if asked is None and not ssim_wanted(asked):
+        console.say_notes([f"without SSIM: {MissingExtraError('SSIM', 'metrics')}"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,5 +41,5 @@ def release(array: npt.NDArray[Any]) -> None:
     base: Any = array
     while base is not None and not isinstance(base, mmap.mmap):
         base = base.base if isinstance(base, np.ndarray) else None
-    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+    if base is not None and sys.platform != "win32":
         base.madvise(mmap.MADV_DONTNEED)

@@ -14,7 +14,7 @@ from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting.near_lights import cells
 from drti_core.lights import LightDirections
-from drti_core.measure.metrics import Comparison
+from drti_core.measure.metrics import Comparison, ssim_wanted
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.progress import Progress, logged, no_progress, part_of
@@ -197,7 +197,7 @@ def evaluate(
     test: Stack | None = None,
     *,
     holdout: int | Sequence[int] = 5,
-    with_ssim: bool = True,
+    with_ssim: bool | None = None,
     progress: Progress = no_progress,
 ) -> Evaluation:
     """Fit codecs to a part of the photographs and compare them on the rest.
@@ -208,7 +208,7 @@ def evaluate(
         test: photographs under other lights, of the same size.
         holdout: which lights to hold out where there is no test stack; see
             :func:`holdout_lights`.
-        with_ssim: whether to take SSIM, which needs the ``metrics`` extra.
+        with_ssim: whether to take SSIM; by default if scikit-image is installed.
         progress: called with the share done and what is being done.
 
     Returns:
@@ -257,7 +257,7 @@ def evaluate_model(
     stack: Stack,
     *,
     label: str | None = None,
-    with_ssim: bool = True,
+    with_ssim: bool | None = None,
     progress: Progress = no_progress,
 ) -> Score:
     """Compare a fitted model with photographs, for example those that it was fitted to.
@@ -278,7 +278,7 @@ def evaluate_model(
 
 
 def score(
-    fitted: Fitted, test: Stack, *, with_ssim: bool = True, progress: Progress = no_progress
+    fitted: Fitted, test: Stack, *, with_ssim: bool | None = None, progress: Progress = no_progress
 ) -> Score:
     """Relight at every test light and compare, band by band in bounded memory.
 
@@ -292,7 +292,7 @@ def score(
     """
     model, lights = fitted.model, test.lights
     check_test(model.shape, model.metadata.encoding, test)
-    comparisons = [Comparison(with_ssim) for _ in range(len(lights))]
+    comparisons = [Comparison(ssim_wanted(with_ssim)) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
     for window in bands(test.shape, rows):
         relit = predicted(model, test, window)

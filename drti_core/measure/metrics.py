@@ -7,6 +7,7 @@ All work on RGB values 0..255, PSNR on those of another peak too; rounding is th
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
@@ -47,6 +48,11 @@ def psnr(a: Array, b: Array, mask: Bool | None = None, *, peak: float = 255) -> 
 def mean_absolute_error(a: Array, b: Array, mask: Bool | None = None) -> float:
     """Mean absolute difference over all channels, in grey levels; see :func:`mse`."""
     return float(np.mean(np.abs(_difference(a, b, mask))))
+
+
+def ssim_wanted(asked: bool | None) -> bool:
+    """Whether to take SSIM: as asked; where nobody asked (None), if scikit-image is installed."""
+    return find_spec("skimage") is not None if asked is None else asked
 
 
 def ssim(a: Array, b: Array) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -101,8 +100,6 @@ def run_demo(
         OptionError: a size outside 16..4096, or ``out`` holds something else than a demo.
     """
     outputs.check_output(out, overwrite, _TOUR)
-    if with_ssim is None:
-        with_ssim = find_spec("skimage") is not None
     with outputs.atomic_folder(out, overwrite=overwrite) as folder:
         write_stack(
             make_stack(size, seed=seed, progress=part_of(progress, 0, 0.3)), folder / "stack"

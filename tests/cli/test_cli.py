@@ -15,12 +15,13 @@ import pytest
 from PIL import Image
 
 import drti_core as drti
-from drti_core.cli import main
+from drti_core.cli import app, main
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, MissingFileError
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
+from drti_core.measure import metrics
 from drti_core.measure.tour import write_stack
 from drti_core.registry import catalogue
 from drti_core.registry.catalogue import open_model
@@ -79,6 +80,17 @@ def test_version_and_help(run):
     for verb in ("info", "fit", "convert", "relight", "evaluate", "plugins", "demo", "benchmark"):
         assert f"\n  {verb} " in out
         assert run(verb, "--help")[0] == 0
+
+
+def test_a_typer_that_misreads_flags_is_told(run, monkeypatch):
+    """As typer 0.12 with click 8.5, whose callbacks get the text 'False' for a flag not given."""
+    monkeypatch.setattr(app, "version", lambda name: f"of {name}")
+    with pytest.raises(DrtiError) as caught:
+        app._version("False")
+    assert str(caught.value) == (
+        "drti: typer of typer does not work with the click that is installed. "
+        "Install newer ones: pip install --upgrade typer click"
+    )
 
 
 def test_wrong_usage_is_2(run):
@@ -393,6 +405,23 @@ def test_evaluate(run, stack, others, tmp_path):
     assert status == 1
 
 
+def test_evaluate_without_scikit_image(run, stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(metrics, "find_spec", lambda name: None)
+    monkeypatch.setitem(sys.modules, "skimage.metrics", None)
+    missing = (
+        "SSIM needs the 'metrics' extra, which is not installed. "
+        "Install it with: pip install 'drti[metrics]'"
+    )
+    results = tmp_path / "r.json"
+    arguments = ("evaluate", stack, "--codec", "ptm", "--holdout", 2)
+    status, out, err = run(*arguments, "--json", results)
+    assert (status, err) == (0, "")
+    assert f"\nnote: without SSIM: {missing}\n" in out
+    assert json.loads(results.read_text())["codecs"][0]["ssim"] is None
+    assert "note:" not in run(*arguments, "--no-ssim")[1]
+    assert run(*arguments, "--ssim")[::2] == (1, f"error: {missing}\n")
+
+
 def test_evaluate_a_fitted_model(run, model, others):
     status, out, _ = run("evaluate", others, "--model", model, "--no-ssim")
     assert status == 0
@@ -495,6 +524,15 @@ def test_benchmark(run, stack, tmp_path):
     assert (status, err) == (
         1,
         f"error: {kept / '96x36'}: exists already. Choose another folder to keep.\n",
+    )
+
+
+def test_benchmark_fit_on_windows(stack, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(DrtiError) as caught:
+        fit_cost("ptm", stack, tmp_path / "m")
+    assert str(caught.value) == (
+        "Windows does not say what a process has used; expected Linux or macOS to measure on"
     )
 
 

@@ -247,7 +247,7 @@ def test_a_missing_picture(tmp_path: Path) -> None:
         *((s, np.float32) for s in (".tif", ".npy")),
     ],
 )
-@pytest.mark.parametrize("icc", [None, ICC])
+@pytest.mark.parametrize("icc", [None, ICC], ids=["plain", "icc"])  # it holds the time
 def test_saved_pictures_read_back_exactly(
     tmp_path: Path, suffix: str, dtype: Any, icc: bytes | None
 ) -> None:

@@ -119,8 +119,12 @@ def fit_cost(codec: str, lights: Path, out: Path, arguments: Sequence[str] = ())
         arguments: more of ``drti fit``.
 
     Raises:
-        DrtiError: the process failed; with what it said.
+        DrtiError: the process failed, with what it said; or the system is Windows.
     """
+    if sys.platform == "win32":
+        raise DrtiError(
+            "Windows does not say what a process has used", expected="Linux or macOS to measure on"
+        )
     stack = catalogue.open_stack(lights)
     command = [sys.executable, "-m", "drti_core", "fit", str(lights), "-o", str(out)]
     command += ["--codec", codec, *arguments]

@@ -230,7 +230,7 @@ def _refuse(arguments: Arguments, *options: tuple[str, str], why: str) -> None:
 @contextmanager
 def _cores(count: int | None) -> Iterator[None]:
     """Work on so many cores, where the system lets a process choose them."""
-    if count is None or not hasattr(os, "sched_setaffinity"):
+    if count is None or sys.platform != "linux":
         yield
         return
     before = os.sched_getaffinity(0)

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.evaluate import Ssim, say_ssim
 from drti_core.errors import OptionError
 from drti_core.options import split_specs
 from drti_plugins.benchmark.collections import find_collections
@@ -43,7 +44,7 @@ def measure_quality(
     ] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at a time, of one thread each.")] = 1,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the models, in DIR/models.")] = False,
-    ssim: Annotated[bool, typer.Option(help="Take SSIM (needs scikit-image).")] = True,
+    ssim: Ssim = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Do again what an earlier run has done.")
     ] = False,
@@ -73,6 +74,7 @@ def measure_quality(
     groups = report.means(measured)
     single = report.means(measured, by="collection")
     console.say_table(report.HEADINGS, report.rows([*single, *groups]))
+    say_ssim(ssim)
     written, notes = report.write_report(measured, out)
     console.say(*(f"wrote {path}" for path in written))
     console.say_notes(notes)

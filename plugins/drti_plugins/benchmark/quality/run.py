@@ -28,6 +28,7 @@ from drti_core.io import outputs
 from drti_core.jobs import journal
 from drti_core.jobs.journal import Entry
 from drti_core.jobs.workers import run_tasks
+from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue
 from drti_plugins.benchmark.collections import Collection
 from drti_plugins.benchmark.quality.fit import WORK, Result, load_result
@@ -191,7 +192,7 @@ def benchmark_quality(
     *,
     jobs: int = 1,
     keep: bool = False,
-    with_ssim: bool = True,
+    with_ssim: bool | None = None,
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> Quality:
@@ -204,7 +205,7 @@ def benchmark_quality(
             same options is used again.
         jobs: processes at a time, each with one thread for the fit.
         keep: save the models in ``out`` (those that another codec needs are kept anyway).
-        with_ssim: whether to take SSIM, which needs the ``metrics`` extra.
+        with_ssim: whether to take SSIM; by default if scikit-image is installed.
         overwrite: do again what is done.
         progress: called with the share done and the task, after each.
 
@@ -215,6 +216,7 @@ def benchmark_quality(
     """
     if jobs < 1:
         raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
+    with_ssim = ssim_wanted(with_ssim)
     folder = Path(out)
     outputs.check_output(folder / journal.NAME, overwrite=True)
     tasks = [_Task(collection, codec) for collection in collections for codec in codecs]
