@@ -243,6 +243,7 @@ def quick(*arguments: Any, **options: Any) -> Quality:
     return benchmark_quality(*arguments, with_ssim=False, **options)
 
 
+@pytest.mark.slow
 def test_results_are_those_of_an_evaluation(root: Path, tmp_path: Path) -> None:
     collections = find_collections(root)[1:3]
     shares: list[float] = []
@@ -380,6 +381,7 @@ def test_one_that_fails_does_not_stop_the_rest(plugin: None, root: Path, tmp_pat
     assert (again.reused, len(again.failures)) == (2, 2)
 
 
+@pytest.mark.slow
 def test_a_model_is_the_teacher_of_another(plugin: None, root: Path, tmp_path: Path) -> None:
     collections = find_collections(root)[:2]
     specs = ["trained", "trained:teacher={trained}"]
@@ -415,6 +417,7 @@ def test_a_model_is_the_teacher_of_another(plugin: None, root: Path, tmp_path: P
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_teacher_is_fitted_once_for_all_that_it_teaches(root: Path, tmp_path: Path) -> None:
     collections, out = find_collections(root)[2:3], tmp_path / "out"
@@ -437,6 +440,7 @@ def test_a_teacher_is_fitted_once_for_all_that_it_teaches(root: Path, tmp_path: 
         quick(collections, variants(specs[:1], "fast"), tmp_path / "a+b")
 
 
+@pytest.mark.slow
 def test_each_process_has_one_thread(tmp_path: Path, root: Path) -> None:
     text = PLUGIN.replace(
         "time.sleep(max(0, self.seconds))",
@@ -453,6 +457,7 @@ def without_times(found: Result) -> dict[str, Any]:
     return found.as_dict() | {"fit_cpu": 0, "fit_wall": 0}
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 def test_a_killed_run_goes_on(plugin: None, root: Path, tmp_path: Path) -> None:
     source, out, codecs = root / "realrti", tmp_path / "out", "trained:seconds=0.3,ptm"
@@ -476,6 +481,7 @@ def test_a_killed_run_goes_on(plugin: None, root: Path, tmp_path: Path) -> None:
     assert not [path for path in results.iterdir() if path.suffix != ".json"]
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_a_training_that_was_broken_off_goes_on(
     root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -549,6 +555,7 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
     assert not first.parent.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name != "posix", reason="kills by signal")
 @pytest.mark.train
 def test_a_run_that_was_killed_in_a_training_goes_on(root: Path, tmp_path: Path) -> None:

@@ -133,6 +133,7 @@ def test_written_stack_reads_back(tmp_path):
         write_stack(stack, tmp_path / "s")
 
 
+@pytest.mark.slow
 def test_demo(tmp_path):
     seen = []
     out = tmp_path / "a [b] ü"

@@ -413,6 +413,7 @@ def test_plugins_of_a_folder(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_a_plugin_that_hangs_is_named_and_nothing_else_is_lost(tmp_path):
     (tmp_path / "hanging.py").write_text("import time\ntime.sleep(3600)\n")
     (tmp_path / "good_one.py").write_text(GOOD)
@@ -432,6 +433,7 @@ def test_a_plugin_that_hangs_is_named_and_nothing_else_is_lost(tmp_path):
     ]
 
 
+@pytest.mark.slow
 def test_an_installed_plugin_and_a_codec_that_hang(tmp_path):
     for name, text in {
         "hanging_plugin": "import time\ntime.sleep(3600)\n",

@@ -32,7 +32,7 @@ TUTORIAL = ROOT / "docs" / "tutorial"
 if not (TUTORIAL.is_dir() and (ROOT / "pyproject.toml").is_file()):
     pytest.skip("no source tree: the tutorial is not installed", allow_module_level=True)
 
-pytestmark = pytest.mark.timeout(1500)
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 
 EXPORTERS = registry().exporters.ids()
 #: Where an exporter writes to, beside a folder of its name.

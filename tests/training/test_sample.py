@@ -76,6 +76,7 @@ def test_pixels_of_a_large_picture_as_one(
     assert np.abs(codes[0] - codes[1]).max() < 2.1 / 255
 
 
+@pytest.mark.slow
 def test_teachers_are_fitted_to_what_their_student_is(monkeypatch: pytest.MonkeyPatch) -> None:
     stack = make_stack((60, 70), lights=20)
     monkeypatch.setattr("drti_core.training.sample.MAX_PIXELS", 2000)
@@ -121,6 +122,7 @@ def test_sample() -> None:
     assert tiny.size == 2 * BLOCK
 
 
+@pytest.mark.slow
 def test_labels() -> None:
     """A teacher's pictures, and kriging, which is much like them."""
     stack = make_stack((24, 32), lights=49)

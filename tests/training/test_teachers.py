@@ -30,6 +30,7 @@ pytestmark = pytest.mark.train
 LIGHTS = LightDirections.spread(12, 0.2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("teacher", ["hyper8", "hyper8+hyper8", "hsh+hyper8", "auto"])
 def test_max_seconds_are_those_of_teachers_and_student_together(
     teacher: str, monkeypatch: pytest.MonkeyPatch
@@ -62,6 +63,7 @@ def test_max_seconds_are_those_of_teachers_and_student_together(
     assert 0.15 <= given[-1] <= max(0.3, 0.6 - ends[-2])
 
 
+@pytest.mark.slow
 def test_any_network_is_taught(tmp_path: Path) -> None:
     stack = make_stack((24, 32), lights=20)
     short = {"steps": 60, "threads": 1}
@@ -84,6 +86,7 @@ def test_any_network_is_taught(tmp_path: Path) -> None:
         assert errors[1] < share * errors[0]
 
 
+@pytest.mark.slow
 def test_teachers_have_seeds_of_their_own_and_tell_how_far_they_are(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -116,6 +119,7 @@ def test_teachers_have_seeds_of_their_own_and_tell_how_far_they_are(
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["hyper8", "disk10", "neural:teacher=hyper8"])
 def test_teachers_do_not_see_what_the_student_is_scored_on(
     name: str, monkeypatch: pytest.MonkeyPatch

@@ -368,6 +368,7 @@ def test_ctrl_c(made, tmp_path):
     }
 
 
+@pytest.mark.slow
 def test_real_files(data, tmp_path):
     report = convert_many([data / "files", data / "relight"], tmp_path, jobs=2)
     found = {str(item.source.relative_to(data)): item.status for item in report.items}
