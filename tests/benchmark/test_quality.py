@@ -296,6 +296,7 @@ def test_sizes_of_decoders() -> None:
     assert products == 15
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again(root: Path, tmp_path: Path) -> None:
     collections, out = find_collections(root)[:2], tmp_path / "out"
     codecs = variants(["ptm"])
@@ -367,6 +368,7 @@ def test_a_damaged_result_says_what_to_do(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_one_that_fails_does_not_stop_the_rest(plugin: None, root: Path, tmp_path: Path) -> None:
     specs = ["trained:seconds=-1", "trained:teacher={trained:seconds=-1}", "ptm"]
     collections = find_collections(root / "realrti" / "item5")
@@ -694,6 +696,7 @@ def test_without_matplotlib_there_are_no_plots(
     assert notes == ("no plots: they need the 'plot' extra (pip install 'drti[plot]')",)
 
 
+@pytest.mark.slow
 def test_command_line(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     arguments = ["benchmark", "quality", str(root), "--codecs", "ptm,hsh:terms=4"]

@@ -11,6 +11,7 @@ from tests import products
 from tests.products import CALLS, COMMANDS, Product, chosen, digests, main, needs
 
 
+@pytest.mark.slow
 def test_a_changed_byte_is_noticed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of real products: the same again; then one byte of one file is another."""
     path = tmp_path / "before.json"
