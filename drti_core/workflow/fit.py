@@ -77,8 +77,8 @@ def fit_file(
         VetoError: a plugin's hook refuses; nothing was written.
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
-    target = outputs.check_output(output, overwrite)
-    chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})
+    chosen = with_options(catalogue.find_writer(output, writer), writer_options or {})
+    target = outputs.check_output(output, overwrite, chosen.folder)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
     opened = catalogue.open_stack(
         stack,
@@ -107,10 +107,10 @@ def fit_file(
 
 
 def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> None:
-    """Let the writer look at the target, and at such a model, fitted to a few made-up pixels.
+    """Let the writer look at such a model, fitted to a few made-up pixels.
 
-    The latter only for single files, whose formats hold one kind of model; a folder holds all. Of a
-    codec that is trained, it is :meth:`Codec.trial`.
+    Only for single files, whose formats hold one kind of model; a folder holds all. Of a codec that
+    is trained, it is :meth:`Codec.trial`.
 
     Args:
         codec: what is to be fitted.
@@ -120,10 +120,7 @@ def check_refusal(codec: Codec, writer: Writer, stack: Stack, target: Path) -> N
 
     Raises:
         UnsupportedFormatError: the format cannot hold such a model; says why.
-        OptionError: the target is a folder that holds something else.
     """
-    if writer.folder is not None:
-        outputs.check_replaceable(target, writer.folder)
     if not writer.suffixes:
         return
     random = np.random.default_rng(0).integers(0, 256, (len(stack), 4, 4, 3), np.uint8)

@@ -51,10 +51,11 @@ def test_a_batch_names_its_items(model, tmp_path, caplog):
     drti.save_model(model, tmp_path / "a.ptm")
     with caplog.at_level(logging.INFO, "drti_core"):
         drti.convert_many([tmp_path / "a.ptm"], tmp_path / "out")
+    about = f"drti_core.workflow.batch: convert many {tmp_path / 'out'}"
     assert told(caplog) == [
-        "drti_core.workflow.batch: convert many: begins",
+        f"{about}: begins",
         f"drti_core.workflow.batch: converted: {tmp_path / 'a.ptm'}",
-        "drti_core.workflow.batch: convert many: done after T s",
+        f"{about}: done after T s",
     ]
 
 
@@ -64,9 +65,11 @@ def test_fits_and_evaluations_are_logged(tmp_path, caplog):
         drti.evaluate([("ptm", drti.get_codec("ptm"))], stack, with_ssim=False)
         with pytest.raises(drti.MissingFileError):
             drti.fit_file(tmp_path / "no.lp", tmp_path / "out")
-    about = f"drti_core.workflow.fit: fit {tmp_path / 'no.lp'} {tmp_path / 'out'}"
+    about = f"drti_core.workflow.fit: fit and save {tmp_path / 'no.lp'} {tmp_path / 'out'}"
     assert told(caplog) == [
         "drti_core.measure.evaluation: evaluate: begins",
+        "drti_core.registry.codec_calls: fit: begins",
+        "drti_core.registry.codec_calls: fit: done after T s",
         "drti_core.measure.evaluation: evaluate: done after T s",
         f"{about}: begins",
         f"{about}: broke off after T s",

@@ -253,13 +253,13 @@ def test_a_worker_that_dies(made, tmp_path, monkeypatch):
         workers,
         "_START",
         "import json, os, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-        "import drti_core.jobs.workers as w; old = w.convert\n"
+        "import drti_core.jobs.workers as w, drti_core.workflow.batch as b; old = b.convert\n"
         "def convert(task):\n"
         "    if task['source'].endswith('b.ptm'): os.kill(os.getpid(), 9)\n"
         "    if task['source'].endswith('c.ptm'): os._exit(3)\n"
         "    print('a plugin prints')\n"
         "    return old(task)\n"
-        "w.convert = convert; w.serve()",
+        "b.convert = convert; w.serve(sys.argv[1])",
     )
     report = convert_many([tmp_path], tmp_path / "out", jobs=2)
     assert statuses(report, tmp_path) == {
@@ -283,7 +283,7 @@ def test_errors_of_any_kind_are_answers(made, tmp_path, monkeypatch):
         def convert_file(**_):
             raise error
 
-        monkeypatch.setattr(workers, "convert_file", convert_file)
+        monkeypatch.setattr(batch, "convert_file", convert_file)
         return convert({"source": "x.ptm"})
 
     assert fails(ZeroDivisionError("by zero")) == {
