@@ -63,10 +63,12 @@ class Renderer:
         scene, normals = self.scene, self.normals
         n_l = np.maximum(_dot(normals, direction), 0) * lit
         half = direction + np.array([0, 0, 1], np.float32)
-        half /= np.linalg.norm(half, axis=-1, keepdims=True)
+        # Along an axis numpy sums otherwise, by the last digit: distant lights' pixels stay.
+        one = half.ndim == 1
+        half /= np.linalg.norm(half) if one else np.linalg.norm(half, axis=-1, keepdims=True)
         n_h = np.maximum(_dot(normals, half), 0)
         n_v = np.maximum(normals[..., 2], 0.05)
-        v_h = float(half[2]) if half.ndim == 1 else half[..., 2:]
+        v_h = float(half[2]) if one else half[..., 2:]
         a2 = scene.roughness**4
         distribution = a2 / (n_h * n_h * (a2 - 1) + 1) ** 2
         raw = np.maximum(_dot(normals, direction), 1e-3)
