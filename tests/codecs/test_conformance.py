@@ -94,16 +94,10 @@ KEEPS = {
     "rti": set(LOST),
 }
 
-NETWORKS = ("disk", "hyper", "neural", "siren")
-#: Codecs that a writer cannot hold, and why: writer → codec → reason.
-KNOWN_GAPS: dict[str, dict[str, str]] = {
-    "ptm": dict.fromkeys(
-        ("bilinear", "hsh", "rbf", "sh", *NETWORKS), "a .ptm holds polynomials of the light only"
-    ),
-    "rti": dict.fromkeys(
-        ("bilinear", "ptm", "rbf", "sh", *NETWORKS), "a .rti holds hemispherical harmonics only"
-    ),
-    "folder": {},
+#: Writers that hold one codec's models only, and why; the others hold every codec's.
+KNOWN_GAPS = {
+    "ptm": ("ptm", "a .ptm holds polynomials of the light only"),
+    "rti": ("hsh", "a .rti holds hemispherical harmonics only"),
 }
 
 
@@ -115,7 +109,8 @@ def fitted(name: str) -> StoredModel:
 
 def gap(writer: str, name: str) -> str | None:
     """Why this writer cannot hold this codec's models, or None if it can."""
-    return KNOWN_GAPS.get(writer, {}).get(CODECS[name].codec_id)
+    held, reason = KNOWN_GAPS.get(writer, (CODECS[name].codec_id, ""))
+    return None if held == CODECS[name].codec_id else reason
 
 
 def models(writer: str) -> dict[str, StoredModel]:

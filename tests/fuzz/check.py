@@ -6,6 +6,7 @@ import resource
 import shutil
 import signal
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
@@ -14,6 +15,7 @@ import numpy as np
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
+from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import catalogue
 from drti_core.stack import Stack
 from tests.fuzz.mutate import Files
@@ -46,7 +48,7 @@ def put(files: Files, folder: Path) -> None:
 
 
 def open_input(path: Path) -> tuple[str, str]:
-    """Open it, decode its pixels, and relight it.
+    """Open it: take its lights, decode its pixels, and relight it.
 
     Returns:
         Id of the reader that claimed it, or "" if none did; and what became of it: ``read`` or
@@ -58,7 +60,14 @@ def open_input(path: Path) -> tuple[str, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            reader = catalogue.find_reader(path).reader_id
+            chosen = catalogue.find_reader(path)
+            reader = chosen.reader_id
+            if isinstance(chosen, LightsReader):
+                whole = isinstance(chosen, ModelReader | StackReader)
+                with suppress(*[DrtiError] * whole):  # a model or a stack may have no lights to read
+                    assert np.isfinite(catalogue.open_lights(path).xyz).all()
+                if not whole:
+                    return reader, "read"
             found = catalogue.open_any(path)
             if isinstance(found, Stack):
                 found.prepare()
