@@ -64,7 +64,7 @@ def open_input(path: Path) -> tuple[str, str]:
             reader = chosen.reader_id
             if isinstance(chosen, LightsReader):
                 whole = isinstance(chosen, ModelReader | StackReader)
-                with suppress(*[DrtiError] * whole):  # a model or a stack may have no lights to read
+                with suppress(*[DrtiError] * whole):  # a model may know none
                     assert np.isfinite(catalogue.open_lights(path).xyz).all()
                 if not whole:
                     return reader, "read"
