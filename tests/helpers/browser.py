@@ -1,18 +1,18 @@
 """Headless Chromium with each of its two software renderers, for tests that draw.
 
 The fixture ``chromium`` of ``conftest.py`` opens them; playwright drives the Chromium of the
-system (``$DRTI_CHROMIUM``, else ``chromium`` or ``google-chrome`` in the path).
+system (:func:`~drti_exporters.glsl.headless.find_chromium`).
 """
 
 from __future__ import annotations
 
 import base64
-import os
-import shutil
 from typing import Any
 
 import numpy as np
 import pytest
+
+from drti_exporters.glsl.headless import find_chromium
 
 RENDERERS = ("swiftshader", "llvmpipe")
 
@@ -35,9 +35,7 @@ class Chromium:
     """Browsers that are opened when they are first asked for, one for each renderer."""
 
     def __init__(self) -> None:
-        self.path = os.environ.get("DRTI_CHROMIUM") or next(
-            filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
-        )
+        self.path = find_chromium()
         self.playwright: Any = None
         self.browsers: dict[str, Any] = {}
 

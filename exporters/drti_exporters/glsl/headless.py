@@ -34,8 +34,11 @@ _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def find_chromium() -> str | None:
-    """``$DRTI_CHROMIUM``, else Chromium or Chrome in the path."""
-    return os.environ.get("DRTI_CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
+    """``$DRTI_CHROMIUM`` (``none``: no browser), else Chromium or Chrome in the path."""
+    named = os.environ.get("DRTI_CHROMIUM")
+    if named == "none":
+        return None
+    return named or next(filter(None, map(shutil.which, _NAMES)), None)
 
 
 def run_page(files: Mapping[str, bytes], renderer: str, *, timeout: float = 3600) -> Any:
