@@ -123,7 +123,7 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
     try:
         temporary.chmod(0o666 & ~_umask())
         yield temporary
-        _sync(temporary)
+        sync(temporary)
         if not overwrite and target.exists():
             raise OutputExistsError(target)
         temporary.replace(target)
@@ -147,51 +147,13 @@ def atomic_folder(path: str | os.PathLike[str], *, overwrite: bool = False) -> I
         yield temporary
         for file in temporary.rglob("*"):
             if file.is_file():
-                _sync(file)
+                sync(file)
         if not os.path.lexists(target):
             temporary.replace(target)
         elif not overwrite:
             raise OutputExistsError(target)
         elif not _exchange(temporary, target):
             _replace_in_two_steps(temporary, target)
-    finally:
-        _remove(temporary)
-
-
-@contextmanager
-def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files take their places in the folder ``path``.
-
-    Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
-    last, so that whoever finds it finds everything that belongs to it; without a new one, the old
-    one stays.
-
-    Args:
-        path: a folder; made if it is not there.
-        key: name of the file that describes the others.
-
-    Raises:
-        FileError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
-    """
-    target = check_output(path, overwrite=True)
-    if target.exists() and not target.is_dir():
-        raise FileError("is not a folder", where=str(target), expected="a folder")
-    if not target.exists():
-        with atomic_folder(target) as whole:
-            yield whole
-        return
-    temporary = Path(tempfile.mkdtemp(dir=target, prefix=_prefix(), suffix=".tmp"))
-    try:
-        yield temporary
-        names = sorted((file.name for file in temporary.iterdir()), key=lambda name: name == key)
-        for name in names:
-            _sync(temporary / name)
-            if (target / name).is_dir():
-                raise FileError("is a folder", where=str(target / name), expected="a file")
-        if key in names:
-            (target / key).unlink(missing_ok=True)
-        for name in names:
-            (temporary / name).replace(target / name)
     finally:
         _remove(temporary)
 
@@ -337,7 +299,8 @@ def _umask() -> int:
     return mask
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file on the disk itself, whatever happens to the machine."""
     with path.open("rb+") as file:
         os.fsync(file.fileno())
 

@@ -8,9 +8,9 @@ that is there, and is not what was there before, is finished.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class Entry:
 
     Args:
         source: absolute path; a collection's name.
-        state: of the source, see :func:`state_of` and :func:`contents_of`.
+        state: of the source, see :func:`state_of` for one.
         writer: id of the writer.
         options: everything else that the output depends on, as text.
         before: what was in its place, see :func:`identity_of`; empty if nothing was.
@@ -87,27 +87,10 @@ def state_of(path: Path) -> str:
         found = path.stat()
         return f"{found.st_size} {found.st_mtime_ns}"
     digest = blake2b(digest_size=16)
-    for file in _files(path):
+    for file in (part for part in sorted(path.rglob("*")) if part.is_file()):
         found = file.stat()
         line = f"{found.st_size} {found.st_mtime_ns} {file.relative_to(path)}\0"
         digest.update(os.fsencode(line))
-    return digest.hexdigest()
-
-
-def contents_of(folder: Path) -> str:
-    """A digest of the bytes and names of all files in a folder, wherever and whenever they came.
-
-    It reads them all: for work beside which that is nothing. A file that cannot be read counts as
-    that; who opens it says why.
-    """
-    digest = blake2b(digest_size=16)
-    for file in _files(folder):
-        try:
-            with file.open("rb") as stream:
-                content = file_digest(stream, blake2b).hexdigest()
-        except OSError as error:
-            content = str(error.strerror)
-        digest.update(os.fsencode(f"{content} {file.relative_to(folder)}\0"))
     return digest.hexdigest()
 
 
@@ -118,10 +101,6 @@ def identity_of(path: Path) -> str:
     except OSError:
         return ""
     return f"{found.st_ino} {found.st_mtime_ns} {found.st_size}"
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    return (path for path in sorted(folder.rglob("*")) if path.is_file())
 
 
 def _items(journal: strict_json.Node) -> list[tuple[str, Any]]:

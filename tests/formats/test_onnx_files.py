@@ -24,7 +24,8 @@ from drti_core.model.graph_model import GraphModel
 from drti_core.registry.catalogue import registry, restore
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx import check
-from drti_core.runtime.onnx.forms import decoder_graph, image_graph, to_bytes
+from drti_core.runtime.onnx.forms import decoder_graph, to_bytes
+from drti_exporters.onnx.graphs import image_graph
 from tests.helpers.kept import fit_or_kept
 
 LIGHTS = LightDirections.from_spherical([0, 40, 200, 90], [90, 45, 20, 2])

@@ -11,7 +11,8 @@ import onnxruntime
 import pytest
 
 import drti_core as drti
-from drti_core.runtime.onnx.forms import image_graph, to_bytes
+from drti_core.runtime.onnx.forms import to_bytes
+from drti_exporters.onnx.graphs import image_graph
 
 SCRIPT = """
 import fs from "node:fs";

@@ -36,9 +36,10 @@ from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel
 from drti_core.options import with_options
 from drti_core.registry.catalogue import open_model, open_stack, registry
-from drti_core.runtime.onnx import forms as graphs
+from drti_core.runtime.onnx import forms
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import make_stack
+from drti_exporters.onnx import graphs
 from tests.helpers.kept import fit_or_kept
 from tests.helpers.quick import quick
 from tests.helpers.train import codecs_to_fit
@@ -106,7 +107,7 @@ def relit(model: RelightableModel, form: str, reference: bool, output: Any = "ui
         run = Runner(graphs.image_graph(decoder, planes, model.shape, output=output), reference)
         return run(light=LIGHTS.xyz)["images"].reshape(len(LIGHTS), -1, 3)
     if form == "decoder":
-        run = Runner(graphs.decoder_graph(decoder, planes, output=output), reference)
+        run = Runner(forms.decoder_graph(decoder, planes, output=output), reference)
         # Of any length: the graph normalises it.
         return np.stack([run(light=3 * light, **pixels)["rgb"] for light in LIGHTS.xyz])
     stages = graphs.stage_graphs(decoder, planes, output=output)
@@ -199,7 +200,7 @@ def test_every_codec_on_photographs(photographs, name):
 @pytest.mark.parametrize("name", ["ptm", "lptm", "rbf"])
 def test_16_bit_planes(name):
     model = with_options(registry().codecs.get(name), {"bits": 16}).fit(make_stack((H, W), 24))
-    made = graphs.decoder_graph(model.decoder(), model.planes)
+    made = forms.decoder_graph(model.decoder(), model.planes)
     assert made.graph.input[0].type.tensor_type.elem_type == onnx.TensorProto.UINT16
     for form in ("decoder", "stages", "image"):
         check(model, form)
@@ -307,7 +308,7 @@ def test_chains_as_floats(name):
 @pytest.mark.parametrize("name", ["elu", "siren", "weights that follow the light"])
 def test_tiles_change_no_pixel(name):
     model = hand_made(*CHAINS[name])
-    run = Runner(graphs.decoder_graph(model.decoder(), model.planes), False)
+    run = Runner(forms.decoder_graph(model.decoder(), model.planes), False)
     pixels, light = pixels_of(model), LIGHTS.xyz[9]
     whole = run(light=light, **pixels)["rgb"]
     assert whole.std() > 1
@@ -356,6 +357,12 @@ LIGHT_FUNCTIONS: dict[str, LightFunction] = (
 )
 
 
+def light_uniforms(model: RelightableModel, light: LightDirections) -> dict[str, Any]:
+    """What the light stage gives for one light, computed by numpy in double precision."""
+    folded = forms.folded_for(model.decoder(), model.planes, "uint8")
+    return {name: np.ascontiguousarray(v(light).T) for name, v in folded.uniforms.items()}
+
+
 @pytest.mark.parametrize("name", LIGHT_FUNCTIONS)
 def test_light_functions(name):
     """Every kind, as a weight and, of another table, as a bias, in numpy and as a graph."""
@@ -367,7 +374,7 @@ def test_light_functions(name):
         light_stage = Runner(stages.light, reference)
         for light in LIGHTS:
             found = light_stage(light=light.xyz[0] * np.float32(7))
-            wanted = graphs.light_uniforms(model.decoder(), model.planes, light)
+            wanted = light_uniforms(model, light)
             assert set(found) == set(wanted) == {"layer_0_weight", "layer_0_bias"}
             for key, value in wanted.items():
                 assert found[key].shape == value.shape
@@ -378,7 +385,7 @@ def test_light_functions(name):
 
 @pytest.mark.parametrize("length", [1e-4, 1e-20, 1e15, 1e30])
 def test_a_light_of_any_length(length):
-    run = Runner(graphs.decoder_graph(fitted("hsh").decoder(), fitted("hsh").planes), False)
+    run = Runner(forms.decoder_graph(fitted("hsh").decoder(), fitted("hsh").planes), False)
     pixels = pixels_of(fitted("hsh"))
     one = run(light=np.array([0.3, -0.4, 0.6], np.float32), **pixels)["rgb"]
     far = run(light=np.array([0.3, -0.4, 0.6], np.float32) * np.float32(length), **pixels)["rgb"]
@@ -388,7 +395,7 @@ def test_a_light_of_any_length(length):
 @pytest.mark.parametrize("name", CODECS)
 def test_a_light_of_no_length_gives_finite_pixels(name):
     model = fitted(name)
-    made = graphs.decoder_graph(model.decoder(), model.planes, output="float32")
+    made = forms.decoder_graph(model.decoder(), model.planes, output="float32")
     rgb = Runner(made, False)(light=np.zeros(3, np.float32), **pixels_of(model))["rgb"]
     assert np.isfinite(rgb).all()
 
@@ -414,7 +421,7 @@ def depends_on(model: Any, source: str) -> set[str]:
 @pytest.mark.parametrize("name", [*CODECS, *CHAINS])
 def test_nothing_of_the_light_alone_is_computed_per_pixel(name):
     model = fitted(name) if name in CODECS else hand_made(*CHAINS[name])
-    made = graphs.decoder_graph(model.decoder(), model.planes)
+    made = forms.decoder_graph(model.decoder(), model.planes)
     shapes, of_light = shapes_of(made), depends_on(made, "light")
     of_pixels = set().union(*(depends_on(made, kind) for kind in model.decoder().inputs))
     outputs = {output for node in made.graph.node for output in node.output}
@@ -454,7 +461,7 @@ def all_forms(model: RelightableModel, **options: Any) -> list[Any]:
     decoder, planes = model.decoder(), model.planes
     stages = graphs.stage_graphs(decoder, planes, **options)
     return [
-        graphs.decoder_graph(decoder, planes, **options),
+        forms.decoder_graph(decoder, planes, **options),
         stages.light,
         stages.pixel,
         graphs.image_graph(decoder, planes, model.shape, **options),
@@ -464,7 +471,7 @@ def all_forms(model: RelightableModel, **options: Any) -> list[Any]:
 @pytest.mark.parametrize("name", [*CODECS, *CHAINS])
 def test_the_same_bytes_twice(name):
     model = fitted(name) if name in CODECS else hand_made(*CHAINS[name])
-    once, twice = ([graphs.to_bytes(made) for made in all_forms(model)] for _ in range(2))
+    once, twice = ([forms.to_bytes(made) for made in all_forms(model)] for _ in range(2))
     assert once == twice
 
 
@@ -488,7 +495,7 @@ def test_graphs_explain_themselves(name):
 
 def test_metadata():
     model = fitted("ptm")
-    more = graphs.describe("ptm", "srgb", (H, W))
+    more = forms.describe("ptm", "srgb", (H, W))
     found = [{p.key: p.value for p in m.metadata_props} for m in all_forms(model, metadata=more)]
     assert [props["contract"] for props in found] == [
         "drti-decoder-1",
@@ -525,7 +532,7 @@ def test_a_light_function_without_a_graph_is_named():
 
     chain = Decoder(("planes",), (Dense(Odd(numbers(3, 4, 1)), numbers(3)),))
     with pytest.raises(UnsupportedDecoderError) as caught:
-        graphs.decoder_graph(chain, hand_made(chain, 4).planes)
+        forms.decoder_graph(chain, hand_made(chain, 4).planes)
     assert str(caught.value) == ("the light function Odd; expected Terms, Rbf, Grid, Network")
     # A folder of such a model does without the graph, and says so.
     assert evaluate(chain, np.ones((1, 4), np.float32), None, LIGHTS).shape == (20, 1, 3)
@@ -544,16 +551,16 @@ def test_a_folder_without_a_graph_says_why(tmp_path):
 def test_planes_that_do_not_fit_the_decoder():
     chain, count = CHAINS["elu"]
     with pytest.raises(DrtiError) as caught:
-        graphs.decoder_graph(chain, hand_made(chain, count - 1).planes)
+        forms.decoder_graph(chain, hand_made(chain, count - 1).planes)
     assert str(caught.value) == "8 input values (planes); expected 9"
 
 
 def test_quantisation_is_all_that_a_graph_needs_of_the_planes():
     model = fitted("ptm")
     assert model.planes is not None
-    short = graphs.decoder_graph(model.decoder(), Quantisation.of(model.planes))
-    whole = graphs.decoder_graph(model.decoder(), model.planes)
-    assert graphs.to_bytes(short) == graphs.to_bytes(whole)
+    short = forms.decoder_graph(model.decoder(), Quantisation.of(model.planes))
+    whole = forms.decoder_graph(model.decoder(), model.planes)
+    assert forms.to_bytes(short) == forms.to_bytes(whole)
 
 
 def test_a_folder_holds_its_decoder(tmp_path):

@@ -29,9 +29,10 @@ from drti_core.runtime.kept import Kept
 from drti_core.runtime.llvm import stage as llvm_stage
 from drti_core.runtime.numpy_stage import NumpyStage
 from drti_core.runtime.onnx import stage as onnx_stage
-from drti_core.runtime.onnx.forms import decoder_graph, image_graph
+from drti_core.runtime.onnx.forms import decoder_graph
 from drti_core.runtime.onnx.stage import PROVIDERS, OnnxStage, providers_of
 from drti_core.runtime.relighter import Relighter, pool, stage_of
+from drti_exporters.onnx.graphs import image_graph
 
 RNG = np.random.default_rng(3)
 #: 20 lights, the zenith and the horizon among them.

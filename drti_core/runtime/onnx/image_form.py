@@ -42,7 +42,7 @@ def load_apart(path: Path) -> tuple[Any, Codes | None]:
 
 
 def _apart(model: Any, where: str, folder: Path) -> tuple[Any, Codes] | None:
-    """Decoder and codes; None for a graph that is not built as :func:`.graph.image_graph` does."""
+    """Decoder and codes; None for a graph that the ONNX exporter did not build."""
     from onnx import TensorProto, helper
 
     graph = model.graph

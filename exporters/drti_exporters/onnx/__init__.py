@@ -21,8 +21,8 @@ from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_core.runtime.graph_decoder import GraphDecoder
-from drti_core.runtime.onnx import forms as graphs
-from drti_exporters.onnx import measure
+from drti_core.runtime.onnx import forms
+from drti_exporters.onnx import graphs, measure
 
 #: The two files of the form ``stages``.
 STAGES = ("light.onnx", "pixel.onnx")
@@ -100,7 +100,7 @@ class OnnxExporter(Exporter):
     def _export_decoder(
         self, model: RelightableModel, chain: Decoder, out: Path, over: bool
     ) -> ExportReport:
-        made = graphs.decoder_graph(
+        made = forms.decoder_graph(
             chain, model.planes, output=self.output, metadata=_metadata(model)
         )
         with outputs.atomic_file(out, overwrite=over) as temporary:
@@ -148,7 +148,7 @@ class OnnxExporter(Exporter):
             else:
                 part = measure.crop(model)
                 made = graphs.image_graph(chain, part.planes, part.shape, output=self.output)
-                error = measure.of_image(graphs.to_bytes(made), part)
+                error = measure.of_image(forms.to_bytes(made), part)
                 height, width = part.shape
                 notes = (f"max_abs_error is that of the graph of a {width}x{height} part",)
         return ExportReport((out,) if beside is None else (out, beside), error, notes)
@@ -190,12 +190,12 @@ def _write(graph: Any, path: Path) -> None:
     """Write a graph and check the file, shapes included."""
     from onnx import checker
 
-    path.write_bytes(graphs.to_bytes(graph))
+    path.write_bytes(forms.to_bytes(graph))
     checker.check_model(str(path), full_check=True)
 
 
 def _metadata(model: RelightableModel) -> dict[str, str]:
-    return graphs.describe(model.codec_id, model.metadata.encoding, model.shape)
+    return forms.describe(model.codec_id, model.metadata.encoding, model.shape)
 
 
 EXPORTER = OnnxExporter()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from drti_core.errors import DrtiError
-from drti_core.io import outputs
+from drti_plugins.relight import outputs
 
 
 def listing(folder: Path) -> dict[str, str]:
