@@ -23,10 +23,10 @@ from drti_core.registry.codec_calls import fit
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.averages import save_mean, save_quantile
 from drti_core.workflow.fit import check_refusal
 from drti_plugins.relight import outputs
 from drti_plugins.relight.arguments import NAME, Arguments, help_text, parse
+from drti_plugins.relight.averages import save_mean, save_quantile
 from drti_plugins.relight.bases import SKIP, basis_of, codec_of
 from drti_plugins.relight.photographs import light_file, model_of, photographs
 

@@ -12,7 +12,7 @@ from drti_core.arrays import Array, Window
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.png import write_png
-from drti_core.stack.stack import Stack
+from drti_core.stack import Stack
 
 
 def save_mean(stack: Stack, path: str | os.PathLike[str], *, overwrite: bool = False) -> Path:

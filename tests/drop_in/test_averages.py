@@ -12,7 +12,8 @@ from PIL import Image
 from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io.pictures.photos import decode, probe
 from drti_core.lights import LightDirections
-from drti_core.stack import ArrayStack, averages
+from drti_core.stack import ArrayStack
+from drti_plugins.relight import averages
 
 H, W, L = 150, 23, 49
 
