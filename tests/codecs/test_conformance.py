@@ -205,7 +205,8 @@ def make_webptm(folder: Path) -> Path:
 
 
 def make_onnx(folder: Path) -> Path:
-    from drti_core.runtime.onnx.forms import image_graph, to_bytes
+    from drti_core.runtime.onnx.forms import to_bytes
+    from drti_exporters.onnx.graphs import image_graph
 
     model = codec("hsh4").restore(fitted("hsh4"))
     graph = image_graph(model.decoder(), model.planes, model.shape)

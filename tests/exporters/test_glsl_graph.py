@@ -12,9 +12,10 @@ from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.model.graph_model import GraphModel
 from drti_core.runtime.graph_decoder import GraphDecoder
-from drti_core.runtime.onnx.forms import decoder_graph, image_graph
+from drti_core.runtime.onnx.forms import decoder_graph
 from drti_exporters.glsl import emit
 from drti_exporters.glsl.operators import COMPILED, MOVED
+from drti_exporters.onnx.graphs import image_graph
 from tests.helpers.browser import draw
 
 LIGHTS = LightDirections([[0, 0, 1], [0.6, 0.2, 0.7], [-0.5, 0.5, 0.3], [0.1, -0.9, 0.2]])

@@ -332,7 +332,8 @@ def _makers() -> dict[str, Callable[[], Seed]]:
 
 def _graph() -> bytes:
     from drti_core.registry.catalogue import restore
-    from drti_core.runtime.onnx.forms import image_graph, to_bytes
+    from drti_core.runtime.onnx.forms import to_bytes
+    from drti_exporters.onnx.graphs import image_graph
 
     model = restore(_model("hsh", "rgb", 12, terms=4))
     return to_bytes(image_graph(model.decoder(), model.planes, model.shape))

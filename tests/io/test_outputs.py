@@ -12,7 +12,7 @@ from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io.outputs import FolderKind, check_output, check_replaceable
 from drti_core.measure.tour import run_demo, write_stack
 from drti_core.registry import catalogue
-from drti_core.relight.light_paths import circle, save_path
+from drti_core.relight.light_paths import light_circle, save_light_path
 from drti_core.stack.samples.demo import make_stack
 
 KIND = FolderKind("planes only", ("plane_*", "info.json"))
@@ -50,7 +50,7 @@ def test_what_may_not(tmp_path: Path) -> None:
 
 def _frames(out: Path) -> None:
     model = catalogue.codec("ptm").fit(make_stack((16, 16), 8))
-    save_path(model, circle(3), out, overwrite=True)
+    save_light_path(model, light_circle(3), out, overwrite=True)
 
 
 def _model(out: Path) -> None:

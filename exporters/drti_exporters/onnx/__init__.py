@@ -177,7 +177,7 @@ def _codes_beside(path: Path | None, planes: Planes | None, overwrite: bool) -> 
         temporary.open("wb") as stream,
     ):
         for rows in graphs.code_rows(planes):
-            stream.write(rows)
+            stream.write(rows.data)
     try:
         yield
     except BaseException:
