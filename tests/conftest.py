@@ -6,10 +6,15 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests.helpers.browser import Chromium
 from tests.helpers.train import CAN_TRAIN, WHY
+
+# How fast a busy machine is says nothing about an example.
+hypothesis.settings.register_profile("drti", deadline=None)
+hypothesis.settings.load_profile("drti")
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -132,4 +132,5 @@ def prediction_error(predictors: F64, moment: F64) -> float:
         moment: (L, L), of :func:`second_moment`.
     """
     error = predictors - np.eye(len(predictors))
-    return float(np.einsum("il,lm,im->", error, moment, error, optimize=True) / len(error))
+    total = np.einsum("il,lm,im->", error, moment, error, optimize=True)
+    return max(0.0, float(total) / len(error))  # of a flat picture, rounding gives -1e-20
