@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -41,7 +42,7 @@ class TableReader(drti.StackReader):
                 file.seek(5)
                 lights, pixels = np.load(file), np.load(file)
                 rest = file.read(1)
-        except (OSError, ValueError, EOFError) as error:
+        except (OSError, ValueError, EOFError, TokenError) as error:  # of a damaged header
             raise drti.FormatError(str(error), where=str(path)) from None
         try:
             if rest:
