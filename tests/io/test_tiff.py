@@ -145,6 +145,35 @@ def test_layouts(
     assert part.dtype == np.uint16
 
 
+def test_samples_of_four_bits_are_left_to_pillow(tmp_path: Path, plain: None) -> None:
+    """Two to a byte, which only Pillow brings to 0..255."""
+    path, data = tmp_path / "a.tif", bytes([0x0F, 0x3C, 0x5A, 0x96])
+    tags = {256: 4, 257: 2, 258: 4, 259: 1, 262: 1, 273: 122, 277: 1, 278: 2, 279: len(data)}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(4) + data)
+    assert decode(probe(path))[..., 0].tolist() == [[0, 255, 51, 204], [85, 170, 153, 102]]
+    assert tiff.refusal(path, 1) == "4-bit samples of type uint8"
+
+
+@pytest.mark.parametrize("tag", [34412, 65420])  # of LSM, of NDPI
+def test_what_calls_itself_a_microscopes(
+    tmp_path: Path, plain: None, tag: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is a picture like any other: none of its other pages is looked at."""
+    array, path = picture(5, 7), tmp_path / "a.tif"
+    tifffile.imwrite(
+        path,
+        np.stack([array] * 3),
+        photometric="rgb",
+        metadata=None,
+        extratags=[(271, 2, None, "Maker", True), (tag, 1, 40, bytes(40), True)],
+    )
+    numbers = []
+    monkeypatch.setattr(tifffile.TiffPages, "__getitem__", lambda self, key: numbers.append(key))
+    np.testing.assert_array_equal(decode(probe(path)), array)
+    assert numbers == []
+
+
 def test_a_compression_that_needs_more(
     tmp_path: Path, plain: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ _LONG = 4
 _LZW, _DEFLATE = 5, (8, 32946)
 #: Larger sides of a tile, and more bytes of it beyond twice its pixels, are not believed.
 _MAX_TILE, _SPARE_BYTES = 4096, 1 << 16
+#: tifffile would look at all pages of what says that it is a microscope's.
+_NO_MICROSCOPE: dict[str, Any] = {"is_lsm": False, "is_ndpi": False, "is_scanimage": False}
 #: What tifffile raises of damaged files, beside its own error.
 _DAMAGE: tuple[type[Exception], ...] = (OSError, ValueError, TypeError, KeyError, IndexError)
 _DAMAGE += (AttributeError, ArithmeticError, MemoryError, RuntimeError, struct.error, zlib.error)
@@ -112,8 +114,8 @@ def _refusal(page: Any, channels: int) -> str:
         return f"compression {getattr(page.compression, 'name', page.compression)}"
     if page.photometric != (2 if channels == 3 else 1) or page.samplesperpixel < channels:
         return f"samples of photometric interpretation {int(page.photometric)}"
-    if page.dtype not in (np.uint8, np.uint16):
-        return f"samples of type {page.dtype}"
+    if page.dtype not in (np.uint8, np.uint16) or page.bitspersample != 8 * page.dtype.itemsize:
+        return f"{page.bitspersample}-bit samples of type {page.dtype}"
     if page.imagedepth != 1 or page.tiledepth != 1:
         return "several layers"
     if page.is_tiled and max(page.tilewidth, page.tilelength) > _MAX_TILE:
@@ -155,7 +157,7 @@ def _first_page(path: Path) -> Iterator[Any]:
     damage: tuple[type[Exception], ...] = (*_DAMAGE, TiffFileError)
     try:
         # An open file, so that tifffile looks for no other by its name.
-        with path.open("rb") as file, TiffFile(file) as tiff:
+        with path.open("rb") as file, TiffFile(file, **_NO_MICROSCOPE) as tiff:
             yield tiff.pages.first
     except damage as error:
         raise ValueError(str(error) or type(error).__name__) from error
