@@ -43,11 +43,25 @@ class FolderKind:
         what: it is, in words.
         names: patterns of what may lie in it.
         key: the file that every such folder has.
+        never: patterns of what lies in none, whatever else may.
     """
 
     what: str
     names: tuple[str, ...] = ("*",)
     key: str | None = None
+    never: tuple[str, ...] = ()
+
+    def holds(self, name: str) -> bool:
+        """Whether something of this name may lie in such a folder."""
+        own, other = (
+            any(fnmatchcase(text, each) for each in patterns)
+            for text, patterns in ((name, self.names), (name.lower(), self.never))
+        )
+        return own and not other
+
+
+#: What models are made of, and models in single files: no folder that holds it is a model alone.
+SOURCES = ("*.lp", "*.relight", "*.dome", "*.ptm", "*.rti", "assembly-files", "jpeg-exports")
 
 
 def check_replaceable(path: str | os.PathLike[str], kind: FolderKind) -> None:
@@ -62,9 +76,8 @@ def check_replaceable(path: str | os.PathLike[str], kind: FolderKind) -> None:
     if not folder.is_dir():
         return
     found = sorted(part.name for part in folder.iterdir())
-    ours = [name for name in found if any(fnmatchcase(name, each) for each in kind.names)]
     missing = "" if kind.key is None or kind.key in found else f" and no {kind.key}"
-    others = found if missing else [name for name in found if name not in ours]
+    others = found if missing else [name for name in found if not kind.holds(name)]
     if others:
         raise OptionError(
             f"holds {others[0]!r}{missing}",

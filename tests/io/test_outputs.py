@@ -48,6 +48,18 @@ def test_what_may_not(tmp_path: Path) -> None:
     assert str(caught.value) == f"{tmp_path}: holds 'thesis.odt'; expected planes only, {MEND}"
 
 
+@pytest.mark.parametrize("name", ["dirs.lp", "A.LP", "coin.relight", "assembly-files"])
+def test_a_model_beside_what_it_was_made_of(tmp_path: Path, name: str) -> None:
+    """The drop-in for relight-cli puts models there: nothing is replaced with them."""
+    _model(tmp_path)
+    _model(tmp_path)
+    (tmp_path / name).touch()
+    with pytest.raises(OptionError) as caught:
+        _model(tmp_path)
+    assert str(caught.value) == f"{tmp_path}: holds {name!r}; expected a model's folder, {MEND}"
+    assert (tmp_path / name).exists()
+
+
 def _frames(out: Path) -> None:
     model = catalogue.codec("ptm").fit(make_stack((16, 16), 8))
     save_light_path(model, light_circle(3), out, overwrite=True)

@@ -75,7 +75,7 @@ class FolderWriter(Writer):
         "(deepzoom, google, zoomify, tarzoom, itarzoom)"
     )
 
-    folder = outputs.FolderKind("a model's folder", key="info.json")
+    folder = outputs.FolderKind("a model's folder", key="info.json", never=outputs.SOURCES)
 
     image: Kind | None = None
     quality: int | None = None

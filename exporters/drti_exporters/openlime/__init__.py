@@ -36,7 +36,7 @@ from drti_exporters.openlime.written import Written
 
 #: Name of the picture of the relief, and of the copy of OpenLIME.
 RELIEF, COPY = "relief", "openlime.js"
-FOLDER = outputs.FolderKind("an export for OpenLIME", key=page.LAYER)
+FOLDER = outputs.FolderKind("an export for OpenLIME", key=page.LAYER, never=outputs.SOURCES)
 #: Longer sides are cut into tiles by ``auto``: not every device holds larger textures.
 _WHOLE = 4096
 
