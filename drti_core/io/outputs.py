@@ -70,9 +70,11 @@ def check_replaceable(path: str | os.PathLike[str], kind: FolderKind) -> None:
     An empty folder may be replaced, and so may a file.
 
     Raises:
-        OptionError: the folder holds something else.
+        OptionError: the folder holds something else, or it is named by its place alone (``.``).
     """
     folder = Path(path)
+    if folder.name in ("", ".."):
+        raise OptionError("is no name", where=str(folder), expected="the name of the new folder")
     if not folder.is_dir():
         return
     found = sorted(part.name for part in folder.iterdir())

@@ -90,7 +90,7 @@ def fit_file(
         pixel_size_mm=pixel_size_mm,
     )
     check_refusal(fitter, chosen, opened, target)
-    checkpoints = target.with_name(f"{target.name}.training")
+    checkpoints = Path(f"{target}.training")
     running = fitter.keeping(checkpoints)
     mask_file = Path(mask) if isinstance(mask, (str, Path)) else None
     model, report = fit(

@@ -107,3 +107,19 @@ def test_a_fit_is_refused_before_it_begins(
         f"error: {tmp_path / 'mine'}: holds 'thesis.odt' and no info.json; "
         f"expected a model's folder, {MEND}\n"
     )
+
+
+@pytest.mark.parametrize("name", [".", ".."])
+def test_the_folder_where_one_stands(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+) -> None:
+    write_stack(make_stack((16, 16), 8), tmp_path / "stack")
+    (tmp_path / "empty" / "inner").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "empty" / "inner")
+    assert main(["fit", str(tmp_path / "stack"), "-o", name, "--overwrite"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {name}: is no name; expected the name of the new folder\n"
+    )
