@@ -68,7 +68,7 @@ class LevelledStack(Stack):
         def work(number: int) -> None:
             levels = self.near[[number]].levels(x, y[:, None]).reshape(-1, 1)
             out[number] /= levels
-            if self.encoding == "srgb":
+            if self.code_encoding == "srgb":
                 out[number] = linear_to_srgb(out[number])
 
         with ThreadPoolExecutor(cores()) as pool:

@@ -167,6 +167,8 @@ def test_levels() -> None:
     assert levelled(stack) is stack
     encoded = replace(stack, encoding="srgb", positions=near)
     assert np.allclose(levelled(encoded).read(window), linear_to_srgb(0.2), atol=1e-6)
+    again = levelled(encoded).adjusted(to_linear=True)  # as a codec may ask
+    assert np.allclose(again.read(window), 0.2, atol=1e-6)
 
 
 def test_cells_cover_a_window() -> None:
