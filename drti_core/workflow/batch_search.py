@@ -85,8 +85,7 @@ class Search:
             yield Found(source, str(MissingFileError("no such file or folder", where=str(source))))
         elif source.is_dir():
             reader, problem = self._ask(source)
-            model = reader is not None and not isinstance(reader, StackReader)
-            if model and (not self.lights or isinstance(reader, LightsReader)):
+            if reader is not None and self._is_whole(reader):
                 yield Found(source)
             elif problem is not None:
                 yield Found(source, problem)
@@ -115,9 +114,9 @@ class Search:
         reader, problem = self._ask(path)
         if problem is not None:
             yield Found(path, problem)
-        elif reader is None or isinstance(reader, StackReader):
+        elif reader is None or (_no_model(reader) and not self._is_whole(reader)):
             yield from self._search(path)
-        elif not self.lights:
+        elif not self.lights or _no_model(reader):
             yield Found(path)
 
     def _file(self, path: Path) -> Iterator[Found]:
@@ -129,12 +128,20 @@ class Search:
             if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
         elif self.lights:
-            if isinstance(reader, LightsReader) and not isinstance(reader, ModelReader):
+            if isinstance(reader, LightsReader) and _no_model(reader):
                 yield Found(path)
-        elif isinstance(reader, StackReader):
-            yield Found(path, f"{path}: photographs, no model; fit them", ignored=True)
+        elif _no_model(reader):
+            stack = isinstance(reader, StackReader)
+            what = "photographs, no model; fit them" if stack else "lights, no model"
+            yield Found(path, f"{path}: {what}", ignored=True)
         else:
             yield Found(path)
+
+    def _is_whole(self, reader: Reader) -> bool:
+        """Whether a folder that this reader recognises is one item."""
+        if self.lights:
+            return isinstance(reader, LightsReader) and not isinstance(reader, StackReader)
+        return not _no_model(reader)
 
     def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
         """The reader that recognises it, if one does; or what went wrong on asking."""
@@ -195,6 +202,12 @@ def name_outputs(
 def absolute(path: Path) -> str:
     """The path from the root, without ``..``; links are kept."""
     return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
+
+
+def _no_model(reader: Reader) -> bool:
+    """Whether it reads photographs or lights, and no models."""
+    found = isinstance(reader, (StackReader, LightsReader))
+    return found and not isinstance(reader, ModelReader)
 
 
 def _writers() -> list[tuple[str, tuple[str, ...]]]:

@@ -21,6 +21,7 @@ from drti_core.formats.lp import parse_lp
 from drti_core.registry.catalogue import registry
 from drti_core.stack.samples.demo import make_stack
 from drti_core.testing import LightsReaderSuite, StackReaderSuite
+from drti_core.workflow.batch_search import Found, Search
 
 STACK = make_stack((20, 28), 12)
 PIXELS = STACK.codes(drti.Window(0, 0, 20, 28)).reshape(12, 20, 28, 3)
@@ -209,6 +210,38 @@ def test_strangers_lights(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert str(caught.value) == (
         f"{lamps}: these are lights alone; expected a model or photographs"
     )
+
+
+@dataclass(frozen=True)
+class RackReader(drti.LightsReader):
+    reader_id = "rack"
+    summary = "lamps of a rack (a folder with rack.npy)"
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        return (path / "rack.npy").is_file()
+
+    def read_lights(self, path: Path) -> drti.LightDirections:
+        return drti.LightDirections(np.load(path / "rack.npy"))
+
+
+@pytest.mark.usefixtures("strangers")
+def test_strangers_lights_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Among models they are passed by, as photographs are; among lights a folder of them counts."""
+    monkeypatch.setitem(registry().readers.targets, "rack", ("lamp_table:RACK", "lamp-table"))
+    monkeypatch.setitem(registry().readers._loaded, "rack", RackReader())
+    lamps, rack = write_lamps(tmp_path / "a.lamps"), tmp_path / "rack"
+    rack.mkdir()
+    np.save(rack / "rack.npy", STACK.lights.xyz)
+    for model in (tmp_path / "m.ptm", rack / "n.ptm"):
+        drti.save_model(drti.get_codec("ptm").fit(STACK), model)
+    assert Search().find([tmp_path]) == [
+        Found(lamps, f"{lamps}: lights, no model", ignored=True),
+        Found(tmp_path / "m.ptm"),
+        Found(rack / "n.ptm"),
+    ]
+    assert Search().find([rack]) == [Found(rack / "n.ptm")]
+    assert Search(lights=True).find([tmp_path]) == [Found(lamps), Found(rack)]
+    assert Search(lights=True).find([rack]) == [Found(rack)]
 
 
 @pytest.mark.usefixtures("strangers")
