@@ -11,7 +11,7 @@ the picture. A model is compared with the photographs as they are, by :func:`cel
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
@@ -60,6 +60,11 @@ class LevelledStack(Stack):
         """See :meth:`Stack.select`."""
         found = super().select(indices)
         return replace(found, source=self.source.select(indices), near=self.near[list(indices)])
+
+    def _part(self, part: Window, changes: Mapping[str, Any]) -> Stack:
+        right = part.x + part.width / 2 - self.shape[1] / 2
+        near = self.near.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
+        return replace(self, source=self.source.cropped(part), near=near, **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         out = replace(self.source, encoding="linear").read(window)

@@ -163,7 +163,10 @@ def test_levels() -> None:
     window = Window(1, 1, 2, 3)
     assert np.allclose(even.read(window), 0.2, atol=1e-6)
     assert np.allclose(even.select([1]).read(window), 0.2, atol=1e-6)
+    part = even.cropped(window)
+    assert np.allclose(part.read(Window(0, 0, 2, 3)), 0.2, atol=1e-6)
     assert levelled(even) is even
+    assert levelled(part) is part
     assert levelled(stack) is stack
     encoded = replace(stack, encoding="srgb", positions=near)
     assert np.allclose(levelled(encoded).read(window), linear_to_srgb(0.2), atol=1e-6)
