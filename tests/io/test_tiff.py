@@ -220,6 +220,17 @@ def test_a_strip_that_inflates_without_end_is_refused(tmp_path: Path, plain: Non
         decode(probe(path))
 
 
+@pytest.mark.timeout(20)
+def test_tiles_that_are_not_there_cost_nothing(tmp_path: Path, plain: None) -> None:
+    """A file of 200 bytes that claims 900 million tiles, of which a crop needs the last."""
+    path = tmp_path / "a.tif"
+    tags = {256: 30000, 257: 30000, 258: 8, 259: 1, 262: 1, 277: 1, 322: 1, 323: 1, 324: 8, 325: 1}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    path.write_bytes(b"II*\0" + struct.pack("<IH", 8, len(tags)) + entries + bytes(68))
+    with pytest.raises(StackError, match=r"\(1 strips or tiles of 900000000\); expected a whole"):
+        decode(probe(path), Window(29999, 29999, 1, 1))
+
+
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("layout", [{}, {"compression": "zlib", "tile": (16, 16)}])
 def test_damage_is_always_refused_as_such(

@@ -169,8 +169,10 @@ def _from_segments(page: Any, window: Window, channels: int) -> Array:
     across = -(-page.imagewidth // columns)
     each = across * -(-page.imagelength // rows)
     together = 1 if page.planarconfig == 2 else page.samplesperpixel
-    file = page.parent.filehandle
-    for index in range(each * (channels if together == 1 else 1)):
+    file, wanted = page.parent.filehandle, each * (channels if together == 1 else 1)
+    if len(page.dataoffsets) < wanted:  # else a small file would cost a step for each
+        raise ValueError(f"{len(page.dataoffsets)} strips or tiles of {wanted}")
+    for index in range(wanted):
         sample, number = divmod(index, each)
         y, x = number // across * rows - window.y, number % across * columns - window.x
         top, bottom = max(y, 0), min(y + rows, window.height)
@@ -182,8 +184,8 @@ def _from_segments(page: Any, window: Window, channels: int) -> Array:
         data = _segment(file, page.dataoffsets[index], page.databytecounts[index], rows * size)
         _check_length(data, page.compression, stored * size, rows * size)
         part = page.decode(data, index)[0][0][top - y : bottom - y, left - x : right - x]
-        wanted = slice(sample, sample + 1) if together == 1 else slice(None)
-        out[top:bottom, left:right, wanted] = part[..., :channels]
+        layers = slice(sample, sample + 1) if together == 1 else slice(None)
+        out[top:bottom, left:right, layers] = part[..., :channels]
     return out
 
 
