@@ -98,7 +98,7 @@ class LightDirections:
 
     def __repr__(self) -> str:
         count = len(self)
-        return f"<LightDirections {count} light{'s' * (count != 1)}>"
+        return f"<{type(self).__name__} {count} light{'s' * (count != 1)}>"
 
     def __setstate__(self, state: dict[str, F32]) -> None:
         vars(self).update(state)

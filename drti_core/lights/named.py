@@ -10,7 +10,7 @@ from drti_core.errors import LightError
 from drti_core.lights.directions import LightDirections
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class NamedLights(LightDirections):
     """L unit vectors from the object to the light, and what a file says of them.
 

@@ -478,6 +478,7 @@ def test_named_lights_are_as_many_as_names() -> None:
     lights = drti.LightDirections([[0, 0, 1], [0.6, 0, 0.8]])
     assert drti.NamedLights.named(lights).names == (None, None)
     assert drti.NamedLights.named(lights).xyz is lights.xyz
+    assert repr(drti.NamedLights.named(lights)) == "<NamedLights 2 lights>"
     with pytest.raises(drti.LightError) as caught:
         drti.NamedLights.named(lights, ["a"])
     assert str(caught.value) == "1 names; expected 2, one for each light"
