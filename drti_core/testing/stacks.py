@@ -14,8 +14,13 @@ from drti_core.stack import ArrayStack
 
 
 def dome(count: int = 32) -> LightDirections:
-    """Lights spread evenly over the hemisphere down to 15 degrees."""
-    return LightDirections.spread(count, lowest=float(np.sin(np.radians(15))))
+    """Lights spread evenly over the hemisphere down to 15 degrees (Fibonacci lattice)."""
+    number = np.arange(count) + 0.5
+    z = 1 - number / count * (1 - np.sin(np.radians(15)))
+    azimuth = number * np.pi * (3 - np.sqrt(5))
+    flat = np.sqrt(1 - z * z)
+    xyz = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), z], axis=1)
+    return LightDirections(xyz.astype(np.float32))
 
 
 def photographs(lights: LightDirections, height: int = 14, width: int = 19) -> F32:
