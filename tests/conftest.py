@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +17,13 @@ from tests.helpers.train import CAN_TRAIN, WHY
 # How fast a busy machine is says nothing about an example.
 hypothesis.settings.register_profile("drti", deadline=None)
 hypothesis.settings.load_profile("drti")
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C as a terminal would: a background shell ignores it, and so would its children."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    if ignored and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
