@@ -111,7 +111,6 @@ class OnnxExporter(Exporter):
     def _export_stages(
         self, model: RelightableModel, chain: Decoder, out: Path, over: bool
     ) -> ExportReport:
-
         made = graphs.stage_graphs(
             chain, model.planes, output=self.output, metadata=_metadata(model)
         )
