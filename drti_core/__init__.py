@@ -61,16 +61,16 @@ from drti_core.options import parse_spec, with_options
 
 # Not under its own name, which is that of the module drti_core.model.contracts.
 from drti_core.registry.catalogue import codec as get_codec
-from drti_core.registry.catalogue import (
+from drti_core.registry.catalogue import register_plugin
+from drti_core.registry.codec_calls import fit
+from drti_core.registry.doors import (
     open_any,
     open_lights,
     open_model,
     open_stack,
-    register_plugin,
     restore,
     save_model,
 )
-from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport, hookimpl
 from drti_core.registry.shelf import PluginWarning
 from drti_core.stack import ArrayStack, ImageStack, Stack

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 #: A codec, reader, writer or exporter: its fields are its options.
-T = TypeVar("T", bound="DataclassInstance")
+Optioned = TypeVar("Optioned", bound="DataclassInstance")
 
 
-def with_options(item: T, options: Mapping[str, Any]) -> T:
+def with_options(item: Optioned, options: Mapping[str, Any]) -> Optioned:
     """The same codec, writer, … with options changed; texts are converted to the field's type.
 
     Raises:

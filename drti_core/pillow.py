@@ -32,7 +32,7 @@ from drti_core.formats.rti.read import RtiReader
 from drti_core.io import scratch
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
-from drti_core.registry.catalogue import restore
+from drti_core.registry.doors import restore
 
 #: Bytes by which a file is recognised.
 _HEAD = 512

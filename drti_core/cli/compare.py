@@ -16,7 +16,7 @@ from drti_core.lights import LightDirections
 from drti_core.measure import compare as comparing
 from drti_core.options import split_specs
 from drti_core.progress import part_of
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 
 
@@ -59,16 +59,16 @@ def compare(
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
-    photographs = catalogue.open_stack(stack, **how)
+    photographs = doors.open_stack(stack, **how)
     of_test = how.copy()
     of_test["images"] = None
-    shown = photographs if test is None else catalogue.open_stack(test, **of_test)
+    shown = photographs if test is None else doors.open_stack(test, **of_test)
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)
     else:
         chosen = comparing.spread(shown, lights)
-    models = [(path.name, catalogue.open_model(path)) for path in model or ()]
+    models = [(path.name, doors.open_model(path)) for path in model or ()]
     fitted = [(spec, catalogue.codec(spec)) for spec in split_specs(codecs or "")]
     if fitted and test is None:
         rest = [index for index in range(len(photographs)) if index not in chosen]

@@ -25,7 +25,7 @@ from drti_core.lights import LightDirections
 from drti_core.progress import Progress
 
 if TYPE_CHECKING:  # the verb imports it, if it opens photographs
-    from drti_core.registry.catalogue import StackOptions
+    from drti_core.registry.doors import StackOptions
 
 Options = Annotated[
     list[str] | None,

@@ -12,7 +12,7 @@ from drti_core.errors import MissingExtraError
 from drti_core.io import outputs
 from drti_core.measure import evaluation
 from drti_core.measure.metrics import ssim_wanted
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 
 Ssim = Annotated[
     bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")
@@ -53,16 +53,16 @@ def evaluate(
     if json is not None:
         outputs.check_output(json, overwrite)
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
-    photographs = catalogue.open_stack(stack, **how)
+    photographs = doors.open_stack(stack, **how)
     of_test = how.copy()
     of_test["images"] = None
-    others = None if test is None else catalogue.open_stack(test, **of_test)
+    others = None if test is None else doors.open_stack(test, **of_test)
     with console.progress_bar() as progress:
         if model:
             target = others or photographs
             scores = [
                 evaluation.evaluate_model(
-                    catalogue.open_model(path),
+                    doors.open_model(path),
                     target,
                     label=str(path),
                     with_ssim=ssim,

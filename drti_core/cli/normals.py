@@ -10,7 +10,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.errors import OptionError
-from drti_core.registry.catalogue import open_any
+from drti_core.registry.doors import open_any
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
 

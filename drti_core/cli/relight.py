@@ -12,7 +12,7 @@ from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model.rendering import Render
-from drti_core.registry.catalogue import open_lights, open_model
+from drti_core.registry.doors import open_lights, open_model
 from drti_core.relight.enhance import enhanced, parse_enhancement
 from drti_core.relight.environment import EnvironmentLight
 from drti_core.relight.environment_map import open_environment

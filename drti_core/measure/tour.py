@@ -16,7 +16,7 @@ from drti_core.io.pictures.save import save_picture
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
 from drti_core.measure.evaluation import Evaluation, Fitted, Score, evaluation_of, score
 from drti_core.progress import Progress, no_progress, part_of
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import Stack
 from drti_core.stack.samples.demo import make_stack, make_test_stack, picture_names
@@ -105,14 +105,14 @@ def run_demo(
             make_stack(size, seed=seed, progress=part_of(progress, 0, 0.3)), folder / "stack"
         )
         write_stack(make_test_stack(size, seed=seed), folder / "test")
-        train, test = (catalogue.open_stack(folder / name) for name in ("stack", "test"))
+        train, test = (doors.open_stack(folder / name) for name in ("stack", "test"))
         fitted: list[Fitted] = []
         scores: list[Score] = []
         for number, (label, spec, name) in enumerate(CODECS):
             start = 0.4 + 0.5 * number / len(CODECS)
             part = part_of(progress, start, start + 0.5 / len(CODECS))
             fitted.append(Fitted(label, *fit(train, spec, progress=part)))
-            catalogue.save_model(fitted[-1].model, folder / name)
+            doors.save_model(fitted[-1].model, folder / name)
             scores.append(score(fitted[-1], test, with_ssim=with_ssim))
         progress(0.95, "drawing the contact sheet")
         save_picture(folder / _SHEET, compare_sheet(fitted, test, scores))

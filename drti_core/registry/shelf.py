@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from drti_core.errors import PluginError
-from drti_core.options import own_options
+from drti_core.options import Optioned, own_options, parse_spec, with_options
 from drti_core.registry import guard
 
 T = TypeVar("T")
@@ -198,6 +198,17 @@ class Shelf(Generic[T]):
                     Listing(self.kind, plugin_id, target, source, summary_of(item), options=options)
                 )
         return listings
+
+
+def named(shelf: Shelf[Optioned], spec: str, options: Mapping[str, Any] | None = None) -> Optioned:
+    """What ``"id:option=value,…"`` names on a shelf, with more options.
+
+    Raises:
+        PluginError: see :meth:`Shelf.get`.
+        OptionError: no such option, or a value that does not fit.
+    """
+    name, own = parse_spec(spec)
+    return with_options(shelf.get(name), {**own, **(options or {})})
 
 
 def summary_of(item: Any) -> str:

@@ -27,7 +27,7 @@ from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
 from drti_core.model.rendering import Render, strips
 from drti_core.progress import Progress, no_progress
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.runtime.relighter import Runtime
 from drti_core.runtime.stages import Kind
 
@@ -47,10 +47,10 @@ def open_for_one_pass(
     do, and damage may be found only while relighting.
     """
     if reader is None:
-        found = catalogue.find_reader(path)
+        found = doors.find_reader(path)
         if any(option.name == "stream" for option in dataclasses.fields(found)):
             reader = f"{found.reader_id}:stream=true"
-    return catalogue.open_model(path, reader=reader)
+    return doors.open_model(path, reader=reader)
 
 
 def numbered(path: Path, count: int) -> list[Path]:

@@ -19,7 +19,8 @@ from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import StoredModel
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
-from drti_core.registry.catalogue import codec, read, registry, restore
+from drti_core.registry.catalogue import codec, registry
+from drti_core.registry.doors import read, restore
 from drti_core.stack import Stack
 from drti_core.testing.compare import Content, files_of, same_content
 

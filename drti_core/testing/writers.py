@@ -18,7 +18,8 @@ from drti_core.lights import LightDirections
 from drti_core.measure.metrics import psnr
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import Reader, Writer
-from drti_core.registry.catalogue import registry, restore
+from drti_core.registry.catalogue import registry
+from drti_core.registry.doors import restore
 from drti_core.testing.compare import files_of, metadata_changes, same_content
 from drti_core.testing.stacks import dome
 

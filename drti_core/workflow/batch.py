@@ -19,7 +19,7 @@ from drti_core.jobs.journal import Entry
 from drti_core.jobs.workers import Answer, Task, run_tasks
 from drti_core.options import with_options
 from drti_core.progress import Progress, logged, no_progress
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.registry.shelf import PluginWarning
 from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
 from drti_core.workflow.convert import convert_file
@@ -194,9 +194,9 @@ def _common(
         return of_lights, f".{writer}", writer
     if convention is not None:
         raise OptionError(f"lights {convention!r} for {writer}", expected=" or ".join(_LIGHTS))
-    chosen = with_options(catalogue.find_writer("", writer), options)
+    chosen = with_options(doors.find_writer("", writer), options)
     if reader is not None:
-        catalogue.find_reader("", reader)
+        doors.find_reader("", reader)
     task = {"writer": writer, "writer_options": dict(options), "reader": reader}
     return task, (chosen.suffixes or ("",))[0], chosen.writer_id
 

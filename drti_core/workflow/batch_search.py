@@ -11,7 +11,7 @@ from pathlib import Path
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 
 #: Names of a file that stands for its folder end so.
 _OF_A_FOLDER = (".json", ".xml", ".js")
@@ -146,7 +146,7 @@ class Search:
     def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
         """The reader that recognises it, if one does; or what went wrong on asking."""
         try:
-            reader = catalogue.find_reader(path, self.reader)
+            reader = doors.find_reader(path, self.reader)
             head = b""
             if not path.is_dir():
                 with path.open("rb") as file:

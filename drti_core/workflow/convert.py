@@ -15,7 +15,7 @@ from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Writer
 from drti_core.options import with_options
 from drti_core.progress import logged
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.workflow.report import Report, words_of
 
 #: Endings of files that hold lights only.
@@ -58,7 +58,7 @@ def convert_file(
     if target.suffix.lower() in LIGHT_FILES and writer is None:
         wanted: Any = convention
         check_target(target, wanted, overwrite=overwrite)
-        found = catalogue.open_lights(source, reader=reader)
+        found = doors.open_lights(source, reader=reader)
         write_lights(target, found.names, found, convention=wanted, overwrite=overwrite)
         return Report("light directions", size_of(target), found.notes)
     if convention is not None:
@@ -66,8 +66,8 @@ def convert_file(
             f"lights {convention!r} for {target}", expected=f"an output {' or '.join(LIGHT_FILES)}"
         )
     chosen = conversion_writer(target, writer, writer_options)
-    model = catalogue.open_model(source, reader=reader)
-    notes = catalogue.save_model(model, target, writer=chosen, overwrite=overwrite)
+    model = doors.open_model(source, reader=reader)
+    notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     return Report(words_of(model), size_of(target), (*model.metadata.notes, *notes))
 
 
@@ -84,5 +84,5 @@ def conversion_writer(
         OptionError: no such option.
         UnsupportedFormatError: no writer has this ending.
     """
-    chosen = with_options(catalogue.find_writer(target, writer), writer_options or {})
+    chosen = with_options(doors.find_writer(target, writer), writer_options or {})
     return FolderWriter(max_error=1) if chosen == FolderWriter() else chosen

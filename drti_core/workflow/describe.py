@@ -15,7 +15,7 @@ from drti_core.io.outputs import size_of
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.stack import Stack
 
 
@@ -53,7 +53,7 @@ def describe(source: RelightableModel | Stack) -> Description:
 
 
 def describe_file(
-    path: str | os.PathLike[str], **options: Unpack[catalogue.StackOptions]
+    path: str | os.PathLike[str], **options: Unpack[doors.StackOptions]
 ) -> Description:
     """Open a model or a stack and say what it is; of a light file without photographs, its lights.
 
@@ -68,7 +68,7 @@ def describe_file(
         StackError: a photograph of a folder is damaged.
     """
     file = Path(path)
-    chosen = catalogue.find_reader(file, options.get("reader"))
+    chosen = doors.find_reader(file, options.get("reader"))
     facts = {
         "path": str(file),
         "format": chosen.reader_id,
@@ -77,7 +77,7 @@ def describe_file(
     }
     missing: tuple[str, ...] = ()
     try:
-        found = catalogue.read(file, chosen, **options)
+        found = doors.read(file, chosen, **options)
     except (StackError, MissingFileError) as error:
         if not isinstance(chosen, LightsReader) or file.is_dir():
             raise
@@ -85,7 +85,7 @@ def describe_file(
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
     if isinstance(found, StoredModel):
-        return _model(catalogue.restore(found), found, facts)
+        return _model(doors.restore(found), found, facts)
     notes = found.notes if isinstance(found, NamedLights) else ()
     lights = {"kind": "light file", "lights": light_facts(found)}
     return Description({**facts, **lights}, notes=(*notes, *missing))

@@ -10,9 +10,10 @@ from typing import Any
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Exporter, ExportReport
-from drti_core.options import parse_spec, with_options
 from drti_core.progress import logged
-from drti_core.registry import catalogue, hook_calls
+from drti_core.registry import doors, hook_calls
+from drti_core.registry.catalogue import registry
+from drti_core.registry.shelf import named
 
 
 @logged("export")
@@ -41,9 +42,9 @@ def export_file(
     Raises:
         DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
     """
-    chosen = _exporter(exporter, options)
+    chosen = named(registry().exporters, exporter, options)
     outputs.check_output(output, overwrite)
-    model = catalogue.open_model(source, reader=reader)
+    model = doors.open_model(source, reader=reader)
     return _export(model, output, chosen, overwrite)
 
 
@@ -75,12 +76,7 @@ def export(
         UnsupportedDecoderError: it cannot express this model; nothing was written.
         VetoError: a plugin's hook refuses, before or after the export.
     """
-    return _export(model, output, _exporter(exporter, options), overwrite)
-
-
-def _exporter(spec: str, options: Mapping[str, Any] | None) -> Exporter:
-    name, own = parse_spec(spec)
-    return with_options(catalogue.registry().exporters.get(name), {**own, **(options or {})})
+    return _export(model, output, named(registry().exporters, exporter, options), overwrite)
 
 
 def _export(

@@ -18,7 +18,7 @@ from drti_core.io.outputs import size_of
 from drti_core.model.contracts import Codec, Writer
 from drti_core.options import with_options
 from drti_core.progress import Progress, logged, no_progress
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.report import Report, words_of
@@ -77,10 +77,10 @@ def fit_file(
         VetoError: a plugin's hook refuses; nothing was written.
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
-    chosen = with_options(catalogue.find_writer(output, writer), writer_options or {})
+    chosen = with_options(doors.find_writer(output, writer), writer_options or {})
     target = outputs.check_output(output, overwrite, chosen.folder)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    opened = catalogue.open_stack(
+    opened = doors.open_stack(
         stack,
         reader=reader,
         crop=crop,
@@ -100,7 +100,7 @@ def fit_file(
         provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
         progress=progress,
     )
-    notes = catalogue.save_model(model, target, writer=chosen, overwrite=overwrite)
+    notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     if running is not fitter:
         shutil.rmtree(checkpoints, ignore_errors=True)
     return Report(words_of(model), size_of(target), (*report.notes, *notes))

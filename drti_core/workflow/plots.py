@@ -17,7 +17,7 @@ from drti_core.io import outputs
 from drti_core.io.pictures import figures
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import ModelReader
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -100,11 +100,11 @@ def plot_file(
     figures.need("a plot of lights and planes")
     file, planes = Path(source), None
     lights: LightDirections | None
-    if isinstance(catalogue.find_reader(file, reader), ModelReader):
-        model = catalogue.open_model(file, reader=reader)
+    if isinstance(doors.find_reader(file, reader), ModelReader):
+        model = doors.open_model(file, reader=reader)
         lights, planes = model.metadata.lights, model.planes
     else:
-        lights = catalogue.open_lights(file, reader=reader)
+        lights = doors.open_lights(file, reader=reader)
     with plotted(lights, planes, title=file.name) as figure:
         return figures.save_figure(path, figure, overwrite=overwrite)
 

@@ -28,7 +28,7 @@ from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.measure.evaluation import holdout_lights
 from drti_core.measure.tour import write_stack
 from drti_core.options import split_specs
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.stack.samples.demo import make_stack
 from drti_plugins.benchmark.collections import Collection, find_collections
 from drti_plugins.benchmark.quality import fit
@@ -145,7 +145,7 @@ def test_the_protocols(root: Path) -> None:
     assert (len(train), len(test)) == (20, 4)
     train, test = real.open()
     assert (len(train), len(test)) == (16, 5)
-    whole = catalogue.open_stack(real.train)
+    whole = doors.open_stack(real.train)
     assert list(test.order) == holdout_lights(whole.lights, 5)
     assert not set(train.order) & set(test.order)
 

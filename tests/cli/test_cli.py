@@ -24,7 +24,7 @@ from drti_core.lights import LightDirections
 from drti_core.measure import metrics
 from drti_core.measure.tour import write_stack
 from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_model
+from drti_core.registry.doors import open_model
 from drti_core.stack.samples.demo import make_stack, make_test_stack
 from drti_plugins.benchmark.fit import fit_cost
 

@@ -18,7 +18,7 @@ from drti_core.fitting import quantisation_range
 from drti_core.lights import LightDirections
 from drti_core.measure.metrics import psnr
 from drti_core.options import with_options
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry.doors import open_stack
 from drti_core.stack import ArrayStack
 from drti_core.testing import dome, make_stack
 from drti_core.testing.stacks import photographs

@@ -21,7 +21,8 @@ from drti_core.formats.lp import write_lp
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.options import parse_spec, with_options
-from drti_core.registry.catalogue import codec, registry, save_model
+from drti_core.registry.catalogue import codec, registry
+from drti_core.registry.doors import save_model
 from drti_core.testing import (
     CodecSuite,
     LightsReaderSuite,

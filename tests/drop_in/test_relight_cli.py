@@ -21,8 +21,8 @@ from drti_core.formats.lp import write_lp
 from drti_core.io.pictures.icc import profile
 from drti_core.measure import metrics
 from drti_core.measure.evaluation import evaluate_model
-from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry import catalogue, doors
+from drti_core.registry.doors import open_stack
 from drti_core.registry.hookspecs import hookimpl
 from drti_core.testing.stacks import dome, photographs
 from drti_plugins.relight import main
@@ -121,8 +121,8 @@ def test_renders_at_least_as_well_as_recorded(cli, data: Path, command: str):
     source = data / "relight_cli" / "input"
     cli(command, source, "out")
     test = open_stack(source, to_linear="-I linear" in command)
-    theirs = catalogue.open_model(data / "relight_cli" / RECORDED[command])
-    ours = catalogue.open_model("out")
+    theirs = doors.open_model(data / "relight_cli" / RECORDED[command])
+    ours = doors.open_model("out")
     scores = [evaluate_model(model, test, with_ssim=False).psnr for model in (ours, theirs)]
     assert scores[0] > scores[1] - 0.1
 
@@ -146,7 +146,7 @@ def test_collections_within_a_decibel_of_relight(cli, data: Path):
     least = {"ptm": 17, "hsh": 18, "rbf -p 9": 18, "bilinear -p 9": 18}
     for basis, decibels in least.items():
         cli("-k 80x64+100+100 -I srgb -b", basis, item / "Dome", "out")
-        model = catalogue.open_model("out")
+        model = doors.open_model("out")
         assert evaluate_model(model, test, with_ssim=False).psnr > decibels, basis
 
 
@@ -277,7 +277,7 @@ def test_networks(cli, stack: Path, basis: str):
     cli(f"-b {basis}:{options}{teachers} -p 6 -k 12x10+3+5", stack, "out")
     found = info("out")
     assert found["drti"]["config"]["codec"] == basis.rstrip("0123456789")
-    assert catalogue.open_model("out").relight_uint8(dome()).shape == (len(dome()), 10, 12, 3)
+    assert doors.open_model("out").relight_uint8(dome()).shape == (len(dome()), 10, 12, 3)
     assert main(["-b", basis, "in", "x.ptm"]) == 1  # before anything is trained
     assert not Path("x.ptm").exists()
 
@@ -297,7 +297,7 @@ def test_quality_and_chroma(cli, stack: Path):
 def test_crop(cli, stack: Path):
     cli("-b ptm -k 10x7+20+5", stack, "part")
     cli("-b ptm", stack, "whole")
-    part, whole = (catalogue.open_model(name).relight(dome()) for name in ("part", "whole"))
+    part, whole = (doors.open_model(name).relight(dome()) for name in ("part", "whole"))
     assert (info("part")["width"], info("part")["height"]) == (10, 7)
     assert np.abs(part - whole[:, 5:12, 20:30]).mean() < 3 / 255
 
@@ -332,7 +332,7 @@ def test_colour_profiles(cli, stack: Path):
     p3 = profile("displayp3")
     expected = {"preserve": p3, "srgb": profile("srgb"), "displayp3": p3, "linear": None}
     assert embedded == expected
-    shown = {m: catalogue.open_model(m).relight_uint8(dome()).astype(float) for m in found}
+    shown = {m: doors.open_model(m).relight_uint8(dome()).astype(float) for m in found}
     assert np.array_equal(shown["preserve"], shown["displayp3"])
     # Display P3 colours are stronger in numbers of sRGB.
     saturation = {m: np.ptp(pictures, axis=-1).mean() for m, pictures in shown.items()}
@@ -343,7 +343,7 @@ def test_untagged_photographs_are_taken_as_srgb(cli, stack: Path):
     cli("-b ptm", stack, "kept")
     assert "colorProfile" not in info("kept")
     cli("-b ptm -I displayp3", stack, "p3")
-    shown = [catalogue.open_model(name).relight_uint8(dome()) for name in ("kept", "p3")]
+    shown = [doors.open_model(name).relight_uint8(dome()) for name in ("kept", "p3")]
     assert np.ptp(shown[0], axis=-1).mean() > 1.03 * np.ptp(shown[1], axis=-1).mean()
     lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
     with Image.open("in/a00.png") as opened:
@@ -386,10 +386,10 @@ def test_models_in_and_out(cli, stack: Path):
     cli("-b ptm", stack, "x.ptm")
     cli("-b hsh", stack, "x.rti")
     for source, outputs in {"x.ptm": ("a", "y.ptm"), "x.rti": ("b", "y.rti")}.items():
-        shown = catalogue.open_model(source).relight_uint8(dome())
+        shown = doors.open_model(source).relight_uint8(dome())
         for output in outputs:
             cli(source, output)
-            again = catalogue.open_model(output).relight_uint8(dome())
+            again = doors.open_model(output).relight_uint8(dome())
             assert metrics.psnr(again.astype(float), shown.astype(float)) > 33
     assert info("a")["nplanes"] == 18
     assert "lights" not in info("a")

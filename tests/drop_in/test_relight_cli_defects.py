@@ -20,8 +20,8 @@ from drti_core.lights import LightDirections
 from drti_core.measure import metrics
 from drti_core.measure.evaluation import evaluate_model
 from drti_core.model import RelightableModel
-from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry import catalogue, doors
+from drti_core.registry.doors import open_stack
 from drti_core.relight.normals import normals
 from drti_core.testing.stacks import dome, photographs
 from drti_plugins.relight import main
@@ -83,7 +83,7 @@ def shoot(
 
 def psnr(model: str | Path, stack: str | Path) -> float:
     """Of a folder or file on photographs."""
-    return evaluate_model(catalogue.open_model(model), open_stack(stack), with_ssim=False).psnr
+    return evaluate_model(doors.open_model(model), open_stack(stack), with_ssim=False).psnr
 
 
 def picture(path: str | Path) -> np.ndarray:
@@ -101,7 +101,7 @@ def info(folder: str) -> dict[str, Any]:
 
 
 def relit(path: str | Path) -> np.ndarray:
-    model = catalogue.open_model(path)
+    model = doors.open_model(path)
     assert isinstance(model, RelightableModel)
     return model.relight_uint8(TEST).astype(np.float64)
 
@@ -222,7 +222,7 @@ def test_b11_any_number_of_planes(cli, fails):
     assert info("out")["nplanes"] == 10
     last = picture("out/plane_3.jpg")
     assert np.ptp(last[..., 0]) > 50
-    model = catalogue.open_model("out")
+    model = doors.open_model("out")
     assert model.planes is not None
     assert np.ptp(model.planes.codes[9]) > 50
     most = 3 * len(dome())
@@ -291,7 +291,7 @@ def test_b14_evaluation(cli):
     assert np.allclose([float(v) for v in fields[-2:]], light[:2], atol=1e-5)
     assert float(fields[-5]) == pytest.approx(np.arccos(light[2]), abs=1e-4)
     assert fields[-4:-2] == ["0.3", "0.1"]
-    shown = catalogue.open_model("left").relight_uint8(dome()[[7]])[0]
+    shown = doors.open_model("left").relight_uint8(dome()[[7]])[0]
     assert float(fields[6]) == pytest.approx(metrics.psnr(shown, pictures[7]), abs=1e-3)
     assert float(fields[7]) == pytest.approx(np.sqrt(metrics.mse(shown, pictures[7])), rel=1e-4)
     assert len(info("left")["lights"]) == 3 * (len(dome()) - 1)
@@ -305,7 +305,7 @@ def test_b14_redraw(cli):
     cli("-D redrawn out")
     found = sorted(Path("redrawn").iterdir())
     assert len(found) == len(dome())
-    expected = catalogue.open_model("out").relight_uint8(dome())
+    expected = doors.open_model("out").relight_uint8(dome())
     assert np.array_equal(np.stack([picture(file) for file in found]), expected)
 
 
@@ -344,7 +344,7 @@ def test_b14_sparse_lights_are_tamed(cli, data: Path):
     reached = []
     for option in ("", "-H"):
         cli(option, "-k 80x60+100+100 -b hsh -p 27 in out")
-        reached.append(evaluate_model(catalogue.open_model("out"), test, with_ssim=False).psnr)
+        reached.append(evaluate_model(doors.open_model("out"), test, with_ssim=False).psnr)
     assert reached[1] > reached[0] + 1.5
 
 
@@ -358,7 +358,7 @@ def test_b15_colours_of_negative_chroma(cli, basis: str):
         )
         cli("-b", basis, name, f"out-{name}")
         assert psnr(f"out-{name}", name) > 30
-        shown = catalogue.open_model(f"out-{name}").relight_uint8(dome()).mean(axis=(0, 1, 2))
+        shown = doors.open_model(f"out-{name}").relight_uint8(dome()).mean(axis=(0, 1, 2))
         true = open_stack(name).codes(whole(name)).mean(axis=(0, 1))
         assert np.abs(shown - true).max() < 1.5
 
@@ -478,7 +478,7 @@ def test_b19_lptm_json_to_ptm(cli, data: Path):
 def test_b20_jpeg_rgb(cli, data: Path):
     handmade = data / "relight_cli" / "handmade"
     cli(handmade / "jrgb.ptm", "out")
-    planes = catalogue.open_model("out").planes
+    planes = doors.open_model("out").planes
     assert planes is not None
     with np.load(handmade / "truth.npz") as truth:
         # x², y², xy, x, y, 1 in the file; 1, x, y, x², xy, y² in the folder.
@@ -523,7 +523,7 @@ def test_b24_a_folder_brings_its_own_decoder(cli, basis: str):
     """Viewers disagree on terms, clamps and sigma; decoder.onnx does not."""
     shoot("in")
     cli("-b", basis, "in out")
-    assert catalogue.open_model("out/decoder.onnx").codec_id == "onnx"
+    assert doors.open_model("out/decoder.onnx").codec_id == "onnx"
     assert np.abs(relit("out/decoder.onnx") - relit("out")).max() <= 1
 
 
@@ -566,7 +566,7 @@ def test_linear_profile_of_the_photographs_values(cli):
     """Linear planes, shown with the curve of sRGB, are as near to the photographs."""
     shoot("in")
     cli("-I linear -b hsh -p 27 in out")
-    model = catalogue.open_model("out")
+    model = doors.open_model("out")
     shown = np.rint(255 * np.clip(linear_to_srgb(model.relight(dome())), 0, 1))
     truth = np.rint(255 * photographs(dome(), 24, 32))
     assert metrics.psnr(shown, truth) > 22

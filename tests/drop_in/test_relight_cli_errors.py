@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from drti_core.lights import LightDirections
-from drti_core.registry.catalogue import codec, registry, save_model
+from drti_core.registry.catalogue import codec, registry
+from drti_core.registry.doors import save_model
 from drti_core.stack import ArrayStack
 from drti_core.testing.stacks import photographs
 from drti_plugins.relight import main

@@ -26,7 +26,8 @@ from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.graph_model import GraphModel
 from drti_core.options import with_options
-from drti_core.registry.catalogue import open_model, registry
+from drti_core.registry.catalogue import registry
+from drti_core.registry.doors import open_model
 from drti_core.testing.stacks import make_stack
 from drti_exporters.glsl import emit
 from drti_exporters.onnx import EXPORTER, measure

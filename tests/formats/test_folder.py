@@ -686,7 +686,7 @@ def make_noisy() -> StoredModel:
 
 @pytest.mark.parametrize("name", ["files/tablet1.ptm", "files/vase.rti"])
 def test_legacy_files_come_back_within_a_code(data: Path, tmp_path: Path, name: str) -> None:
-    from drti_core.registry.catalogue import open_model
+    from drti_core.registry.doors import open_model
     from drti_core.workflow import convert_file
 
     source = data / name

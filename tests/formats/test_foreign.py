@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from drti_core.errors import UnsupportedFormatError
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 
 
 def btf() -> bytes:
@@ -83,9 +83,9 @@ def test_foreign_formats_are_named(tmp_path: Path, name: str) -> None:
     file, content, text = FOREIGN[name]
     path = tmp_path / file
     path.write_bytes(content)
-    assert catalogue.find_reader(path).reader_id == "foreign"
+    assert doors.find_reader(path).reader_id == "foreign"
     with pytest.raises(UnsupportedFormatError) as error:
-        catalogue.open_any(path)
+        doors.open_any(path)
     assert str(error.value) == f"{path}: {text}"
 
 
@@ -98,4 +98,4 @@ def test_other_tiffs_and_zips_are_strangers(tmp_path: Path) -> None:
         archive.writestr("letter.txt", "Dear")
     for path in (plain, other):
         with pytest.raises(UnsupportedFormatError, match="of a known format"):
-            catalogue.open_any(path)
+            doors.open_any(path)

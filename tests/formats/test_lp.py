@@ -21,7 +21,7 @@ from drti_core.errors import (
 from drti_core.formats.lp import READER, WRITER, check_target, parse_lp, write_lp
 from drti_core.formats.lp.text import MAX_BYTES
 from drti_core.lights import LightDirections
-from drti_core.registry.catalogue import find_reader, open_stack
+from drti_core.registry.doors import find_reader, open_stack
 from drti_core.workflow import convert_file
 
 LIGHTS = LightDirections([[0, 0, 1], [0.6, 0, 0.8], [0, -0.6, 0.8]])

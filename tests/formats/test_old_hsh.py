@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from drti_core.errors import DrtiError
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from tests.helpers.legacy_files import H, W, hsh, old, read, values
 
 
@@ -19,7 +19,7 @@ def test_old_hsh(tmp_path: Path, terms: int, comments: bytes) -> None:
     body, low, high = old(terms)
     path = tmp_path / "a.hsh"
     path.write_bytes(hsh(body, low, high, comments))
-    assert catalogue.find_reader(path).reader_id == "rti"
+    assert doors.find_reader(path).reader_id == "rti"
     stored = read(path)
     expected = body / 255 * (high.astype(float) - low) + low
     found = values(stored).reshape(H, W, -1, 3).swapaxes(2, 3)

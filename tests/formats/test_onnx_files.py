@@ -21,7 +21,8 @@ from drti_core.errors import (
 )
 from drti_core.lights import LightDirections
 from drti_core.model.graph_model import GraphModel
-from drti_core.registry.catalogue import registry, restore
+from drti_core.registry.catalogue import registry
+from drti_core.registry.doors import restore
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx import check
 from drti_core.runtime.onnx.forms import decoder_graph, to_bytes

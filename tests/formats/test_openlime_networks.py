@@ -25,7 +25,7 @@ from drti_core.lights.bases import Basis
 from drti_core.measure.metrics import psnr
 from drti_core.model import StoredModel
 from drti_core.model.network_model import NetworkModel, restore
-from drti_core.registry.catalogue import save_model
+from drti_core.registry.doors import save_model
 from tests.helpers import openlime_models as models
 
 LIGHTS = LightDirections([[0, 0, 1], [0.6, 0, 0.8], [-0.3, 0.5, 0.81]])

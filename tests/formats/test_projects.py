@@ -16,8 +16,8 @@ from drti_core.errors import DrtiError, FormatError, LightError, MissingFileErro
 from drti_core.formats.lp import parse_lp
 from drti_core.formats.project import ProjectReader
 from drti_core.io import scratch
-from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_lights
+from drti_core.registry import doors
+from drti_core.registry.doors import open_lights
 from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
 from drti_core.workflow.describe import describe_file
@@ -93,7 +93,7 @@ def whole(stack: Any) -> Any:
 
 
 def test_project(make: Callable[..., Path]) -> None:
-    stack = catalogue.open_stack(make())
+    stack = doors.open_stack(make())
     assert stack.names == tuple(NAMES)
     assert stack.shape == (H, W)
     assert stack.pixel_size_mm == 0.05
@@ -108,8 +108,8 @@ def test_folder_of_a_project(make: Callable[..., Path]) -> None:
     for name in NAMES:
         (path.parent / "photos" / name).rename(path.parent / name)
     (path.parent / "photos").rmdir()
-    assert catalogue.find_reader(path.parent).reader_id == "project"
-    assert catalogue.open_stack(path.parent).names == tuple(NAMES)
+    assert doors.find_reader(path.parent).reader_id == "project"
+    assert doors.open_stack(path.parent).names == tuple(NAMES)
 
 
 def test_skipped_photographs_have_no_light(make: Callable[..., Path]) -> None:
@@ -296,7 +296,7 @@ def test_dome_beside_photographs(make: Callable[..., Path]) -> None:
     folder = make().parent / "photos"
     (folder / "a.dome").write_text(json.dumps(dome()))
     for path in (folder, folder / "a.dome"):
-        stack = catalogue.open_stack(path)
+        stack = doors.open_stack(path)
         assert stack.names == tuple(NAMES)
         assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
         assert stack.notes == (
@@ -331,8 +331,8 @@ def test_rtibuilder_project(tmp_path: Path) -> None:
         x, y, z = xyz
         rows.append(f"C:\\Users\\Åsa\\RTI projekt\\jpeg-exports\\{name} {x} {y} {z}")
     (assembly / "projekt.lp").write_bytes("\r\n".join([*rows, ""]).encode("cp1252"))
-    assert catalogue.find_reader(tmp_path).reader_id == "lp"
-    stack = catalogue.open_stack(tmp_path)
+    assert doors.find_reader(tmp_path).reader_id == "lp"
+    stack = doors.open_stack(tmp_path)
     assert stack.names == tuple(f"Bild {i + 1}.jpg" for i in range(5))
     assert np.allclose(stack.lights.xyz, XYZ, atol=1e-6)
     assert stack.shape == (H, W)
@@ -344,7 +344,7 @@ def test_rtibuilder_project_with_two_light_files(tmp_path: Path) -> None:
     for name in ("a.lp", "b.lp"):
         (tmp_path / "assembly-files" / name).write_text("1\nx.jpg 0 0 1\n")
     with pytest.raises(LightError) as error:
-        catalogue.open_stack(tmp_path)
+        doors.open_stack(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: 2 light files: a.lp, b.lp; expected one file *.lp. "
         "Name the light file itself."
@@ -480,7 +480,7 @@ def test_dome_with_too_few_photographs(make: Callable[..., Path]) -> None:
     (folder / "photo 4.png").unlink()
     (folder / "a.dome").write_text(json.dumps(dome()))
     with pytest.raises(StackError) as error:
-        catalogue.open_stack(folder)
+        doors.open_stack(folder)
     assert str(error.value) == (
         f"{folder / 'a.dome'}: 5 lights and 4 pictures in {folder}; expected a picture for each "
         "light. Put the photographs of one object beside the dome, and no others."

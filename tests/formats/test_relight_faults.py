@@ -19,7 +19,7 @@ from drti_core.formats.ptm import PtmReader
 from drti_core.formats.rti import READER as RTI
 from drti_core.lights import LightDirections
 from drti_core.measure.metrics import psnr
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from tests.helpers.legacy_files import (
     OURS,
     H,
@@ -203,16 +203,16 @@ def test_scales_of_zero(tmp_path: Path) -> None:
 def test_real_fit_with_clamped_biases(data: Path, tmp_path: Path) -> None:
     """relight's lptm9 as its direct .ptm export writes it: 8 to 13 dB, and 40 and more mended."""
     folder = data / "relight_cli" / "srgb" / "lptm9"
-    web = catalogue.open_model(folder)
+    web = doors.open_model(folder)
     assert web.planes is not None
     order = [3 + term for term in OURS]
     path = tmp_path / "x.ptm"
     codes = np.asarray(web.planes.codes)
     bias = clamped(web.planes.bias[order])
     path.write_bytes(ptm(codes, web.planes.scale[order], bias, "lrgb"))
-    broken = catalogue.open_model(path)
+    broken = doors.open_model(path)
     assert "seems to have been cut" in broken.metadata.notes[-2]
-    mended = catalogue.open_model(path, reader=f"ptm:companion={folder}")
+    mended = doors.open_model(path, reader=f"ptm:companion={folder}")
     renders = [np.asarray(Image.open(folder / f"render_{i}.png").convert("RGB")) for i in range(5)]
 
     def scores(model: Any) -> list[float]:
@@ -244,4 +244,4 @@ def test_broken_off_conversion_of_sixteen_terms(tmp_path: Path) -> None:
 
 def test_real_broken_off_conversion(data: Path) -> None:
     with pytest.raises(FormatError, match="relight-cli breaks off here"):
-        catalogue.open_model(data / "relight_cli" / "handmade" / "relight_hsh48_rti")
+        doors.open_model(data / "relight_cli" / "handmade" / "relight_hsh48_rti")

@@ -20,7 +20,7 @@ from drti_core.formats.webrti import READER as WEBRTI
 from drti_core.io import scratch, strict_xml
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 
 H, W, SIDE = 75, 100, 32
 LAYERS = {"LRGB_PTM": 3, "RGB_PTM": 6, "HSH_RTI": 9}
@@ -286,7 +286,7 @@ def test_readers_do_not_claim_each_others_folders(tmp_path: Path) -> None:
     webrti(tmp_path / "c", "LRGB_PTM")
     webptm(tmp_path / "c")
     found = [
-        catalogue.find_reader(tmp_path / name).reader_id
+        doors.find_reader(tmp_path / name).reader_id
         for name in ("a", "a/info.xml", "b", "b/info.json", "c", "c/info.xml")
     ]
     assert found == ["webrti", "webrti", "webptm", "webptm", "webptm", "webrti"]

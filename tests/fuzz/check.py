@@ -16,7 +16,7 @@ from drti_core.arrays import Window
 from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.stack import Stack
 from tests.fuzz.mutate import Files
 
@@ -60,15 +60,15 @@ def open_input(path: Path) -> tuple[str, str]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            chosen = catalogue.find_reader(path)
+            chosen = doors.find_reader(path)
             reader = chosen.reader_id
             if isinstance(chosen, LightsReader):
                 whole = isinstance(chosen, ModelReader | StackReader)
                 with suppress(*[DrtiError] * whole):  # a model may know none
-                    assert np.isfinite(catalogue.open_lights(path).xyz).all()
+                    assert np.isfinite(doors.open_lights(path).xyz).all()
                 if not whole:
                     return reader, "read"
-            found = catalogue.open_any(path)
+            found = doors.open_any(path)
             if isinstance(found, Stack):
                 found.prepare()
                 codes = found.codes(Window(0, 0, 1, found.shape[1]))

@@ -331,7 +331,7 @@ def _makers() -> dict[str, Callable[[], Seed]]:
 
 
 def _graph() -> bytes:
-    from drti_core.registry.catalogue import restore
+    from drti_core.registry.doors import restore
     from drti_core.runtime.onnx.forms import to_bytes
     from drti_exporters.onnx.graphs import image_graph
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.model import StoredModel
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 
 H, W = 5, 9
 #: Our number of each term a0..a5 of a .ptm.
@@ -26,7 +26,7 @@ def values(stored: Any) -> Any:
 
 
 def read(path: Path) -> StoredModel:
-    found = catalogue.find_reader(path).read(path)
+    found = doors.find_reader(path).read(path)
     assert isinstance(found, StoredModel)
     return found
 

@@ -25,8 +25,8 @@ from pathlib import Path
 from drti_core.errors import DrtiError
 from drti_core.formats.lp import parse_lp, write_lp
 from drti_core.measure.evaluation import evaluate_model, holdout_lights
-from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry import doors
+from drti_core.registry.doors import open_stack
 from drti_core.stack import Stack
 from drti_plugins.relight import main
 
@@ -74,7 +74,7 @@ def collections(data: Path, work: Path) -> Iterator[tuple[str, Path, Stack]]:
 def psnr(result: Path, test: Stack) -> float | None:
     """Of a folder or file; None if it cannot be read."""
     try:
-        return evaluate_model(catalogue.open_model(result), test, with_ssim=False).psnr
+        return evaluate_model(doors.open_model(result), test, with_ssim=False).psnr
     except DrtiError:
         return None
 

@@ -22,7 +22,7 @@ from drti_core.io.pictures.photos import probe
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import Tags, rows_of
 from drti_core.model import Metadata
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry.doors import open_stack
 from drti_core.testing import dome, make_stack
 
 PACKET = (

@@ -15,7 +15,7 @@ from drti_core.cli import main
 from drti_core.errors import OptionError
 from drti_core.formats.lp import parse_lp, write_lp
 from drti_core.io.pictures.save import save_picture
-from drti_core.registry.catalogue import open_model, open_stack
+from drti_core.registry.doors import open_model, open_stack
 from drti_core.stack.samples.demo import make_stack
 
 SIZE = (24, 32)

@@ -11,7 +11,7 @@ from drti_core.cli import main
 from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io.outputs import FolderKind, check_output, check_replaceable
 from drti_core.measure.tour import run_demo, write_stack
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.relight.light_paths import light_circle, save_light_path
 from drti_core.stack.samples.demo import make_stack
 
@@ -66,7 +66,7 @@ def _frames(out: Path) -> None:
 
 
 def _model(out: Path) -> None:
-    catalogue.save_model(catalogue.codec("ptm").fit(make_stack((16, 16), 8)), out, overwrite=True)
+    doors.save_model(catalogue.codec("ptm").fit(make_stack((16, 16), 8)), out, overwrite=True)
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from drti_core.io import outputs
 from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.jobs.journal import identity_of, load, save
 from drti_core.measure.tour import write_stack
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.stack.samples.demo import make_stack
 from drti_core.workflow import batch
 
@@ -170,7 +170,7 @@ def test_between_the_two_renames(rename, killer, models, tmp_path):
     assert out.exists() == (rename != 1)
     # The new folder, and beside it the old one or (at first) an empty place for it.
     assert len(leftovers(tmp_path)) == (1 if rename == 2 else 2)
-    model = catalogue.open_model(out)  # puts the old one back where it is missing
+    model = doors.open_model(out)  # puts the old one back where it is missing
     assert model.codec_id == ("ptm" if rename == 2 else "hsh")
     if rename < 2:
         assert content(out) == old
@@ -185,7 +185,7 @@ def test_the_next_write_puts_back_too(killer, models, tmp_path):
     killer.run("convert", models / "a.ptm", out, "--overwrite", rename=1, two_steps=True)
     assert not out.exists()
     with pytest.raises(OutputExistsError) as caught:
-        catalogue.save_model(catalogue.open_model(models / "a.ptm"), out)
+        doors.save_model(doors.open_model(models / "a.ptm"), out)
     assert str(caught.value) == (
         f"{out}: exists already. Choose another name, or ask for it to be overwritten."
     )

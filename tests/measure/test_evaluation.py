@@ -23,7 +23,7 @@ from drti_core.measure.evaluation import (
 )
 from drti_core.measure.metrics import psnr, ssim
 from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry.doors import open_stack
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import make_stack, make_test_stack
 

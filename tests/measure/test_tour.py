@@ -13,7 +13,8 @@ from drti_core.measure import tour
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
 from drti_core.measure.evaluation import Fitted, score
 from drti_core.measure.tour import run_demo, write_stack
-from drti_core.registry.catalogue import codec, open_model, open_stack
+from drti_core.registry.catalogue import codec
+from drti_core.registry.doors import open_model, open_stack
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack, make_test_stack
 from drti_core.stack.samples.renderer import Renderer, lit_share

@@ -8,7 +8,7 @@ import pytest
 from drti_core.arrays import Window
 from drti_core.fitting import Quantiser
 from drti_core.measure.metrics import psnr
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack
 
@@ -61,8 +61,8 @@ def test_components_are_as_black_as_they_can_be(codec, photographs, mask):
 
 def test_black_survives_a_ptm(photographs, mask, tmp_path):
     masked = ArrayStack.of(photographs.images, photographs.lights, mask=mask)
-    catalogue.save_model(catalogue.codec("ptm").fit(masked), tmp_path / "a.ptm")
-    relit = catalogue.open_model(tmp_path / "a.ptm").relight_uint8(dome(9))
+    doors.save_model(catalogue.codec("ptm").fit(masked), tmp_path / "a.ptm")
+    relit = doors.open_model(tmp_path / "a.ptm").relight_uint8(dome(9))
     assert not relit[:, ~mask].any()
 
 

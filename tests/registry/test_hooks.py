@@ -19,7 +19,7 @@ from drti_core.errors import OptionError, PluginError, VetoError
 from drti_core.measure.tour import write_stack
 from drti_core.model.contracts import ExportReport
 from drti_core.registry import catalogue as registry_module
-from drti_core.registry import guard, hook_calls, shelf
+from drti_core.registry import doors, guard, hook_calls, shelf
 from drti_core.registry.catalogue import Registry, register_plugin, registry
 from drti_core.registry.hookspecs import FitReport, hookimpl
 from drti_core.testing import make_stack
@@ -340,11 +340,11 @@ def test_writers_of_one_ending(monkeypatch, tmp_path):
         register("z-coin", "drti_core.registry.catalogue:COIN")
 
     register_plugin(plugin(register_writers=one), "one")
-    assert registry_module.find_writer(tmp_path / "a.ptm") == ptm  # drti's own has precedence
-    assert isinstance(registry_module.find_writer(tmp_path / "a.coin"), Coin)
+    assert doors.find_writer(tmp_path / "a.ptm") == ptm  # drti's own has precedence
+    assert isinstance(doors.find_writer(tmp_path / "a.coin"), Coin)
     register_plugin(plugin(register_writers=two), "two")
     with pytest.raises(PluginError) as caught:
-        registry_module.find_writer(tmp_path / "a.coin")
+        doors.find_writer(tmp_path / "a.coin")
     assert str(caught.value) == (
         f"{tmp_path / 'a.coin'}: the writers a-coin and z-coin both write .coin. "
         "Name the writer to use."
@@ -499,7 +499,7 @@ def test_a_folder_whose_codec_is_broken_relights_by_its_graph(tmp_path, monkeypa
     found = Registry()
     monkeypatch.setattr(found.codecs, "targets", {"ptm": ("no_such_module:CODEC", "theirs")})
     monkeypatch.setattr(found, "readers", registry().readers)
-    monkeypatch.setattr(registry_module, "registry", lambda: found)
+    monkeypatch.setattr(doors, "registry", lambda: found)
     graph = drti.open_model(tmp_path / "model")
     assert graph.codec_id == "onnx"
     assert graph.metadata.notes[-1] == (

@@ -25,15 +25,13 @@ from drti_core.formats.ptm import READER
 from drti_core.model.contracts import Codec, ModelReader, Reader
 from drti_core.options import with_options
 from drti_core.registry import catalogue as module
-from drti_core.registry.catalogue import (
-    Registry,
-    codec,
+from drti_core.registry.catalogue import Registry, codec, registry
+from drti_core.registry.doors import (
     find_reader,
     find_writer,
     open_any,
     open_model,
     open_stack,
-    registry,
     restore,
     save_model,
 )

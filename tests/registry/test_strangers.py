@@ -269,7 +269,7 @@ def dmd():
 @pytest.mark.parametrize("item", ["item1", "item10"])
 def test_dmd_is_as_good_as_hsh(data, item):
     """On a part of a real capture: on the photographs it was fitted to, and on others."""
-    from drti_core.registry.catalogue import open_stack
+    from drti_core.registry.doors import open_stack
 
     height, width = open_stack(data / "realrti" / item).shape
     window = drti.Window(height // 2 - 60, width // 2 - 80, 120, 160)

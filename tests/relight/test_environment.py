@@ -20,7 +20,7 @@ from drti_core.io.pictures.hdr import read_hdr
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.relight.environment import EnvironmentLight, averaged, is_linear, reduced, sampled
 from drti_core.relight.environment_map import Environment, open_environment
 from drti_core.stack.samples.demo import make_stack
@@ -298,7 +298,7 @@ def test_maps_of_bad_values(tmp_path):
 
 def test_command_line(stack, tmp_path, capsys):
     model = tmp_path / "m.ptm"
-    catalogue.save_model(catalogue.codec("ptm").fit(stack), model)
+    doors.save_model(catalogue.codec("ptm").fit(stack), model)
     sky = np.random.default_rng(0).random((20, 40, 3)).astype(np.float32)
     write_exr(tmp_path / "sky.exr", sky)
     save_picture(tmp_path / "sky.png", np.rint(linear_to_srgb(sky) * 255).astype(np.uint8))
@@ -314,7 +314,7 @@ def test_command_line(stack, tmp_path, capsys):
         )
         pictures.append(np.load(out))
     assert np.abs(pictures[0] - pictures[1]).max() < 0.005
-    lit = EnvironmentLight(catalogue.open_model(model), Environment(sky, rotate=20))
+    lit = EnvironmentLight(doors.open_model(model), Environment(sky, rotate=20))
     assert np.allclose(pictures[0], lit.render(ALL), atol=1e-5)
     argv = [
         "relight",
@@ -335,7 +335,7 @@ def test_command_line(stack, tmp_path, capsys):
 
 def test_benchmark_of_a_model(stack, tmp_path, capsys):
     model = tmp_path / "m.rti"
-    catalogue.save_model(catalogue.codec("hsh").fit(stack), model)
+    doors.save_model(catalogue.codec("hsh").fit(stack), model)
     assert main(["benchmark", "environment", str(model), "--size", "6x5", "--json"]) == 0
     (cost,) = json.loads(capsys.readouterr().out)
     assert (cost["codec"], cost["width"], cost["height"]) == ("hsh", 6, 5)

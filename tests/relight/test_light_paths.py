@@ -18,7 +18,7 @@ from drti_core.cli import main
 from drti_core.errors import DrtiError, LightError, OptionError, OutputExistsError
 from drti_core.formats.lp import write_lp
 from drti_core.lights import LightDirections
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.relight.light_paths import light_circle, light_spiral, lights_along, save_light_path
 from drti_core.stack.samples.demo import make_stack
 
@@ -149,13 +149,13 @@ def test_errors(model, tmp_path, monkeypatch):
 
 def test_command_line(model, tmp_path, capsys):
     source = tmp_path / "m.ptm"
-    catalogue.save_model(model, source)
+    doors.save_model(model, source)
     lights = LightDirections.from_spherical([0, 90, 200], [40, 50, 60])
     write_lp(tmp_path / "path.lp", ["a.jpg", "b.jpg", "c.jpg"], lights)
     argv = ["relight", str(source), "-o"]
     assert main([*argv, str(tmp_path / "f"), "--path", str(tmp_path / "path.lp")]) == 0
     assert capsys.readouterr().out == f"wrote {tmp_path / 'f'}, 3 frames\n"
-    opened = catalogue.open_model(source)
+    opened = doors.open_model(source)
     for number, light in enumerate(lights, 1):
         frame = np.asarray(Image.open(tmp_path / "f" / f"frame-{number}.png"))
         assert np.abs(frame - opened.relight_uint8(light)[0].astype(int)).max() <= 1
@@ -172,7 +172,7 @@ def test_command_line(model, tmp_path, capsys):
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_interrupted_without_a_trace(model, tmp_path):
     source = tmp_path / "m.ptm"
-    catalogue.save_model(model, source)
+    doors.save_model(model, source)
     command = [sys.executable, "-m", "drti_core", "relight", str(source), "--path", "circle"]
     command += ["--frames", "100000", "-o", str(tmp_path / "frames")]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)

@@ -14,8 +14,8 @@ from drti_core.errors import FitError, MissingExtraError, OptionError, OutputExi
 from drti_core.io.pictures.exr import read_exr
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
-from drti_core.registry import catalogue
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry import catalogue, doors
+from drti_core.registry.doors import open_stack
 from drti_core.relight.normal_maps import (
     angles,
     compare_normals,
@@ -127,7 +127,7 @@ def test_closed_form_finds_the_maximum_over_the_disk():
 
 
 def test_ptm_by_closed_form(data):
-    model = catalogue.open_model(data / "files" / "tablet1.ptm")
+    model = doors.open_model(data / "files" / "tablet1.ptm")
     window = Window(200, 180, 8, 9)
     c = ptm_coefficients(model, window)
     lights = dome(12)
@@ -142,7 +142,7 @@ def test_ptm_by_closed_form(data):
     assert peak.sum() > 30
     found = normals(model, window, method="ptm").reshape(-1, 3)
     assert np.allclose(found[peak, :2], np.stack([lu, lv], axis=1)[peak], atol=1e-4)
-    hsh = catalogue.open_model(data / "files" / "vase.rti")
+    hsh = doors.open_model(data / "files" / "vase.rti")
     assert ptm_coefficients(hsh, window) is None
     assert biquadratic(hsh, window).shape == (72, 3, 6)
     with pytest.raises(OptionError) as caught:
@@ -249,7 +249,7 @@ def test_command_line(data, tmp_path, capsys):
     assert main(["normals", str(model), "-o", str(out), "--bits", "16", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
     assert said == {"output": str(out), "method": "three", "error_degrees": None}
-    assert read_normals(out).shape[:2] == catalogue.open_model(model).shape
+    assert read_normals(out).shape[:2] == doors.open_model(model).shape
     assert main(["normals", str(model)]) == 1
     assert capsys.readouterr().err == "error: no output; expected -o FILE, --truth FILE, or both\n"
     assert main(["normals", str(model), "-o", "x.png", "--y", "left"]) == 1

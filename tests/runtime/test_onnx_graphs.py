@@ -35,7 +35,8 @@ from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel
 from drti_core.options import with_options
-from drti_core.registry.catalogue import open_model, open_stack, registry
+from drti_core.registry.catalogue import registry
+from drti_core.registry.doors import open_model, open_stack
 from drti_core.runtime.onnx import forms
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import make_stack

@@ -614,7 +614,7 @@ def test_a_scratch_folder_that_is_not_there(tmp_path, monkeypatch):
 def test_real_collections(data):
     from PIL import Image
 
-    from drti_core.registry.catalogue import open_stack
+    from drti_core.registry.doors import open_stack
 
     for folder in (data / "realrti/item1", data / "synthrti/Single/Object3/material3/Dome"):
         stack = open_stack(folder)

@@ -24,7 +24,7 @@ from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.errors import FitError, FormatError  # noqa: E402
 from drti_core.measure.tour import write_stack  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
-from drti_core.registry.catalogue import open_model, save_model  # noqa: E402
+from drti_core.registry.doors import open_model, save_model  # noqa: E402
 from drti_core.stack.samples.demo import make_stack  # noqa: E402
 from drti_core.training.log import Session  # noqa: E402
 from drti_core.training.loop import Look, Loop, Outcome, Schedule  # noqa: E402

@@ -21,7 +21,8 @@ from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.errors import OptionError  # noqa: E402
 from drti_core.lights import LightDirections  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
-from drti_core.registry.catalogue import codec, open_model, save_model  # noqa: E402
+from drti_core.registry.catalogue import codec  # noqa: E402
+from drti_core.registry.doors import open_model, save_model  # noqa: E402
 from drti_core.stack.samples.demo import make_stack  # noqa: E402
 from drti_core.training.loop import Loop, Outcome  # noqa: E402
 

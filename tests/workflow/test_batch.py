@@ -18,7 +18,7 @@ from drti_core.errors import DrtiError, OptionError, PluginError
 from drti_core.jobs import workers
 from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.measure.tour import write_stack
-from drti_core.registry.catalogue import open_model
+from drti_core.registry.doors import open_model
 from drti_core.stack.samples.demo import make_stack
 from drti_core.workflow import batch
 from drti_core.workflow.batch import convert, convert_many

@@ -14,7 +14,7 @@ from drti_core.model import StoredModel
 from drti_core.model.contracts import Codec
 from drti_core.model.network_model import NetworkModel, restore
 from drti_core.progress import Progress, no_progress, part_of
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.stack import Stack
 
 if TYPE_CHECKING:
@@ -410,7 +410,7 @@ def fit_teachers(
     found: list[Teacher] = []
     for number, teacher in enumerate(teachers):
         if isinstance(teacher, Path):
-            found.append((catalogue.open_model(teacher), stack))
+            found.append((doors.open_model(teacher), stack))
             continue
         if isinstance(teacher, NetworkCodec):
             folder = session.inside(f"teacher{number}")

@@ -19,7 +19,7 @@ from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
-from drti_core.registry.catalogue import open_model
+from drti_core.registry.doors import open_model
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.loss import LIGHTS, measure
 from drti_exporters._viewer import pictures

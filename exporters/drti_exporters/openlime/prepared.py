@@ -11,7 +11,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.io import scratch
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.registry.catalogue import restore
+from drti_core.registry.doors import restore
 from drti_exporters._viewer.pictures import in_bytes
 
 #: Pictures of a model: what every WebGL2 device lets a shader read.

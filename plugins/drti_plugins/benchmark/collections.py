@@ -16,7 +16,7 @@ from pathlib import Path
 from drti_core.errors import OptionError
 from drti_core.io.pictures.photos import natural_key
 from drti_core.measure.evaluation import split
-from drti_core.registry.catalogue import open_stack
+from drti_core.registry.doors import open_stack
 from drti_core.stack import Stack
 
 #: Groups of collections, in the order of reports.

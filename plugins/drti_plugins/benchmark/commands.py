@@ -14,7 +14,7 @@ from drti_core.cli.groups import Group
 from drti_core.errors import OptionError
 from drti_core.measure.tour import write_stack
 from drti_core.registry.catalogue import codec as get_codec
-from drti_core.registry.catalogue import open_model, open_stack
+from drti_core.registry.doors import open_model, open_stack
 from drti_core.stack.samples.demo import make_stack
 from drti_plugins.benchmark.environment import benchmark_environment
 from drti_plugins.benchmark.fit import benchmark_fit

@@ -23,7 +23,7 @@ from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def upscale_stack(
     size: tuple[int, int],
     folder: Path,
     progress: Progress = no_progress,
-    **options: Unpack[catalogue.StackOptions],
+    **options: Unpack[doors.StackOptions],
 ) -> Path:
     """Enlarge every photograph of a stack (bicubic) and save it as JPEG (quality 95, 4:2:0).
 
@@ -82,7 +82,7 @@ def upscale_stack(
     """
     if not all(1 <= side <= min(MAX_SIDE, JPEG_MAX_SIDE) for side in size):
         raise OptionError(f"size {size[1]}x{size[0]}", expected=f"sides of 1 to {JPEG_MAX_SIDE}")
-    stack = catalogue.open_stack(source, **options)
+    stack = doors.open_stack(source, **options)
     names = [f"photo{number + 1:03}.jpg" for number in range(len(stack))]
     with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
         jobs = [
@@ -97,11 +97,11 @@ def upscale_stack(
 
 
 def _upscale(
-    source: Path, number: int, size: tuple[int, int], out: Path, options: catalogue.StackOptions
+    source: Path, number: int, size: tuple[int, int], out: Path, options: doors.StackOptions
 ) -> None:
     from PIL import Image
 
-    stack = catalogue.open_stack(source, **options).select([number])
+    stack = doors.open_stack(source, **options).select([number])
     values = stack.read(Window(0, 0, *stack.shape)).reshape(*stack.shape, 3)
     picture = Image.fromarray(np.rint(values * 255).astype(np.uint8))
     big = picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)
@@ -125,7 +125,7 @@ def fit_cost(codec: str, lights: Path, out: Path, arguments: Sequence[str] = ())
         raise DrtiError(
             "Windows does not say what a process has used", expected="Linux or macOS to measure on"
         )
-    stack = catalogue.open_stack(lights)
+    stack = doors.open_stack(lights)
     command = [sys.executable, "-m", "drti_core", "fit", str(lights), "-o", str(out)]
     command += ["--codec", codec, *arguments]
     with tempfile.TemporaryFile() as said:
@@ -154,7 +154,7 @@ def benchmark_fit(
     arguments: Sequence[str] = (),
     keep: Path | None = None,
     progress: Progress = no_progress,
-    **options: Unpack[catalogue.StackOptions],
+    **options: Unpack[doors.StackOptions],
 ) -> list[Cost]:
     """Enlarge a stack to each size and measure each codec on it.
 

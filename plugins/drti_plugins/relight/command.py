@@ -18,7 +18,7 @@ from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFor
 from drti_core.io.outputs import check_output
 from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.registry.codec_calls import fit
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
@@ -188,10 +188,10 @@ def _score_line(folder: Path, model: RelightableModel, test: Stack, arguments: A
     if not arguments.evaluate and arguments.left_out is None:
         return ""
     if outputs.is_file(arguments.output):
-        written = catalogue.open_model(folder / arguments.output.name)
+        written = doors.open_model(folder / arguments.output.name)
         size = (folder / arguments.output.name).stat().st_size
     else:
-        written, size = catalogue.open_model(folder), outputs.size_of_planes(folder)
+        written, size = doors.open_model(folder), outputs.size_of_planes(folder)
     if test.encoding == "linear":  # a .ptm or .rti cannot say so
         written = written.with_metadata(encoding="linear")
     found = evaluate_model(written, test, with_ssim=False)

@@ -21,7 +21,7 @@ from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import octahedral
 from drti_core.model import RelightableModel, StoredModel
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_plugins.relight.arguments import Arguments
 
 #: Endings of outputs that are one file.
@@ -94,7 +94,7 @@ def writer_of(arguments: Arguments, colorspace: object) -> Writer:
     """
     if not is_file(arguments.output):
         return FolderWriter(quality=arguments.quality, chroma="420" if arguments.chroma else "444")
-    writer = catalogue.find_writer(arguments.output)
+    writer = doors.find_writer(arguments.output)
     if arguments.output.suffix.lower() == ".rti":
         return with_options(writer, {"eol": "lf"})
     if colorspace != "lrgb":
@@ -114,9 +114,9 @@ def write_model(
         UnsupportedFormatError: the format cannot hold this model; says why.
     """
     if is_file(arguments.output):
-        return catalogue.save_model(model, folder / arguments.output.name, writer=writer)
+        return doors.save_model(model, folder / arguments.output.name, writer=writer)
     part = folder / "model"
-    notes = catalogue.save_model(model, part, writer=writer)
+    notes = doors.save_model(model, part, writer=writer)
     for file in part.iterdir():
         file.replace(folder / file.name)
     part.rmdir()

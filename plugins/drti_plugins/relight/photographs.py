@@ -12,7 +12,7 @@ from drti_core.formats._shared.folders import files
 from drti_core.io.pictures.icc import Space, converter, profile
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import StackReader
-from drti_core.registry import catalogue
+from drti_core.registry import doors
 from drti_core.stack import ImageStack
 from drti_plugins.relight.arguments import Arguments, Profile
 
@@ -37,7 +37,7 @@ def light_file(path: Path) -> Path | None:
         if found := files(path, ending):
             return min(found, key=lambda file: (file.name.casefold(), file.name))
     try:
-        reader = catalogue.find_reader(path, kind=StackReader)
+        reader = doors.find_reader(path, kind=StackReader)
     except UnsupportedFormatError:
         return None
     return path if isinstance(reader, StackReader) else None
@@ -50,14 +50,14 @@ def model_of(path: Path) -> RelightableModel:
         FormatError: it is none, or damaged; names the place.
     """
     try:
-        catalogue.find_reader(path)
+        doors.find_reader(path)
     except UnsupportedFormatError:
         raise UnsupportedFormatError(
             "holds no photographs and no model" if path.is_dir() else "is no model that is known",
             where=str(path),
             expected="photographs with a .lp, .relight or .dome, or a .ptm, a .rti or an info.json",
         ) from None
-    return catalogue.open_model(path)
+    return doors.open_model(path)
 
 
 def photographs(file: Path, arguments: Arguments) -> ImageStack:
@@ -66,7 +66,7 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     Raises:
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    found = catalogue.open_stack(file, pixel_size_mm=arguments.pixel_size_mm)
+    found = doors.open_stack(file, pixel_size_mm=arguments.pixel_size_mm)
     if not isinstance(found, ImageStack):
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
     stack = found

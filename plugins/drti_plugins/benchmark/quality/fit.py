@@ -22,7 +22,7 @@ from drti_core.errors import DrtiError, FormatError
 from drti_core.io import outputs, strict_json
 from drti_core.measure.evaluation import Fitted, score
 from drti_core.model import RelightableModel
-from drti_core.registry import catalogue
+from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import Stack
 from drti_plugins.benchmark.collections import Collection
@@ -208,7 +208,7 @@ def _saved(model: RelightableModel, path: str | None) -> int:
     """Bytes of the planes as PNG, of a model that is saved where it is to be kept."""
     with tempfile.TemporaryDirectory(prefix="drti-quality-") as temporary:
         folder = Path(path or Path(temporary) / "model")
-        catalogue.save_model(model, folder, writer="folder:image=png", overwrite=True)
+        doors.save_model(model, folder, writer="folder:image=png", overwrite=True)
         return sum(file.stat().st_size for file in folder.glob("plane_*"))
 
 

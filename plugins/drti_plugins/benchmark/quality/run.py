@@ -145,8 +145,7 @@ def variants(
                 raise OptionError(
                     f"{{{label}}} in {spec!r}", expected=f"one of {', '.join(names[:number])}"
                 )
-        name, own = parse_spec(spec)
-        codec = with_options(catalogue.registry().codecs.get(name), own)
+        codec, own = catalogue.codec(spec), parse_spec(spec)[1]
         there = {option.name for option in dataclasses.fields(codec)} - own.keys()
         given = {"preset": preset} if preset is not None and "preset" in there else {}
         for seed in seeds if "seed" in there else (None,):

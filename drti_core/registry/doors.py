@@ -1,0 +1,386 @@
+"""The doors: whatever is on disk is opened, and written, through one of them.
+
+A reader recognises a path by its content, a writer by its ending; drti's own have precedence.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypedDict, TypeVar, Unpack
+
+import numpy.typing as npt
+
+from drti_core.arrays import Window
+from drti_core.errors import (
+    DrtiError,
+    FileError,
+    FormatError,
+    LightError,
+    OptionError,
+    PluginError,
+    UnsupportedFormatError,
+)
+from drti_core.io import outputs
+from drti_core.lights import LightDirections, NamedLights
+from drti_core.model import RelightableModel, StoredModel
+from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader, Writer
+from drti_core.model.graph_model import GraphModel, restore_graph
+from drti_core.options import with_options
+from drti_core.registry import guard
+from drti_core.registry.catalogue import registry
+from drti_core.registry.shelf import Shelf, named, warn_once
+from drti_core.stack import Stack
+
+T = TypeVar("T")
+
+
+def find_reader(
+    path: str | os.PathLike[str], reader: str | None = None, kind: type[Reader] | None = None
+) -> Reader:
+    """The reader for an input: by id (with options), else the one that recognises its content.
+
+    Args:
+        path: a file or folder.
+        reader: id of the reader, with options.
+        kind: which kind of reader is preferred where several recognise it; by default that of
+            models, then of stacks, then of lights.
+
+    Raises:
+        MissingFileError: it is not there.
+        FileError: it cannot be read.
+        UnsupportedFormatError: it is of no format that is known.
+        PluginError: several readers claim it.
+    """
+    if reader is not None:
+        return named(registry().readers, reader)
+    file = Path(path)
+    if not os.path.lexists(file):
+        outputs.clean(file.parent)  # a run that was killed while replacing it may have it aside
+    head = b""
+    try:
+        if not file.is_dir():
+            with file.open("rb") as stream:
+                head = stream.read(512)
+    except OSError as error:
+        raise FileError.of(error, file) from None
+    shelf = registry().readers
+    readers = shelf.load_all()
+    claims = {name: item for name, item in readers.items() if _recognises(name, file, head)}
+    if len(claims) > 1:
+        claims.pop("foreign", None)  # it only refuses by name what nobody else reads
+    if not claims and not file.is_dir():
+        ending = file.name[file.name.rfind(".") :].lower()
+        claims = {name: item for name, item in readers.items() if ending in item.suffixes}
+    if not claims:
+        what = "folder" if file.is_dir() else f"file (it starts with {head[:16]!r})"
+        wanted = [item for item in readers.values() if kind is None or isinstance(item, kind)]
+        raise UnsupportedFormatError(
+            f"not a {what} of a known format",
+            where=str(file),
+            expected="one of: " + "; ".join(item.summary for item in wanted),
+        )
+    if kind is None:
+        claims = _own(shelf, claims)
+    for preferred in (ModelReader, StackReader, LightsReader) if kind is None else (kind,):
+        if of_kind := {name: item for name, item in claims.items() if isinstance(item, preferred)}:
+            claims = of_kind
+            break
+    return _only(shelf, claims, "claim it", file)
+
+
+def _recognises(name: str, file: Path, head: bytes) -> bool:
+    """Whether a reader recognises a file; a stranger's that fails is named, and does not."""
+    readers = registry().readers
+    try:
+        return readers.get(name).sniff(file, head)
+    except Exception as error:
+        if readers.is_builtin(name):
+            raise
+        source = readers.targets[name][1]
+        warn_once(f"the reader {name!r} of {source} failed: {guard.describe(error)}")
+        return False
+
+
+def find_writer(path: str | os.PathLike[str], writer: str | None = None) -> Writer:
+    """The writer for an output: by id (with options), else by file ending, else a folder.
+
+    Raises:
+        PluginError: no such writer.
+        UnsupportedFormatError: no writer has this ending.
+    """
+    if writer is not None:
+        return named(registry().writers, writer)
+    suffix = Path(path).suffix.lower()
+    shelf = registry().writers
+    writers = shelf.load_all()
+    fitting = {name: item for name, item in writers.items() if suffix in item.suffixes}
+    if fitting:
+        return _only(shelf, fitting, f"write {suffix}", path)
+    folders = [item for item in writers.values() if not item.suffixes]  # drti's own is the first
+    endings = sorted(ending for item in writers.values() for ending in item.suffixes)
+    if suffix in (".json", ".html", ".onnx") or not folders:
+        raise UnsupportedFormatError(
+            f"no writer for the ending {suffix!r}",
+            where=str(path),
+            expected=", ".join(endings) + " or a folder name",
+        )
+    return folders[0]
+
+
+def _own(shelf: Shelf[T], claims: dict[str, T]) -> dict[str, T]:
+    """Those of drti itself, which have precedence; all of them where it has none."""
+    return {name: item for name, item in claims.items() if shelf.is_builtin(name)} or claims
+
+
+def _only(shelf: Shelf[T], claims: dict[str, T], claim: str, path: str | os.PathLike[str]) -> T:
+    """The one that has precedence.
+
+    Raises:
+        PluginError: two are alike.
+    """
+    found = _own(shelf, claims)
+    if len(found) > 1:
+        raise PluginError(
+            f"the {shelf.kind}s {' and '.join(found)} both {claim}",
+            where=str(path),
+            mend=f"Name the {shelf.kind} to use.",
+        )
+    return next(iter(found.values()))
+
+
+class StackOptions(TypedDict, total=False):
+    """What :func:`open_stack` takes beside the path."""
+
+    reader: str | None
+    crop: Window | None
+    mask: Path | npt.ArrayLike | None
+    images: str | os.PathLike[str] | None
+    to_linear: bool
+    pixel_size_mm: float | None
+
+
+def open_any(
+    path: str | os.PathLike[str], **options: Unpack[StackOptions]
+) -> RelightableModel | Stack:
+    """Open a model or a stack, whichever ``path`` is.
+
+    Args:
+        path: a file or folder.
+        options: see :func:`open_stack`; of them a model takes the reader only
+            (``"rti:legacy_hshfitter=true"``).
+
+    Raises:
+        MissingFileError: it, or a part of it, is not there.
+        FormatError: it is damaged.
+        UnsupportedFormatError: of no known format, or a variant that is not supported.
+        OptionError: an option of stacks for a model.
+        PluginError: its codec or reader is not installed.
+    """
+    found = read(path, find_reader(path, options.get("reader")), **options)
+    if isinstance(found, LightDirections):
+        raise FormatError(
+            "these are lights alone", where=str(path), expected="a model or photographs"
+        )
+    return restore(found) if isinstance(found, StoredModel) else found
+
+
+def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> RelightableModel:
+    """Open a relightable model (``.ptm``, ``.rti``, a web folder, …); see :func:`open_any`."""
+    found = read(path, find_reader(path, reader, ModelReader))
+    if not isinstance(found, StoredModel):
+        stack = isinstance(found, Stack)
+        raise FormatError(
+            "this is a stack of photographs" if stack else "these are lights alone",
+            where=str(path),
+            expected="a model",
+            mend="Fit it first." if stack else "",
+        )
+    return restore(found)
+
+
+def open_stack(
+    path: str | os.PathLike[str],
+    *,
+    reader: str | None = None,
+    crop: Window | None = None,
+    mask: Path | npt.ArrayLike | None = None,
+    images: str | os.PathLike[str] | None = None,
+    to_linear: bool = False,
+    pixel_size_mm: float | None = None,
+) -> Stack:
+    """Open photographs and their lights; pixels are decoded when they are first needed.
+
+    Args:
+        path: whatever a reader of stacks recognises: a light file or the folder of one, a project
+            or a dome of RelightLab, a project folder of RTIBuilder, …
+        reader: id of the reader to use, with options; by default the one that recognises it.
+        crop: the part of the photographs to keep (y down, from the top left corner).
+        mask: picture (above half is inside) or (H, W) array, of the size of the photographs or of
+            the crop.
+        images: folder of the photographs, if they are not where the input says.
+        to_linear: give linear values of photographs that hold sRGB ones.
+        pixel_size_mm: side of a pixel on the object, millimetres.
+
+    Raises:
+        MissingFileError: it, or a photograph, is not there.
+        FormatError: damaged or unknown; names the place.
+        LightError: no light file, several of them, or a direction that cannot be used.
+        StackError: a photograph is damaged or differs from its siblings.
+        OptionError: the crop is not inside, the mask does not fit, or the reader knows no images.
+        MissingExtraError: 16-bit RGB photographs without pyvips.
+        PluginError: its reader is not installed.
+    """
+    found = read(
+        path,
+        find_reader(path, reader, StackReader),
+        crop=crop,
+        mask=mask,
+        images=images,
+        to_linear=to_linear,
+        pixel_size_mm=pixel_size_mm,
+    )
+    if not isinstance(found, Stack):
+        model = isinstance(found, StoredModel)
+        raise FormatError(
+            "this is a fitted model" if model else "these are lights alone",
+            where=str(path),
+            expected="photographs and a light file",
+        )
+    return found
+
+
+def open_lights(path: str | os.PathLike[str], *, reader: str | None = None) -> NamedLights:
+    """The lights of whatever has some: a light file, a dome, a stack, a model.
+
+    Args:
+        path: a file or folder.
+        reader: id of the reader to use, with options; by default the one that recognises it.
+
+    Raises:
+        LightError: malformed, or the model does not know its lights.
+        FormatError: missing, damaged or unknown; names the place.
+        PluginError: its reader is not installed.
+    """
+    chosen = find_reader(path, reader, LightsReader)
+    if isinstance(chosen, LightsReader):
+        found = _guarded(chosen.read_lights, path)
+    else:
+        whole = read(path, chosen)
+        if isinstance(whole, Stack):
+            return NamedLights.named(whole.lights, whole.names, whole.notes)
+        lights = whole if isinstance(whole, LightDirections) else whole.metadata.lights
+        if lights is None:
+            raise LightError(
+                "this model does not know its lights",
+                where=str(path),
+                expected="a light file, photographs, or a model that was saved with its lights",
+            )
+        found = lights
+    return found if isinstance(found, NamedLights) else NamedLights.named(found)
+
+
+def read(
+    path: str | os.PathLike[str], chosen: Reader, **options: Unpack[StackOptions]
+) -> StoredModel | Stack | LightDirections:
+    """What a reader that was chosen gives of a path; a stack as it is to be looked at.
+
+    Raises:
+        OptionError: an option of stacks for something else, or ``images`` for a reader that has
+            no such option.
+        DrtiError: see :func:`open_any`.
+    """
+    images, mask = options.get("images"), options.get("mask")
+    own = {item.name for item in fields(chosen)}
+    if images is not None and "images" not in own:
+        raise OptionError(
+            f"images {os.fspath(images)} for the reader {chosen.reader_id}",
+            where=str(path),
+            expected="a reader that looks for photographs",
+        )
+    told: dict[str, Any] = {} if images is None else {"images": os.fspath(images)}
+    if isinstance(mask, (str, Path)) and "skip" in own:
+        told["skip"] = str(mask)
+    if options.get("pixel_size_mm") is not None and "pixel_size_mm" in own:
+        told["pixel_size_mm"] = options["pixel_size_mm"]
+    found = _guarded(with_options(chosen, told).read, path)
+    given: dict[str, Any] = {
+        name: value
+        for name, value in options.items()
+        if name not in ("reader", "images") and value is not None and value is not False
+    }
+    if isinstance(found, Stack):
+        return found.adjusted(**given)
+    if given:
+        raise OptionError(
+            f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",
+            where=str(path),
+            expected="photographs",
+        )
+    return found
+
+
+def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:
+    try:
+        return reads(Path(path))
+    except DrtiError:
+        raise
+    except OSError as error:
+        raise FileError.of(error, error.filename or path) from None
+
+
+def restore(stored: StoredModel) -> RelightableModel:
+    """Rebuild a model with the codec that its config names, else by the graph beside it.
+
+    Raises:
+        PluginError: that codec is not installed.
+        FormatError: the parameters do not belong together.
+    """
+    name = stored.config.get("codec")
+    if not isinstance(name, str):
+        raise FormatError(f"config names the codec {name!r}", expected="an id")
+    codecs = registry().codecs
+    if name == GraphModel.codec_id:
+        return restore_graph(stored)
+    try:
+        found = codecs.get(name)
+    except PluginError as error:
+        if stored.graph is None:
+            raise
+        reason = str(error) if name in codecs.ids() else f"the codec {name!r} is not installed"
+        model = restore_graph(stored)
+        note = f"{reason}: relit by {stored.graph.name}"
+        return model.with_metadata(notes=(*model.metadata.notes, note))
+    return found.restore(stored)
+
+
+def save_model(
+    model: RelightableModel,
+    path: str | os.PathLike[str],
+    *,
+    writer: str | Writer | None = None,
+    overwrite: bool = False,
+) -> tuple[str, ...]:
+    """Write a model whole or not at all.
+
+    Args:
+        model: what to write.
+        path: file or folder; the ending chooses the writer (``.ptm``, ``.rti``, else a folder).
+        writer: id of the writer, with options (``"folder:image=png"``), or a writer.
+        overwrite: replace an output that exists.
+
+    Returns:
+        What was lost or changed on the way, a sentence each.
+
+    Raises:
+        UnsupportedFormatError: the format cannot hold this model; says why.
+        OutputExistsError: ``path`` exists and ``overwrite`` is false.
+    """
+    chosen = writer if isinstance(writer, Writer) else find_writer(path, writer)
+    stored = model.stored()
+    reason = chosen.refuse(stored)
+    if reason is not None:
+        raise UnsupportedFormatError(reason, where=str(path))
+    return chosen.write(stored, Path(path), overwrite=overwrite)
