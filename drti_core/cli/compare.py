@@ -21,9 +21,7 @@ from drti_core.registry.codec_calls import fit
 
 
 def compare(
-    stack: Annotated[
-        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
-    ],
+    stack: console.Photographs,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture: .png, .jpg or .tif.")],
     model: Annotated[list[Path] | None, typer.Argument(help="Fitted models.")] = None,
     codecs: Annotated[

@@ -36,7 +36,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 # Of every verb that opens photographs; see stack_options.
 Photographs = Annotated[
-    Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder of these.")
+    Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
 ]
 Reader = Annotated[str | None, typer.Option(help="Reader to use, with options.")]
 Crop = Annotated[

@@ -20,9 +20,7 @@ Ssim = Annotated[
 
 
 def evaluate(
-    stack: Annotated[
-        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
-    ],
+    stack: console.Photographs,
     codec: Annotated[
         list[str] | None,
         typer.Option(help="For example hsh:terms=16; repeatable. By default ptm, hsh and rbf."),

@@ -12,9 +12,7 @@ from drti_core.workflow import fit_file
 
 
 def fit(
-    stack: Annotated[
-        Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
-    ],
+    stack: console.Photographs,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .ptm or .rti file, or a folder.")
     ],

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -16,11 +15,11 @@ from drti_core.arrays import F32, Window, bands
 from drti_core.colour import Encoding as Encoding
 from drti_core.colour import to_uint8
 from drti_core.decoder import Decoder, Planes, evaluate
-from drti_core.errors import DrtiError
+from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
-from drti_core.runtime.graph_decoder import GraphDecoder, graph_relighter
+from drti_core.runtime.graph_decoder import GraphDecoder, GraphStage, ImageRelighter
 from drti_core.runtime.relighter import Relighter, Runtime, buffer, pixel_coords
-from drti_core.runtime.stages import Kind
+from drti_core.runtime.stages import Kind, PixelStage
 
 #: Values that are encoded at a time.
 _VALUES = 1 << 24
@@ -216,16 +215,21 @@ class RelightableModel(ABC):
             OptionError: no such runtime, or an execution provider that is absent.
             DrtiError: a weight of the decoder is not finite.
         """
-        make: Callable[..., Relighter]
-        match self.decoder():
-            case GraphDecoder() as graph:
-                make = partial(graph_relighter, graph)
-            case chain:
-                make = partial(Relighter, chain)
-        return make(
+        lights, decoder = LightDirections.of(lights), self.decoder()
+        chain: Decoder | PixelStage
+        if isinstance(decoder, Decoder):
+            chain = decoder
+        elif runtime not in ("auto", "onnx"):
+            raise OptionError(f"runtime {runtime!r}", expected="auto or onnx for an ONNX graph")
+        elif decoder.shape is not None:
+            return ImageRelighter(decoder, lights, kind, providers)
+        else:
+            chain = GraphStage(decoder, kind, providers)
+        return Relighter(
+            chain,
             self.planes,
             self.shape,
-            LightDirections.of(lights),
+            lights,
             kind=kind,
             runtime=runtime,
             providers=providers,

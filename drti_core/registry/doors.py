@@ -181,9 +181,7 @@ def open_any(
     """
     found = read(path, find_reader(path, options.get("reader")), **options)
     if isinstance(found, LightDirections):
-        raise FormatError(
-            "these are lights alone", where=str(path), expected="a model or photographs"
-        )
+        raise _another_kind(found, path, "a model or photographs")
     return restore(found) if isinstance(found, StoredModel) else found
 
 
@@ -191,13 +189,7 @@ def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> Re
     """Open a relightable model (``.ptm``, ``.rti``, a web folder, …); see :func:`open_any`."""
     found = read(path, find_reader(path, reader, ModelReader))
     if not isinstance(found, StoredModel):
-        stack = isinstance(found, Stack)
-        raise FormatError(
-            "this is a stack of photographs" if stack else "these are lights alone",
-            where=str(path),
-            expected="a model",
-            mend="Fit it first." if stack else "",
-        )
+        raise _another_kind(found, path, "a model")
     return restore(found)
 
 
@@ -243,12 +235,7 @@ def open_stack(
         pixel_size_mm=pixel_size_mm,
     )
     if not isinstance(found, Stack):
-        model = isinstance(found, StoredModel)
-        raise FormatError(
-            "this is a fitted model" if model else "these are lights alone",
-            where=str(path),
-            expected="photographs and a light file",
-        )
+        raise _another_kind(found, path, "photographs and a light file")
     return found
 
 
@@ -320,6 +307,18 @@ def read(
             expected="photographs",
         )
     return found
+
+
+def _another_kind(
+    found: StoredModel | Stack | LightDirections, path: str | os.PathLike[str], expected: str
+) -> FormatError:
+    mend = ""
+    if isinstance(found, Stack):
+        what, mend = "this is a stack of photographs", "Fit it first."
+    else:
+        model = isinstance(found, StoredModel)
+        what = "this is a fitted model" if model else "these are lights alone"
+    return FormatError(what, where=str(path), expected=expected, mend=mend)
 
 
 def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:

@@ -11,12 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, Window
-from drti_core.decoder import Planes
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.runtime.onnx.check import check, fixed
 from drti_core.runtime.onnx.stage import providers_of, session
-from drti_core.runtime.relighter import Relighter, Runtime, buffer
+from drti_core.runtime.relighter import Relighter, buffer
 from drti_core.runtime.stages import TILE, Kernel, Kind, PixelStage, quantise, whole
 
 
@@ -108,30 +107,6 @@ class GraphDecoder:
         feed = {name: given[name] for name in self.inputs if name != "light"}
         found = [run(None, {**feed, "light": light.xyz[0]})[0] for light in lights]
         return np.stack([_as(np.asarray(rgb), "float32") for rgb in found])
-
-
-def graph_relighter(
-    decoder: GraphDecoder,
-    planes: Planes | None,
-    shape: tuple[int, int],
-    lights: LightDirections,
-    *,
-    kind: Kind = "uint8",
-    runtime: Runtime = "auto",
-    providers: Sequence[str] = (),
-    threads: int | None = None,
-) -> Relighter:
-    """A relighter of either form; the arguments are those of :class:`Relighter`.
-
-    Raises:
-        OptionError: another runtime than ONNX's, or an execution provider that is absent.
-    """
-    if runtime not in ("auto", "onnx"):
-        raise OptionError(f"runtime {runtime!r}", expected="auto or onnx for an ONNX graph")
-    if decoder.shape is not None:
-        return ImageRelighter(decoder, lights, kind, providers)
-    stage = GraphStage(decoder, kind, providers)
-    return Relighter(stage, planes, shape, lights, kind=kind, threads=threads)
 
 
 def _as(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:

@@ -13,7 +13,7 @@ import numpy as np
 from drti_core.errors import MissingFileError, StackError
 from drti_core.io.outputs import size_of
 from drti_core.lights import LightDirections, NamedLights
-from drti_core.model import RelightableModel, StoredModel
+from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader
 from drti_core.registry import doors
 from drti_core.stack import Stack
@@ -112,14 +112,7 @@ def _model(model: RelightableModel, stored: StoredModel, facts: Mapping[str, Any
     if stored.arrays:
         own["arrays"] = {name: list(array.shape) for name, array in stored.arrays.items()}
     own["lights"] = None if metadata.lights is None else light_facts(metadata.lights)
-    if metadata.icc:
-        own["icc_bytes"] = len(metadata.icc)
-    if metadata.pixel_size_mm:
-        own["pixel_size_mm"] = metadata.pixel_size_mm
-    if metadata.xmp:
-        own["xmp_bytes"] = len(metadata.xmp)
-    if metadata.exif:
-        own["exif_bytes"] = len(metadata.exif)
+    own |= _carried(metadata)
     if metadata.provenance:
         own["provenance"] = dict(metadata.provenance)
     if metadata.comments:
@@ -142,14 +135,15 @@ def _stack_facts(stack: Stack) -> dict[str, Any]:
     }
     if stack.mask is not None:
         facts["pixels_in_mask"] = int(np.count_nonzero(stack.mask))
-    if stack.icc:
-        facts["icc_bytes"] = len(stack.icc)
-    if stack.xmp:
-        facts["xmp_bytes"] = len(stack.xmp)
-    if stack.exif:
-        facts["exif_bytes"] = len(stack.exif)
-    if stack.pixel_size_mm:
-        facts["pixel_size_mm"] = stack.pixel_size_mm
+    return facts | _carried(stack)
+
+
+def _carried(source: Metadata | Stack) -> dict[str, Any]:
+    """What photographs and models have about themselves, where they have it."""
+    parts = {"icc": source.icc, "xmp": source.xmp, "exif": source.exif}
+    facts: dict[str, Any] = {f"{name}_bytes": len(data) for name, data in parts.items() if data}
+    if source.pixel_size_mm:
+        facts["pixel_size_mm"] = source.pixel_size_mm
     return facts
 
 

@@ -24,7 +24,6 @@ from drti_core import evaluate, get_codec, open_model
 from drti_core.cli import main
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
 from drti_core.io.pictures import figures
-from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.measure.evaluation import holdout_lights
 from drti_core.measure.tour import write_stack
 from drti_core.options import split_specs
@@ -42,6 +41,7 @@ from drti_plugins.benchmark.quality.run import (
     benchmark_quality,
     variants,
 )
+from tests.helpers.pictures import read_picture
 
 #: A codec with a preset, a seed and a teacher, as trained ones have; it loses the light `seed`.
 PLUGIN = """

@@ -18,7 +18,6 @@ import drti_core as drti
 from drti_core.cli import app, main
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, MissingFileError
-from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
 from drti_core.measure import metrics
@@ -27,6 +26,7 @@ from drti_core.registry import catalogue
 from drti_core.registry.doors import open_model
 from drti_core.stack.samples.demo import make_stack, make_test_stack
 from drti_plugins.benchmark.fit import fit_cost
+from tests.helpers.pictures import read_picture
 
 SIZE = (48, 64)
 
@@ -302,7 +302,7 @@ def test_relight(run, model, tmp_path):
     assert (status, said, err) == (0, f"wrote {out}\n", "")
     fitted = open_model(model)
     expected = fitted.relight_uint8(LightDirections([[0.5, 0.3, 0.8]]))[0]
-    assert np.array_equal(plane_pictures.read_picture(out), expected)
+    assert np.array_equal(read_picture(out), expected)
 
 
 def test_relight_under_many_lights(run, model, stack, tmp_path):
@@ -312,12 +312,12 @@ def test_relight_under_many_lights(run, model, stack, tmp_path):
     assert said == f"wrote {tmp_path / 'a-1.png'}\nwrote {tmp_path / 'a-2.png'}\n"
     lights = [LightDirections([[0.6, 0, 0.8]]), LightDirections.from_spherical(90, 30)]
     for number, light in enumerate(lights):
-        picture = plane_pictures.read_picture(tmp_path / f"a-{number + 1}.png")
+        picture = read_picture(tmp_path / f"a-{number + 1}.png")
         assert np.array_equal(picture, open_model(model).relight_uint8(light)[0])
     arguments = ["--lights", stack / "dirs.lp", "--window", "8x6+3+2"]
     assert run("relight", model, "-o", tmp_path / "b.jpg", *arguments)[0] == 0
     assert len(list(tmp_path.glob("b-*.jpg"))) == 20
-    assert plane_pictures.read_picture(tmp_path / "b-07.jpg").shape == (6, 8, 3)
+    assert read_picture(tmp_path / "b-07.jpg").shape == (6, 8, 3)
 
 
 @pytest.mark.parametrize("ending", ["npy", "tif"])
@@ -341,9 +341,7 @@ def test_linear_models_give_srgb_pictures(run, stack, tmp_path):
     assert run("fit", stack, "-o", tmp_path / "m", "--linear")[0] == 0
     assert run("relight", tmp_path / "m", "-o", tmp_path / "x.png", "--light", "0,0,1")[0] == 0
     values = open_model(tmp_path / "m").relight(LightDirections([[0, 0, 1]]))[0]
-    assert np.array_equal(
-        plane_pictures.read_picture(tmp_path / "x.png"), to_uint8(linear_to_srgb(values))
-    )
+    assert np.array_equal(read_picture(tmp_path / "x.png"), to_uint8(linear_to_srgb(values)))
 
 
 @pytest.mark.parametrize(
@@ -518,7 +516,7 @@ def test_benchmark(run, stack, tmp_path):
     model = kept / "96x36" / "model1"
     assert open_model(model).shape == (36, 96)
     assert cost["output_bytes"] == sum(file.stat().st_size for file in model.iterdir())
-    photograph = plane_pictures.read_picture(kept / "96x36" / "stack" / "photo001.jpg")
+    photograph = read_picture(kept / "96x36" / "stack" / "photo001.jpg")
     assert photograph.shape == (36, 96, 3)
     status, _, err = run("benchmark", "fit", stack, *arguments, "--keep", kept)
     assert (status, err) == (

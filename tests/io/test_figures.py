@@ -11,7 +11,7 @@ import pytest
 
 from drti_core.errors import MissingExtraError, OptionError, OutputExistsError
 from drti_core.io.pictures import figures
-from drti_core.io.pictures.plane_pictures import read_picture
+from tests.helpers.pictures import read_picture
 
 DRAW = """
 import sys

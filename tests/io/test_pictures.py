@@ -27,6 +27,7 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.webp import encode_webp
 from drti_core.io.pictures.writers import rows_of
+from tests.helpers.pictures import read_picture
 
 ICC = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
 
@@ -70,18 +71,14 @@ def test_a_grey_jpeg_of_strips(tmp_path: Path) -> None:
     array = picture(150, 50, 1)
     write_jpeg(tmp_path / "a.jpg", rows_of(array), (150, 50))
     whole = Image.open(io.BytesIO(encode_jpeg(array)))
-    np.testing.assert_array_equal(
-        plane_pictures.read_picture(tmp_path / "a.jpg"), np.asarray(whole)
-    )
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.jpg"), np.asarray(whole))
 
 
 def test_restart_intervals_of_the_widest_jpeg_fit_in_their_field(tmp_path: Path) -> None:
     array = picture(100, JPEG_MAX_SIDE, 1)
     write_jpeg(tmp_path / "a.jpg", rows_of(array), array.shape, quality=50)
     whole = Image.open(io.BytesIO(encode_jpeg(array, 50)))
-    np.testing.assert_array_equal(
-        plane_pictures.read_picture(tmp_path / "a.jpg"), np.asarray(whole)
-    )
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.jpg"), np.asarray(whole))
 
 
 def test_jpeg_refuses_what_libjpeg_cannot_hold(tmp_path: Path) -> None:
@@ -105,7 +102,7 @@ def test_png_keeps_every_sample(tmp_path: Path, channels: Any, bits: Any) -> Non
         assert image.info["icc_profile"] == ICC
         image.verify()
     if (channels, bits) != (3, 16):
-        np.testing.assert_array_equal(plane_pictures.read_picture(path), array)
+        np.testing.assert_array_equal(read_picture(path), array)
 
 
 def test_files_are_the_same_bytes_every_time(tmp_path: Path) -> None:
@@ -127,10 +124,10 @@ def test_large_pictures_are_streamed_and_give_the_same_pixels(
     array = picture(600, 50)
     path = tmp_path / f"a.{suffix}"
     save_picture(path, array)
-    whole = plane_pictures.read_picture(path)
+    whole = read_picture(path)
     monkeypatch.setattr(plane_pictures, "_STREAM_PIXELS", 0)
     monkeypatch.setattr(plane_pictures, "_decoded", None)  # Pillow must not be asked
-    np.testing.assert_array_equal(plane_pictures.read_picture(path), whole)
+    np.testing.assert_array_equal(read_picture(path), whole)
 
 
 def test_a_replaced_file_is_not_taken_from_a_cache(
@@ -142,7 +139,7 @@ def test_a_replaced_file_is_not_taken_from_a_cache(
     for seed in (40, 41):
         array = picture(seed, 40)[:40]
         save_picture(path, array, overwrite=True)
-        np.testing.assert_array_equal(plane_pictures.read_picture(path), array)
+        np.testing.assert_array_equal(read_picture(path), array)
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -157,7 +154,7 @@ def test_a_truncated_picture_is_an_error_that_names_it(
     save_picture(path, picture(300, 300))
     path.write_bytes(path.read_bytes()[:-20_000])
     with pytest.raises(FormatError, match=f"^{re.escape(str(path))}: damaged picture "):
-        plane_pictures.read_picture(path)
+        read_picture(path)
 
 
 def png(width: int, height: int, kind: int = 2) -> bytes:
@@ -221,10 +218,10 @@ def test_webp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) -
     path = tmp_path / "a.webp"
     pixels = picture(300, 70)
     path.write_bytes(encode_webp(pixels))
-    np.testing.assert_array_equal(plane_pictures.read_picture(path), pixels)
+    np.testing.assert_array_equal(read_picture(path), pixels)
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(FormatError, match=f"^{re.escape(str(path))}: damaged picture "):
-        plane_pictures.read_picture(path)
+        read_picture(path)
     wide = np.zeros((1, 16384, 3), np.uint8)
     with pytest.raises(OptionError) as caught:
         encode_webp(wide)

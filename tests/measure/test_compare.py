@@ -12,12 +12,12 @@ from drti_core import ArrayStack, LightDirections, get_codec, save_model
 from drti_core.arrays import Window
 from drti_core.cli import main
 from drti_core.errors import DrtiError, OptionError
-from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.measure.compare import compare, nearest, spread
 from drti_core.measure.contact_sheet import PAPER, error_map
 from drti_core.measure.metrics import psnr
 from drti_core.measure.tour import write_stack
 from drti_core.stack.samples.demo import make_stack
+from tests.helpers.pictures import read_picture
 
 SHAPE = (40, 60)
 

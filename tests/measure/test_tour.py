@@ -7,7 +7,6 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError, OutputExistsError
-from drti_core.io.pictures import plane_pictures
 from drti_core.lights import LightDirections
 from drti_core.measure import tour
 from drti_core.measure.contact_sheet import Row, contact_sheet, error_map, light_labels
@@ -19,6 +18,7 @@ from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import dome, make_stack, make_test_stack
 from drti_core.stack.samples.renderer import Renderer, lit_share
 from drti_core.stack.samples.scene import make_scene
+from tests.helpers.pictures import read_picture
 
 SIZE = (60, 80)
 
@@ -153,7 +153,7 @@ def test_demo(tmp_path):
         relit = model.relight(test.lights)
         true = test.read(Window(0, 0, *SIZE)).reshape(relit.shape)
         assert np.abs(relit.clip(0, 1) - true).mean() < 0.1
-    sheet = plane_pictures.read_picture(out / "contact-sheet.png")
+    sheet = read_picture(out / "contact-sheet.png")
     assert sheet.shape[0] > 7 * SIZE[0]
     assert sheet.shape[1] > 4 * SIZE[1]
     with pytest.raises(OutputExistsError) as caught:

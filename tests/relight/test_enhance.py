@@ -9,7 +9,6 @@ from drti_core.arrays import Window, bands
 from drti_core.cli import main
 from drti_core.colour import LUMA
 from drti_core.errors import OptionError
-from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.registry import catalogue
@@ -24,6 +23,7 @@ from drti_core.relight.enhance import (
 )
 from drti_core.relight.normals import brightest, normals, ptm_coefficients, ring
 from drti_core.stack.samples.demo import make_stack
+from tests.helpers.pictures import read_picture
 
 SIZE = (40, 56)
 ALL = Window(0, 0, *SIZE)

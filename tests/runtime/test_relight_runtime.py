@@ -24,7 +24,7 @@ from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.runtime import relighter as relighter_module
 from drti_core.runtime import stages
-from drti_core.runtime.graph_decoder import GraphDecoder, graph_relighter
+from drti_core.runtime.graph_decoder import GraphDecoder, GraphStage, ImageRelighter
 from drti_core.runtime.kept import Kept
 from drti_core.runtime.llvm import stage as llvm_stage
 from drti_core.runtime.numpy_stage import NumpyStage
@@ -367,12 +367,13 @@ def test_a_relighter_closes(runtime):
 def test_a_relighter_of_a_graph_closes(form):
     decoder, count, dtype = CASES["elu"]
     given, window = planes(count, dtype), Window(0, 0, *SHAPE)
-    if form == "decoder":
-        graph, shown = GraphDecoder(decoder_graph(decoder, given)), given
-    else:
-        graph, shown = GraphDecoder(image_graph(decoder, given, SHAPE)), None
     before = len(onnx_stage.session)
-    relighter = graph_relighter(graph, shown, SHAPE, LIGHTS[:1])
+    if form == "decoder":
+        stage = GraphStage(GraphDecoder(decoder_graph(decoder, given)), "uint8")
+        relighter = Relighter(stage, given, SHAPE, LIGHTS[:1])
+    else:
+        graph = GraphDecoder(image_graph(decoder, given, SHAPE))
+        relighter = ImageRelighter(graph, LIGHTS[:1], "uint8")
     assert len(onnx_stage.session) == before + 1
     other = relighter.under(LIGHTS[:1])
     with relighter:

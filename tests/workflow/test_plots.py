@@ -11,12 +11,12 @@ from drti_core.cli import main
 from drti_core.decoder import Planes
 from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io.pictures import figures
-from drti_core.io.pictures.plane_pictures import read_picture
 from drti_core.lights import LightDirections
 from drti_core.measure.tour import write_stack
 from drti_core.registry import catalogue
 from drti_core.stack.samples.demo import make_stack
 from drti_core.workflow.plots import histograms, plot_file, plotted
+from tests.helpers.pictures import read_picture
 
 ORANGE, BLUE = (196, 84, 26), (70, 106, 150)
 

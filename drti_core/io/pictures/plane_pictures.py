@@ -194,21 +194,6 @@ def _checked(image: Any, bits: int, size: int, where: str) -> tuple[tuple[int, i
     return (height, width), channels
 
 
-def read_picture(path: Path) -> Array:
-    """A whole JPEG, PNG or WebP: (H, W) or (H, W, 3), uint8 or uint16; a profile is not applied.
-
-    Raises:
-        FormatError: see :func:`open_picture` and :meth:`Picture.bands`.
-        UnsupportedFormatError: see :func:`open_picture`.
-    """
-    picture = open_picture(path)
-    tail = (3,) if picture.channels == 3 else ()
-    out = np.empty((*picture.shape, *tail), np.uint16 if picture.bits == 16 else np.uint8)
-    for band, part in picture.bands():
-        out[band.y : band.y + band.height] = part
-    return out
-
-
 def _opened(source: Path | bytes, where: str) -> tuple[Any, int]:
     """Pillow's lazy image of a file or of bytes, and its bits."""
     head = decoders.head_of(source)
