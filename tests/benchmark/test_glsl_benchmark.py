@@ -74,6 +74,7 @@ def test_csv():
     assert rows[1]["median_ms"] == rows[1]["frames_per_second"] == ""
 
 
+@pytest.mark.slow
 def test_plot(tmp_path):
     larger = replace(TIMING, width=1000, height=1000, median_ms=80.0)
     slow = replace(larger, name="loops", median_ms=None)

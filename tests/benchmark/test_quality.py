@@ -120,6 +120,7 @@ def names(collections: tuple[Collection, ...]) -> list[str]:
     return [collection.name for collection in collections]
 
 
+@pytest.mark.slow
 def test_collections_are_found_at_any_depth(root: Path) -> None:
     everything = ["Single/Object1/material4", "Multi/Object2/material10"]
     everything += ["RealRTI/item5", "RealRTI/item10"]
@@ -150,6 +151,7 @@ def test_the_protocols(root: Path) -> None:
     assert not set(train.order) & set(test.order)
 
 
+@pytest.mark.slow
 def test_lights_that_are_left_out_stand_for_the_test(root: Path, tmp_path: Path) -> None:
     synthetic, real = find_collections(root)[0], find_collections(root)[2]
     shutil.copytree(synthetic.train, tmp_path / "Single" / "Dome")
@@ -314,6 +316,7 @@ def test_what_is_done_is_not_done_again(root: Path, tmp_path: Path) -> None:
     assert quick(collections, codecs, out, overwrite=True).reused == 0
 
 
+@pytest.mark.slow
 def test_a_changed_photograph_is_fitted_again(root: Path, tmp_path: Path) -> None:
     copy = tmp_path / "item1"
     write_stack(make_stack((20, 24), 12), copy)
@@ -328,6 +331,7 @@ def test_a_changed_photograph_is_fitted_again(root: Path, tmp_path: Path) -> Non
     assert quick(find_collections(copy), codecs, out).reused == 0
 
 
+@pytest.mark.slow
 def test_photographs_that_were_copied_or_touched_are_the_same(tmp_path: Path) -> None:
     first, second = tmp_path / "a" / "item1", tmp_path / "b" / "item1"
     write_stack(make_stack((20, 24), 12), first)
@@ -625,6 +629,7 @@ def test_means() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_report(tmp_path: Path) -> None:
     out = tmp_path / "out"
     out.mkdir()
@@ -735,6 +740,7 @@ def test_arguments_that_are_refused(
     assert capsys.readouterr().err == f"error: {text}\n"
 
 
+@pytest.mark.slow
 def test_a_failure_is_an_exit_status(
     plugin: None, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

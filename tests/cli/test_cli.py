@@ -93,6 +93,7 @@ def test_a_typer_that_misreads_flags_is_told(run, monkeypatch):
     )
 
 
+@pytest.mark.slow
 def test_wrong_usage_is_2(run):
     status, out, err = run("fit")
     assert (status, out) == (2, "")
@@ -380,6 +381,7 @@ def test_relight_checks_all_outputs_first(run, model, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["x-2.png"]
 
 
+@pytest.mark.slow
 def test_evaluate(run, stack, others, tmp_path):
     file = tmp_path / "r.json"
     arguments = ("--codec", "ptm", "--codec", "hsh:terms=4", "--json", file, "--lights")
@@ -483,6 +485,7 @@ def test_demo_in_an_empty_directory(tmp_path):
     assert done.stderr == "error: --size: '64'; expected WxH, for example 320x240\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 def test_interrupted_leaves_nothing(tmp_path):
     command = [sys.executable, "-m", "drti_core", "demo", "--size", "1600x1200"]

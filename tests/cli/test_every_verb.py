@@ -47,7 +47,14 @@ def place(tmp_path_factory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize(("verb", "arguments", "said", "written"), RUNS, ids=[r[0] for r in RUNS])
+def _slow(verb: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.slow] if verb == "demo" or verb.startswith("benchmark") else []
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments", "said", "written"),
+    [pytest.param(*run, id=run[0], marks=_slow(run[0])) for run in RUNS],
+)
 def test_verb(verb, arguments, said, written, place, monkeypatch, capsys):
     def interrupted() -> None:
         raise KeyboardInterrupt
@@ -61,6 +68,7 @@ def test_verb(verb, arguments, said, written, place, monkeypatch, capsys):
     assert written is None or (place / written).stat().st_size > 0
 
 
+@pytest.mark.slow
 @pytest.mark.train
 def test_benchmark_train(place, monkeypatch, capsys):
     network = next(iter(NETWORKS))

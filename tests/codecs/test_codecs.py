@@ -320,6 +320,7 @@ def test_damaged_parameters_are_named(codec, changes, text):
 # --- Quantisation
 
 
+@pytest.mark.slow
 def test_few_bright_pixels_survive():
     """A quantile range would have cut the constant term of 1 pixel in 10 thousand to black."""
     lights = dome()
@@ -352,6 +353,7 @@ def test_range_cuts_what_costs_less_than_finer_steps():
     assert quantisation_range(few, 255)[1] == 5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "folder", ["synthrti/Single/Object1/material2", "synthrti/Multi", "realrti/item1"]
 )
@@ -376,6 +378,7 @@ def noise(count: int, seed: int = 5) -> ArrayStack:
     return ArrayStack.of(images, dome(count))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", [RbfCodec(), BilinearCodec()], ids=["rbf", "bilinear"])
 def test_every_number_of_planes_is_used(codec):
     """B11: planes beyond a multiple of three were written as zeros."""
@@ -391,6 +394,7 @@ def test_every_number_of_planes_is_used(codec):
     assert reached[-1] > 35
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [4, 5, 6, 7, 9, 18, 27])
 def test_mycc_of_every_number_of_planes(count):
     model = RbfCodec(planes=count, colorspace="mycc").fit(make_stack())
@@ -400,6 +404,7 @@ def test_mycc_of_every_number_of_planes(count):
     assert quality(model, make_stack()) > 25
 
 
+@pytest.mark.slow
 def test_negative_chroma_means_are_kept():
     """B15: a chroma mean below 0 was clamped, which tinted blue and purple objects."""
     lights = dome()
@@ -417,6 +422,7 @@ def test_negative_chroma_means_are_kept():
         assert min(reached) > 38
 
 
+@pytest.mark.slow
 def test_sigma_chosen_on_left_out_lights_beats_bad_ones():
     stack = make_stack(lights=dome(40))
     test = list(range(3, 40, 6))
@@ -449,6 +455,7 @@ def test_quantile_sets_the_range():
     assert np.allclose(-tight.bias * tight.scale, low, atol=2 * step.max(), rtol=1e-3)
 
 
+@pytest.mark.slow
 def test_smoothness_pulls_towards_the_prediction():
     """On the photographs' own lights a strong pull costs what a weak one keeps."""
     stack = make_stack(lights=dome(40))
@@ -459,6 +466,7 @@ def test_smoothness_pulls_towards_the_prediction():
     assert weak > strong + 0.2
 
 
+@pytest.mark.slow
 def test_components_of_a_small_sample():
     stack = make_stack()
     few, all_pixels = (RbfCodec(sample=n).fit(stack) for n in (100, 100_000))
@@ -498,6 +506,7 @@ def test_tables_are_stored_as_fitted(codec):
     assert spread.tolist() == [127] * 9
 
 
+@pytest.mark.slow
 def test_rbf_takes_of_good_choices_the_nearest_to_the_photographs():
     """Within a tenth of the least error on left-out lights; not the least error itself."""
     from drti_core import demo_stack

@@ -64,7 +64,10 @@ MIN_PSNR = {
     "ybilinear": 44,
 }
 
-#: Options of writers beside the default ones.
+#: Linear codecs that fit for long and differ from one that is in the quick loop by their colours.
+SLOW = {"yrbf", "ybilinear"}
+
+#: Options of writers beside the default ones; those of folders are not in the quick loop.
 VARIANTS = {
     "folder": (
         "folder:image=png",
@@ -243,10 +246,14 @@ def codec_class(name: str) -> type:
     if name in PRESETS:
         return preset_class(name)
     bars: dict[str, Any] = {"codec": CODECS[name], "min_psnr": MIN_PSNR.get(name, 25)}
-    bars["pytestmark"] = marks(CODECS[name])
+    bars["pytestmark"] = marks(CODECS[name]) + [pytest.mark.slow] * (name in SLOW)
     if name == "siren":  # a short run of a field leaves ripples
         bars["flat_error"] = 0.05
     return type(title("Codec", name), (CodecSuite,), bars)
+
+
+def _marks(name: str, spec: str) -> list[Any]:
+    return [pytest.mark.slow] if name == "folder" and spec != name else []
 
 
 def writer_class(spec: str) -> type:
@@ -265,6 +272,7 @@ def writer_class(spec: str) -> type:
         "reader": READERS[name],
         "name": "output" + (writer.suffixes[0] if writer.suffixes else ""),
         "exact": spec in EXACT,
+        "pytestmark": _marks(name, spec),
         "min_psnr": FILE_PSNR.get(spec, 40),
         "keeps": frozenset(KEEPS.get(name, ())),
     }
@@ -294,7 +302,8 @@ def reader_class(name: str, what: str = "") -> type:
             item.write(next(iter(models(writer).values())), target)
             return target
 
-    return type(title("Reader", what or name), (Suite,), {})
+    marked = {"pytestmark": _marks(name, what or name)}
+    return type(title("Reader", what or name), (Suite,), marked)
 
 
 for _name in CODECS:

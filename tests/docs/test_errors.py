@@ -258,6 +258,7 @@ needs_source = pytest.mark.skipif(
 )
 
 
+@pytest.mark.slow
 @needs_source
 def test_messages_of_the_library_name_no_flags():
     found = [(name, text) for name, tree in library() for text in texts(tree) if FLAGS.search(text)]
@@ -273,6 +274,7 @@ def test_a_flag_in_a_message_is_noticed():
     assert not FLAGS.search("x-ray - or drti itself")
 
 
+@pytest.mark.slow
 @needs_source
 def test_the_library_prints_nothing():
     calls = [
@@ -306,6 +308,7 @@ def test_the_command_line_adds_its_flags(text):
     assert with_flags(text) == SAID[text]
 
 
+@pytest.mark.slow
 @needs_source
 @pytest.mark.parametrize("phrase", HINTS)
 def test_every_hint_has_its_message(phrase):

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import drti_core
 
 ROOT = Path(drti_core.__file__).parents[1]
@@ -32,6 +34,7 @@ def third_party(names: set[str]) -> set[str]:
     return top - set(sys.stdlib_module_names) - cython
 
 
+@pytest.mark.slow
 def test_import_drti_core_stays_light():
     names = imported("import drti_core")
     assert third_party(names) == {"drti_core", *ALLOWED}
@@ -40,6 +43,7 @@ def test_import_drti_core_stays_light():
     assert "drti_core.codecs.ptm" not in names  # loaded when it is asked for
 
 
+@pytest.mark.slow
 def test_what_would_be_heavy_is_noticed():
     """A module that is there is seen."""
     names = imported("import drti_core, PIL.PngImagePlugin")
@@ -47,6 +51,7 @@ def test_what_would_be_heavy_is_noticed():
     assert "PIL" in third_party(names)
 
 
+@pytest.mark.slow
 def test_listing_the_plugins_imports_no_pillow_plugin_and_no_runtime():
     names = imported("from drti_core.registry.catalogue import registry; registry().report()")
     assert "drti_core.codecs.ptm" in names
@@ -71,6 +76,7 @@ def test_version_is_that_of_the_distribution():
     assert drti_core.__version__ == version("drti")
 
 
+@pytest.mark.slow
 def test_the_wheel_installs_three_packages(wheel):
     top = {name.partition("/")[0] for name in wheel.namelist()}
     info = f"drti-{drti_core.__version__}.dist-info"

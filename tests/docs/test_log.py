@@ -47,6 +47,7 @@ def test_files_are_logged(model, tmp_path, caplog):
     assert {record.levelno for record in caplog.records} == {logging.INFO}
 
 
+@pytest.mark.slow
 def test_a_batch_names_its_items(model, tmp_path, caplog):
     drti.save_model(model, tmp_path / "a.ptm")
     with caplog.at_level(logging.INFO, "drti_core"):
@@ -101,6 +102,7 @@ def test_nothing_is_shown_unless_it_is_asked_for(model, tmp_path, capsys):
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.slow
 def test_an_unconfigured_program_stays_silent():
     """No handler of last resort speaks up for the library."""
     code = (

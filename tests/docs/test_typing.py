@@ -122,10 +122,12 @@ def checked(user: Path, program: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_a_users_program_is_clean(user: Path) -> None:
     assert checked(user, PROGRAM) == []
 
 
+@pytest.mark.slow
 def test_a_wrong_argument_is_found(user: Path) -> None:
     found = checked(user, PROGRAM + "\n".join(WRONG))
     start = PROGRAM.count("\n") + 1
@@ -136,6 +138,7 @@ def test_a_wrong_argument_is_found(user: Path) -> None:
         assert text in error
 
 
+@pytest.mark.slow
 def test_nothing_is_found_by_accident(user: Path) -> None:
     """Without py.typed mypy would see no types, and find fault with nothing but that."""
     for package in ("drti_core", "drti_plugins", "drti_exporters"):

@@ -94,6 +94,7 @@ def render(folder: Path, number: int) -> np.ndarray:
     return picture(folder / f"render_{number}.png")[..., :3].astype(float)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", RECORDED)
 def test_the_same_files_and_keys_as_recorded(cli, data: Path, command: str):
     recorded = data / "relight_cli" / RECORDED[command]
@@ -150,6 +151,7 @@ def test_collections_within_a_decibel_of_relight(cli, data: Path):
         assert evaluate_model(model, test, with_ssim=False).psnr > decibels, basis
 
 
+@pytest.mark.slow
 def test_materials_show_the_basis(cli, data: Path):
     source = data / "relight_cli" / "input"
     cli("-b bilinear -p 9", source, "grid")
@@ -312,6 +314,7 @@ def test_provenance(cli, stack: Path):
     assert found["photographs"] == sorted(path.name for path in stack.glob("*.png"))
 
 
+@pytest.mark.slow
 def test_colour_profiles(cli, stack: Path):
     """Photographs in Display P3: kept and named, or brought to another space."""
     for path in stack.glob("*.png"):
@@ -370,6 +373,7 @@ def test_pictures_beside_a_file(cli, stack: Path):
     ]
 
 
+@pytest.mark.slow
 def test_the_default_output_is_here(cli, stack: Path):
     cli("-b ptm", stack)
     assert info(".")["type"] == "ptm"
@@ -381,6 +385,7 @@ def test_the_default_output_is_here(cli, stack: Path):
     assert set(before) < set(Path().iterdir())  # and materials.png
 
 
+@pytest.mark.slow
 def test_models_in_and_out(cli, stack: Path):
     """Folder, info.json, .ptm, .rti: every way there is."""
     cli("-b ptm", stack, "x.ptm")
@@ -459,6 +464,7 @@ def test_an_interrupt(stack: Path, monkeypatch, capsys):
     assert capsys.readouterr().err == "interrupted\n"
 
 
+@pytest.mark.slow
 def test_as_a_process(stack: Path):
     command = [sys.executable, "-m", "drti_plugins.relight"]
     done = subprocess.run([*command, "-b", "ptm", "in", "out"], capture_output=True, check=False)

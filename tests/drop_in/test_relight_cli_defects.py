@@ -106,6 +106,7 @@ def relit(path: str | Path) -> np.ndarray:
     return model.relight_uint8(TEST).astype(np.float64)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("basis", "output"),
     [("-b lptm -p 9", "x.ptm"), ("-b ptm -p 18", "x.ptm"), ("-b hsh -p 27", "x.rti")],
@@ -158,6 +159,7 @@ def test_b6_the_names_of_the_light_file_count(cli):
     assert np.array_equal(relit("out-padded"), relit("out-plain"))
 
 
+@pytest.mark.slow
 def test_b7_grey_photographs(cli):
     shoot("grey", change=lambda pictures: pictures[..., 1], suffix="jpg")
     with Image.open("grey/a00.jpg") as picture:
@@ -216,6 +218,7 @@ def test_b10_colours_are_kept_by_default(cli):
     assert metrics.psnr(*shown) > 27
 
 
+@pytest.mark.slow
 def test_b11_any_number_of_planes(cli, fails):
     shoot("in")
     cli("-b rbf -p 10 in out")
@@ -233,6 +236,7 @@ def test_b11_any_number_of_planes(cli, fails):
     assert not Path("none").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["ptm -p 18", "lptm -p 9", "hsh -p 27", "rbf -p 9"])
 def test_b12_narrow_and_black_photographs(cli, basis: str):
     shoot("narrow", shape=(30, 2))
@@ -275,6 +279,7 @@ def test_b13_an_unknown_basis_is_an_error(fails, basis: str):
     )
 
 
+@pytest.mark.slow
 def test_b14_evaluation(cli):
     """-e and -E print numbers, of the right photograph."""
     pictures = shoot("in")
@@ -309,6 +314,7 @@ def test_b14_redraw(cli):
     assert np.array_equal(np.stack([picture(file) for file in found]), expected)
 
 
+@pytest.mark.slow
 def test_b14_pixel_size_and_near_lights(cli):
     shoot("in")
     cli("-b ptm -p 18 -P 0.05 in out")
@@ -330,6 +336,7 @@ def test_b14_options_that_relight_forgets(cli, option: str):
     assert psnr("out", "in") > 25
 
 
+@pytest.mark.slow
 def test_b14_sparse_lights_are_tamed(cli, data: Path):
     """-H: without low lights, hsh with ridge stays much nearer to the photographs of others."""
     item = data / "synthrti" / "Single" / "Object2" / "material2"
@@ -348,6 +355,7 @@ def test_b14_sparse_lights_are_tamed(cli, data: Path):
     assert reached[1] > reached[0] + 1.5
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["yrbf -p 18 -y 10", "ybilinear -p 18 -y 10"])
 def test_b15_colours_of_negative_chroma(cli, basis: str):
     """Blue has a negative Co, red a negative Cg."""
@@ -389,6 +397,7 @@ def project(folder: str, **changes: Any) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_b16_projects(cli, fails):
     shoot("in", shape=(25, 33))
     cli("-b ptm -p 18 in folder")
@@ -452,6 +461,7 @@ def test_b17_odd_light_files_are_read(cli, text: str):
     assert len(info("out")["lights"]) == 6
 
 
+@pytest.mark.slow
 def test_b17_wrong_numbers(fails, cli):
     shoot("in")
     assert fails("-k 5,5,5,5 in out").startswith("-k: '5,5,5,5'; expected WxH+X+Y")
@@ -502,6 +512,7 @@ def test_b22_headers_of_many_hands(cli, data: Path, name: str):
     assert np.array_equal(relit("out"), relit("plain"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["ptm -p 18", "rbf -p 9", "lptm -p 9"])
 def test_b23_the_same_bytes_every_time(cli, basis: str):
     shoot("in")
@@ -518,6 +529,7 @@ def test_b23_the_same_bytes_every_time(cli, basis: str):
         assert picture.info["icc_profile"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["sh -p 27", "hsh -p 27", "rbf -p 9", "yrbf -p 18 -y 10"])
 def test_b24_a_folder_brings_its_own_decoder(cli, basis: str):
     """Viewers disagree on terms, clamps and sigma; decoder.onnx does not."""
@@ -541,6 +553,7 @@ def test_b24_photographs_lie_as_their_exif_says(cli):
     assert np.array_equal(relit("out-upright"), relit("out-turned"))
 
 
+@pytest.mark.slow
 def test_what_lies_beside_the_output_stays(cli):
     """The default output is this folder: it may hold the photographs themselves."""
     shoot("in")

@@ -48,6 +48,7 @@ def quality(model: Path) -> tuple[float, float]:
     return float(10 * np.log10(255**2 / np.mean((shown - TRUTH.images) ** 2))), error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["hsh", "rbf"])
 def test_places_of_the_lamps_are_used(capture: Path, tmp_path: Path, basis: str) -> None:
     made = {}
@@ -64,6 +65,7 @@ def test_places_of_the_lamps_are_used(capture: Path, tmp_path: Path, basis: str)
     assert made["file"] == pytest.approx(made["dome"], rel=0.01)
 
 
+@pytest.mark.slow
 def test_a_photograph_left_out_is_compared_as_it_is(
     capture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

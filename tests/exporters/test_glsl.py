@@ -124,6 +124,7 @@ def test_every_golden_file_is_made():
     assert {path.name for path in GOLDEN.iterdir()} == wanted
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", SYNTAX)
 def test_glslang_accepts_every_shader(dialect, tmp_path):
     validator = shutil.which("glslangValidator")
@@ -221,6 +222,7 @@ def test_light_stages_are_those_of_numpy():
             np.testing.assert_allclose(numbers, uniforms.ravel(), atol=2e-6)
 
 
+@pytest.mark.slow
 def test_tables_of_bytes():
     """Rows of 8-bit codes (relight's) take a byte a value, any other three; nothing is lost."""
     rng = np.random.default_rng(1)
@@ -238,6 +240,7 @@ def test_tables_of_bytes():
         assert longest == 4 * 256 * bytes_each
 
 
+@pytest.mark.slow
 def test_light_of_the_disk_and_of_any_length():
     shader = made("hsh9")
     ((on_disk,), (whole,), (outside,), (rim,)) = (
@@ -280,6 +283,7 @@ def test_constant_networks_need_few_uniforms(width, vectors):
     assert f"{vectors} uniform vectors of 224 (16 are left to the host)" in shader.notes
 
 
+@pytest.mark.slow
 def test_hyper_networks_fit_the_budget():
     """All 27 biases and 288 weights of hyper 12 as uniforms; the terms of the light need one."""
     hyper = network(12, hyper=True)

@@ -63,6 +63,7 @@ def draw(context, shader, codes, shape):
     return np.stack(pictures)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["glsl330", "glsl450"])
 @pytest.mark.parametrize("name", ["ptm", "lptm", "hsh16", "rbf", "ybilinear"])
 def test_codecs(context, name, dialect):

@@ -540,6 +540,7 @@ def test_by_the_command_line(model, tmp_path, capsys):
     assert re.fullmatch(r"note: ptm: 18 planes in \d+ bytes, WebP, lossless: exact", lines[2])
 
 
+@pytest.mark.slow
 def test_real_files(data, tmp_path):
     """A genuine LRGB PTM and a genuine HSH: the whole page but the planes within bounds."""
     for name in ("tablet1.ptm", "vase.rti"):

@@ -289,6 +289,7 @@ def orphan(tmp_path, monkeypatch) -> tuple[RelightableModel, Any]:
     return fitted, open_model(tmp_path / "coin")
 
 
+@pytest.mark.slow
 def test_a_folder_is_relit_without_its_codec(orphan, tmp_path):
     fitted, found = orphan
     assert isinstance(found, GraphModel)
@@ -300,6 +301,7 @@ def test_a_folder_is_relit_without_its_codec(orphan, tmp_path):
     assert off.mean() < 0.05
 
 
+@pytest.mark.slow
 def test_a_folder_without_the_graph_needs_its_codec(orphan, tmp_path):
     (tmp_path / "coin" / "decoder.onnx").unlink()
     with pytest.raises(PluginError) as caught:
@@ -316,6 +318,7 @@ def test_a_model_that_is_a_graph_is_saved_with_it(orphan, tmp_path):
     assert np.array_equal(again.relight_uint8(LIGHTS), found.relight_uint8(LIGHTS))
 
 
+@pytest.mark.slow
 def test_a_graph_is_passed_through(orphan, tmp_path):
     _, found = orphan
     report = export(found, tmp_path / "a.onnx")

@@ -149,6 +149,7 @@ def test_auto_cuts_large_pictures(tmp_path: Path) -> None:
     assert described(tmp_path / "a")["layout"] == "deepzoom"
 
 
+@pytest.mark.slow
 def test_16_bits_are_rounded(tmp_path: Path) -> None:
     deep = codec("hsh:bits=16").fit(demo_stack(size=(70, 45)))
     report = OpenlimeExporter(format="png").export(deep, tmp_path / "a")
@@ -165,6 +166,7 @@ def test_16_bits_are_rounded(tmp_path: Path) -> None:
     assert off <= report.max_abs_error + 1 / 255
 
 
+@pytest.mark.slow
 def test_components_fill_whole_pictures(tmp_path: Path) -> None:
     """OpenLIME's shader takes three components from every picture."""
     model = small("rbf:planes=7")
@@ -178,6 +180,7 @@ def test_components_fill_whole_pictures(tmp_path: Path) -> None:
     assert described(tmp_path / "a")["samples"] == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "note"),
     [
@@ -318,6 +321,7 @@ def test_too_many_planes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_outputs_are_not_overwritten(tmp_path: Path) -> None:
     EXPORTER.export(small(), tmp_path / "a")
     with pytest.raises(OutputExistsError):

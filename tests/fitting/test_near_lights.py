@@ -96,6 +96,7 @@ GAINS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "gain"), GAINS)
 def test_every_codec_gains_by_the_positions(photographed: Scene, codec: str, gain: float) -> None:
     """Under distant lights that were not fitted, on photographs rendered with known positions."""
@@ -112,6 +113,7 @@ def test_every_codec_gains_by_the_positions(photographed: Scene, codec: str, gai
     assert np.allclose(found.metadata.lights.xyz, photographed.near.lights.xyz)
 
 
+@pytest.mark.slow
 def test_brightness_and_directions_both_count(photographed: Scene) -> None:
     near, fit = photographed.near, drti.get_codec("hsh").fit
     reached = [
@@ -140,6 +142,7 @@ def test_a_codec_may_honour_positions_itself(photographed: Scene) -> None:
     assert "as bright on one corner" in note
 
 
+@pytest.mark.slow
 def test_evaluation_predicts_near_photographs(photographed: Scene) -> None:
     """Held-out photographs are compared as they are: with their own directions and brightness."""
     near = photographed.near
@@ -189,6 +192,7 @@ def test_cells_cover_a_window() -> None:
     assert seen.sum() == 26 * 35
 
 
+@pytest.mark.slow
 def test_windows_and_selections_give_the_same_pixels(photographed: Scene) -> None:
     stack = photographed.near
     prepared = resampled(stack)
@@ -213,6 +217,7 @@ def test_far_lights_change_nothing(photographed: Scene) -> None:
     assert np.abs(one.relight(TEST) - other.relight(TEST)).max() < 0.015  # of kriging
 
 
+@pytest.mark.slow
 def test_a_mask_stays_black(photographed: Scene) -> None:
     mask = np.ones((H, W), bool)
     mask[:, 40:] = False
@@ -220,6 +225,7 @@ def test_a_mask_stays_black(photographed: Scene) -> None:
     assert not model.relight_uint8(TEST)[:, :, 40:].any()
 
 
+@pytest.mark.slow
 def test_normals_of_a_slanted_plane() -> None:
     """A Lambertian plane under lamps one picture's width away."""
     near = LightPositions.on_dome(directions(), 1.0 * W)
@@ -237,6 +243,7 @@ def test_normals_of_a_slanted_plane() -> None:
     assert error(replace(stack, positions=near)) < 1.5
 
 
+@pytest.mark.slow
 def test_normals_of_rendered_photographs(photographed: Scene) -> None:
     true = Renderer.of(make_scene((H, W), 0)).normals
     with_positions, plain = (

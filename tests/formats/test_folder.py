@@ -684,6 +684,7 @@ def make_noisy() -> StoredModel:
     return StoredModel(config, (20, 28), Planes(codes, np.ones(18), np.zeros(18)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["files/tablet1.ptm", "files/vase.rti"])
 def test_legacy_files_come_back_within_a_code(data: Path, tmp_path: Path, name: str) -> None:
     from drti_core.registry.doors import open_model

@@ -284,6 +284,7 @@ def test_written_png_tiles_come_back(
     assert info["offsets"][-1] == (tmp_path / "a" / f"{stem}.tzb").stat().st_size
 
 
+@pytest.mark.slow
 def test_written_pyramid_is_the_mean_of_four(tmp_path: Path) -> None:
     stored = make((513, 700))
     FolderWriter(image="png", layout="tarzoom").write(stored, tmp_path / "a")
@@ -673,6 +674,7 @@ def test_damage_is_named(tmp_path: Path, name: str) -> None:
     assert str(caught.value) == f"{folder}{message.format(**values)}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["deepzoom", "tarzoom", "zoomify"])
 def test_links_out_of_the_folder_are_refused(tmp_path: Path, layout: str) -> None:
     folder = tmp_path / "a"
@@ -693,6 +695,7 @@ def test_links_out_of_the_folder_are_refused(tmp_path: Path, layout: str) -> Non
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"])
 def test_largest_claims_cost_nothing(
     tmp_path: Path, layout: str, monkeypatch: pytest.MonkeyPatch

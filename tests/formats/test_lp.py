@@ -86,6 +86,7 @@ def test_malformed_files_as_found(data, name, count, first, notes):
     assert np.abs(found.lights.xyz - found.xyz / length).max() < 2e-3
 
 
+@pytest.mark.slow
 def test_every_collection_resolves(data):
     files = [*data.rglob("dirs.lp"), data / "files/reference_8x5/reference_8x5.lp"]
     assert len(files) > 15

@@ -455,6 +455,7 @@ def test_hostile_files_are_refused_before_anything_is_allocated(
     assert sum(sizes) <= 9 * SHAPE[0] * SHAPE[1]
 
 
+@pytest.mark.slow
 def test_every_truncation_is_an_error(write: Callable[[bytes], Path], lrgb: Any) -> None:
     body = lrgb[::-1, :, :6].tobytes() + lrgb[::-1, :, 6:].tobytes()
     for content in (header("LRGB") + body, WHOLE):

@@ -467,6 +467,7 @@ def test_real_files_come_back_unchanged(data: Path, tmp_path: Path) -> None:
         np.testing.assert_array_equal(again.planes.bias, stored.planes.bias)
 
 
+@pytest.mark.slow
 def test_prediction_is_as_good_as_hp_s(data: Path, tmp_path: Path) -> None:
     path = data / "files" / "tablet1.ptm"
     stored = READER.read(path)

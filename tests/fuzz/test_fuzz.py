@@ -31,6 +31,7 @@ def test_every_reader_has_a_seed() -> None:
     assert missing == set(), "add a small valid input of it to tests/fuzz/seeds.py"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=300,
     deadline=None,
@@ -49,6 +50,7 @@ def test_mutations(tmp_path: Path, name: str, number: int) -> None:
     assert reader or result == "refused"
 
 
+@pytest.mark.slow
 @settings(
     max_examples=200,
     deadline=None,

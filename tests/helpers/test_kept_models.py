@@ -62,6 +62,7 @@ def test_a_difference_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert make_models.difference("hyper8", model) == "is not kept yet"
 
 
+@pytest.mark.slow
 def test_nothing_is_written_without_the_flag(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

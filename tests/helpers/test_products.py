@@ -65,6 +65,7 @@ def test_what_is_said_of_each(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
 
 
+@pytest.mark.slow
 def test_a_failure_and_what_is_made_of_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -118,6 +119,7 @@ def test_products_are_made_of_those_before_them() -> None:
         assert all(place[other] < place[name] for other in needs(name)), name
 
 
+@pytest.mark.slow
 def test_another_installed_tree_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     here = products.drti.__file__
     other = str(tmp_path / "drti_core" / "__init__.py")

@@ -27,6 +27,7 @@ assert "matplotlib.pyplot" not in sys.modules
 """
 
 
+@pytest.mark.slow
 def test_the_same_bytes_twice(tmp_path: Path) -> None:
     (tmp_path / "matplotlibrc").write_text(
         "font.size: 30\nsvg.fonttype: path\nsavefig.dpi: 20\nfigure.facecolor: red\n"
@@ -47,6 +48,7 @@ def test_the_same_bytes_twice(tmp_path: Path) -> None:
     assert tuple(picture[0, 0]) == (0xFA, 0xF9, 0xF6)
 
 
+@pytest.mark.slow
 def test_settings_are_put_back() -> None:
     import matplotlib
 
@@ -56,6 +58,7 @@ def test_settings_are_put_back() -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+@pytest.mark.slow
 def test_logarithms_are_plain_figures() -> None:
     def labels(low: float, high: float) -> set[str]:
         with figures.sheet(300, 200) as figure:

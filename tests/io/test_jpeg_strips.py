@@ -140,6 +140,7 @@ def test_a_damaged_folder_leaves_no_picture(tmp_path: Path, model: Any) -> None:
     assert [item.name for item in tmp_path.iterdir()] == ["m"]
 
 
+@pytest.mark.slow
 def test_a_verb_imports_no_other() -> None:
     code = (
         "import sys; from drti_core.cli.app import app; app(['info', '--help'], "

@@ -101,6 +101,7 @@ def assert_all_there(metadata, size: float | None = 0.125) -> None:
     assert metadata.pixel_size_mm == size
 
 
+@pytest.mark.slow
 def test_from_photographs_to_folders_renders_and_trailers_and_back(photographs, tmp_path):
     ends = photographs.joinpath("dirs.lp")
     assert_all_there(open_stack(ends), None)

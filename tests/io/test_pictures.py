@@ -74,6 +74,7 @@ def test_a_grey_jpeg_of_strips(tmp_path: Path) -> None:
     np.testing.assert_array_equal(read_picture(tmp_path / "a.jpg"), np.asarray(whole))
 
 
+@pytest.mark.slow
 def test_restart_intervals_of_the_widest_jpeg_fit_in_their_field(tmp_path: Path) -> None:
     array = picture(100, JPEG_MAX_SIDE, 1)
     write_jpeg(tmp_path / "a.jpg", rows_of(array), array.shape, quality=50)

@@ -191,6 +191,7 @@ def test_a_compression_that_needs_more(
     )
 
 
+@pytest.mark.slow
 def test_a_strip_that_inflates_without_end_is_refused(tmp_path: Path, plain: None) -> None:
     path = tmp_path / "a.tif"
     bomb = zlib.compress(bytes(1 << 27))
@@ -231,6 +232,7 @@ def test_tiles_that_are_not_there_cost_nothing(tmp_path: Path, plain: None) -> N
         decode(probe(path), Window(29999, 29999, 1, 1))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 @pytest.mark.parametrize("layout", [{}, {"compression": "zlib", "tile": (16, 16)}])
 def test_damage_is_always_refused_as_such(

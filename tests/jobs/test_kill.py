@@ -270,6 +270,7 @@ def test_batch(killer, models, tmp_path):
     assert resumed >= 2 * 4
 
 
+@pytest.mark.slow
 def test_a_broken_overwriting_goes_on(models, tmp_path):
     """What was to be replaced, and was not yet, is replaced when the batch is resumed."""
     shutil.copy(models / "a.ptm", tmp_path / "one.ptm")

@@ -76,6 +76,7 @@ def test_split_has_no_light_twice(stack):
     assert len(test) == 5
 
 
+@pytest.mark.slow
 def test_scores_are_those_of_whole_pictures(stack, others, monkeypatch):
     """Band by band, with SSIM's windows reaching over the borders of bands."""
     monkeypatch.setattr(evaluation, "_VALUES", 3 * SIZE[1] * 4 * 7)  # bands of seven rows
@@ -195,6 +196,7 @@ def test_progress_grows(stack, others):
     assert seen[-1] == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_real_capture(data):
     """SynthRTI Single Object2, material 5; HSH-16 in NEURAL.md: 28.52 dB."""
     folder = data / "synthrti" / "Single" / "Object2" / "material5"

@@ -48,6 +48,7 @@ def test_terms_are_black_outside(codec, photographs, mask):
     assert loss < 0.3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("codec", ["rbf", "bilinear", "yrbf"])
 def test_components_are_as_black_as_they_can_be(codec, photographs, mask):
     masked = ArrayStack.of(photographs.images, photographs.lights, mask=mask)

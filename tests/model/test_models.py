@@ -79,6 +79,7 @@ def test_a_strangers_class_does_too_unless_it_says_otherwise(srgb):
     assert repr(Own(**given)) == "own"
 
 
+@pytest.mark.slow
 def test_a_strangers_model_may_have_a_graph(srgb, tmp_path):
     """Its class need not be ours: whoever uses a decoder asks which it is."""
     graph = graph_of(srgb).graph

@@ -437,6 +437,7 @@ def test_three_rows_that_are_no_matrix(tmp_path: Path) -> None:
 # --- Lights of anything
 
 
+@pytest.mark.slow
 def test_lights_of_a_model(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Of a folder without opening a picture; of a file that does not know them, so it is said."""
     drti.save_model(drti.get_codec("hsh").fit(STACK), tmp_path / "web")

@@ -391,6 +391,7 @@ def register_codecs(register):
 """
 
 
+@pytest.mark.slow
 def test_plugins_of_a_folder(tmp_path):
     (tmp_path / "a" / "packaged").mkdir(parents=True)
     (tmp_path / "a" / "packaged" / "__init__.py").write_text("from packaged import inner\n" + GOOD)

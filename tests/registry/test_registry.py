@@ -254,6 +254,7 @@ def distribution(folder: Path, name: str, content: str) -> None:
     (info / "entry_points.txt").write_text(f"[drti_core]\n{name} = {name}\n")
 
 
+@pytest.mark.slow
 def test_installed_plugins_in_a_process_of_its_own(tmp_path):
     distribution(
         tmp_path,

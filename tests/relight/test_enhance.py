@@ -150,6 +150,7 @@ def test_bad_options(text, error):
     assert str(caught.value) == error
 
 
+@pytest.mark.slow
 def test_command_line(data, tmp_path):
     source = data / "files" / "tablet1.ptm"
     argv = ["relight", str(source), "--light", "0.6,0.4", "--window", "64x48+200+200"]

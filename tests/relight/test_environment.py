@@ -82,6 +82,7 @@ def test_averaged_weights_equal_the_sum_over_all_lights(stack, spec):
     assert np.array_equal(lit.render(part), lit.render(ALL)[part.slices])
 
 
+@pytest.mark.slow
 def test_ten_thousand_lights_a_hundred_times_faster(stack):
     model = catalogue.codec("ptm").fit(stack)
     cost = benchmark_environment(model, window=Window(0, 0, 8, 8))
@@ -148,6 +149,7 @@ def test_directions_of_a_mirror_ball():
     assert np.isclose(panorama.directions(np.arange(panorama.size))[1].sum(), 4 * np.pi)
 
 
+@pytest.mark.slow
 def test_networks_are_sampled_and_the_error_is_stated(stack):
     model = catalogue.codec("rbf").fit(stack)
     net = Net(shape=model.shape, planes=model.planes)
@@ -296,6 +298,7 @@ def test_maps_of_bad_values(tmp_path):
         Environment(np.ones((4, 8, 3), np.float32), "cube")
 
 
+@pytest.mark.slow
 def test_command_line(stack, tmp_path, capsys):
     model = tmp_path / "m.ptm"
     doors.save_model(catalogue.codec("ptm").fit(stack), model)
@@ -333,6 +336,7 @@ def test_command_line(stack, tmp_path, capsys):
     )
 
 
+@pytest.mark.slow
 def test_benchmark_of_a_model(stack, tmp_path, capsys):
     model = tmp_path / "m.rti"
     doors.save_model(catalogue.codec("hsh").fit(stack), model)

@@ -169,6 +169,7 @@ def test_command_line(model, tmp_path, capsys):
     assert capsys.readouterr().err == "error: --path: 2 elevations; expected one or none\n"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 def test_interrupted_without_a_trace(model, tmp_path):
     source = tmp_path / "m.ptm"

@@ -108,6 +108,7 @@ def test_few_lights_are_fitted_plainly_and_a_plane_of_lights_is_refused():
     )
 
 
+@pytest.mark.slow
 def test_closed_form_finds_the_maximum_over_the_disk():
     random = np.random.default_rng(0)
     c = random.normal(size=(400, 6)).astype(np.float32)
@@ -165,6 +166,7 @@ COLLECTIONS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COLLECTIONS)
 def test_robust_normals_beat_least_squares(data, name):
     folder = data / "synthrti" / name / "Dome"
@@ -180,6 +182,7 @@ def test_robust_normals_beat_least_squares(data, name):
         assert compare_normals(turned(normals(stack), "down"), truth).mean > 1.5 * robust
 
 
+@pytest.mark.slow
 def test_scene_normals_by_stack_and_models():
     size = (96, 128)
     stack, truth = make_stack(size), Renderer.of(make_scene(size)).normals
@@ -190,6 +193,7 @@ def test_scene_normals_by_stack_and_models():
     assert compare_normals(normals(model), truth).mean < 3 * plain
 
 
+@pytest.mark.slow
 def test_saved_in_every_format(tmp_path):
     stack = make_stack((40, 50), 20)
     n = normals(stack)
@@ -240,6 +244,7 @@ def test_errors_name_what_is_wrong(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
 
 
+@pytest.mark.slow
 def test_command_line(data, tmp_path, capsys):
     folder = data / "synthrti" / "Single" / "Object3" / "material6" / "Dome"
     truth, out = str(folder / "normals.png"), tmp_path / "n.png"

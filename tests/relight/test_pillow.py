@@ -174,6 +174,7 @@ def test_genuine_files(data):
         Image.open(data / "files" / "fake.rti")
 
 
+@pytest.mark.slow
 def test_nothing_is_registered_before_it_is_imported():
     script = "import drti_core; from PIL import Image; Image.init(); print('PTM' in Image.OPEN)"
     done = subprocess.run(

@@ -191,6 +191,7 @@ def photographs(data) -> ArrayStack:
     return ArrayStack.of(np.rint(255 * pixels).astype(np.uint8), stack.lights)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", codecs_to_fit())
 def test_every_codec_on_photographs(photographs, name):
     model = quick(registry().codecs.get(name)).fit(photographs)

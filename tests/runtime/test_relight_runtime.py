@@ -155,6 +155,7 @@ def test_functions_of_the_light_of_several_kinds():
     assert [len(places) for _, places, _ in stage.functions] == [12 * 9 + 12 + 8, 12 + 24 + 3]
 
 
+@pytest.mark.slow
 def test_compiled_pixels_are_rounded_as_the_exact_values_are():
     """Also where a unit's exponential is 1, and where it is nothing."""
     pytest.importorskip("llvmlite", reason="the extra fast is not installed")
@@ -445,6 +446,7 @@ def test_a_buffer_is_filled_even_where_it_is_a_part_of_another():
     )
 
 
+@pytest.mark.slow
 def test_models_take_the_same_options():
     model = drti.get_codec("hsh:terms=4").fit(drti.demo_stack())
     lights = LIGHTS[:2]
@@ -569,6 +571,7 @@ def test_png_strips_are_one_stream(tmp_path, threads, channels, bits):
             assert np.array_equal(np.asarray(image).astype(array.dtype), array)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["numpy", "onnx"])
 def test_saved_pictures_are_what_relight_gives(tmp_path, runtime):
     model = drti.get_codec("ptm").fit(drti.demo_stack())
@@ -584,6 +587,7 @@ def test_saved_pictures_are_what_relight_gives(tmp_path, runtime):
     assert steps[-1] == 1
 
 
+@pytest.mark.slow
 def test_benchmark(capsys):
     import json
 

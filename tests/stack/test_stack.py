@@ -555,6 +555,7 @@ def test_an_interrupt_stops_at_once(tmp_path, monkeypatch, decoded):
     assert np.array_equal(stack.codes(WHOLE), PIXELS.reshape(L, -1, 3))
 
 
+@pytest.mark.slow
 def test_scratch_files_have_no_name_and_go_with_the_stack(tmp_path, monkeypatch):
     folder = tmp_path / "scratch"
     folder.mkdir()
@@ -611,6 +612,7 @@ def test_a_scratch_folder_that_is_not_there(tmp_path, monkeypatch):
 # --- Real photographs
 
 
+@pytest.mark.slow
 def test_real_collections(data):
     from PIL import Image
 

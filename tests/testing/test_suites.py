@@ -387,6 +387,7 @@ def test_stack_and_lights_suites_notice(fault, test, tmp_path):
     run(BrokenStackReader())
 
 
+@pytest.mark.slow
 def test_without_pytest_the_extra_is_named():
     import subprocess
     import sys

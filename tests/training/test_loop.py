@@ -118,6 +118,7 @@ def test_optimisers_descend(kind: type[Adam] | type[Soap]) -> None:
     assert -task.score() < 0.01 * start
 
 
+@pytest.mark.slow
 def test_a_loss_that_is_no_number() -> None:
     task = Bowl(frozenset({230}))
     outcome = Loop(task, Schedule(400, 0.05), Soap(1)).run()
@@ -213,6 +214,7 @@ def test_patience_and_the_best() -> None:
     assert torch.equal(task.parameters[0], task.at[9])
 
 
+@pytest.mark.slow
 def test_max_seconds() -> None:
     outcome = Loop(Bowl(), Schedule(10_000_000, max_seconds=0.3), Soap(1)).run()
     (note,) = outcome.notes
@@ -250,6 +252,7 @@ def test_schedule() -> None:
     assert max(rates) == rates[10]
 
 
+@pytest.mark.slow
 def test_log_and_checkpoints(tmp_path: Path) -> None:
     log = str(tmp_path / "log")
     codec = dataclasses.replace(HYPER8, steps=100, threads=1, log=log, teacher="none")

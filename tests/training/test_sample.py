@@ -152,6 +152,7 @@ def test_labels() -> None:
     assert str(wrong.value) == "a teacher of 32x24 pixels; expected 16x16, as the photographs"
 
 
+@pytest.mark.slow
 def test_every_pixel_once_in_an_epoch() -> None:
     sample, _ = sample_of()
     chain = Chain(Plan.plain(9, (5,)), sample.lights)

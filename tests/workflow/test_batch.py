@@ -60,6 +60,7 @@ def statuses(report, start: Path) -> dict[str, str]:
     return {str(item.source.relative_to(start)): item.status for item in report.items}
 
 
+@pytest.mark.slow
 def test_an_archive(archive, tmp_path):
     out = tmp_path / "out"
     steps = []
@@ -144,6 +145,7 @@ def test_what_is_done_is_left_alone(made, archive, tmp_path):
     assert convert_many([first], out).counts == {"converted": 1}
 
 
+@pytest.mark.slow
 def test_a_strangers_file_is_kept(made, tmp_path):
     out = tmp_path / "out"
     out.mkdir()
@@ -194,6 +196,7 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     assert [item.ignored for item in items] == [False, True]
 
 
+@pytest.mark.slow
 def test_outputs_are_no_sources(made, tmp_path):
     shutil.copy(made / "a.ptm", tmp_path / "a.ptm")
     for _ in range(2):
@@ -202,6 +205,7 @@ def test_outputs_are_no_sources(made, tmp_path):
     assert convert_many([tmp_path], tmp_path / "here").counts == {"unchanged": 1}
 
 
+@pytest.mark.slow
 def test_light_files(made, archive, tmp_path):
     out = tmp_path / "out"
     report = convert_many([archive], out, writer="csv", convention="polar")

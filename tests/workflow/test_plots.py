@@ -73,6 +73,7 @@ def test_bars_are_as_high_as_their_shares():
         assert (other.get_title("left"), other.get_title("right")) == ("plane 1", "highest 100.0 %")
 
 
+@pytest.mark.slow
 def test_sheet_of_both():
     model = catalogue.codec("ptm").fit(make_stack((24, 30), 20))
     lights, planes = model.metadata.lights, model.planes
@@ -89,6 +90,7 @@ def test_sheet_of_both():
     assert str(caught.value) == "121 planes; expected at most 120 to draw"
 
 
+@pytest.mark.slow
 def test_command_line(tmp_path, capsys):
     folder = tmp_path / "stack"
     lights = write_stack(make_stack((24, 30), 20), folder)
@@ -120,6 +122,7 @@ def test_it_is_asked_for_before_anything_is_read(tmp_path, monkeypatch, capsys):
     )
 
 
+@pytest.mark.slow
 def test_real_files(data, tmp_path):
     for name in ("files/vase.rti", "relight/rbf27", "realrti/item11"):
         assert plot_file(data / name, tmp_path / "a.png", overwrite=True).stat().st_size > 5000
