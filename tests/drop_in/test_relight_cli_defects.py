@@ -172,6 +172,7 @@ def test_b7_grey_photographs(cli):
         assert psnr("out", "grey") > 28
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("basis", ["hsh -p 27", "hsh -p 12", "bilinear -p 9", "rbf -p 9", "ptm"])
 def test_b8_a_light_on_the_horizon(cli, basis: str):
     lights = LightDirections(np.concatenate([dome().xyz, [[0.6, 0.8, 0]]]))
@@ -329,6 +330,7 @@ def test_b14_pixel_size_and_near_lights(cli):
     assert not np.array_equal(relit("out"), relit("near"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", ["-w 1", "-w 99", "-c 1.5", "-H"])
 def test_b14_options_that_relight_forgets(cli, option: str):
     shoot("in")

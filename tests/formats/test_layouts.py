@@ -227,6 +227,7 @@ def test_large_planes_are_held_in_a_file(tmp_path: Path, monkeypatch: pytest.Mon
 # Writing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["deepzoom", "google", "zoomify"])
 @pytest.mark.parametrize("image", ["png", "webp"])
 @pytest.mark.parametrize("shape", [(H, W), (1, 1), (700, 1)])
@@ -261,6 +262,7 @@ def test_16_bit_trees(tmp_path: Path, layout: Any) -> None:
     np.testing.assert_array_equal(back.planes.codes, stored.planes.codes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["tarzoom", "itarzoom"])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
 @pytest.mark.parametrize("shape", [(H, W), (1, 1), (700, 1), (257, 1030)])

@@ -140,6 +140,7 @@ def fitted(name: str) -> RelightableModel:
     return fit_or_kept(name, make_stack((H, W), 24))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["decoder", "stages", "image"])
 @pytest.mark.parametrize("name", CODECS)
 def test_every_codec_in_every_form(name, form):

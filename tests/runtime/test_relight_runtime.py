@@ -87,6 +87,7 @@ RUNTIMES = ["numpy", "onnx", "compiled"]
 ELU = ["elu", "both inputs", "16 bits", "tint", "wide"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "runtime"), [(n, r) for n in CASES for r in RUNTIMES if r != "compiled" or n in ELU]
 )
@@ -613,6 +614,7 @@ def test_benchmark(capsys):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dense-10", "hyper-8", "ptm", "hsh-9", "rbf-9"])
 def test_the_plain_way_computes_the_same(name):
     from drti_plugins.benchmark import relight as module

@@ -63,6 +63,7 @@ def test_kernel_takes_large_values() -> None:
     assert np.abs(rgb[0, 0] - wanted).max() < 1e-2
 
 
+@pytest.mark.slow
 def test_kernel_sums_alike_on_any_number_of_threads() -> None:
     from concurrent.futures import ThreadPoolExecutor
 
@@ -102,6 +103,7 @@ def plan(weights: str = "affine", biases: str = "affine") -> Plan:
     return Plan(4, (6, 5), (terms[weights],) * 3, (terms[biases],) * 3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "made",
     [

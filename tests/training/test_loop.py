@@ -229,6 +229,7 @@ def test_preparation_is_part_of_the_time(monkeypatch: pytest.MonkeyPatch) -> Non
     assert Schedule(100).since(0.0) == Schedule(100)
 
 
+@pytest.mark.slow
 def test_notes_of_a_training_stay_with_the_model(tmp_path: Path) -> None:
     codec = dataclasses.replace(
         HYPER8, steps=1_000_000, max_seconds=0.05, threads=1, teacher="none"

@@ -199,6 +199,7 @@ def test_every_photograph_is_hidden_as_often() -> None:
     assert deal(np.arange(15), left[:0], 0.5, 0) == []
 
 
+@pytest.mark.slow
 def test_left_out_photographs_are_scored_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Sample, "kriging", lambda _: Kriging())
     sample, _ = sample_of()
