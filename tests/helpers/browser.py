@@ -7,6 +7,7 @@ system (:func:`~drti_exporters.glsl.headless.find_chromium`).
 from __future__ import annotations
 
 import base64
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Chromium:
         self.path = find_chromium()
         self.playwright: Any = None
         self.browsers: dict[str, Any] = {}
+        self.names: dict[str, str] = {}
 
     def __call__(self, renderer: str = "swiftshader") -> Any:
         """Playwright's Browser; skips the test where there is none, or no WebGL2 in it."""
@@ -50,14 +52,14 @@ class Chromium:
             self.browsers[renderer] = self.playwright.chromium.launch(
                 executable_path=self.path, headless=True, args=_COMMON + _OWN[renderer]
             )
-        found = self.browsers[renderer]
-        name = renderer_of(found)
+            self.names[renderer] = renderer_of(self.browsers[renderer])
+        name = self.names[renderer]
         if renderer not in name.lower():
             pytest.skip(
                 f"chromium has no WebGL2 by {renderer} here, but {name or 'none'} "
                 "(llvmpipe: apt-get install libegl1 libgl1-mesa-dri)"
             )
-        return found
+        return self.browsers[renderer]
 
     def close(self) -> None:
         """Close what was opened."""
@@ -170,6 +172,12 @@ def textures(codes: Any, count: int) -> list[bytes]:
     return [np.ascontiguousarray(each).tobytes() for each in together]
 
 
+@cache
+def _page(browser: Any) -> Any:
+    """Where a browser draws all its shaders: opening a page takes longer than most of them."""
+    return browser.new_page()
+
+
 def draw(
     browser: Any, shader: Any, codes: Any, shape: tuple[int, int], lights: Any, window: Any = None
 ) -> tuple[Any, float]:
@@ -204,11 +212,7 @@ def draw(
         "width": shape[1],
         "lights": np.asarray(lights, np.float64).tolist(),
     }
-    page = browser.new_page()
-    try:
-        found = page.evaluate(_DRAW, job)
-    finally:
-        page.close()
+    found = _page(browser).evaluate(_DRAW, job)
     pictures = [np.frombuffer(base64.b64decode(text), np.uint8) for text in found["pictures"]]
     rgba = np.stack(pictures).reshape(len(pictures), *shape, 4)
     return rgba[:, ::-1, :, :3].astype(np.uint8), float(found["first"])
