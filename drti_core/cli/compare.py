@@ -58,9 +58,7 @@ def compare(
     part = console.parse_window(window, "--window")
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
     photographs = doors.open_stack(stack, **how)
-    of_test = how.copy()
-    of_test["images"] = None
-    shown = photographs if test is None else doors.open_stack(test, **of_test)
+    shown = photographs if test is None else doors.open_stack(test, **(how | {"images": None}))
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)

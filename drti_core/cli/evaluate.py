@@ -52,9 +52,7 @@ def evaluate(
         outputs.check_output(json, overwrite)
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
     photographs = doors.open_stack(stack, **how)
-    of_test = how.copy()
-    of_test["images"] = None
-    others = None if test is None else doors.open_stack(test, **of_test)
+    others = None if test is None else doors.open_stack(test, **(how | {"images": None}))
     with console.progress_bar() as progress:
         if model:
             target = others or photographs

@@ -59,11 +59,8 @@ def find_reader(
     file = Path(path)
     if not os.path.lexists(file):
         outputs.clean(file.parent)  # a run that was killed while replacing it may have it aside
-    head = b""
     try:
-        if not file.is_dir():
-            with file.open("rb") as stream:
-                head = stream.read(512)
+        head = head_of(file)
     except OSError as error:
         raise FileError.of(error, file) from None
     shelf = registry().readers
@@ -89,6 +86,14 @@ def find_reader(
             claims = of_kind
             break
     return _only(shelf, claims, "claim it", file)
+
+
+def head_of(path: Path) -> bytes:
+    """What :meth:`Reader.sniff` is given of a file or folder."""
+    if path.is_dir():
+        return b""
+    with path.open("rb") as file:
+        return file.read(512)
 
 
 def _recognises(name: str, file: Path, head: bytes) -> bool:
@@ -312,12 +317,11 @@ def read(
 def _another_kind(
     found: StoredModel | Stack | LightDirections, path: str | os.PathLike[str], expected: str
 ) -> FormatError:
-    mend = ""
-    if isinstance(found, Stack):
+    what, mend = "these are lights alone", ""
+    if isinstance(found, StoredModel):
+        what = "this is a fitted model"
+    elif isinstance(found, Stack):
         what, mend = "this is a stack of photographs", "Fit it first."
-    else:
-        model = isinstance(found, StoredModel)
-        what = "this is a fitted model" if model else "these are lights alone"
     return FormatError(what, where=str(path), expected=expected, mend=mend)
 
 

@@ -20,7 +20,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import StoredModel
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry.catalogue import codec, registry
-from drti_core.registry.doors import read, restore
+from drti_core.registry.doors import head_of, read, restore
 from drti_core.stack import Stack
 from drti_core.testing.compare import Content, files_of, same_content
 
@@ -75,7 +75,7 @@ class ReaderSuite(ABC):
 
     def test_recognised_by_one(self, path: Path) -> None:
         """It recognises its input, and no other installed reader does."""
-        head = _head(path)
+        head = head_of(path)
         others = {
             name: reader
             for name, reader in registry().readers.load_all().items()
@@ -89,14 +89,14 @@ class ReaderSuite(ABC):
         if path.is_dir():
             pytest.skip("the input is a folder")
         renamed = path.rename(path.with_name("renamed.dat"))
-        assert self.reader.sniff(renamed, _head(renamed))
+        assert self.reader.sniff(renamed, head_of(renamed))
 
     @pytest.mark.parametrize("name", sorted(STRANGERS))
     def test_strangers(self, tmp_path: Path, name: str) -> None:
         """It does not recognise what is none of its own; reading that is an error."""
         path = tmp_path / "stranger"
         path.write_bytes(STRANGERS[name])
-        assert not self.reader.sniff(path, _head(path))
+        assert not self.reader.sniff(path, head_of(path))
         with pytest.raises(DrtiError):
             self.reader.read(path)
 
@@ -319,13 +319,6 @@ def _relit(stored: StoredModel) -> F32 | None:
         return restore(stored).relight(LightDirections.from_spherical(30, 60))
     except DrtiError:
         return None
-
-
-def _head(path: Path) -> bytes:
-    if path.is_dir():
-        return b""
-    with path.open("rb") as file:
-        return file.read(512)
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -147,12 +147,8 @@ class Search:
         """The reader that recognises it, if one does; or what went wrong on asking."""
         try:
             reader = doors.find_reader(path, self.reader)
-            head = b""
-            if not path.is_dir():
-                with path.open("rb") as file:
-                    head = file.read(512)
             # By its content alone: one that is found by its ending only says what is wrong.
-            return (reader if reader.sniff(path, head) else None), None
+            return (reader if reader.sniff(path, doors.head_of(path)) else None), None
         except UnsupportedFormatError:
             return None, None
         except DrtiError as error:
