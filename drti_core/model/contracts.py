@@ -33,8 +33,8 @@ class Codec(ABC):
     requires: ClassVar[tuple[str, ...]] = ()
     #: Whether ``fit`` is a training, which takes much longer than decoding the photographs.
     trains: ClassVar[bool] = False
-    #: Whether ``fit`` honours the positions of near lights; to others :func:`drti_core.fit` gives
-    #: the photographs as distant lights would make them. Their brightness is levelled for all.
+    #: Whether ``fit`` honours the positions of near lights. Others ignore them, and are given by
+    #: :func:`drti_core.fit` what distant lights would have made. Brightness is levelled for all.
     near_lights: ClassVar[bool] = False
 
     @abstractmethod
@@ -76,7 +76,7 @@ class Codec(ABC):
         """The same codec whose models have so many planes.
 
         Raises:
-            OptionError: it cannot; says how many it can.
+            OptionError: it cannot; says how many it can. It can have as many as it has.
         """
         raise OptionError(
             f"{count} planes of {self.codec_id}", expected="no number: it has no such option"

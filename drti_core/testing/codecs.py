@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -13,14 +15,17 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.decoder import Decoder, Planes, evaluate
-from drti_core.errors import DrtiError
+from drti_core.errors import DrtiError, OptionError
+from drti_core.fitting.near_lights import levelled
 from drti_core.lights import LightDirections
+from drti_core.lights.positions import LightPositions
 from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.model.contracts import Codec
 from drti_core.options import with_options
 from drti_core.runtime.relighter import Runtime
 from drti_core.stack import ArrayStack, Stack
+from drti_core.stack.samples.demo import make_stack as demo_stack
 from drti_core.testing.compare import metadata_changes, same_arrays, same_planes
 from drti_core.testing.stacks import dome, edge_stack, edge_stacks, make_stack
 
@@ -54,11 +59,24 @@ class ModelSuite:
         codec = self.codec
         assert codec.codec_id.replace("-", "_").isidentifier()
         assert codec.summary
-        assert dataclasses.replace(codec) == codec
-        assert hash(dataclasses.replace(codec)) == hash(codec)
+        assert replace(codec) == codec
+        assert hash(replace(codec)) == hash(codec)
         for field in dataclasses.fields(codec):
             with pytest.raises(dataclasses.FrozenInstanceError):
                 setattr(codec, field.name, None)
+
+    def test_declarations(self, tmp_path: Path) -> None:
+        """What it declares is of the types promised; it is told once where to keep checkpoints."""
+        codec = self.codec
+        declared = (codec.requires, codec.trains, codec.near_lights)
+        assert [type(each) for each in declared] == [tuple, bool, bool]
+        kept = codec.keeping(tmp_path / "kept")
+        assert type(kept) is type(codec)
+        assert kept.keeping(tmp_path / "other", resume=True) is kept
+        assert not (tmp_path / "kept").exists()
+        teachers = codec.learns_from()
+        assert all(isinstance(teacher, Codec | Path) for teacher in teachers)
+        assert not teachers or hasattr(codec, "teacher")
 
     def test_options_are_texts(self) -> None:
         """Every option can be given as text, as on the command line, ``auto`` being None."""
@@ -174,7 +192,7 @@ class ModelSuite:
         fewer = stored.planes.select(range(stored.planes.count - 1))
         for planes in (None, fewer):
             with pytest.raises(DrtiError):
-                self.codec.restore(dataclasses.replace(stored, planes=planes))
+                self.codec.restore(replace(stored, planes=planes))
 
     def test_damaged_arrays(self, model: RelightableModel) -> None:
         """A model of which an array is missing or cut short is refused."""
@@ -183,7 +201,7 @@ class ModelSuite:
             without = {key: value for key, value in stored.arrays.items() if key != name}
             for arrays in (without, {**without, name: array[:-1]}):
                 with pytest.raises(DrtiError):
-                    self.codec.restore(dataclasses.replace(stored, arrays=arrays))
+                    self.codec.restore(replace(stored, arrays=arrays))
 
     def test_damaged_config(self, model: RelightableModel) -> None:
         """Options out of a hostile file are refused, or relight to finite pixels."""
@@ -192,7 +210,7 @@ class ModelSuite:
             for junk in _JUNK:
                 config = {**stored.config, key: junk}
                 try:
-                    restored = self.codec.restore(dataclasses.replace(stored, config=config))
+                    restored = self.codec.restore(replace(stored, config=config))
                 except DrtiError:
                     continue
                 assert np.isfinite(restored.relight(NEW_LIGHTS)).all(), (key, junk)
@@ -223,6 +241,39 @@ class CodecSuite(ModelSuite):
         before = stack.images.copy()
         self.codec.fit(stack)
         assert np.array_equal(stack.images, before)
+
+    def test_trial(self, model: RelightableModel) -> None:
+        """A trial gives a model of the same make: the same codec, options and number of planes."""
+        trial = _fitted(self.codec.trial())
+        assert trial.codec_id == model.codec_id
+        assert trial.config().keys() == model.config().keys()
+        assert _count(trial) == _count(model)
+
+    def test_numbers_of_planes(self, model: RelightableModel) -> None:
+        """``with_planes`` gives models of so many planes, or refuses; of its own, it does not."""
+        own = _count(model)
+        if type(self.codec).with_planes is Codec.with_planes:
+            pytest.skip(f"{self.codec.codec_id} has no number of planes")
+        for count in (own,) if self.codec.trains else (own, 12):  # each network is compiled
+            try:
+                codec = self.codec.with_planes(count)
+            except OptionError:
+                assert count != own
+            else:
+                assert _count(_fitted(codec.trial())) == count
+
+    def test_near_lights(self, stack: Stack) -> None:
+        """Positions of lights make models better where that is declared, and elsewhere nothing."""
+        if self.codec.near_lights:
+            scene = levelled(demo_stack((16, 20), LightPositions.on_dome(dome(), 24)))
+            known, naive = map(self.codec.fit, (scene, replace(scene, positions=None)))
+            distant = demo_stack(scene.shape, scene.lights)
+            assert _training_psnr(distant, known) >= _training_psnr(distant, naive)
+        else:
+            trial, near = self.codec.trial(), LightPositions.on_dome(stack.lights, 24)
+            known, naive = trial.fit(replace(stack, positions=near)), _fitted(trial)
+            assert same_planes(known.planes, naive.planes)
+            assert same_arrays(known.arrays(), naive.arrays())
 
     def test_progress(self, stack: Stack) -> None:
         """Progress grows, from 0 or more to 1, and says what is being done."""
@@ -285,6 +336,10 @@ def _fitted(codec: Codec, edge: str = "") -> RelightableModel:
     return codec.fit(edge_stack(edge) if edge else make_stack())
 
 
+def _count(model: RelightableModel) -> int:
+    return 0 if model.planes is None else model.planes.count
+
+
 def _training_psnr(stack: Stack, model: RelightableModel) -> float:
     truth = stack.read(Window(0, 0, *stack.shape)).reshape(len(stack), *stack.shape, 3)
     return psnr(np.clip(model.relight(stack.lights), 0, 1), truth, peak=1)
@@ -297,4 +352,4 @@ def _through_a_file(stored: StoredModel) -> StoredModel:
     planes = stored.planes
     if planes is not None:
         planes = Planes(planes.codes.copy(), planes.scale.copy(), planes.bias.copy())
-    return dataclasses.replace(stored, config=config, arrays=arrays, planes=planes)
+    return replace(stored, config=config, arrays=arrays, planes=planes)

@@ -13,7 +13,8 @@ import pytest
 
 from drti_core.codecs.ptm import PtmCodec, PtmModel
 from drti_core.decoder import Planes
-from drti_core.errors import FormatError, UnsupportedFormatError
+from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
+from drti_core.fitting.near_lights import distant
 from drti_core.formats.ptm import READER, WRITER
 from drti_core.io.outputs import check_output
 from drti_core.lights import LightDirections
@@ -96,11 +97,25 @@ class BrokenCodec(PtmCodec):
             return model.with_metadata(lights=None)
         if self.fault == "nan when black" and not stack.images.any():
             return replace(model, fault="nan")
-        if self.fault == "bright":
+        if self.fault == "bright" or (self.fault == "positions harm" and stack.positions):
             model.planes.bias[:3] -= 0.05
         if self.fault == "16 bits are 8" and self.bits == 16:
             return replace(self, bits=8).fit(stack)
         return model
+
+    def keeping(self, folder: Path, *, resume: bool = False) -> Any:
+        return replace(self) if self.fault == "keeps anew" else self
+
+    def trial(self) -> Any:
+        return replace(self, colorspace="lrgb") if "trial" in self.fault else self
+
+    def with_planes(self, count: int) -> Any:
+        if self.fault == "refuses its own number":
+            raise OptionError("no")
+        return self if self.fault == "other number of planes" else super().with_planes(count)
+
+    def learns_from(self) -> Any:
+        return (PtmCodec(),) if self.fault == "nameless teachers" else ()
 
     def restore(self, stored: StoredModel) -> Any:
         if self.fault == "trusting" and stored.planes is not None:
@@ -147,9 +162,15 @@ class Forgetful(BrokenCodec):
         ("crash on one pixel", "test_edges"),
         ("restores other pixels", "test_restored"),
         ("trusting", "test_damaged_planes"),
+        ("keeps anew", "test_declarations"),
+        ("nameless teachers", "test_declarations"),
+        ("trial of another make", "test_trial"),
+        ("other number of planes", "test_numbers_of_planes"),
+        ("refuses its own number", "test_numbers_of_planes"),
+        ("positions harm", "test_near_lights"),
     ],
 )
-def test_codec_suite_notices(fault, test):
+def test_codec_suite_notices(fault, test, tmp_path):
     class Suite(CodecSuite):
         codec = (Forgetful if fault.startswith("restores") else BrokenCodec)(fault=fault)
         min_psnr = 36
@@ -162,6 +183,8 @@ def test_codec_suite_notices(fault, test):
         given["stack"] = make_stack()
     if "model" in names:
         given["model"] = BrokenCodec(fault=fault).fit(make_stack())
+    if "tmp_path" in names:
+        given["tmp_path"] = tmp_path
     if "name" in names:
         given["name"] = "one pixel" if "pixel" in fault else "black"
     if "level" in names:
@@ -174,6 +197,28 @@ def test_codec_suite_notices(fault, test):
     if "model" in given:
         given["model"] = MODEL
     method(**{**given, **({"stack": make_stack()} if "stack" in given else {})})
+
+
+@dataclass(frozen=True)
+class Near(BrokenCodec):
+    """Makes distant photographs of near ones by itself."""
+
+    near_lights = True
+
+    def fit(self, stack: Any, progress: Any = no_progress) -> Any:
+        if self.fault and stack.positions:
+            return super().fit(stack.select(range(8)), progress)
+        return super().fit(distant(stack), progress)
+
+
+def test_codec_suite_tries_near_lights():
+    class Suite(CodecSuite):
+        codec = Near()
+
+    Suite().test_near_lights(make_stack())
+    Suite.codec = Near(fault="fewer photographs")
+    with pytest.raises(AssertionError):
+        Suite().test_near_lights(make_stack())
 
 
 @dataclass(frozen=True)
