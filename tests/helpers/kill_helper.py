@@ -7,6 +7,8 @@ Answers each with {"status": ..., "seconds": ...}.
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import os
 import signal
@@ -71,13 +73,23 @@ def serve() -> None:
         print(json.dumps(answer), flush=True)
 
 
-if __name__ == "__main__":
+def warm() -> None:
+    """Import what the children need: each would do so anew."""
     import onnx  # noqa: F401
     import safetensors.numpy  # noqa: F401
+    from PIL import Image
 
-    import drti_core.cli.app
-    import drti_core.registry.catalogue
-    import drti_core.workflow.batch
+    import drti_core.cli.convert
+    import drti_core.cli.export
+    import drti_core.cli.fit
+    import drti_core.cli.relight
+    import drti_core.workflow.batch  # noqa: F401
 
-    drti_core.registry.catalogue.registry().report()  # load every plugin
+    Image.preinit()
+    with contextlib.redirect_stdout(io.StringIO()):
+        assert main(["plugins"]) == 0  # loads every plugin, and what parses a command line
+
+
+if __name__ == "__main__":
+    warm()
     serve()
