@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from drti_core.cli import main
 from drti_core.measure.tour import write_stack
 from drti_core.stack.samples.demo import make_stack
 
@@ -22,10 +23,10 @@ pytestmark = [pytest.mark.train, pytest.mark.slow]
 KILLS = 3
 
 
-def command(stack: Path, output: Path, *more: str) -> list[str]:
+def words(stack: Path, output: Path, *more: str) -> list[str]:
     options = ["-O", "steps=300", "-O", "threads=1", "-O", "encoder=16", "--image", "png"]
     fit = ["fit", str(stack), "-o", str(output), "--codec", "hyper8", "--seed", "3"]
-    return [sys.executable, "-m", "drti_core", *fit, *options, *more]
+    return [*fit, *options, *more]
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -44,16 +45,15 @@ def checkpoints(training: Path) -> dict[str, int]:
 def test_killed_and_resumed(tmp_path: Path) -> None:
     stack = write_stack(make_stack((24, 32), lights=20), tmp_path / "stack")
     whole, broken = tmp_path / "whole", tmp_path / "broken"
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    subprocess.run(command(stack, whole), check=True, env=environment, capture_output=True)
+    assert main(words(stack, whole)) == 0
     training = tmp_path / "broken.training"
     moments = random.Random(0)
     killed = 0
     for _ in range(KILLS):
         before = checkpoints(training)
         run = subprocess.Popen(
-            command(stack, broken, "--resume"),
-            env=environment,
+            [sys.executable, "-m", "drti_core", *words(stack, broken, "--resume")],
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
             stderr=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
         )
@@ -66,7 +66,6 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
         killed += run.wait() == -signal.SIGKILL
     assert killed >= 2
     if not broken.exists():
-        resumed = command(stack, broken, "--resume")
-        subprocess.run(resumed, check=True, env=environment, capture_output=True)
+        assert main(words(stack, broken, "--resume")) == 0
     assert contents(whole) == contents(broken)
     assert not training.exists()
