@@ -347,8 +347,19 @@ def test_a_strangers_image_is_passed_through(model, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("external_over", [0, 10**9])
-@pytest.mark.parametrize("name", ["ptm", "lptm", "hsh", "neural50", "hyper12", "stranger"])
+@pytest.mark.parametrize(
+    ("name", "external_over"),
+    [
+        ("ptm", 0),
+        ("ptm", 10**9),
+        ("lptm", 0),
+        ("hsh", 10**9),
+        ("neural50", 0),
+        ("hyper12", 10**9),
+        ("stranger", 0),
+        ("stranger", 10**9),
+    ],
+)
 def test_our_image_comes_apart(name, external_over, tmp_path):
     """Planes, mapped where they lie beside it, and a decoder that other exporters take."""
     model = MODELS[name]()
