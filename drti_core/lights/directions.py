@@ -34,6 +34,8 @@ MAX_LENGTH = 1e15
 #: Vectors shorter than this have no usable direction.
 MIN_LENGTH = 1e-4
 
+#: No unit vector, rounded to float32, is farther than this from length 1.
+_ROUNDING = 2.0**-24
 #: Lengths that differ from 1 by less are rounding (four decimals are common in files).
 _UNIT = 5e-3
 #: A z of this or more is a measuring error of a light near the horizon.
@@ -49,7 +51,8 @@ class LightDirections:
     """L unit vectors from the object to the light.
 
     Args:
-        xyz: (L, 3) numbers, or one row; normalised on construction, stored as float32.
+        xyz: (L, 3) numbers, or one row; normalised on construction, stored as float32. Those of
+            other lights stay as they are, bit for bit.
 
     Raises:
         LightError: wrong shape, no row, a value that is not finite, or a vector shorter than 1e-4.
@@ -81,7 +84,12 @@ class LightDirections:
             raise LightError(
                 f"light {row} is {xyz[row].tolist()}", expected=f"a length of {MIN_LENGTH} or more"
             )
-        object.__setattr__(self, "xyz", np.ascontiguousarray(xyz / length, dtype=np.float32))
+        unit = np.asarray(xyz / length, np.float32)
+        # Vectors that were rounded to float32 before, as files hold them, are not rounded anew.
+        rounded = xyz.astype(np.float32)
+        again = np.abs(np.linalg.norm(rounded.astype(np.float64), axis=1) - 1) <= _ROUNDING
+        unit[again] = rounded[again]
+        object.__setattr__(self, "xyz", np.ascontiguousarray(unit))
         self.xyz.flags.writeable = False
 
     @classmethod
@@ -261,7 +269,7 @@ def usable(
             f"{names[worst]}, z = {unit[worst, 2]:.4g}); they were raised to it."
         )
         unit[below, 2] = 0
-    return LightDirections(unit.astype(np.float32)), tuple(notes)
+    return LightDirections(np.where(below[:, None], unit, vectors)), tuple(notes)
 
 
 def _degrees(name: str, values: npt.ArrayLike, low: float, high: float) -> F64:

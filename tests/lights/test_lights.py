@@ -6,7 +6,7 @@ import re
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from drti_core import demo_stack, get_codec
@@ -25,6 +25,26 @@ def test_normalised_and_read_only():
     assert lights.xyz.tolist() == [[0.0, np.float32(0.6), np.float32(0.8)]]
     with pytest.raises(ValueError, match="read-only"):
         lights.xyz[0, 0] = 1
+
+
+def test_lights_of_lights_are_the_very_same():
+    """A model's lights, or one of them alone, are not moved by a file, a copy or a choice."""
+    for lights in (LightDirections.spread(5000), LightDirections.spread(999, lowest=-1)):
+        for again in (LightDirections(lights.xyz), LightDirections(lights.xyz.tolist())):
+            assert np.array_equal(again.xyz, lights.xyz)
+        assert np.array_equal(np.concatenate([light.xyz for light in lights]), lights.xyz)
+    found, notes = usable(LightDirections.spread(5000).xyz.tolist(), "a file")
+    assert np.array_equal(found.xyz, LightDirections.spread(5000).xyz)
+    assert notes == ()
+
+
+@given(st.lists(st.floats(-1e15, 1e15), min_size=3, max_size=3), st.floats(0.9999998, 1.0000002))
+def test_normalising_is_done_once(vector, stretch):
+    assume(np.linalg.norm(vector) >= 1e-4)
+    for numbers in (vector, np.divide(vector, np.linalg.norm(vector)) * stretch):
+        once = LightDirections(numbers).xyz
+        assert abs(np.linalg.norm(once.astype(np.float64)) - 1) <= 2.0**-24
+        assert np.array_equal(LightDirections(once).xyz, once)
 
 
 def test_spherical_known_values():
