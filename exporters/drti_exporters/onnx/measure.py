@@ -23,13 +23,8 @@ _ROWS = 8
 
 def lights() -> LightDirections:
     """20 lights: the zenith, three on the horizon, the others spread evenly between."""
-    number = np.arange(16) + 0.5
-    z = 1 - number / 16
-    azimuth = number * np.pi * (3 - np.sqrt(5))
-    flat = np.sqrt(1 - z * z)
-    between = np.stack([flat * np.cos(azimuth), flat * np.sin(azimuth), z], axis=1)
     edge = [[0, 0, 1], [1, 0, 0], [0, -1, 0.001], [-0.7, 0.7, 0.01]]
-    return LightDirections(np.concatenate([edge, between]).astype(np.float32))
+    return LightDirections(np.concatenate([edge, LightDirections.spread(16).xyz]))
 
 
 def crop(model: RelightableModel) -> RelightableModel:
