@@ -13,21 +13,21 @@ from drti_core.formats.lp import parse_lp
 from drti_core.lights.positions import LightPositions
 from drti_core.measure.tour import write_stack
 from drti_core.relight.normal_maps import compare_normals, read_normals
-from drti_core.stack.samples.demo import dome
+from drti_core.stack.samples.demo import rings
 from drti_core.stack.samples.renderer import Renderer
 from drti_core.stack.samples.scene import make_scene
 from drti_plugins.relight import main
 
 H, W = 32, 48
-LAMPS = LightPositions.on_dome(dome(30), 1.2 * W)
-TRUTH = drti.demo_stack((H, W), dome(6, (20, 40, 60, 80)))
+LAMPS = LightPositions.on_dome(rings(30), 1.2 * W)
+TRUTH = drti.demo_stack((H, W), rings(6, (20, 40, 60, 80)))
 
 
 @pytest.fixture(scope="module")
 def capture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Photographs under near lamps, with a light file of directions and one of millimetres."""
     folder = tmp_path_factory.mktemp("capture") / "directions"
-    file = write_stack(replace(drti.demo_stack((H, W), LAMPS), lights=dome(30)), folder)
+    file = write_stack(replace(drti.demo_stack((H, W), LAMPS), lights=rings(30)), folder)
     names = parse_lp(file).names
     rows = [
         f"{name} {' '.join(map(str, 2 * xyz))}" for name, xyz in zip(names, LAMPS.xyz, strict=True)

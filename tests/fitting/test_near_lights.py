@@ -30,13 +30,13 @@ from drti_core.progress import Progress, no_progress
 from drti_core.relight.normal_maps import compare_normals
 from drti_core.relight.normals import normals
 from drti_core.stack import ArrayStack, ImageStack, Stack
-from drti_core.stack.samples.demo import dome
 from drti_core.stack.samples.demo import make_stack as demo_stack
+from drti_core.stack.samples.demo import rings
 from drti_core.stack.samples.renderer import Renderer
 from drti_core.stack.samples.scene import make_scene
 
 H, W = 32, 48
-DOME, TEST = dome(30), dome(6, (20, 40, 60, 80))
+DOME, TEST = rings(30), rings(6, (20, 40, 60, 80))
 
 
 def directions(count: int = 30) -> LightDirections:

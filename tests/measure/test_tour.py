@@ -15,7 +15,7 @@ from drti_core.measure.tour import run_demo, write_stack
 from drti_core.registry.catalogue import codec
 from drti_core.registry.doors import open_model, open_stack
 from drti_core.stack import ArrayStack
-from drti_core.stack.samples.demo import dome, make_stack, make_test_stack
+from drti_core.stack.samples.demo import make_stack, make_test_stack, rings
 from drti_core.stack.samples.renderer import Renderer, lit_share
 from drti_core.stack.samples.scene import make_scene
 from tests.helpers.pictures import read_picture
@@ -29,7 +29,7 @@ def light(azimuth: float, elevation: float) -> LightDirections:
 
 def test_dome_is_that_of_synthrti():
     """Five rings, as many lights on each as its circumference deserves, one in the zenith."""
-    elevation = dome(49).to_spherical()[:, 1].round().astype(int)
+    elevation = rings(49).to_spherical()[:, 1].round().astype(int)
     values, counts = np.unique(elevation, return_counts=True)
     assert values.tolist() == [10, 30, 50, 70, 90]
     assert counts.sum() == 49
@@ -39,14 +39,14 @@ def test_dome_is_that_of_synthrti():
 
 @pytest.mark.parametrize("count", [1, 2, 5, 8, 49, 100])
 def test_dome_has_as_many_different_lights_as_asked(count):
-    xyz = dome(count).xyz
+    xyz = rings(count).xyz
     assert len(np.unique(xyz.round(5), axis=0)) == count
     assert (xyz[:, 2] > 0).all()
 
 
 def test_dome_of_nothing():
     with pytest.raises(OptionError) as caught:
-        dome(0)
+        rings(0)
     assert str(caught.value) == "0 lights; expected 1 or more"
 
 

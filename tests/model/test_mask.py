@@ -10,7 +10,7 @@ from drti_core.fitting import Quantiser
 from drti_core.measure.metrics import psnr
 from drti_core.registry import catalogue, doors
 from drti_core.stack import ArrayStack
-from drti_core.stack.samples.demo import dome, make_stack
+from drti_core.stack.samples.demo import make_stack, rings
 
 SIZE = (40, 56)
 
@@ -19,7 +19,7 @@ SIZE = (40, 56)
 def photographs():
     """A bright object: none of its pixels is near black under any light."""
     images = make_stack(SIZE, 25).images
-    return ArrayStack.of((90 + images.astype(np.uint16) * 165 // 255).astype(np.uint8), dome(25))
+    return ArrayStack.of((90 + images.astype(np.uint16) * 165 // 255).astype(np.uint8), rings(25))
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def psnr_inside(model, stack, mask):
 def test_terms_are_black_outside(codec, photographs, mask):
     masked = ArrayStack.of(photographs.images, photographs.lights, mask=mask)
     model = catalogue.codec(codec).fit(masked)
-    between = dome(9, (15.0, 40.0, 65.0))
+    between = rings(9, (15.0, 40.0, 65.0))
     relit = model.relight_uint8(between)
     assert not relit[:, ~mask].any()
     assert relit[:, mask].any()
@@ -63,7 +63,7 @@ def test_components_are_as_black_as_they_can_be(codec, photographs, mask):
 def test_black_survives_a_ptm(photographs, mask, tmp_path):
     masked = ArrayStack.of(photographs.images, photographs.lights, mask=mask)
     doors.save_model(catalogue.codec("ptm").fit(masked), tmp_path / "a.ptm")
-    relit = doors.open_model(tmp_path / "a.ptm").relight_uint8(dome(9))
+    relit = doors.open_model(tmp_path / "a.ptm").relight_uint8(rings(9))
     assert not relit[:, ~mask].any()
 
 

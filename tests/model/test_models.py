@@ -20,7 +20,7 @@ from drti_core.model.graph_model import GraphModel
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx.forms import decoder_graph
 from drti_core.stack import ArrayStack
-from drti_core.stack.samples.demo import dome, make_stack
+from drti_core.stack.samples.demo import make_stack, rings
 from drti_exporters.glsl import emit
 from drti_exporters.onnx import OnnxExporter
 
@@ -175,5 +175,5 @@ def test_models_with_planes_on_disk_pickle(srgb, monkeypatch):
 
 
 def test_lights_say_how_many_they_are():
-    assert repr(dome(12)) == "<LightDirections 12 lights>"
-    assert repr(dome(12)[:1]) == "<LightDirections 1 light>"
+    assert repr(rings(12)) == "<LightDirections 12 lights>"
+    assert repr(rings(12)[:1]) == "<LightDirections 1 light>"

@@ -27,7 +27,7 @@ from drti_core.relight.normal_maps import (
 from drti_core.relight.normals import biquadratic, brightest, normals, ptm_coefficients
 from drti_core.relight.photometric import robust_normals
 from drti_core.stack import ArrayStack
-from drti_core.stack.samples.demo import dome, make_stack
+from drti_core.stack.samples.demo import make_stack, rings
 from drti_core.stack.samples.renderer import Renderer
 from drti_core.stack.samples.scene import make_scene
 
@@ -58,7 +58,7 @@ def test_a_lambertian_ball_is_exact_by_three_lights_and_least_squares():
     assert compare_normals(normals(stack, method="least-squares"), n).mean < 0.02
     # A model of 4-term SH holds Lambert's law; three lights at 45° see no attached shadow here.
     flat = sphere()[8:-8, 8:-8]
-    many = dome(49)
+    many = rings(49)
     signed = 0.5 + 0.3 * np.einsum("hwc,lc->lhw", flat, many.xyz)
     model = catalogue.codec("sh:terms=4,bits=16").fit(ArrayStack.of(signed, many))
     shown = 0.3 * np.einsum("hwc,lc->hwl", flat, np.array([[0, 0, 1]], np.float32))
@@ -73,7 +73,7 @@ def test_a_lambertian_ball_is_exact_by_three_lights_and_least_squares():
 
 @pytest.mark.parametrize("gloss", [0.0, 0.4])
 def test_shadows_and_highlights_are_rejected(gloss):
-    n, lights = sphere(), dome(49)
+    n, lights = sphere(), rings(49)
     stack = ArrayStack.of(photographs(n, lights, gloss), lights, code_encoding="linear")
     plain = compare_normals(normals(stack, method="least-squares"), n)
     robust = compare_normals(normals(stack), n)
@@ -84,7 +84,7 @@ def test_shadows_and_highlights_are_rejected(gloss):
 
 
 def test_black_pixels_face_the_camera_and_windows_are_independent():
-    n, lights = sphere(20), dome(30)
+    n, lights = sphere(20), rings(30)
     images = photographs(n, lights, 0.3)
     images[:, 3, 4] = 0
     stack = ArrayStack.of(images, lights)
@@ -131,7 +131,7 @@ def test_ptm_by_closed_form(data):
     model = doors.open_model(data / "files" / "tablet1.ptm")
     window = Window(200, 180, 8, 9)
     c = ptm_coefficients(model, window)
-    lights = dome(12)
+    lights = rings(12)
     shown = np.einsum("pck,lk->lpc", c, Basis("ptm", 6)(lights)).reshape(12, 8, 9, 3)
     assert np.allclose(shown, model.relight(lights, window), atol=1e-5)
     # Malzbender et al. (2001), eq. 16-17, written out for the luminance.

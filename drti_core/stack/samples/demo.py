@@ -19,8 +19,10 @@ from drti_core.stack.stack import ArrayStack
 _RINGS, _BETWEEN = (10, 30, 50, 70, 90), (20, 40, 60, 80)
 
 
-def dome(count: int, elevations: Sequence[float] = _RINGS) -> LightDirections:
+def rings(count: int, elevations: Sequence[float] = _RINGS) -> LightDirections:
     """Lights on rings, as many on each as its circumference deserves; neighbours are turned.
+
+    Not ``LightDirections.spread``: between rings there is room for test lights.
 
     Args:
         count: number of lights, 1 or more.
@@ -29,21 +31,21 @@ def dome(count: int, elevations: Sequence[float] = _RINGS) -> LightDirections:
     Raises:
         OptionError: no light is asked for.
 
-    >>> len(dome(49))
+    >>> len(rings(49))
     49
     """
     if count < 1:
         raise OptionError(f"{count} lights", expected="1 or more")
-    rings = [e for e in elevations if e < 90]
-    zenith = len(elevations) > len(rings) and count > len(rings)
-    share = np.cos(np.radians(rings)) * (count - zenith) / np.cos(np.radians(rings)).sum()
+    tilted = [e for e in elevations if e < 90]
+    zenith = len(elevations) > len(tilted) and count > len(tilted)
+    share = np.cos(np.radians(tilted)) * (count - zenith) / np.cos(np.radians(tilted)).sum()
     ends = np.rint(np.cumsum(share)).astype(int)
     azimuth: list[float] = []
     elevation: list[float] = []
     for number, (start, end) in enumerate(zip([0, *ends], ends, strict=False)):
         step = 360 / max(1, end - start)
         azimuth += [(index + 0.5 * (number % 2)) * step for index in range(end - start)]
-        elevation += [rings[number]] * (end - start)
+        elevation += [tilted[number]] * (end - start)
     if zenith:
         azimuth, elevation = [*azimuth, 0.0], [*elevation, 90.0]
     return LightDirections.from_spherical(azimuth, elevation)
@@ -67,7 +69,7 @@ def make_stack(
     Raises:
         OptionError: a size outside 16..4096, or no light.
     """
-    chosen = dome(lights) if isinstance(lights, int) else lights
+    chosen = rings(lights) if isinstance(lights, int) else lights
     near = chosen if isinstance(chosen, LightPositions) else None
     directions = chosen.directions() if isinstance(chosen, LightPositions) else chosen
     renderer = Renderer.of(make_scene(size, seed))
@@ -93,4 +95,4 @@ def make_test_stack(
     size: tuple[int, int] = (240, 320), lights: int = 8, seed: int = 0
 ) -> ArrayStack:
     """Photographs of the same scene under lights that lie between the dome's rings."""
-    return make_stack(size, dome(lights, _BETWEEN), seed)
+    return make_stack(size, rings(lights, _BETWEEN), seed)
