@@ -31,7 +31,7 @@ from drti_core.testing.readers import (  # noqa: E402
     ReaderSuite,
     StackReaderSuite,
 )
-from drti_core.testing.stacks import dome, edge_stacks, make_stack, psnr  # noqa: E402
+from drti_core.testing.stacks import dome, edge_stacks, make_stack  # noqa: E402
 from drti_core.testing.writers import WriterSuite  # noqa: E402
 
 __all__ = [
@@ -44,5 +44,4 @@ __all__ = [
     "dome",
     "edge_stacks",
     "make_stack",
-    "psnr",
 ]

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, fields, replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -61,8 +60,8 @@ class ModelSuite:
         assert codec.summary
         assert replace(codec) == codec
         assert hash(replace(codec)) == hash(codec)
-        for field in dataclasses.fields(codec):
-            with pytest.raises(dataclasses.FrozenInstanceError):
+        for field in fields(codec):
+            with pytest.raises(FrozenInstanceError):
                 setattr(codec, field.name, None)
 
     def test_declarations(self, tmp_path: Path) -> None:
@@ -80,7 +79,7 @@ class ModelSuite:
 
     def test_options_are_texts(self) -> None:
         """Every option can be given as text, as on the command line, ``auto`` being None."""
-        for field in dataclasses.fields(self.codec):
+        for field in fields(self.codec):
             value = getattr(self.codec, field.name)
             text = "auto" if value is None else str(value)
             assert with_options(self.codec, {field.name: text}) == self.codec, field.name
@@ -300,7 +299,7 @@ class CodecSuite(ModelSuite):
 
     def test_16_bits_are_no_worse(self, stack: Stack) -> None:
         """Where the codec has the option ``bits``, 16 reproduce the photographs as well as 8."""
-        if "bits" not in {field.name for field in dataclasses.fields(self.codec)}:
+        if "bits" not in {field.name for field in fields(self.codec)}:
             pytest.skip(f"{self.codec.codec_id} has no option bits")
         eight, sixteen = (_fitted(with_options(self.codec, {"bits": bits})) for bits in ("8", "16"))
         assert sixteen.planes is not None

@@ -1,12 +1,10 @@
 """Small procedural stacks for tests: a plain one, and those at the edge of what can be fitted.
 
-The plain one is no small copy of the demo's scene, whose cast shadows no codec fits (hsh: 32 dB,
-here 46): a smooth relief, of any size and type, tells a wrong codec from a hard object.
+The plain one casts no shadows, which no codec fits well: it tells a wrong codec from a hard scene.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,13 +12,12 @@ import numpy as np
 
 from drti_core.arrays import F32
 from drti_core.lights import LightDirections
-from drti_core.measure import metrics
 from drti_core.stack import ArrayStack
 
 
 def dome(count: int = 32) -> LightDirections:
     """Lights spread evenly over the hemisphere down to 15 degrees."""
-    return LightDirections.spread(count, lowest=math.sin(math.radians(15)))
+    return LightDirections.spread(count, lowest=float(np.sin(np.radians(15))))
 
 
 def photographs(lights: LightDirections, height: int = 14, width: int = 19) -> F32:
@@ -121,8 +118,3 @@ def edge_stacks() -> tuple[str, ...]:
 def edge_stack(name: str) -> ArrayStack:
     """A stack at the edge of what can be fitted, by its name."""
     return _EDGES[name]()
-
-
-def psnr(a: F32, b: F32) -> float:
-    """PSNR in dB of two arrays of pictures, values 0..1; ``inf`` for equal ones."""
-    return metrics.psnr(a, b, peak=1)

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import Window
+from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel
 from drti_core.testing import make_stack
-from drti_core.testing.stacks import psnr
 from tests.helpers.kept import FOLDER, keep, kept, names, train
 
 #: How far the kept model may be from one trained anew, dB of PSNR on the photographs: machines
@@ -28,7 +28,7 @@ def score(model: RelightableModel) -> float:
     """PSNR in dB on the photographs that the model was trained on."""
     stack = make_stack()
     truth = stack.read(Window(0, 0, *stack.shape)).reshape(len(stack), *stack.shape, 3)
-    return psnr(np.clip(model.relight(stack.lights), 0, 1), truth)
+    return psnr(np.clip(model.relight(stack.lights), 0, 1), truth, peak=1)
 
 
 def structure(model: RelightableModel) -> dict[str, Any]:
