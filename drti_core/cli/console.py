@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -199,7 +198,7 @@ def parse_light(text: str) -> LightDirections:
         return LightDirections.from_disk([values])
     if len(values) != 3:
         raise OptionError(f"{text!r}", where="--light", expected="x,y,z, or x,y on the unit disk")
-    return LightDirections(np.array([values], np.float32))
+    return LightDirections([values])
 
 
 def stack_options(
