@@ -84,6 +84,10 @@ class DeniedFileError(FileError, PermissionError):
     errno = errno.EACCES
 
 
+class ResourceError(DrtiError):
+    """Memory, threads, processes or open files have run out; no input is at fault."""
+
+
 class FormatError(DrtiError, ValueError):
     """A file is damaged or is not what it claims to be."""
 

@@ -68,7 +68,12 @@ class RelightableImage(ImageFile.ImageFile):
 
     def _spooled(self, file: IO[bytes]) -> Path:
         """A stream's bytes as a file that goes with the picture."""
-        handle, name = tempfile.mkstemp(dir=scratch.directory(), prefix="drti-")
+        try:
+            folder, size = scratch.directory(), file.seek(0, os.SEEK_END)
+            scratch.check_room(size, "a copy of the stream")
+        except DrtiError as error:
+            raise OSError(str(error)) from error
+        handle, name = tempfile.mkstemp(dir=folder, prefix="drti-")
         weakref.finalize(self, Path(name).unlink, missing_ok=True)
         file.seek(0)
         with os.fdopen(handle, "wb") as copy:

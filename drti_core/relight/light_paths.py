@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy.typing as npt
 from drti_core.arrays import Window, bands
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, LightError, OptionError
-from drti_core.io import outputs
+from drti_core.io import outputs, scratch
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
@@ -259,7 +258,7 @@ def _film(path: Path, frames: Iterator[npt.NDArray[np.uint8]], part: Window, fps
     command += ["-r", f"{fps:g}", "-i", "-", "-an"]
     command += ["-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2", "-pix_fmt", "yuv420p"]
     command += ["-movflags", "+faststart", "-f", "mp4", str(path)]
-    with tempfile.TemporaryFile() as said:
+    with scratch.unnamed_file() as said:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=said
         )

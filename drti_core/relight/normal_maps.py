@@ -16,6 +16,7 @@ from drti_core.errors import FormatError, OptionError
 from drti_core.fitting.near_lights import distant
 from drti_core.io import outputs, scratch
 from drti_core.io.pictures.exr import require_exr, write_exr
+from drti_core.io.pictures.npy import write_npy
 from drti_core.io.pictures.photos import decode, probe
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
@@ -237,17 +238,13 @@ def _write(
     y: YAxis,
 ) -> None:
     shape = source.shape
-    if suffix in (".exr", ".npy"):
-        if suffix == ".npy":
-            out: Any = np.lib.format.open_memmap(path, "w+", np.float32, (*shape, 3))
-        else:
-            out = scratch.empty((*shape, 3), np.float32)
+    if suffix == ".exr":
+        out: Any = scratch.empty((*shape, 3), np.float32)
         for top in range(0, shape[0], _ROWS):
             out[top : top + _ROWS] = turned(rows(top, min(_ROWS, shape[0] - top)), y)
-        if suffix == ".exr":
-            write_exr(path, out)
-        else:
-            out.flush()
+        write_exr(path, out)
+    elif suffix == ".npy":
+        write_npy(path, lambda top, n: turned(rows(top, n), y), shape)
     elif as_float:
         write_tiff(path, lambda top, n: turned(rows(top, n), y), shape, np.float32, icc=None)
     elif suffix == ".png":

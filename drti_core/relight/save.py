@@ -17,6 +17,7 @@ from drti_core.colour import to_uint8
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.jpeg import write_jpeg
+from drti_core.io.pictures.npy import write_npy
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import Rows, Tags
@@ -186,11 +187,7 @@ def _write(
 ) -> None:
     shape, icc, tags = (part.height, part.width), model.metadata.icc, picture_tags(model.metadata)
     if suffix == ".npy":
-        out: Any = np.lib.format.open_memmap(path, "w+", np.float32, (*shape, 3))
-        for y in range(0, part.height, 64):
-            height = min(64, part.height - y)
-            out[y : y + height] = rows(y, height)
-        out.flush()
+        write_npy(path, rows, shape)
     elif suffix in (".tif", ".tiff"):
         kind = np.float32 if as_float else np.uint8
         write_tiff(path, rows, shape, kind, icc=icc, tags=tags)

@@ -10,8 +10,6 @@ import io
 import os
 import pickle
 import queue
-import shutil
-import tempfile
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +22,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.errors import StackError
-from drti_core.io import scratch
+from drti_core.io import memory, scratch
 from drti_core.io.pictures.photos import PhotoInfo, decode, stream
 
 #: Called with the share done (0..1) and what is being done.
@@ -32,6 +30,8 @@ Progress = Callable[[float, str], None]
 
 #: Photographs decoded at a time.
 WORKERS = min(4, os.cpu_count() or 1)
+#: What the scratch files hold, for messages.
+_WHAT = "the decoded photographs"
 
 
 @dataclass(eq=False)
@@ -99,7 +99,7 @@ class Spool:
         resample: Callable[[npt.NDArray[Any]], npt.NDArray[Any]] | None = None,
     ) -> None:
         self.photos, self.crop, self.resample = tuple(photos), crop, resample
-        self._in_memory = sum(map(self._bytes, range(len(photos)))) <= scratch.IN_MEMORY
+        self._in_memory: bool | None = None
         self._arrays: dict[int, npt.NDArray[Any]] = {}
         self._places: dict[int, tuple[_Lane, int]] = {}
         self._idle: queue.SimpleQueue[_Lane] = queue.SimpleQueue()
@@ -129,15 +129,18 @@ class Spool:
         """Decode those of these photographs that were not decoded before.
 
         Raises:
-            StackError: a photograph is damaged, or the scratch folder is too small.
+            StackError: a photograph is damaged.
+            ResourceError: neither memory nor the folder for temporary files suffices.
         """
         with self._lock:
             todo = [i for i in dict.fromkeys(indices) if not self._has(i)]
             if not todo:
                 return
+            if self._in_memory is None:
+                size = sum(map(self._bytes, range(len(self.photos))))
+                self._in_memory = memory.keep(self, size)
             if not self._in_memory:
-                self._check_space(todo)
-                self._open_lanes()
+                self._open_lanes(todo)
             pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="drti-decode")
             try:
                 futures = [pool.submit(self._decode, index) for index in todo]
@@ -192,6 +195,8 @@ class Spool:
 
     def _append(self, index: int, lane: _Lane) -> None:
         info = self.photos[index]
+        # libvips writes to the file by itself, and would say little of a full disk.
+        scratch.reserve(lane.file, lane.end, self._bytes(index), _WHAT)
         lane.file.seek(lane.end)
         if self.resample is None:
             stream(info, self.crop, lane.file)
@@ -211,34 +216,14 @@ class Spool:
         self._places[index] = (lane, lane.end)
         lane.end += written
 
-    def _open_lanes(self) -> None:
+    def _open_lanes(self, todo: Sequence[int]) -> None:
+        """Have a file for each worker, where there is room for all of these photographs."""
+        scratch.check_room(sum(map(self._bytes, todo)), _WHAT)
         while self._lanes < WORKERS:
-            file: Any = tempfile.TemporaryFile(  # noqa: SIM115 (lives as long as this object)
-                buffering=0, dir=scratch.directory(), prefix="drti-"
-            )
+            file = scratch.unnamed_file()
             weakref.finalize(self, file.close)
             self._idle.put(_Lane(file))
             self._lanes += 1
-
-    def _check_space(self, todo: Sequence[int]) -> None:
-        folder = scratch.directory()
-        need = sum(map(self._bytes, todo))
-        try:
-            free = shutil.disk_usage(folder).free
-        except OSError as error:
-            raise StackError(
-                f"cannot hold the decoded photographs ({error.strerror})",
-                where=str(folder),
-                expected="a folder for temporary files",
-                mend="Set DRTI_SCRATCH to one.",
-            ) from None
-        if free < need:
-            raise StackError(
-                f"has {free / 1e9:.1f} GB free",
-                where=str(folder),
-                expected=f"{need / 1e9:.1f} GB for the decoded photographs",
-                mend="Set DRTI_SCRATCH to a folder with more room.",
-            )
 
 
 def _read_into(file: IO[bytes], start: int, out: npt.NDArray[Any]) -> None:

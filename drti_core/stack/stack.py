@@ -79,7 +79,8 @@ class Stack(ABC):
         """Decode the photographs now, reporting progress; else it is done when first needed.
 
         Raises:
-            StackError: a photograph is damaged, or the scratch folder is too small.
+            StackError: a photograph is damaged.
+            ResourceError: neither memory nor the folder for temporary files suffices.
         """
 
     def __init_subclass__(cls) -> None:
@@ -114,7 +115,8 @@ class Stack(ABC):
 
         Raises:
             OptionError: the window is not inside the image.
-            StackError: a photograph is damaged, or the scratch folder is too small.
+            StackError: a photograph is damaged.
+            ResourceError: neither memory nor the folder for temporary files suffices.
         """
         part = self._read(window.check(self.shape))
         if self.mask is not None:
@@ -139,7 +141,8 @@ class Stack(ABC):
 
         Raises:
             OptionError: the window is not inside the image.
-            StackError: a photograph is damaged, or the scratch folder is too small.
+            StackError: a photograph is damaged.
+            ResourceError: neither memory nor the folder for temporary files suffices.
         """
         return self.values(self.codes(window))
 
@@ -362,7 +365,8 @@ class ImageStack(Stack):
         """Decode the photographs now, reporting progress; else it is done when first needed.
 
         Raises:
-            StackError: a photograph is damaged, or the scratch folder is too small.
+            StackError: a photograph is damaged.
+            ResourceError: neither memory nor the folder for temporary files suffices.
         """
         self.spool.prepare(self.order, progress)
 

@@ -206,7 +206,7 @@ def test_output_is_reproducible_and_never_overwritten_unasked(tmp_path: Path) ->
 def test_planes_on_a_file_are_written_and_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     planes = make_planes(4, shape=(300, 70))
     codes: Any = scratch.empty(planes.codes.shape, np.uint8)
     codes[:] = planes.codes

@@ -215,7 +215,7 @@ def test_trees_by_libvips(tmp_path: Path, layout: str) -> None:
 
 
 def test_large_planes_are_held_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scratch, "IN_MEMORY", 1000)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     stored = make()
     FolderWriter(image="png", layout="itarzoom").write(stored, tmp_path / "a")
     back = READER.read(tmp_path / "a")

@@ -15,7 +15,6 @@ from drti_core.arrays import Window
 from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, StackError
 from drti_core.formats.lp import parse_lp
 from drti_core.formats.project import ProjectReader
-from drti_core.io import scratch
 from drti_core.registry import doors
 from drti_core.registry.doors import open_lights
 from drti_core.stack.rotation import Rotation
@@ -181,7 +180,7 @@ def test_turned_crop(
 ) -> None:
     """A smooth picture, turned by 10°, against the same function of turned coordinates."""
     if not in_memory:
-        monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+        monkeypatch.setenv("DRTI_MEMORY", "0")
 
     def picture(x: Any, y: Any) -> Any:
         return 128 + 60 * np.sin(x / 6) + 50 * np.cos(y / 5)

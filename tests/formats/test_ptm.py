@@ -485,7 +485,7 @@ def test_bands_do_not_change_the_codes(
 ) -> None:
     """Also with codes on a temporary file."""
     monkeypatch.setattr("drti_core.decoder.requantise._BAND_VALUES", 100)
-    monkeypatch.setattr(scratch, "IN_MEMORY", 10)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     monkeypatch.setenv("DRTI_SCRATCH", str(tmp_path))
     stored = READER.read(write(header("RGB") + rgb_body(rgb)))
     assert stored.planes is not None

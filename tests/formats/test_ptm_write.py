@@ -22,7 +22,6 @@ from drti_core.formats.ptm import READER, WRITER
 from drti_core.formats.ptm.jpeg_write import encode_plane
 from drti_core.formats.ptm.quantisation import BiasRule, choose_range
 from drti_core.formats.ptm.write import PtmWriter
-from drti_core.io import scratch
 from drti_core.lights import LightDirections
 from drti_core.measure.metrics import psnr
 from drti_core.model import Metadata, StoredModel
@@ -446,7 +445,7 @@ def test_bands_do_not_change_the_file(
     stored = per_colour(np.uint16)
     PtmWriter(format=name).write(stored, tmp_path / "a.ptm")  # type: ignore[arg-type]
     monkeypatch.setattr("drti_core.decoder.requantise._BAND_VALUES", 3 * 20 * 36)
-    monkeypatch.setattr(scratch, "IN_MEMORY", 100)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     PtmWriter(format=name).write(stored, tmp_path / "b.ptm")  # type: ignore[arg-type]
     assert (tmp_path / "a.ptm").read_bytes() == (tmp_path / "b.ptm").read_bytes()
 

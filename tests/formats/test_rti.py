@@ -479,7 +479,7 @@ def test_bands_do_not_change_a_thing(
     writer.write(per_colour(9), tmp_path / "a.rti")
     one = READER.read(tmp_path / "a.rti")
     monkeypatch.setattr("drti_core.decoder.requantise._BAND_VALUES", 27 * W * 2)
-    monkeypatch.setattr(scratch, "IN_MEMORY", 10)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     writer.write(per_colour(9), tmp_path / "b.rti")
     assert (tmp_path / "a.rti").read_bytes() == (tmp_path / "b.rti").read_bytes()
     np.testing.assert_array_equal(codes(READER.read(tmp_path / "b.rti")), codes(one))

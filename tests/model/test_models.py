@@ -13,7 +13,6 @@ from drti_core.arrays import Window
 from drti_core.colour import linear_to_srgb, to_uint8
 from drti_core.decoder import Planes
 from drti_core.errors import DrtiError, OptionError
-from drti_core.io import scratch
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.graph_model import GraphModel
@@ -167,7 +166,7 @@ def test_models_pickle(srgb, as_graph, monkeypatch):
 
 
 def test_models_with_planes_on_disk_pickle(srgb, monkeypatch):
-    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     model = dataclasses.replace(srgb, planes=srgb.planes.select(range(27)))
     assert isinstance(model.planes.codes, np.memmap)
     again = pickle.loads(pickle.dumps(model))  # noqa: S301

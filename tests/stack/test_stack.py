@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import pickle
+import shutil
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -14,15 +15,13 @@ import pytest
 
 from drti_core.arrays import Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
-from drti_core.errors import DrtiError, MissingFileError, OptionError, StackError
-from drti_core.io import scratch
+from drti_core.errors import DrtiError, MissingFileError, OptionError, ResourceError, StackError
 from drti_core.io.pictures import decoders
 from drti_core.io.pictures.photos import decode
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ArrayStack, ImageStack, Stack
 from drti_core.stack import decoded as decoding
-from drti_core.stack.decoded import shutil
 
 L, H, W = 7, 30, 21
 LIGHTS = LightDirections.from_spherical(np.arange(L) * 50, 40)
@@ -44,7 +43,7 @@ def save(folder: Path, images: np.ndarray, suffix: str = ".png") -> list[Path]:
 def storage(request, monkeypatch):
     """Where decoded photographs are kept, and who decodes them."""
     if request.param != "memory":
-        monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+        monkeypatch.setenv("DRTI_MEMORY", "0")
     if request.param.endswith("pillow"):
         monkeypatch.setattr(decoders, "libvips", lambda: None)
     return request.param
@@ -234,7 +233,7 @@ def test_grey_among_colour(tmp_path, storage):
 def test_sixteen_bits(tmp_path, monkeypatch, suffix, memory):
     pyvips = pytest.importorskip("pyvips", reason="16-bit RGB needs libvips")
     if not memory:
-        monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+        monkeypatch.setenv("DRTI_MEMORY", "0")
     deep = PIXELS.astype(np.uint16) * 257 - (PIXELS > 9)
     paths = [tmp_path / f"i{i}{suffix}" for i in range(L)]
     for path, image in zip(paths, deep, strict=True):
@@ -560,7 +559,7 @@ def test_scratch_files_have_no_name_and_go_with_the_stack(tmp_path, monkeypatch)
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setenv("DRTI_SCRATCH", str(folder))
-    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
     stack.codes(WHOLE)
     assert list(folder.iterdir()) == []
@@ -582,30 +581,30 @@ def scratch_links(folder: Path) -> list[str]:
 
 
 def test_scratch_space_is_checked_first(tmp_path, monkeypatch, decoded):
-    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     monkeypatch.setenv("DRTI_SCRATCH", str(tmp_path))
     stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
     usage = SimpleNamespace(free=2 * 10**8)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: usage)
     monkeypatch.setattr(stack.spool, "_bytes", lambda index: 10**9)
-    with pytest.raises(StackError) as error:
+    with pytest.raises(ResourceError) as error:
         stack.codes(WHOLE)
     assert str(error.value) == (
-        f"{tmp_path}: has 0.2 GB free; expected 7.0 GB for the decoded photographs. "
-        "Set DRTI_SCRATCH to a folder with more room."
+        f"{tmp_path}: has 200 MB free; expected 7 GB for the decoded photographs. "
+        "Set DRTI_SCRATCH (or TMPDIR) to a folder with more room."
     )
     assert decoded == []
 
 
 def test_a_scratch_folder_that_is_not_there(tmp_path, monkeypatch):
-    monkeypatch.setattr(scratch, "IN_MEMORY", 0)
+    monkeypatch.setenv("DRTI_MEMORY", "0")
     monkeypatch.setenv("DRTI_SCRATCH", str(tmp_path / "no"))
     stack = ImageStack.open(save(tmp_path, PIXELS), LIGHTS)
-    with pytest.raises(StackError) as error:
+    with pytest.raises(ResourceError) as error:
         stack.codes(WHOLE)
     assert str(error.value) == (
-        f"{tmp_path / 'no'}: cannot hold the decoded photographs (No such file or directory); "
-        "expected a folder for temporary files. Set DRTI_SCRATCH to one."
+        f"{tmp_path / 'no'}: cannot hold temporary files (No such file or directory); "
+        "expected a folder that may be written. Set DRTI_SCRATCH (or TMPDIR) to one."
     )
 
 

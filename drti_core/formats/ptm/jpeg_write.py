@@ -5,7 +5,6 @@ Planes are in the order of the file and in its row order, bottom-up.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
@@ -92,7 +91,7 @@ def write_planes(
     lists = np.zeros((5, count), np.int64)
     places: dict[int, tuple[int, int]] = {}
     worst = 0
-    with tempfile.TemporaryFile(dir=scratch.directory(), prefix="drti-") as spool:
+    with scratch.Spool() as spool:
         for position, (number, reference, inverted) in enumerate(plan):
             wanted = load(number)
             base: Any = None if reference < 0 else kept[reference]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -151,7 +150,7 @@ class PtmWriter(Writer):
             scratch.release(planes.codes)
             return np.asarray(codes, np.uint8)
 
-        with tempfile.TemporaryFile(dir=scratch.directory(), prefix="drti-") as body:
+        with scratch.Spool() as body:
             container, worst = write_planes(
                 body,
                 load,

@@ -141,11 +141,7 @@ def read(path: Path, window: Window, channels: int) -> Array | None:
         if _refusal(page, channels):
             return None
         if page.is_memmappable:
-            order = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
-            whole = page.parent.filehandle.memmap_array(order, page.shape, page.dataoffsets[0])
-            planar = page.planarconfig == 2 and page.samplesperpixel > 1
-            samples = np.moveaxis(whole, 0, -1) if planar else whole.reshape(*whole.shape[:2], -1)
-            return np.array(samples[window.slices][..., :channels], page.dtype)
+            return _from_rows(page, window, channels)
         return _from_segments(page, window, channels)
 
 
@@ -161,6 +157,26 @@ def _first_page(path: Path) -> Iterator[Any]:
             yield tiff.pages.first
     except damage as error:
         raise ValueError(str(error) or type(error).__name__) from error
+
+
+def _from_rows(page: Any, window: Window, channels: int) -> Array:
+    """Of a picture that lies in the file as it is, in one piece.
+
+    Read, not mapped: another process may shorten the file, which would end this one.
+    """
+    order = np.dtype(page.dtype).newbyteorder(page.parent.byteorder)
+    planar = page.planarconfig == 2 and page.samplesperpixel > 1
+    together = 1 if planar else page.samplesperpixel
+    row = page.imagewidth * together * order.itemsize
+    columns = slice(window.x, window.x + window.width)
+    out = np.empty((window.height, window.width, channels), page.dtype)
+    for layer in range(channels if planar else 1):
+        start = page.dataoffsets[0] + (layer * page.imagelength + window.y) * row
+        data = _bytes(page.parent.filehandle, start, window.height * row)
+        rows = np.frombuffer(data, order).reshape(window.height, page.imagewidth, together)
+        layers = slice(layer, layer + 1) if planar else slice(None)
+        out[..., layers] = rows[:, columns, :channels]
+    return out
 
 
 def _from_segments(page: Any, window: Window, channels: int) -> Array:
@@ -193,6 +209,10 @@ def _segment(file: Any, start: int, count: int, size: int) -> bytes:
     """The bytes of a strip or tile, of which ``size`` are decoded."""
     if not 0 < count <= 2 * size + _SPARE_BYTES:
         raise ValueError(f"{count} bytes of a strip or tile of {size}")
+    return _bytes(file, start, count)
+
+
+def _bytes(file: Any, start: int, count: int) -> bytes:
     file.seek(start)
     data: bytes = file.read(count)
     if len(data) < count:

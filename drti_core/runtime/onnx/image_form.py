@@ -13,6 +13,7 @@ import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Codes
 from drti_core.errors import FormatError
+from drti_core.io import memory
 from drti_core.runtime.onnx.check import check_model, find_external, parse, texts_of
 from drti_core.runtime.onnx.forms import CONTRACTS
 
@@ -25,8 +26,9 @@ def load_apart(path: Path) -> tuple[Any, Codes | None]:
 
     Returns:
         The form ``decoder`` and (K, H, W) codes for a file that says to be our form ``image`` and
-        holds planes; for any other the graph as it is, with all that lay beside it, and None. Codes
-        in a file beside the graph are mapped, not read.
+        holds planes; for any other the graph as it is, with all that lay beside it, and None. Many
+        codes in a file beside the graph are mapped, not read: who shortens that file meanwhile
+        ends this process.
 
     Raises:
         FormatError: damaged, larger than it may be, or it points out of its folder.
@@ -122,7 +124,13 @@ def _codes(tensor: Any, kind: Any, where: str, folder: Path) -> Codes:
     size = prod(shape) * kind.itemsize
     if tensor.data_location == TensorProto.EXTERNAL:
         path, start = find_external(tensor, size, place, folder)
-        return np.memmap(path, kind, "r", start, shape)
-    if len(tensor.raw_data) != size:
-        raise FormatError(f"{len(tensor.raw_data)} bytes", where=place, expected=f"{size}")
-    return np.frombuffer(tensor.raw_data, kind).reshape(shape)
+        if size > memory.SMALL:
+            return np.memmap(path, kind, "r", start, shape)
+        with path.open("rb") as file:
+            file.seek(start)
+            data = file.read(size)
+    else:
+        data = tensor.raw_data
+    if len(data) != size:
+        raise FormatError(f"{len(data)} bytes", where=place, expected=f"{size}")
+    return np.frombuffer(data, kind).reshape(shape)
