@@ -6,7 +6,7 @@ Gaussian weights.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -19,7 +19,7 @@ from drti_core.decoder import LightFunction, Rbf
 from drti_core.errors import FormatError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import rbf_shares, rbf_weights, squared_distances
-from drti_core.lights.kriging import prediction_error, second_moment
+from drti_core.lights.kriging import FEW, MANY, prediction_error, second_moment
 from drti_core.model import StoredModel
 
 _SIGMAS = (0.08, 0.11, 0.15, 0.18, 0.215, 0.255, 0.3, 0.35, 0.42, 0.5, 0.6, 0.75)
@@ -75,20 +75,21 @@ class RbfCodec(PcaCodec):
         """Choose sigma, and how closely the tables make the decoder meet the photographs.
 
         Smoothing ∞ puts the photographs' own values into the tables, as relight does; less
-        solves for tables that give them back after the Gaussian mixing.
+        solves for tables that give them back after the Gaussian mixing. Of more than
+        :data:`~drti_core.lights.kriging.MANY` lights it is ∞, for the choice costs their fourth
+        power, and the nearer the lights the less there is to gain.
         """
         if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
             raise OptionError(f"sigma {self.sigma}", expected="more than 0, or auto")
         sigmas = _SIGMAS if self.sigma is None else (self.sigma,)
-        sigma, smoothing, notes = sigmas[0], _SMOOTHINGS[0], []
-        if len(lights) > 2:
+        sigma, smoothing = sigmas[0], _SMOOTHINGS[0]
+        notes: list[str] = []
+        if len(lights) > MANY:
+            if self.sigma is None:
+                sigma, notes = _sigma_of_many(lights, sample)
+        elif len(lights) > 2:
             moment = second_moment(sample)
-            choices = [choice for value in sigmas for choice in _choices(lights, moment, value)]
-            most = _AS_GOOD * min(choice.error for choice in choices)
-            best = min(
-                (choice for choice in choices if choice.error <= most),
-                key=lambda choice: choice.deviation,
-            )
+            best = _best(choice for value in sigmas for choice in _choices(lights, moment, value))
             sigma, smoothing = best.sigma, best.smoothing
             notes = [f"sigma {sigma:g}, smoothing {smoothing:g} chosen on left-out lights"]
         weights = rbf_weights(lights, lights, sigma)
@@ -141,7 +142,33 @@ class _Choice(NamedTuple):
     smoothing: float
 
 
-def _choices(lights: LightDirections, moment: F64, sigma: float) -> Iterator[_Choice]:
+def _best(choices: Iterable[_Choice]) -> _Choice:
+    """The one nearest to the photographs, of those with about the least error."""
+    found = list(choices)
+    most = _AS_GOOD * min(choice.error for choice in found)
+    return min((c for c in found if c.error <= most), key=lambda choice: choice.deviation)
+
+
+def _sigma_of_many(lights: LightDirections, sample: F32) -> tuple[float, list[str]]:
+    """Sigma for more lights than can be left out one by one, and a note.
+
+    Chosen on lights that are spread evenly, then made as much narrower as all are denser.
+    """
+    chosen = lights.evenly(FEW)
+    moment, few = second_moment(sample[chosen]), lights[chosen]
+    found = _best(
+        choice for value in _SIGMAS for choice in _choices(few, moment, value, _SMOOTHINGS[:1])
+    )
+    sigma = float(f"{found.sigma * np.sqrt(FEW / len(lights)):.3g}")
+    return sigma, [f"sigma {sigma:g} chosen on {FEW} left-out lights, narrowed for {len(lights)}"]
+
+
+def _choices(
+    lights: LightDirections,
+    moment: F64,
+    sigma: float,
+    smoothings: Sequence[float] = _SMOOTHINGS,
+) -> Iterator[_Choice]:
     """Every choice that stays near enough to the photographs."""
     count = len(lights)
     each = np.arange(count)[:, None]
@@ -151,7 +178,7 @@ def _choices(lights: LightDirections, moment: F64, sigma: float) -> Iterator[_Ch
     among = rbf_shares(exponents[rest[:, :, None], rest[:, None, :]])
     mix = rbf_shares(exponents[each, rest])[:, None]
     limit = _MAX_DEVIATION**2 * np.trace(moment) / count
-    for smoothing in _SMOOTHINGS:
+    for smoothing in smoothings:
         tables = _operator(weights, smoothing)
         if prediction_error(tables, moment) > limit:
             return

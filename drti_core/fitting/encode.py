@@ -21,13 +21,18 @@ from drti_core.stack import Stack
 
 #: Pixels looked at for ranges, ridge, sigma and principal components.
 SAMPLE = 100_000
-
-
+#: Of more photographs fewer pixels are looked at, and worked on at a time.
+_MANY = 200
 #: Pixels worked on at a time while fitting: their values stay in the processor's cache.
 _CHUNK = 4096
 _WORKERS = min(8, os.cpu_count() or 1)
 
 _CLIPS = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3)
+
+
+def sample_size(photographs: int) -> int:
+    """How many pixels a fit looks at, so that their values take no more than 240 MB."""
+    return min(SAMPLE, max(1000, SAMPLE * _MANY // photographs))
 
 
 def quantisation_range(values: F32, levels: int) -> tuple[float, float]:
@@ -185,7 +190,7 @@ def encode(
         raise OptionError(f"quantile {quantile:g}", expected="more than 0 and up to 1, or auto")
     height, width = stack.shape
     if sample is None:
-        sample = stack.sample(SAMPLE, seed=0)
+        sample = stack.sample(sample_size(len(stack)), seed=0)
     exact = sample.shape[1] >= height * width
     values = coefficients(sample)
     if not np.isfinite(values).all():
@@ -198,6 +203,7 @@ def encode(
         values, bits, exact=exact, fixed=fixed, black=black, quantile=quantile
     )
     codes = scratch.empty((len(values), height, width), quantise.dtype)
+    step = min(_CHUNK, max(64, _CHUNK * _MANY // len(stack)))
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.
     with one_blas_thread(), ThreadPoolExecutor(_WORKERS) as pool:
@@ -206,10 +212,10 @@ def encode(
             part = np.empty((len(values), pixels.shape[1]), quantise.dtype)
 
             def work(start: int, pixels: Any = pixels, part: Any = part) -> None:
-                chunk = slice(start, start + _CHUNK)
+                chunk = slice(start, start + step)
                 part[:, chunk] = quantise(coefficients(stack.values(pixels[:, chunk])))
 
-            for _ in pool.map(work, range(0, pixels.shape[1], _CHUNK)):
+            for _ in pool.map(work, range(0, pixels.shape[1], step)):
                 pass
             codes[:, window.y : window.y + window.height] = part.reshape(-1, window.height, width)
             scratch.release(codes)

@@ -46,8 +46,11 @@ def choose_ridge(design: F64, sample: F32) -> float:
     errors = []
     flat = sample.reshape(len(sample), -1)
     for ridge in RIDGES:
-        hat = design @ least_squares(design, ridge)[0]
+        operator = least_squares(design, ridge)[0]
+        leverage = np.einsum("lt,tl->l", design, operator)
         # Exact leave-one-out of a linear smoother: residual / (1 - leverage).
-        loo = (np.eye(len(hat)) - hat) / np.maximum(1 - np.diag(hat), 1e-6)[:, None]
-        errors.append(float(np.mean((loo.astype(np.float32) @ flat) ** 2)))
+        rest = design.astype(np.float32) @ (operator.astype(np.float32) @ flat)
+        np.subtract(flat, rest, out=rest)
+        rest /= np.maximum(1 - leverage, 1e-6).astype(np.float32)[:, None]
+        errors.append(float(np.mean(np.square(rest, out=rest))))
     return RIDGES[int(np.argmin(errors))]

@@ -24,7 +24,7 @@ from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
 from drti_core.jobs.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
-from drti_core.lights.kriging import choose, second_moment
+from drti_core.lights.kriging import choose
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import Progress
@@ -260,7 +260,7 @@ def resampled(stack: Stack) -> Stack:
     height, width = stack.shape
     values = stack.sample(_SAMPLE, seed=0)
     with one_blas_thread():  # threads of small products only wait for one another
-        kernel = choose(stack.lights, second_moment(values))
+        kernel = choose(stack.lights, values)
     sample = values.reshape(len(stack), -1) * np.float32(255)
 
     def at(column: float, row: float) -> F32:

@@ -154,9 +154,12 @@ def rbf_weights(lights: LightDirections, centres: LightDirections, sigma: float)
 
 def squared_distances(a: LightDirections, b: LightDirections) -> F64:
     """(len(a), len(b)) squared distances between unit vectors, 0..4."""
-    from_xyz, to_xyz = a.xyz.astype(np.float64).T, b.xyz.astype(np.float64).T
-    x, y, z = from_xyz[:, :, None] - to_xyz[:, None]
-    return np.asarray(x * x + y * y + z * z)
+    total = np.zeros((len(a), len(b)))
+    for one, other in zip(a.xyz.astype(np.float64).T, b.xyz.astype(np.float64).T, strict=True):
+        apart = one[:, None] - other
+        apart *= apart
+        total += apart
+    return total
 
 
 def rbf_shares(exponents: F64) -> F64:

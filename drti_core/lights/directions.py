@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, F64
+from drti_core.arrays import F32, F64, Indices
 from drti_core.errors import LightError
 
 Convention = Literal["cartesian", "spherical", "polar", "disk"]
@@ -157,6 +157,25 @@ class LightDirections:
         phi = index * np.pi * (1 + np.sqrt(5))
         radius = np.sqrt(1 - z * z)
         return cls(np.stack([radius * np.cos(phi), radius * np.sin(phi), z], axis=1))
+
+    def evenly(self, count: int) -> Indices:
+        """Indices of up to so many lights, ascending, each as far as may be from the others.
+
+        The first is the one nearest to the zenith (farthest-point sampling, Gonzalez 1985).
+
+        >>> LightDirections([[0, 0, 1], [0.1, 0, 1], [1, 0, 0]]).evenly(2).tolist()
+        [0, 2]
+        """
+        if len(self) <= count:
+            return np.arange(len(self))
+        xyz = self.xyz.astype(np.float64)
+        chosen = [int(np.argmax(xyz[:, 2]))]
+        nearest = np.full(len(xyz), -np.inf)
+        while len(chosen) < count:
+            np.maximum(nearest, xyz @ xyz[chosen[-1]], out=nearest)  # cosine of the angle
+            nearest[chosen[-1]] = np.inf
+            chosen.append(int(np.argmin(nearest)))
+        return np.sort(np.array(chosen, np.intp))
 
     @classmethod
     def from_disk(cls, xy: npt.ArrayLike) -> LightDirections:

@@ -18,6 +18,9 @@ from drti_core.arrays import F32, F64
 from drti_core.lights.bases import Basis, squared_distances
 from drti_core.lights.directions import LightDirections
 
+#: Of more lights than MANY, what costs their cube is chosen on FEW of them, spread evenly.
+MANY, FEW = 200, 100
+
 _TREND = Basis("affine", 4)
 
 
@@ -38,8 +41,17 @@ class Kriging:
 
     def weights(self, known: LightDirections, wanted: LightDirections) -> F64:
         """(n, L) weights that predict n wanted lights from L known ones."""
-        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
-        return np.asarray(right @ self._inverse(known)[:, : len(known)])
+        return self.weights_of_each(known, [wanted])[0]
+
+    def weights_of_each(
+        self, known: LightDirections, wanted: Sequence[LightDirections]
+    ) -> list[F64]:
+        """The same for several sets of wanted lights, at the cost of little more than one."""
+        inverse = self._inverse(known)[:, : len(known)]
+        return [
+            np.asarray(np.hstack([self._kernel(each, known), _TREND(each)]) @ inverse)
+            for each in wanted
+        ]
 
     def without(self, lights: LightDirections, parts: Sequence[npt.NDArray[np.intp]]) -> list[F64]:
         """Weights that predict some photographs from all the others.
@@ -68,8 +80,17 @@ class Kriging:
         trend = _TREND(known)
         terms = trend.shape[1]
         kernel = self._kernel(known, known) + self.nugget * np.eye(len(known))
-        system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
-        return np.asarray(np.linalg.pinv(system, rcond=1e-10))
+        if len(known) <= MANY:
+            system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
+            return np.asarray(np.linalg.pinv(system, rcond=1e-10))
+        # By blocks: of a large system a pseudo-inverse costs tens of times as much. The kernel has
+        # an inverse by its nugget; lights in one plane leave the trend undetermined.
+        inverse = np.linalg.inv(kernel)
+        solved = inverse @ trend
+        small = np.linalg.pinv(trend.T @ solved, rcond=1e-10, hermitian=True)
+        beside = solved @ small
+        inverse -= beside @ solved.T
+        return np.block([[inverse, beside], [beside.T, -small]])
 
     def _kernel(self, a: LightDirections, b: LightDirections) -> F64:
         r = np.sqrt(squared_distances(a, b)) / self.length
@@ -88,15 +109,19 @@ _CHOICES = tuple(
 )
 
 
-def choose(lights: LightDirections, moment: F64) -> Kriging:
-    """The kernel with the smallest leave-one-light-out error.
+def choose(lights: LightDirections, sample: F32) -> Kriging:
+    """The kernel with the smallest leave-one-light-out error; of many, among some.
 
     Args:
         lights: L lights; under 6 of them nothing can be chosen, and the default is given.
-        moment: (L, L), of :func:`second_moment`.
+        sample: (L, S, C) pixels.
     """
     if len(lights) < 6:
         return Kriging()
+    if len(lights) > MANY:
+        chosen = lights.evenly(FEW)
+        lights, sample = lights[chosen], sample[chosen]
+    moment = second_moment(sample)
     errors = [
         prediction_error(left_out(choice.weights(lights, lights)), moment) for choice in _CHOICES
     ]

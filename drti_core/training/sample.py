@@ -12,13 +12,15 @@ import numpy.typing as npt
 from drti_core.arrays import F32
 from drti_core.errors import FitError
 from drti_core.lights import LightDirections
-from drti_core.lights.kriging import Kriging, choose, second_moment
+from drti_core.lights.kriging import Kriging, choose
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import ArrayStack, Stack
 from drti_core.training.encoder import Projection
 
 #: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new.
 MAX_PIXELS = 400_000
+#: Of more photographs fewer pixels, so that their values take no more than 1 GB.
+_MANY = 200
 #: Pixels that principal components, kernels and ranges are found from.
 _LOOKED_AT = 20_000
 _CHUNK = 16_384
@@ -117,7 +119,7 @@ class Sample:
         """What predicts one photograph from others best."""
         pixels = self.photographs[:, :, ::16].astype(np.float32) * np.float32(self.unit)
         lights = self.lights[: self.real]
-        return choose(lights, second_moment(pixels.transpose(0, 2, 1)))
+        return choose(lights, pixels.transpose(0, 2, 1))
 
     def of_blocks(self, blocks: npt.NDArray[np.intp]) -> F32:
         """(C, P') components of some blocks."""
@@ -125,12 +127,17 @@ class Sample:
         return np.ascontiguousarray(self.components.reshape(shape)[:, blocks].reshape(shape[0], -1))
 
 
+def most_pixels(stack: Stack) -> int:
+    """How many pixels of a stack are trained on, at most."""
+    return min(MAX_PIXELS, max(BLOCK, MAX_PIXELS * _MANY // len(stack)))
+
+
 def drawn(stack: Stack, seed: int) -> F32:
     """(L, P, 3) pixels of a stack in their shuffled order, the same places for the same seed.
 
     P is a multiple of the kernel's block: of a picture with fewer pixels some come twice.
     """
-    pixels = stack.sample(MAX_PIXELS, seed)
+    pixels = stack.sample(most_pixels(stack), seed)
     size = pixels.shape[1]
     order = np.random.default_rng(seed).permutation(size)
     return np.ascontiguousarray(pixels[:, np.resize(order, _whole(size))])
@@ -141,9 +148,10 @@ def thinned(stack: Stack, seed: int) -> Stack:
 
     A sample of it is the one of the stack, whatever seed it is drawn with; neighbours are none.
     """
-    if _inside(stack) <= MAX_PIXELS:
+    most = most_pixels(stack)
+    if _inside(stack) <= most:
         return stack
-    codes, _ = as_codes(stack.sample(MAX_PIXELS, seed), stack)
+    codes, _ = as_codes(stack.sample(most, seed), stack)
     count, _, size = codes.shape
     side = ceil(sqrt(size))
     shape = -(-size // side), side

@@ -13,7 +13,7 @@ from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, Terms
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting import choose_ridge, encode, least_squares
-from drti_core.fitting.encode import SAMPLE
+from drti_core.fitting.encode import sample_size
 from drti_core.fitting.lrgb import apply, lrgb
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel, StoredModel, metadata_of
@@ -109,7 +109,7 @@ class TermsCodec(Codec):
             raise OptionError(f"ridge {self.ridge}", expected="0 or more, or auto")
         basis = self.basis()
         design = basis(stack.lights)
-        sample = stack.sample(SAMPLE, seed=0)
+        sample = stack.sample(sample_size(len(stack)), seed=0)
         ridge = choose_ridge(design, sample) if self.ridge is None else self.ridge
         operator, rank = least_squares(design, ridge)
         notes = []
