@@ -76,8 +76,9 @@ class BilinearCodec(PcaCodec):
         share = self.smoothness * np.sqrt(len(lights) / _BETWEEN)
         weights = grid_weights(lights, self.resolution)
         rows = np.vstack([weights, share * grid_weights(between, self.resolution)])
-        here, there = kriging.weights_of_each(lights, [lights, between])
-        wanted = np.vstack([here, share * there])
+        wanted = np.vstack(
+            [kriging.weights(lights, lights), share * kriging.weights(lights, between)]
+        )
         # A trace of ridge settles points that no light touches.
         points = self.resolution**2
         rows = np.vstack([rows, 1e-3 * np.eye(points)])

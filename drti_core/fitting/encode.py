@@ -16,13 +16,12 @@ from drti_core.decoder import Planes
 from drti_core.errors import FitError, OptionError
 from drti_core.io import scratch
 from drti_core.jobs.threads import one_blas_thread
+from drti_core.lights.kriging import MANY
 from drti_core.progress import Progress
 from drti_core.stack import Stack
 
 #: Pixels looked at for ranges, ridge, sigma and principal components.
 SAMPLE = 100_000
-#: Of more photographs fewer pixels are looked at, and worked on at a time.
-_MANY = 200
 #: Pixels worked on at a time while fitting: their values stay in the processor's cache.
 _CHUNK = 4096
 _WORKERS = min(8, os.cpu_count() or 1)
@@ -32,7 +31,7 @@ _CLIPS = (0.0, 1e-5, 3e-5, 1e-4, 3e-4, 1e-3, 2e-3, 5e-3)
 
 def sample_size(photographs: int) -> int:
     """How many pixels a fit looks at, so that their values take no more than 240 MB."""
-    return min(SAMPLE, max(1000, SAMPLE * _MANY // photographs))
+    return min(SAMPLE, max(1000, SAMPLE * MANY // photographs))
 
 
 def quantisation_range(values: F32, levels: int) -> tuple[float, float]:
@@ -203,7 +202,7 @@ def encode(
         values, bits, exact=exact, fixed=fixed, black=black, quantile=quantile
     )
     codes = scratch.empty((len(values), height, width), quantise.dtype)
-    step = min(_CHUNK, max(64, _CHUNK * _MANY // len(stack)))
+    step = min(_CHUNK, max(64, _CHUNK * MANY // len(stack)))
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.
     with one_blas_thread(), ThreadPoolExecutor(_WORKERS) as pool:

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from drti_core.arrays import F32, F64, Window, tiles
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
+from drti_core.io.memory import check as check_memory
 from drti_core.jobs.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
@@ -35,6 +36,10 @@ TOLERANCE = 0.05
 _MAX_CELLS, _MIN_PIXELS = 32, 4
 #: Pixels that the error is measured with, and an operator's kernel chosen.
 _SAMPLE = 400
+#: Operators take no more bytes: of 200 lights all that the above allows, of more fewer cells.
+_MOST_BYTES = 180 << 20
+#: Matrices of all lights by all lights that are in memory while one operator is made.
+_KERNELS = 6
 #: Side of a cell that has directions of its own, as a share of the distance of the nearest light:
 #: a degree.
 _CELL = 0.0175
@@ -269,10 +274,18 @@ def resampled(stack: Stack) -> Stack:
 
     most = [max(1, min(_MAX_CELLS, side // _MIN_PIXELS)) for side in stack.shape]
     grid = (1, 1)
+    check_memory(
+        _bytes(len(stack), grid) + _KERNELS * 8 * len(stack) ** 2,
+        f"honouring the positions of {len(stack)} near lights",
+        mend="Fit fewer photographs, or take the lights for distant ones.",
+    )
     with one_blas_thread():
         nodes = _nodes(at, grid)
         while (error := _error(at, nodes, sample)) > TOLERANCE and [*grid] != most:
-            grid = (min(2 * grid[0], most[0]), min(2 * grid[1], most[1]))
+            finer = (min(2 * grid[0], most[0]), min(2 * grid[1], most[1]))
+            if _bytes(len(stack), finer) > _MOST_BYTES:
+                break
+            grid = finer
             nodes = _nodes(at, grid)
     corners = [
         positions.directions(x, y).xyz
@@ -305,6 +318,11 @@ def _fields(stack: Stack, note: str) -> dict[str, Any]:
 def _nodes(at: Callable[[float, float], F32], cells: tuple[int, int]) -> F32:
     rows, columns = (np.linspace(0, 1, count + 1).tolist() for count in cells)
     return np.stack([np.stack([at(column, row) for column in columns]) for row in rows])
+
+
+def _bytes(lights: int, cells: tuple[int, int]) -> int:
+    """Of the operators at the corners of so many cells."""
+    return 4 * lights**2 * (cells[0] + 1) * (cells[1] + 1)
 
 
 def _error(at: Callable[[float, float], F32], nodes: F32, sample: F32) -> float:

@@ -7,7 +7,7 @@ photographs, so they are (n, L) weights, and pixels take part only through their
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -20,6 +20,8 @@ from drti_core.lights.directions import LightDirections
 
 #: Of more lights than MANY, what costs their cube is chosen on FEW of them, spread evenly.
 MANY, FEW = 200, 100
+#: Of more lights than MANY, so many near ones predict another; such systems are solved together.
+_NEAR, _AT_ONCE = 48, 256
 
 _TREND = Basis("affine", 4)
 
@@ -40,20 +42,41 @@ class Kriging:
     nugget: float = 0.01
 
     def weights(self, known: LightDirections, wanted: LightDirections) -> F64:
-        """(n, L) weights that predict n wanted lights from L known ones."""
-        return self.weights_of_each(known, [wanted])[0]
+        """(n, L) weights that predict n wanted lights from L known ones, of many from near ones."""
+        if len(known) > MANY:
+            return self._weights_of_near(known, wanted)
+        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
+        return np.asarray(right @ self._inverse(known)[:, : len(known)])
 
-    def weights_of_each(
-        self, known: LightDirections, wanted: Sequence[LightDirections]
-    ) -> list[F64]:
-        """The same for several sets of wanted lights, at the cost of little more than one."""
-        inverse = self._inverse(known)[:, : len(known)]
-        return [
-            np.asarray(np.hstack([self._kernel(each, known), _TREND(each)]) @ inverse)
-            for each in wanted
-        ]
+    def _weights_of_near(self, known: LightDirections, wanted: LightDirections) -> F64:
+        """The same from the nearest known lights alone: a system of their own for each wanted one.
 
-    def without(self, lights: LightDirections, parts: Sequence[npt.NDArray[np.intp]]) -> list[F64]:
+        What lies farther has next to no weight, and a system of all costs the cube of the lights.
+        """
+        squares = squared_distances(wanted, known)
+        near = np.sort(np.argpartition(squares, _NEAR, axis=1)[:, :_NEAR], axis=1)
+        trend, wanted_trend = _TREND(known), _TREND(wanted)
+        weights = np.zeros_like(squares)
+        for start in range(0, len(near), _AT_ONCE):
+            rows = slice(start, start + _AT_ONCE)
+            part = near[rows]
+            xyz = known.xyz[part].astype(np.float64)
+            among = self._of(np.square(xyz[:, :, None] - xyz[:, None]).sum(axis=-1))
+            among += self.nugget * np.eye(_NEAR)
+            right = self._of(np.take_along_axis(squares[rows], part, axis=1))[..., None]
+            own = trend[part]
+            solved = np.linalg.solve(among, np.concatenate([right, own], axis=2))
+            alone, beside = solved[..., :1], solved[..., 1:]
+            across = np.swapaxes(beside, 1, 2)
+            small = np.linalg.pinv(across @ own, rcond=1e-8, hermitian=True)
+            missing = wanted_trend[rows, :, None] - across @ right
+            found = alone + beside @ (small @ missing)
+            np.put_along_axis(weights[rows], part, found[..., 0], axis=1)
+        return weights
+
+    def without(
+        self, lights: LightDirections, parts: Sequence[npt.NDArray[np.intp]]
+    ) -> Iterator[F64]:
         """Weights that predict some photographs from all the others.
 
         From one inverse for all parts (Dubrule 1983, "Cross validation of kriging in a unique
@@ -63,37 +86,37 @@ class Kriging:
             lights: L of the photographs.
             parts: indices of those that are predicted.
 
-        Returns:
+        Yields:
             For each part (n, L) weights, 0 for the part itself.
         """
+        if len(lights) > MANY:
+            for part in parts:
+                rest = np.delete(np.arange(len(lights)), part)
+                weights = np.zeros((len(part), len(lights)))
+                weights[:, rest] = self.weights(lights[rest], lights[part])
+                yield weights
+            return
         precision = self._inverse(lights)[: len(lights), : len(lights)]
-        found = []
         for part in parts:
             own = precision[np.ix_(part, part)]
             weights = -np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ precision[part]
             weights[:, part] = 0
-            found.append(weights)
-        return found
+            yield weights
 
     def _inverse(self, known: LightDirections) -> F64:
         """(L + terms, L + terms) inverse of the system: kernel and trend."""
         trend = _TREND(known)
         terms = trend.shape[1]
         kernel = self._kernel(known, known) + self.nugget * np.eye(len(known))
-        if len(known) <= MANY:
-            system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
-            return np.asarray(np.linalg.pinv(system, rcond=1e-10))
-        # By blocks: of a large system a pseudo-inverse costs tens of times as much. The kernel has
-        # an inverse by its nugget; lights in one plane leave the trend undetermined.
-        inverse = np.linalg.inv(kernel)
-        solved = inverse @ trend
-        small = np.linalg.pinv(trend.T @ solved, rcond=1e-10, hermitian=True)
-        beside = solved @ small
-        inverse -= beside @ solved.T
-        return np.block([[inverse, beside], [beside.T, -small]])
+        system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
+        return np.asarray(np.linalg.pinv(system, rcond=1e-10))
 
     def _kernel(self, a: LightDirections, b: LightDirections) -> F64:
-        r = np.sqrt(squared_distances(a, b)) / self.length
+        return self._of(squared_distances(a, b))
+
+    def _of(self, squares: F64) -> F64:
+        """The kernel of squared distances."""
+        r = np.sqrt(squares) / self.length
         if self.kernel == "gauss":
             return np.asarray(np.exp(-(r**2)))
         if self.kernel == "matern32":

@@ -14,6 +14,8 @@ import numpy.typing as npt
 import torch
 
 from drti_core.arrays import F32, F64
+from drti_core.fitting.components import leading
+from drti_core.lights.kriging import MANY
 
 #: Components beyond this share of the first one's variance are noise.
 _LEAST_VARIANCE = 1e-7
@@ -32,9 +34,12 @@ class Projection:
         flat = np.ascontiguousarray(sample.transpose(0, 2, 1)).reshape(3 * lights, size)
         self.mean = flat.mean(axis=1, dtype=np.float64)
         flat -= self.mean[:, None].astype(np.float32)
-        moment = (flat @ flat.T).astype(np.float64) / size
-        variance, vectors = np.linalg.eigh(moment)
-        variance, vectors = variance[::-1], vectors[:, ::-1]
+        if lights > MANY:
+            variance, vectors = leading(flat, min(count, len(flat)))
+        else:
+            moment = (flat @ flat.T).astype(np.float64) / size
+            variance, vectors = np.linalg.eigh(moment)
+            variance, vectors = variance[::-1], vectors[:, ::-1]
         kept = max(1, min(count, int((variance > _LEAST_VARIANCE * variance[0]).sum())))
         # Signs of eigenvectors are arbitrary: settle them, so that a seed gives the same bytes.
         vectors = vectors[:, :kept] * np.sign(vectors[:, :kept].sum(axis=0) + 1e-300)

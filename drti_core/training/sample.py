@@ -12,15 +12,14 @@ import numpy.typing as npt
 from drti_core.arrays import F32
 from drti_core.errors import FitError
 from drti_core.lights import LightDirections
-from drti_core.lights.kriging import Kriging, choose
+from drti_core.lights.kriging import MANY, Kriging, choose
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import ArrayStack, Stack
 from drti_core.training.encoder import Projection
 
-#: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new.
+#: Pixels trained on, at most: more tell a decoder of some hundred numbers nothing new. Of more than
+#: MANY photographs fewer, so that their values take no more than 1 GB.
 MAX_PIXELS = 400_000
-#: Of more photographs fewer pixels, so that their values take no more than 1 GB.
-_MANY = 200
 #: Pixels that principal components, kernels and ranges are found from.
 _LOOKED_AT = 20_000
 _CHUNK = 16_384
@@ -64,7 +63,8 @@ class Sample:
         pixels = drawn(stack, seed)
         if not np.isfinite(pixels).all():
             raise FitError("a pixel is not finite", mend="Check the photographs.")
-        projection = Projection(pixels[:, :_LOOKED_AT].copy(), components)
+        looked_at = min(_LOOKED_AT, max(BLOCK, _LOOKED_AT * MANY // len(stack)))
+        projection = Projection(pixels[:, :looked_at].copy(), components)
         size = pixels.shape[1]
         found = [projection(pixels[:, start : start + _CHUNK]) for start in range(0, size, _CHUNK)]
         targets, unit = as_codes(pixels, stack)
@@ -129,7 +129,7 @@ class Sample:
 
 def most_pixels(stack: Stack) -> int:
     """How many pixels of a stack are trained on, at most."""
-    return min(MAX_PIXELS, max(BLOCK, MAX_PIXELS * _MANY // len(stack)))
+    return min(MAX_PIXELS, max(BLOCK, MAX_PIXELS * MANY // len(stack)))
 
 
 def drawn(stack: Stack, seed: int) -> F32:

@@ -20,7 +20,9 @@ from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, LightFunction
 from drti_core.errors import FitError, FormatError, OptionError
 from drti_core.fitting import encode
+from drti_core.fitting.components import leading
 from drti_core.fitting.encode import SAMPLE, sample_size
+from drti_core.io import memory
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import MANY
 from drti_core.model import RelightableModel, StoredModel, metadata_of
@@ -33,8 +35,8 @@ Colorspace = Literal["mrgb", "mycc"]
 #: Pixels used to choose an interpolation by leave-one-light-out error.
 _CHOICE_SAMPLE = 8_000
 _LEAST_SAMPLE = 100
-#: Of the search for components of many photographs: more directions than are asked for, and steps.
-_SPARE, _ITERATIONS = 10, 6
+#: Matrices of all lights by all lights that are in memory at a time.
+_MATRICES = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,6 +186,13 @@ class PcaCodec(Codec):
         counts = self.counts()
         if max(counts) > count * (3 if self.colorspace == "mrgb" else 1):
             raise OptionError(f"planes {counts}", expected=f"up to {count} of each channel")
+        if count > MANY:
+            memory.check(
+                _MATRICES * 8 * count**2,
+                f"a fit to {count} photographs",
+                where=self.codec_id,
+                mend="Fit fewer photographs, or choose ptm, hsh or sh.",
+            )
         wanted = self.sample if self.sample != SAMPLE else sample_size(count)
         sample = stack.sample(wanted, seed=0)
         step = max(1, sample.shape[1] // _CHOICE_SAMPLE)
@@ -301,7 +310,14 @@ def _components(
     vectors = np.ascontiguousarray((part - centre).transpose(0, 2, 1)).reshape(-1, size)
     if not np.isfinite(vectors).all():
         raise FitError("a pixel is not finite", mend="Check the photographs.")
-    found = _leading(vectors, count).T.reshape(-1, lights, part.shape[2])
+    with threadpool_limits(1, "blas"):
+        if lights > MANY:
+            directions = leading(vectors, count)[1]
+        else:
+            moment = (vectors @ vectors.T).astype(np.float64) / size
+    if lights <= MANY:
+        directions = np.linalg.eigh(moment)[1][:, ::-1][:, :count]
+    found = directions.T.reshape(-1, lights, part.shape[2])
     nodes = np.einsum("nl,klc->knc", interpolation.operator, found)
     # Signs of eigenvectors are arbitrary: settle them, so that a seed gives the same bytes.
     sign = np.sign(nodes.reshape(count, -1).sum(axis=1))
@@ -310,24 +326,6 @@ def _components(
     components[:, :, group] = nodes
     norm = np.linalg.norm(components.reshape(count, -1), axis=1)
     return np.asarray(components / np.maximum(norm, 1e-12)[:, None, None])
-
-
-def _leading(vectors: F32, count: int) -> F64:
-    """(n, count) directions in which the columns of (n, S) vectors differ most, the first first."""
-    if len(vectors) <= 3 * MANY:
-        with threadpool_limits(1, "blas"):
-            moment = (vectors @ vectors.T).astype(np.float64) / vectors.shape[1]
-        return np.asarray(np.linalg.eigh(moment)[1][:, ::-1][:, :count])
-    # Their moments would cost the cube of the photographs: subspace iteration (Halko, Martinsson &
-    # Tropp 2011, algorithm 4.4).
-    width = min(len(vectors), count + _SPARE)
-    basis = np.random.default_rng(0).standard_normal((len(vectors), width))
-    for _ in range(_ITERATIONS):
-        across = vectors.T @ np.linalg.qr(basis)[0].astype(np.float32)
-        basis = (vectors @ across).astype(np.float64)
-    basis = np.linalg.qr(basis)[0]
-    turn = np.linalg.svd(vectors.T @ basis.astype(np.float32), full_matrices=False)[2]
-    return np.asarray(basis @ turn[:count].T.astype(np.float64))
 
 
 def _interleave(groups: list[F64]) -> F64:
