@@ -12,73 +12,70 @@
 from __future__ import annotations
 
 import logging as _logging
-from importlib import import_module as _import_module
-from importlib.metadata import version as _version
 from typing import TYPE_CHECKING
 
-from drti_core.arrays import Window
-from drti_core.decoder import (
-    Decoder,
-    Dense,
-    Grid,
-    LightFunction,
-    Network,
-    Planes,
-    Rbf,
-    Sampled,
-    Terms,
-)
-from drti_core.errors import (
-    DeniedFileError,
-    DrtiError,
-    FileError,
-    FitError,
-    FormatError,
-    LightError,
-    MissingExtraError,
-    MissingFileError,
-    OptionError,
-    OutputExistsError,
-    PluginError,
-    StackError,
-    UnsupportedDecoderError,
-    UnsupportedFormatError,
-    VetoError,
-)
-from drti_core.lights import LightDirections, NamedLights
-from drti_core.model import Metadata, RelightableModel, StoredModel
-from drti_core.model.contracts import (
-    Codec,
-    Exporter,
-    ExportReport,
-    LightsReader,
-    ModelReader,
-    Reader,
-    StackReader,
-    Writer,
-)
-from drti_core.options import parse_spec, with_options
-
-# Not under its own name, which is that of the module drti_core.model.contracts.
-from drti_core.registry.catalogue import codec as get_codec
-from drti_core.registry.catalogue import register_plugin
-from drti_core.registry.codec_calls import fit
-from drti_core.registry.doors import (
-    open_any,
-    open_lights,
-    open_model,
-    open_stack,
-    restore,
-    save_model,
-)
-from drti_core.registry.hookspecs import FitReport, hookimpl
-from drti_core.registry.shelf import PluginWarning
-from drti_core.stack import ArrayStack, ImageStack, Stack
-from drti_core.stack.samples.demo import make_stack as demo_stack
-
 if TYPE_CHECKING:
+    from importlib.metadata import version as _version
+
+    from drti_core.arrays import Window
+    from drti_core.decoder import (
+        Decoder,
+        Dense,
+        Grid,
+        LightFunction,
+        Network,
+        Planes,
+        Rbf,
+        Sampled,
+        Terms,
+    )
+    from drti_core.errors import (
+        DeniedFileError,
+        DrtiError,
+        FileError,
+        FitError,
+        FormatError,
+        LightError,
+        MissingExtraError,
+        MissingFileError,
+        OptionError,
+        OutputExistsError,
+        PluginError,
+        StackError,
+        UnsupportedDecoderError,
+        UnsupportedFormatError,
+        VetoError,
+    )
+    from drti_core.lights import LightDirections, NamedLights
     from drti_core.measure.compare import compare
     from drti_core.measure.evaluation import evaluate, evaluate_model
+    from drti_core.model import Metadata, RelightableModel, StoredModel
+    from drti_core.model.contracts import (
+        Codec,
+        Exporter,
+        ExportReport,
+        LightsReader,
+        ModelReader,
+        Reader,
+        StackReader,
+        Writer,
+    )
+    from drti_core.options import parse_spec, with_options
+
+    # Not under its own name, which is that of the module drti_core.codec.
+    from drti_core.registry.catalogue import codec as get_codec
+    from drti_core.registry.catalogue import register_plugin
+    from drti_core.registry.codec_calls import fit
+    from drti_core.registry.doors import (
+        open_any,
+        open_lights,
+        open_model,
+        open_stack,
+        restore,
+        save_model,
+    )
+    from drti_core.registry.hookspecs import FitReport, hookimpl
+    from drti_core.registry.shelf import PluginWarning
     from drti_core.relight.enhance import (
         DiffuseGain,
         Enhancement,
@@ -100,17 +97,37 @@ if TYPE_CHECKING:
     from drti_core.relight.normals import normals
     from drti_core.relight.save import save_relit, save_rendered
     from drti_core.runtime.graph_decoder import GraphDecoder
+    from drti_core.stack import ArrayStack, ImageStack, Stack
+    from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.convert import convert_file
     from drti_core.workflow.describe import Description, describe, describe_file
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.view import viewing
+
+    __version__ = _version("drti")
 else:
-    #: Names that are imported when they are asked for, by module.
+    #: Names that are imported when they are asked for, by module. All of them: a command line can
+    #: so take Ctrl-C into its hands before the third of a second that numpy and the rest cost.
     _LATER = {
+        "arrays": "Window",
+        "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
+        "errors": "DeniedFileError DrtiError FileError FitError FormatError LightError "
+        "MissingExtraError MissingFileError OptionError OutputExistsError PluginError StackError "
+        "UnsupportedDecoderError UnsupportedFormatError VetoError",
+        "lights": "LightDirections NamedLights",
         "measure.compare": "compare",
         "measure.evaluation": "evaluate evaluate_model",
+        "model": "Metadata RelightableModel StoredModel",
+        "model.contracts": "Codec Exporter ExportReport LightsReader ModelReader Reader "
+        "StackReader Writer",
+        "options": "parse_spec with_options",
+        "registry.catalogue": "get_codec=codec register_plugin",
+        "registry.codec_calls": "fit",
+        "registry.doors": "open_any open_lights open_model open_stack restore save_model",
+        "registry.hookspecs": "FitReport hookimpl",
+        "registry.shelf": "PluginWarning",
         "relight.enhance": "enhanced parse_enhancement Enhancement Specular DiffuseGain "
         "LuminanceUnsharp NormalUnsharp",
         "relight.environment": "EnvironmentLight",
@@ -120,6 +137,8 @@ else:
         "relight.normals": "normals",
         "relight.save": "save_relit save_rendered",
         "runtime.graph_decoder": "GraphDecoder",
+        "stack": "ArrayStack ImageStack Stack",
+        "stack.samples.demo": "demo_stack=make_stack",
         "workflow.batch": "convert_many",
         "workflow.convert": "convert_file",
         "workflow.describe": "describe describe_file Description",
@@ -129,11 +148,18 @@ else:
     }
 
     def __getattr__(name):
+        from importlib import import_module
+
+        if name == "__version__":
+            globals()[name] = import_module("importlib.metadata").version("drti")
+            return globals()[name]
         for module, names in _LATER.items():
-            if name in names.split():
-                found = getattr(_import_module(f"{__name__}.{module}"), name)
-                globals()[name] = found
-                return found
+            for offered in names.split():
+                public, _, own = offered.partition("=")
+                if public == name:
+                    found = getattr(import_module(f"{__name__}.{module}"), own or public)
+                    globals()[name] = found
+                    return found
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
     def __dir__():
@@ -141,8 +167,6 @@ else:
 
 
 _logging.getLogger(__name__).addHandler(_logging.NullHandler())
-
-__version__ = _version("drti")
 
 __all__ = [
     # open, fit, save

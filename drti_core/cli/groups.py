@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from drti_core.cli.hints import with_flags
+from drti_core.cli.process import Ending, cause, say
 from drti_core.errors import DrtiError, PluginError
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
@@ -64,36 +64,36 @@ class Verbs(Group):
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
-        with _told():
+        with _told() as ending, ending:
             return super().invoke(ctx)
 
 
 @contextmanager
-def _told() -> Iterator[None]:
+def _told() -> Iterator[Ending]:
+    ending = Ending()
     with warnings.catch_warnings():
         warnings.showwarning = _show_warning
         try:
-            yield
-        except DrtiError as error:
-            if os.environ.get("DRTI_DEBUG") == "1":
+            yield ending
+        except (Exception, KeyboardInterrupt) as error:
+            # An interrupt may come out of an import as an error of another kind.
+            if ending.number is not None or isinstance(error, KeyboardInterrupt):
+                say(ending.word)
+                raise typer.Exit(ending.status) from None
+            # typer ends quietly when a pipe is closed.
+            if os.environ.get("DRTI_DEBUG") == "1" or isinstance(error, BrokenPipeError):
                 raise
-            print(f"error: {with_flags(str(error))}", file=sys.stderr)
-            raise typer.Exit(1) from None
-        except BrokenPipeError:
-            raise  # typer ends quietly
-        except OSError as error:
-            if os.environ.get("DRTI_DEBUG") == "1":
+            if isinstance(error, DrtiError):
+                say(f"error: {with_flags(str(error))}")
+            elif isinstance(error, OSError):
+                say(f"error: {cause(error)}")
+            else:
                 raise
-            where = f"{error.filename}: " if error.filename else ""
-            print(f"error: {where}{error.strerror or error}", file=sys.stderr)
             raise typer.Exit(1) from None
-        except KeyboardInterrupt:
-            print("interrupted", file=sys.stderr)
-            raise typer.Exit(130) from None
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {with_flags(str(message))}", file=sys.stderr)
+    say(f"warning: {with_flags(str(message))}")
 
 
 def _plugin_verb(verb: str, name: str) -> Any:

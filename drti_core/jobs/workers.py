@@ -15,8 +15,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from drti_core.errors import DrtiError
@@ -26,10 +26,17 @@ Task = Mapping[str, Any]
 #: ``status``, and ``reason``, ``notes`` ….
 Answer = dict[str, Any]
 
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-    "from drti_core.jobs.workers import serve; serve(sys.argv[1])"
-)
+_START = """
+import json, signal, sys
+deaf = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+for number in deaf:
+    signal.signal(number, signal.SIG_IGN)
+if hasattr(signal, "pthread_sigmask"):
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, deaf)
+sys.path[:] = json.loads(sys.stdin.readline())
+from drti_core.jobs.workers import serve
+serve(sys.argv[1])
+"""
 
 
 def run_tasks(
@@ -119,14 +126,15 @@ class _Worker:
     def _running(self) -> subprocess.Popen[str]:
         with self._lock:
             if self._process is None:
-                self._process = subprocess.Popen(
-                    [sys.executable, "-P", "-c", _START, self._work],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    text=True,
-                    encoding="ascii",
-                    env=os.environ | self._environment,
-                )
+                with _deaf():
+                    self._process = subprocess.Popen(
+                        [sys.executable, "-P", "-c", _START, self._work],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        text=True,
+                        encoding="ascii",
+                        env=os.environ | self._environment,
+                    )
                 assert self._process.stdin is not None
                 if self.stopped:
                     self._process.kill()
@@ -141,6 +149,23 @@ class _Worker:
                 if stream is not None:
                     with suppress(OSError):  # what was not read any more
                         stream.close()
+
+
+@contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes started in the block are born deaf to what a terminal sends to all of its own.
+
+    The process that starts them decides, and they end with it. They hold the signals back until
+    they have said that they ignore them.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _died(task: Task, what: str) -> Answer:
@@ -167,7 +192,6 @@ def serve(work: str) -> None:
     function = getattr(importlib.import_module(module), name)
     answers = io.TextIOWrapper(os.fdopen(os.dup(1), "wb"), encoding="ascii", newline="\n")
     os.dup2(2, 1)  # what a plugin prints is no answer
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the process that started this one decides
     tasks: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def listen() -> None:

@@ -15,14 +15,16 @@ plugin after another, each with what the one before it gave. None leaves things 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import pluggy
 
-from drti_core.model import RelightableModel
-from drti_core.model.contracts import Codec, Exporter, ExportReport
-from drti_core.stack import Stack
+if TYPE_CHECKING:  # a plugin of one function need not wait for numpy
+    from pathlib import Path
+
+    from drti_core.model import RelightableModel
+    from drti_core.model.contracts import Codec, Exporter, ExportReport
+    from drti_core.stack import Stack
 
 hookspec = pluggy.HookspecMarker("drti_core")
 hookimpl = pluggy.HookimplMarker("drti_core")

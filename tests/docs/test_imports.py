@@ -13,7 +13,7 @@ import drti_core
 
 ROOT = Path(drti_core.__file__).parents[1]
 
-#: Third-party packages that `import drti_core` may import.
+#: Third-party packages that the library needs to open, fit and relight.
 ALLOWED = {"numpy", "pluggy"}
 
 
@@ -37,6 +37,12 @@ def third_party(names: set[str]) -> set[str]:
 @pytest.mark.slow
 def test_import_drti_core_stays_light():
     names = imported("import drti_core")
+    assert third_party(names) == {"drti_core"}
+    # A command line takes Ctrl-C into its hands before anything else is imported.
+    assert third_party(imported("from drti_core.cli import main")) == {"drti_core"}
+    names = third_party(imported("from drti_plugins.relight import main"))
+    assert names == {"drti_core", "drti_plugins", "pluggy"}
+    names = imported("import drti_core; drti_core.open_model, drti_core.fit, drti_core.demo_stack")
     assert third_party(names) == {"drti_core", *ALLOWED}
     heavy = "torch onnx onnxruntime typer rich pyvips skimage scipy PIL safetensors click dask"
     assert not names & {*heavy.split(), "matplotlib"}

@@ -6,6 +6,23 @@ with its program and its files; none of its code is here.
 
 from __future__ import annotations
 
-from drti_plugins.relight.command import main
+from collections.abc import Sequence
 
-__all__ = ["main"]
+from drti_core.cli import process
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run ``drti-relight-cli``; see :func:`drti_plugins.relight.command.main`.
+
+    Args:
+        argv: arguments without the program's name; without them the process is the program, takes
+            its own, and is ended by signals from here on.
+
+    Returns:
+        The exit status.
+    """
+    if argv is None:
+        process.begin()
+    from drti_plugins.relight import command
+
+    return process.end(command.main(argv))

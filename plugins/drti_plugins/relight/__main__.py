@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from drti_plugins.relight.command import main
+from drti_plugins.relight import main
 
 sys.exit(main())

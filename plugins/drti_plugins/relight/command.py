@@ -13,6 +13,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
+from drti_core.cli.process import Ending, say
 from drti_core.codec import Progress, Writer, no_progress, part_of
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
 from drti_core.io.outputs import check_output
@@ -42,24 +43,25 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if the work is done, 1 with a reason of one line on the error output if not; 130 after an
-        interrupt. ``DRTI_DEBUG=1`` raises errors instead.
+        interrupt, 143 and 129 after SIGTERM and SIGHUP. ``DRTI_DEBUG=1`` raises errors instead.
     """
+    ending = Ending()
     try:
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_, **__: _tell(f"warning: {message}")
+        with warnings.catch_warnings(), ending:
+            warnings.showwarning = lambda message, *_, **__: say(f"warning: {message}")
             arguments = parse(sys.argv[1:] if argv is None else argv)
             if arguments.help:
                 print(help_text())
                 return 0
             with _cores(arguments.workers):
                 run(arguments)
-    except KeyboardInterrupt:
-        _tell("interrupted")
-        return 130
-    except Exception as error:  # a script is told, and never shown a traceback
+    except (Exception, KeyboardInterrupt) as error:  # a script is told, and shown no traceback
+        if ending.number is not None or isinstance(error, KeyboardInterrupt):
+            say(ending.word)
+            return ending.status
         if os.environ.get("DRTI_DEBUG") == "1":
             raise
-        _tell("error: " + " ".join(_words(error).split()))
+        say("error: " + " ".join(_words(error).split()))
         return 1
     return 0
 
@@ -102,7 +104,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
         _summaries(used, folder, arguments)
         line = _score_line(folder, model, test or used, arguments)
     _tell_notes((*report.notes, *losses))
-    _tell(f"wrote {arguments.output} ({basis_of(arguments)}) in {time.monotonic() - start:.1f} s")
+    say(f"wrote {arguments.output} ({basis_of(arguments)}) in {time.monotonic() - start:.1f} s")
     if line:
         print(line)
 
@@ -141,7 +143,7 @@ def _convert(arguments: Arguments) -> None:
         if arguments.normals:
             save_normals(model, folder / "normals.png")
     _tell_notes((*model.metadata.notes, *notes))
-    _tell(f"wrote {arguments.output}")
+    say(f"wrote {arguments.output}")
 
 
 def _redraw(arguments: Arguments, target: Path) -> None:
@@ -252,7 +254,7 @@ def _progress(arguments: Arguments) -> Progress:
         percent = int(100 * share)
         if percent != last:
             last = percent
-            _tell(f"{what} {percent}%")
+            say(f"{what} {percent}%")
 
     return show
 
@@ -268,8 +270,4 @@ def _words(error: Exception) -> str:
 
 def _tell_notes(notes: Sequence[str]) -> None:
     for note in dict.fromkeys(notes):
-        _tell(f"note: {note}")
-
-
-def _tell(text: str) -> None:
-    print(text, file=sys.stderr)
+        say(f"note: {note}")
