@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
 import threading
 import webbrowser
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -30,36 +28,20 @@ def view(
     ] = True,
     reader: console.Reader = None,
 ) -> None:
-    """Show a model in the browser of this machine, until Ctrl-C."""
+    """Show a model in the browser of this machine, to its user alone, until Ctrl-C."""
     options = console.parse_options(option)
-    with (
-        _ended_by_kill(),
-        viewing(model, exporter=to, options=options, reader=reader, port=port) as found,
-    ):
+    with viewing(model, exporter=to, options=options, reader=reader, port=port) as found:
         console.say_notes(found.notes)
         print(f"{found.url} shows {model}; end it with Ctrl-C", flush=True)
         with suppress(KeyboardInterrupt):
             if browser and not webbrowser.open(found.url):
                 print("no browser was found: open the address in one", flush=True)
             _wait()
-    console.say("ended")
+    with suppress(OSError):  # the terminal may be what was closed
+        console.say("ended")
 
 
 def _wait() -> None:
     forever = threading.Event()
     while True:
         forever.wait(1)  # in pieces: on Windows Ctrl-C does not end a wait without a limit
-
-
-@contextmanager
-def _ended_by_kill() -> Iterator[None]:
-    """Let SIGTERM end the verb as Ctrl-C does, so that the folder is removed."""
-
-    def interrupt(*_: Any) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -1,16 +1,26 @@
-"""One folder over HTTP, for the browser of this machine alone.
+"""One folder over HTTP, for the browser of this machine's user alone.
 
-The server binds to the loopback address, answers GET and HEAD of plain files inside the folder, in
-whole or by byte range (RFC 9110, 14), and refuses requests that name another host, by which a
-page of the web could read it under a name of its own (DNS rebinding). Where somebody waits for it,
-it also takes what a page of the folder posts.
+The server binds to the loopback address and answers GET and HEAD of plain files inside the folder,
+in whole or by byte range (RFC 9110, 14). Who asks must know a path that cannot be guessed, and on
+Linux be of the same user: other users see that path in the list of processes, where it is an
+argument of the browser. Refused are requests that name another host, by which a page of the web
+could read the folder under a name of its own (DNS rebinding), and those that pages of other
+origins make. Where somebody waits for it, the server also takes what a page of the folder posts.
 """
 
 from __future__ import annotations
 
+import hmac
+import io
+import os
 import re
+import secrets
+import socket
+import stat
+import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -53,8 +63,12 @@ _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 #: What no part of a path may hold: it would name another folder, drive or stream somewhere.
 _FORBIDDEN = re.compile(r"[/\\:\0]")
 _PIECE = 1 << 18
-#: Seconds after which a silent connection is closed.
+#: Seconds that a connection may take for its next request to be whole, or to take a piece.
 _PATIENCE = 30.0
+#: Connections at a time; a browser opens six, and keeps them.
+_MOST = 64
+#: Bytes of a request before its body.
+_LONGEST_HEAD = 1 << 15
 #: Bytes that a page may post at once.
 _LONGEST_POST = 1 << 26
 
@@ -63,7 +77,7 @@ class FolderServer(ThreadingHTTPServer):
     """Serves a folder on the loopback address; a context manager that closes it.
 
     Args:
-        folder: what is served; links inside it are not followed.
+        folder: what is served, but hidden files; links inside it are not followed.
         port: 0 for any that is free.
         take: called with the path and the body of what a page of the folder posts, in a thread of
             the server; without it posts are refused.
@@ -85,6 +99,10 @@ class FolderServer(ThreadingHTTPServer):
         if not folder.is_dir():
             raise FileError("is not a folder", where=str(folder), expected="a folder to serve")
         self.folder, self.take = folder.resolve(), take
+        #: The first part of every path: whoever does not know it is served nothing.
+        self.token = secrets.token_urlsafe(16)
+        self.patience = _PATIENCE
+        self._places = threading.BoundedSemaphore(_MOST)
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -102,40 +120,121 @@ class FolderServer(ThreadingHTTPServer):
     @property
     def url(self) -> str:
         """Address of the folder, with a slash at its end."""
-        return f"http://{LOOPBACK}:{self.port}/"
+        return f"http://{LOOPBACK}:{self.port}/{self.token}/"
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether a connection is listened to: of the same user, and not one too many."""
+        del request
+        owner = _owner(client_address[1], self.port)
+        # What acts for others as root, such as the relay of WSL, can read anything anyway.
+        known = owner is None or owner in (0, os.geteuid())
+        return known and self._places.acquire(blocking=False)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Answer in a thread of its own; where there is none to be had, not at all."""
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            self._places.release()
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer until the connection ends."""
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away; of other faults as usual."""
         if not isinstance(sys.exception(), ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
-    def find(self, target: str) -> Path | None:
-        """The file that the target of a request names, or None if there is none to be served.
+    def inside(self, target: str) -> str | None:
+        """The path in the folder that the target of a request asks for; None without the token."""
+        parts = target.partition("?")[0].partition("#")[0].split("/", 2)
+        if len(parts) < 3 or parts[0] != "":
+            return None
+        given, token = parts[1].encode("utf-8", "replace"), self.token.encode()
+        return parts[2] if hmac.compare_digest(given, token) else None
+
+    def open(self, path: str) -> tuple[BinaryIO, str] | None:
+        """The file that a path names, to be read, and its ending; None for none to be served.
 
         Args:
-            target: path as it stands in the request; a query is left out, each part is decoded
-                once, and a folder stands for its ``index.html``.
+            path: in the folder, as it stands in a request: each part is decoded once, and a folder
+                stands for its ``index.html``.
         """
-        path = target.partition("?")[0].partition("#")[0]
-        if not path.startswith("/"):
-            return None
-        found = self.folder
-        parts = path[1:].split("/")
-        if parts[-1] == "":
-            parts[-1] = "index.html"
-        for part in parts:
+        names = []
+        for part in (path + "index.html" if path.endswith("/") or not path else path).split("/"):
             try:
                 name = unquote_to_bytes(part).decode("utf-8")
             except UnicodeDecodeError:
                 return None
-            if name in ("", ".", "..") or _FORBIDDEN.search(name):
+            # What is hidden is not meant to be shown; .. is no part of a path either.
+            if not name or name.startswith(".") or _FORBIDDEN.search(name):
                 return None
-            found /= name
+            names.append(name)
         try:
-            # A link anywhere, or a name that the system takes for another, resolves elsewhere.
-            return found if found.is_file() and found.resolve() == found else None
-        except OSError:  # the name is too long, for one
+            file = _open(self.folder, names)
+        except OSError:  # there is none, it is a link, its name is too long …
             return None
+        return None if file is None else (file, Path(names[-1]).suffix.lower())
+
+
+def _open(folder: Path, names: list[str]) -> BinaryIO | None:
+    """Open a regular file step by step, so that no step can become a link meanwhile."""
+    if os.open not in os.supports_dir_fd:  # Windows
+        found = folder.joinpath(*names)
+        # A link anywhere, or a name that the system takes for another, resolves elsewhere.
+        return found.open("rb") if found.is_file() and found.resolve() == found else None
+    step = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+    here = os.open(folder, step)
+    try:
+        for name in names[:-1]:
+            below = os.open(name, step, dir_fd=here)
+            os.close(here)
+            here = below
+        # A device may act on being opened, and a pipe may let one wait.
+        if not stat.S_ISREG(os.stat(names[-1], dir_fd=here, follow_symlinks=False).st_mode):
+            return None
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+        file = os.fdopen(os.open(names[-1], flags, dir_fd=here), "rb")
+    finally:
+        os.close(here)
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    return None
+
+
+def _owner(port: int, server: int) -> int | None:
+    """Who has a connection to ``server`` open from ``port``: a user's id, -1 for nobody.
+
+    Returns:
+        None where the system does not tell, which is anywhere but on Linux.
+    """
+    for _ in range(3):  # of a long list an entry may be missed while others come and go
+        for table, family, address in (
+            ("tcp", socket.AF_INET, LOOPBACK),
+            ("tcp6", socket.AF_INET6, f"::ffff:{LOOPBACK}"),
+        ):
+            packed = socket.inet_pton(family, address)
+            words = struct.unpack(f"={len(packed) // 4}I", packed)
+            host = "".join(f"{word:08X}" for word in words)
+            wanted = f" {host}:{port:04X} {host}:{server:04X} 01 "  # 01: established
+            try:
+                text = Path("/proc/net", table).read_text("ascii")
+            except (FileNotFoundError, PermissionError):
+                if table == "tcp":
+                    return None
+                continue
+            except OSError:  # no more files: that is no reason to trust anybody
+                return -1
+            _, found, rest = text.partition(wanted)
+            if found:
+                return int(rest.split(None, 4)[3])  # behind its queues, timer and retransmissions
+    return -1
 
 
 @contextmanager
@@ -153,10 +252,48 @@ def serving(
             thread.join()
 
 
+class _Incoming(io.RawIOBase):
+    """What a connection says: so many bytes, and until a certain time."""
+
+    def __init__(self, connection: socket.socket, patience: float) -> None:
+        self._connection, self._patience = connection, patience
+        self._left, self._until = 0, 0.0
+
+    def allow(self, size: int) -> None:
+        """Let it say so many bytes from now on."""
+        self._left, self._until = size, time.monotonic() + self._patience
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        seconds = self._until - time.monotonic()
+        if seconds <= 0:
+            raise TimeoutError
+        if self._left <= 0:
+            raise ConnectionAbortedError("it says too much")
+        self._connection.settimeout(seconds)
+        try:
+            count = self._connection.recv_into(buffer, min(len(buffer), self._left))
+        finally:
+            self._connection.settimeout(self._patience)
+        self._left -= count
+        return count
+
+
 class _Handler(BaseHTTPRequestHandler):
     server: FolderServer
     protocol_version = "HTTP/1.1"
-    timeout = _PATIENCE
+
+    def setup(self) -> None:
+        super().setup()
+        self.connection.settimeout(self.server.patience)
+        self._incoming = _Incoming(self.connection, self.server.patience)
+        self.rfile = io.BufferedReader(self._incoming)
+
+    def handle_one_request(self) -> None:
+        self._incoming.allow(_LONGEST_HEAD)
+        super().handle_one_request()
 
     def do_GET(self) -> None:
         self._answer(with_body=True)
@@ -168,13 +305,8 @@ class _Handler(BaseHTTPRequestHandler):
         if self.server.take is None:
             self.send_error(HTTPStatus.NOT_IMPLEMENTED)
             return
-        hosts, origin = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
-        if hosts not in self._hosts():
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
-            return
-        # Any page of the web may post here; its browser says where it comes from.
-        if origin and origin != [f"http://{hosts[0]}"]:
-            self.send_error(HTTPStatus.FORBIDDEN)
+        path = self._asked()
+        if path is None:
             return
         length = self.headers.get("Content-Length", "")
         if not re.fullmatch("[0-9]{1,18}", length):
@@ -183,11 +315,12 @@ class _Handler(BaseHTTPRequestHandler):
         if int(length) > _LONGEST_POST:
             self.send_error(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return
+        self._incoming.allow(int(length))
         body = self.rfile.read(int(length))
         if len(body) < int(length):  # it went away
             self.close_connection = True
             return
-        self.server.take(self.path, body)
+        self.server.take(f"/{path}", body)
         self.send_response(HTTPStatus.NO_CONTENT)
         self.end_headers()
 
@@ -197,19 +330,53 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:
         """Requests are nobody's news."""
 
+    def end_headers(self) -> None:
+        """What every answer tells the browser: to keep it from others, and not to keep it."""
+        own = {
+            "Cache-Control": "no-store",
+            "Content-Security-Policy": "frame-ancestors 'self'",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+            "Referrer-Policy": "no-referrer",
+            "X-Content-Type-Options": "nosniff",
+        }
+        for name, value in own.items():
+            self.send_header(name, value)
+        super().end_headers()
+
+    def _asked(self) -> str | None:
+        """The path in the folder, if the request is one to be answered; else it is refused."""
+        status = None
+        hosts, origins = self.headers.get_all("Host", []), self.headers.get_all("Origin", [])
+        sites = self.headers.get_all("Sec-Fetch-Site", [])
+        path = self.server.inside(self.path)
+        if hosts not in self._hosts():
+            status = HTTPStatus.MISDIRECTED_REQUEST  # it was meant for another server
+        elif origins and origins != [f"http://{hosts[0]}"]:
+            status = HTTPStatus.FORBIDDEN  # a page of another origin: its browser says so
+        elif sites and sites not in (["none"], ["same-origin"]):
+            status = HTTPStatus.FORBIDDEN
+        elif "Service-Worker" in self.headers:
+            status = HTTPStatus.FORBIDDEN  # it would outlive this server
+        elif path is None:
+            status = HTTPStatus.NOT_FOUND
+        if status is None:
+            return path
+        self.send_error(status)
+        return None
+
     def _answer(self, *, with_body: bool) -> None:
-        if self.headers.get_all("Host", []) not in self._hosts():
-            # 421: the request was meant for another server.
-            self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
+        if "Transfer-Encoding" in self.headers or self.headers.get("Content-Length", "0") != "0":
+            self.send_error(HTTPStatus.BAD_REQUEST)  # its body would be taken for a request
             return
-        path = self.server.find(self.path)
-        try:
-            file = path.open("rb") if path is not None else None
-        except OSError:
-            file = None
-        if path is None or file is None:
+        path = self._asked()
+        if path is None:
+            return
+        found = self.server.open(path)
+        if found is None:
             self.send_error(HTTPStatus.NOT_FOUND)
             return
+        file, ending = found
         with file:
             size = file.seek(0, 2)
             part = self._range(size)
@@ -220,7 +387,7 @@ class _Handler(BaseHTTPRequestHandler):
             first, count, whole = part
             self.send_response(HTTPStatus.OK if whole else HTTPStatus.PARTIAL_CONTENT)
             extra = {} if whole else {"Content-Range": f"bytes {first}-{first + count - 1}/{size}"}
-            self._headers(count, TYPES.get(path.suffix.lower(), _OTHER), extra)
+            self._headers(count, TYPES.get(ending, _OTHER), extra)
             if with_body:
                 self._send(file, first, count)
 
@@ -235,10 +402,6 @@ class _Handler(BaseHTTPRequestHandler):
             "Content-Type": kind,
             "Content-Length": str(size),
             "Accept-Ranges": "bytes",
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            "Cross-Origin-Resource-Policy": "same-origin",
-            "Referrer-Policy": "no-referrer",
         }
         for name, value in (own | extra).items():
             self.send_header(name, value)
