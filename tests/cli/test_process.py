@@ -252,6 +252,34 @@ def test_the_working_folder_is_gone(model, tmp_path):
     assert err == "error: the working folder: No such file or directory\n"
 
 
+#: Works, forks, and does the same work in the child; prints the child's exit status.
+FORKED = """
+import os, signal, sys
+import drti_core as drti
+model = drti.get_codec("ptm").fit(drti.demo_stack((300, 400), 12))
+def work(folder):
+    drti.export(model, folder, exporter="openlime:layout=deepzoom")
+    drti.open_model(folder).relight_uint8([[0, 0, 1]], runtime="onnx")
+work(sys.argv[1])
+child = os.fork()
+if child == 0:
+    signal.alarm(60)  # instead of waiting for threads that stayed behind
+    work(sys.argv[2])
+    os._exit(0)
+print(os.waitpid(child, 0)[1])
+"""
+
+
+@pytest.mark.slow
+def test_a_fork_after_threads_worked(tmp_path):
+    """libvips' threads, onnxruntime's and drti's own stay behind, and are started anew."""
+    pytest.importorskip("pyvips", reason="the extra tiles is not installed")
+    with start(FORKED, tmp_path / "a", tmp_path / "b") as running:
+        out, err = running.communicate(timeout=120)
+    assert (running.returncode, out) == (0, "0\n"), err
+    assert (tmp_path / "b" / "index.html").is_file()
+
+
 def children(pid: int) -> list[int]:
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
