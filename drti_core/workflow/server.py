@@ -69,6 +69,8 @@ _PATIENCE = 30.0
 _MOST = 64
 #: Bytes of a request before its body.
 _LONGEST_HEAD = 1 << 15
+#: What somebody reads who followed a link.
+_REFUSAL = "Another page asked for this. Paste the address into the browser yourself."
 #: Bytes that a page may post at once.
 _LONGEST_POST = 1 << 26
 
@@ -362,7 +364,7 @@ class _Handler(BaseHTTPRequestHandler):
             status = HTTPStatus.NOT_FOUND
         if status is None:
             return path
-        self.send_error(status)
+        self.send_error(status, explain=_REFUSAL if status == HTTPStatus.FORBIDDEN else None)
         return None
 
     def _answer(self, *, with_body: bool) -> None:

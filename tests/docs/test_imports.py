@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -47,6 +48,30 @@ def test_import_drti_core_stays_light():
     heavy = "torch onnx onnxruntime typer rich pyvips skimage scipy PIL safetensors click dask"
     assert not names & {*heavy.split(), "matplotlib"}
     assert "drti_core.codecs.ptm" not in names  # loaded when it is asked for
+
+
+#: Imports each module in a child of its own; prints those that cannot be.
+FIRST = """
+import importlib, os, sys
+import numpy, pluggy
+for name in sys.argv[1:]:
+    child = os.fork()
+    if child == 0:
+        importlib.import_module(name)
+        os._exit(0)
+    if os.waitpid(child, 0)[1]:
+        print(name)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_any_module_with_a_public_name_may_be_imported_first():
+    """The names come in whatever order a program asks for them: no module leans on another's."""
+    modules = [f"drti_core.{module}" for module in drti_core._LATER]
+    command = [sys.executable, "-c", FIRST, *modules]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.slow

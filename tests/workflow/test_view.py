@@ -228,6 +228,7 @@ def test_pages_of_other_origins_are_refused(server, headers):
     """Even those that know the token: their browser says where a request comes from."""
     status, found, body = ask(server, "/index.html", **headers)
     assert (status, b"hello" in body) == (403, False)
+    assert b"Paste the address into the browser yourself." in body
     assert "Access-Control-Allow-Origin" not in found
     own = {"Origin": f"http://127.0.0.1:{server.port}", "Sec_Fetch_Site": "same-origin"}
     assert ask(server, "/index.html", **own)[0] == 200
@@ -273,6 +274,7 @@ def test_a_request_is_bounded_in_size(server):
     assert ask(server, "/")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_request_is_bounded_in_time(server):
     """A byte now and then does not hold a connection for ever."""
     server.patience = 0.3
