@@ -8,7 +8,7 @@ of files, options and arguments; the command line adds its flags (``drti_core.cl
 from __future__ import annotations
 
 import errno
-from typing import Any
+from typing import Any, ClassVar
 
 
 class DrtiError(Exception):
@@ -25,6 +25,9 @@ class DrtiError(Exception):
     >>> print(DrtiError("3 rows", where="a.lp", expected="2 rows", mend="Remove one."))
     a.lp: 3 rows; expected 2 rows. Remove one.
     """
+
+    #: Of a command that ends with it: 1, or 74 if the machine is at fault and no input.
+    exit_status: ClassVar[int] = 1
 
     def __init__(
         self, problem: str, *, where: str = "", expected: str = "", mend: str = ""
@@ -84,8 +87,56 @@ class DeniedFileError(FileError, PermissionError):
     errno = errno.EACCES
 
 
+class OutputError(FileError):
+    """An output cannot be written: a full disk, a quota, no permission; no input is at fault."""
+
+    exit_status = 74
+
+
+class DeniedOutputError(OutputError, PermissionError):
+    """An output cannot be written, for this user may not write there."""
+
+    errno = errno.EACCES
+
+
 class ResourceError(DrtiError):
     """Memory, threads, processes or open files have run out; no input is at fault."""
+
+    exit_status = 74
+
+    @classmethod
+    def of(cls, error: BaseException) -> ResourceError | None:
+        """What has run out, if this error says so; else None.
+
+        >>> print(ResourceError.of(OSError(errno.EMFILE, "Too many open files", "a.png")))
+        a.png: too many files are open. Close other programs, or raise the limit (ulimit -n).
+        """
+        if isinstance(error, ResourceError):
+            return error
+        where, code = "", None
+        if isinstance(error, OSError):
+            where, code = "" if error.filename is None else str(error.filename), error.errno
+        elif isinstance(error, MemoryError):
+            code = errno.ENOMEM
+        elif isinstance(error, RuntimeError) and "start new thread" in str(error):
+            code = errno.EAGAIN
+        if code not in _SHORTAGES:
+            return None
+        problem, mend = _SHORTAGES[code]
+        return cls(problem, where=where, mend=mend)
+
+
+_SHORTAGES: dict[int | None, tuple[str, str]] = {
+    errno.ENOMEM: ("memory has run out", "End other programs, or do less at a time."),
+    errno.EAGAIN: (
+        "no more threads or processes can be started",
+        "End other programs, or raise the limit (ulimit -u).",
+    ),
+    **dict.fromkeys(
+        (errno.EMFILE, errno.ENFILE),
+        ("too many files are open", "Close other programs, or raise the limit (ulimit -n)."),
+    ),
+}
 
 
 class FormatError(DrtiError, ValueError):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import tempfile
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,9 +23,16 @@ hypothesis.settings.load_profile("drti")
 
 def pytest_configure() -> None:
     """Take Ctrl-C as a terminal would: a background shell ignores it, and so would its children."""
+    # Notes of what is being written are the tests' own, and those of the processes they start.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="drti-state-")
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     if ignored and threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_unconfigure() -> None:
+    """Remove the folder of the notes."""
+    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses

@@ -10,6 +10,7 @@ import numpy as np
 
 from drti_core.arrays import Array, Window
 from drti_core.colour import to_uint8
+from drti_core.formats.folder import FolderWriter
 from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
@@ -27,10 +28,12 @@ CODECS = (
     ("HSH, 9 terms", "hsh", "hsh.rti"),
     ("PCA + RBF, 18 planes", "rbf:planes=18", "rbf"),
 )
-_STACK = outputs.FolderKind("photographs with dirs.lp", key="dirs.lp")
+_STACK = outputs.FolderKind("photographs with dirs.lp", ("photo[0-9]*.jpg",), "dirs.lp")
 _SHEET = "contact-sheet.png"
 _TOUR = outputs.FolderKind(
-    "a demo's folder", ("stack", "test", *(name for _, _, name in CODECS), _SHEET)
+    "a demo's folder",
+    (*(name for _, _, name in CODECS), _SHEET),
+    folders=(("stack", _STACK), ("test", _STACK), ("rbf", FolderWriter.folder)),
 )
 
 
@@ -49,7 +52,7 @@ def write_stack(
     outputs.check_output(folder, overwrite, _STACK)
     names = picture_names(len(stack))
     whole = Window(0, 0, *stack.shape)
-    with outputs.atomic_folder(folder, overwrite=overwrite) as temporary:
+    with outputs.atomic_folder(folder, overwrite=overwrite, kind=_STACK) as temporary:
         for number, name in enumerate(names):
             values = stack.select([number]).read(whole).reshape(*stack.shape, 3)
             save_picture(temporary / name, to_uint8(values), icc=stack.icc)
@@ -100,7 +103,7 @@ def run_demo(
         OptionError: a size outside 16..4096, or ``out`` holds something else than a demo.
     """
     outputs.check_output(out, overwrite, _TOUR)
-    with outputs.atomic_folder(out, overwrite=overwrite) as folder:
+    with outputs.atomic_folder(out, overwrite=overwrite, kind=_TOUR) as folder:
         write_stack(
             make_stack(size, seed=seed, progress=part_of(progress, 0, 0.3)), folder / "stack"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 from drti_core.errors import OptionError
-from drti_core.io.outputs import FolderKind
+from drti_core.io.outputs import EITHER, FolderKind
 from drti_core.lights import LightDirections
 from drti_core.model.model import RelightableModel, StoredModel
 from drti_core.progress import Progress, no_progress
@@ -175,6 +175,11 @@ class Writer(ABC):
     suffixes: ClassVar[tuple[str, ...]] = ()
     #: Of a writer of folders: what it may replace.
     folder: ClassVar[FolderKind | None] = None
+
+    @property
+    def replaces(self) -> FolderKind | None:
+        """What it may replace; None of a writer of files."""
+        return self.folder if self.suffixes or self.folder is not None else EITHER
 
     @abstractmethod
     def refuse(self, stored: StoredModel) -> str | None:

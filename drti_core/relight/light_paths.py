@@ -27,7 +27,7 @@ from drti_core.relight.enhance import Enhancement, enhanced
 
 #: Endings of animations and films; anything without an ending is a folder of PNG frames.
 ENDINGS = (".webp", ".gif", ".mp4")
-FOLDER = outputs.FolderKind("frames only", ("frame-*.png",))
+FOLDER = outputs.FolderKind("frames only", ("frame-[0-9]*.png",))
 
 #: Turns of a spiral from the zenith down.
 SPIRAL_TURNS = 3
@@ -157,7 +157,7 @@ def save_light_path(
             progress((number + 1) / len(lights), f"frame {number + 1} of {len(lights)}")
 
     if suffix not in ENDINGS:
-        with outputs.atomic_folder(target, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(target, overwrite=overwrite, kind=FOLDER) as folder:
             digits = len(str(len(lights)))
             for number, frame in enumerate(frames()):
                 write_png(

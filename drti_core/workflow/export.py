@@ -43,7 +43,7 @@ def export_file(
         DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
     """
     chosen = named(registry().exporters, exporter, options)
-    outputs.check_output(output, overwrite)
+    outputs.check_output(output, overwrite, outputs.EITHER)
     model = doors.open_model(source, reader=reader)
     return _export(model, output, chosen, overwrite)
 
@@ -82,7 +82,7 @@ def export(
 def _export(
     model: RelightableModel, output: str | os.PathLike[str], chosen: Exporter, overwrite: bool
 ) -> ExportReport:
-    target = outputs.check_output(output, overwrite)
+    target = outputs.check_output(output, overwrite, outputs.EITHER)
     model, notes = hook_calls.before_export(model, chosen, target)
     report = chosen.export(model, target, overwrite=overwrite)
     return hook_calls.after_export(model, chosen, replace(report, notes=(*notes, *report.notes)))

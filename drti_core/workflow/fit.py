@@ -78,7 +78,7 @@ def fit_file(
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     chosen = with_options(doors.find_writer(output, writer), writer_options or {})
-    target = outputs.check_output(output, overwrite, chosen.folder)
+    target = outputs.check_output(output, overwrite, chosen.replaces)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
     opened = doors.open_stack(
         stack,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from drti_core.errors import DrtiError
-from drti_plugins.relight import outputs
+from drti_core.errors import DrtiError, OutputError
+from drti_core.io import outputs
+from drti_core.io.outputs import system
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -58,19 +59,18 @@ def test_after_an_error_all_is_as_before(tmp_path: Path) -> None:
 def test_a_mixture_is_never_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Broken off between two files, the old description is gone and the new one not there."""
     write(tmp_path, key="old", plane="old")
-    replace = Path.replace
 
-    def once(self: Path, target: Path) -> Path:
-        if self.name == "later":
-            raise OSError("broken off")
-        return replace(self, target)
+    class Broken(system.System):
+        def step(self, call: str, path: Path) -> None:
+            if call == "rename" and path.name == "later":
+                raise OSError("broken off")
 
     def work() -> None:
+        monkeypatch.setattr(system, "os_", Broken())
         with outputs.merged_folder(tmp_path, key="key") as folder:
             write(folder, key="new", later="new", early="new")
-            monkeypatch.setattr(Path, "replace", once)
 
-    with pytest.raises(OSError, match="broken off"):
+    with pytest.raises(OutputError, match="broken off"):
         work()
     assert listing(tmp_path) == {"early": "new", "plane": "old"}
 

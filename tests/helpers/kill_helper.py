@@ -17,32 +17,31 @@ import time
 from pathlib import Path
 
 from drti_core.cli import main
-from drti_core.io import outputs
+from drti_core.io.outputs import system
+
+
+class Killing(system.System):
+    """Dies before a rename of that number, and may be a system without an exchange."""
+
+    def __init__(self, rename: int | None, two_steps: bool) -> None:
+        self.left, self.two_steps = rename, two_steps
+
+    def step(self, call: str, path: Path) -> None:
+        if call != "rename" or self.left is None:
+            return
+        if self.left == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        self.left -= 1
+
+    def exchange(self, folder: system.Folder, one: str, other: str) -> bool:
+        return not self.two_steps and super().exchange(folder, one, other)
 
 
 def child(order) -> None:
     os.setsid()
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 1)
-    if order["two_steps"]:
-        outputs._exchange = lambda one, other: False
-    if order["rename"] is not None:
-        left = order["rename"]
-
-        def die_before(name):
-            move = getattr(Path, name)
-
-            def moving(self, target):
-                nonlocal left
-                if left == 0:
-                    os.kill(os.getpid(), signal.SIGKILL)
-                left -= 1
-                return move(self, target)
-
-            setattr(Path, name, moving)
-
-        die_before("replace")
-        die_before("rename")
+    system.os_ = Killing(order["rename"], order["two_steps"])
     os._exit(main(order["argv"]))
 
 

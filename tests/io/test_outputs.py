@@ -16,7 +16,7 @@ from drti_core.relight.light_paths import light_circle, save_light_path
 from drti_core.stack.samples.demo import make_stack
 
 KIND = FolderKind("planes only", ("plane_*", "info.json"))
-KEYED = FolderKind("a model", key="info.json")
+KEYED = FolderKind("a model", ("plane_*",), key="info.json")
 MEND = "or an empty folder. Choose another name, or move what it holds."
 
 
@@ -121,5 +121,5 @@ def test_the_folder_where_one_stands(
     monkeypatch.chdir(tmp_path / "empty" / "inner")
     assert main(["fit", str(tmp_path / "stack"), "-o", name, "--overwrite"]) == 1
     assert capsys.readouterr().err == (
-        f"error: {name}: is no name; expected the name of the new folder\n"
+        f"error: {name}: is no name; expected the name of the output\n"
     )

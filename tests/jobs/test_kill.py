@@ -9,7 +9,6 @@ import random
 import shutil
 import subprocess
 import sys
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -191,35 +190,6 @@ def test_the_next_write_puts_back_too(killer, models, tmp_path):
     )
     assert content(out) == old
     assert leftovers(tmp_path) == []
-
-
-def test_only_what_is_abandoned_is_cleared(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    mine, gone = outputs._prefix(), f".drti-{outputs._machine()}-{process.pid}-"
-    elsewhere = f".drti-{'0' * 8}-{process.pid}-"
-    names = [f"{mine}a.tmp", f"{gone}b.tmp", f"{elsewhere}c.tmp", ".drti-d.tmp", "drti.tmp"]
-    for name in names:
-        (tmp_path / name).write_text("")
-    (tmp_path / f"{gone}e.tmp").mkdir()
-    (tmp_path / f"{gone}e.tmp" / "part").write_text("")
-    assert outputs.clean(tmp_path) == (f"{gone}b.tmp", f"{gone}e.tmp")
-    assert sorted(p.name for p in tmp_path.iterdir()) == sorted(set(names) - {f"{gone}b.tmp"})
-    long_ago = time.time() - outputs.ABANDONED_AFTER - 60
-    os.utime(tmp_path / f"{elsewhere}c.tmp", (long_ago, long_ago))
-    assert outputs.clean(tmp_path) == (f"{elsewhere}c.tmp",)
-    assert outputs.clean(tmp_path / "missing") == ()
-
-
-def test_what_was_moved_aside_does_not_replace_what_is_there(tmp_path):
-    process = subprocess.Popen([sys.executable, "-c", ""])
-    process.wait()
-    aside = tmp_path / f".drti-{outputs._machine()}-{process.pid}-x.old"
-    (aside / "model").mkdir(parents=True)
-    (aside / "model" / "old").write_text("old")
-    (tmp_path / "model").mkdir()
-    assert outputs.clean(tmp_path) == (aside.name,)
-    assert [path.name for path in tmp_path.rglob("*")] == ["model"]
 
 
 @pytest.mark.slow

@@ -25,6 +25,7 @@ from drti_core.arrays import Codes, Window, bands
 from drti_core.decoder.requantise import band_rows
 from drti_core.formats.folder.layouts import GOOGLE_SIDE, ZOOMIFY_GROUP, halvings
 from drti_core.io import scratch, strict_json
+from drti_core.io.outputs import FolderKind
 from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
 from drti_core.io.pictures.webp import encode_webp
@@ -200,6 +201,34 @@ class Tiles:
             info |= {"mode": "interleaved", "stride": len(names)}
         info["offsets"] = offsets
         (folder / f"{stem}.tzi").write_bytes(strict_json.dump(info))
+
+
+_PICTURES = ("jpg", "png", "webp")
+_ROW = FolderKind("tiles", tuple(f"[0-9]*.{ending}" for ending in _PICTURES))
+_LEVEL = FolderKind("tiles", _ROW.names, folders=(("[0-9]*", _ROW),))
+_TILES = FolderKind(
+    "tiles", ("ImageProperties.xml",), folders=(("TileGroup[0-9]*", _ROW), ("[0-9]*", _LEVEL))
+)
+
+
+def kind_of_folder(
+    what: str, key: str, names: Sequence[str], pictures: Sequence[str]
+) -> FolderKind:
+    """What a folder with pictures in any layout holds.
+
+    Args:
+        what: it is, in words.
+        key: the file that every such folder has.
+        names: of other files.
+        pictures: patterns of the pictures' names, without ending.
+    """
+    endings = (*_PICTURES, "dzi", "tzi", "tzb")
+    return FolderKind(
+        what,
+        (*names, *(f"{stem}.{ending}" for stem in pictures for ending in endings)),
+        key,
+        tuple((f"{stem}{end}", _TILES) for stem in pictures for end in ("", "_files")),
+    )
 
 
 _WRITERS: dict[str, Callable[[Tiles, Path, str, Codes], None]] = {

@@ -28,7 +28,7 @@ from drti_core.formats.folder.pictures import (
     jpeg_psnr,
     picture_names,
 )
-from drti_core.formats.folder.pyramid import Kind, Layout
+from drti_core.formats.folder.pyramid import Kind, Layout, kind_of_folder
 from drti_core.formats.folder.reader import GRAPH
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures import decoders
@@ -40,6 +40,9 @@ from drti_core.model import StoredModel
 from drti_core.model.contracts import Writer
 from drti_core.runtime.onnx.forms import decoder_graph, describe, to_bytes
 
+#: Files of a model's folder, and patterns of its pictures' names.
+FILES = ("info.json", GRAPH, "arrays.safetensors")
+PICTURES = ("plane_[0-9]*", "planes")
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
 #: Arrays that info.json itself holds.
@@ -75,7 +78,7 @@ class FolderWriter(Writer):
         "(deepzoom, google, zoomify, tarzoom, itarzoom)"
     )
 
-    folder = outputs.FolderKind("a model's folder", key="info.json", never=outputs.SOURCES)
+    folder = kind_of_folder("a model's folder", "info.json", FILES, PICTURES)
 
     image: Kind | None = None
     quality: int | None = None
@@ -130,7 +133,7 @@ class FolderWriter(Writer):
             OptionError: a folder is there that holds something else than a model.
         """
         outputs.check_output(path, overwrite, self.folder)
-        with outputs.atomic_folder(path, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(path, overwrite=overwrite, kind=self.folder) as folder:
             return self.write_into(stored, folder)
 
     def write_into(

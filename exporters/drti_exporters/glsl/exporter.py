@@ -57,7 +57,7 @@ class GlslExporter(Exporter):
             f"export default {shader.light_js};\n",
             json.dumps(describe(shader), indent=2) + "\n",
         )
-        with outputs.atomic_folder(out, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(out, overwrite=overwrite, kind=FOLDER) as folder:
             for name, text in zip(FILES, texts, strict=True):
                 (folder / name).write_text(text, encoding="utf-8", newline="\n")
         return ExportReport(tuple(out / name for name in FILES), None, shader.notes)

@@ -37,7 +37,14 @@ from drti_exporters._viewer.scene import Layer, Part, make_scene
 
 __all__ = ["BODY", "EXPORTER", "HEAD", "VIEWER", "HtmlExporter", "Part", "viewer_files"]
 
-FOLDER = outputs.FolderKind("a page's files only", (*VIEWER, "index.html", "plane_*", "relief_*"))
+FOLDER = outputs.FolderKind(
+    "a page's files only",
+    (
+        *VIEWER,
+        "index.html",
+        *(f"{name}_[0-9]*{end}" for name in ("plane", "relief") for end in SUFFIXES.values()),
+    ),
+)
 #: Two models side by side may differ in their proportions by so much.
 _ALIKE = 0.01
 
@@ -180,7 +187,7 @@ class HtmlExporter(Exporter):
     def _target(self, out: Path, overwrite: bool) -> Iterator[tuple[Path, Path | None]]:
         """Where pictures are written, and the page if it is one file."""
         if self.form == "folder":
-            with outputs.atomic_folder(out, overwrite=overwrite) as folder:
+            with outputs.atomic_folder(out, overwrite=overwrite, kind=FOLDER) as folder:
                 yield folder, None
             return
         with (

@@ -114,7 +114,7 @@ class OnnxExporter(Exporter):
         made = graphs.stage_graphs(
             chain, model.planes, output=self.output, metadata=_metadata(model)
         )
-        with outputs.atomic_folder(out, overwrite=over) as folder:
+        with outputs.atomic_folder(out, overwrite=over, kind=FOLDER) as folder:
             for name, graph in zip(STAGES, (made.light, made.pixel), strict=True):
                 _write(graph, folder / name)
             error = measure.of_stages(folder / STAGES[0], folder / STAGES[1], model)

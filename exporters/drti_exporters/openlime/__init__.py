@@ -24,10 +24,12 @@ from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.folder.pictures import FolderLayout, picture_names
+from drti_core.formats.folder.pyramid import kind_of_folder
+from drti_core.formats.folder.writer import FILES, PICTURES
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_core.runtime.loss import LIGHTS, measure, middle
-from drti_exporters._viewer.page import files_of, folder_page
+from drti_exporters._viewer.page import VIEWER, files_of, folder_page
 from drti_exporters._viewer.pictures import relief_codes
 from drti_exporters._viewer.scene import Layer, make_scene
 from drti_exporters.openlime import page
@@ -36,7 +38,12 @@ from drti_exporters.openlime.written import Written
 
 #: Name of the picture of the relief, and of the copy of OpenLIME.
 RELIEF, COPY = "relief", "openlime.js"
-FOLDER = outputs.FolderKind("an export for OpenLIME", key=page.LAYER, never=outputs.SOURCES)
+FOLDER = kind_of_folder(
+    "an export for OpenLIME",
+    page.LAYER,
+    (*FILES, page.MODEL, COPY, "index.html", *VIEWER, *page.PAGE_FILES),
+    (*PICTURES, RELIEF),
+)
 #: Longer sides are cut into tiles by ``auto``: not every device holds larger textures.
 _WHOLE = 4096
 
@@ -101,7 +108,7 @@ class OpenlimeExporter(Exporter):
         # A model without planes needs some picture, for OpenLIME loads pictures only.
         if self.normals or not names:
             others[RELIEF] = np.moveaxis(relief_codes(ready.model), -1, 0)
-        with outputs.atomic_folder(out, overwrite=overwrite) as folder:
+        with outputs.atomic_folder(out, overwrite=overwrite, kind=FOLDER) as folder:
             notes = writer.write_into(ready.stored, folder, others=others, bare=True)
             written = Written(folder, layout, self.format, model.shape, (*names, *others))
             module = page.model_module(

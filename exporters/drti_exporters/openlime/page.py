@@ -18,6 +18,8 @@ from drti_exporters.glsl import Shader, emit
 
 #: The layer, and the model's module.
 LAYER, MODEL = "drti-layer.js", "drti-model.js"
+#: What the page with OpenLIME needs beside it.
+PAGE_FILES = ("drti-page.js", "drti-page.css")
 
 
 @cache
@@ -97,7 +99,7 @@ def openlime_page(title: str, credit: str, openlime: str) -> str:
 
 def page_files() -> dict[str, str]:
     """What :func:`openlime_page` needs beside it, and the model's module and layer."""
-    return {name: text(name) for name in ("drti-page.js", "drti-page.css")}
+    return {name: text(name) for name in PAGE_FILES}
 
 
 def origin(url: str) -> str:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from drti_core.cli.process import Ending, say
 from drti_core.codec import Progress, Writer, no_progress, part_of
 from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
-from drti_core.io.outputs import check_output
+from drti_core.io.outputs import EITHER, check_output
 from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.registry import doors
@@ -75,7 +75,8 @@ def run(arguments: Arguments) -> None:
     """
     if arguments.redraw is not None:
         return _redraw(arguments, arguments.redraw)
-    check_output(arguments.output, overwrite=True)
+    kind = None if outputs.is_file(arguments.output) else EITHER
+    check_output(arguments.output, True, kind)
     file = light_file(arguments.source)
     if file is None:
         return _convert(arguments)

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from drti_core.codec import Writer, with_options
-from drti_core.errors import FileError
 from drti_core.formats.folder import FolderWriter
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.icc import description
@@ -36,41 +35,6 @@ def is_file(output: Path) -> bool:
 
 
 @contextmanager
-def merged_folder(path: Path, *, key: str) -> Iterator[Path]:
-    """Yield a temporary folder; on success its files take their places in the folder ``path``.
-
-    Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
-    last, so that whoever finds it finds everything that belongs to it; without a new one, the old
-    one stays.
-
-    Args:
-        path: a folder; made if it is not there.
-        key: name of the file that describes the others.
-
-    Raises:
-        FileError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
-    """
-    target = outputs.check_output(path, overwrite=True)
-    if target.exists() and not target.is_dir():
-        raise FileError("is not a folder", where=str(target), expected="a folder")
-    if not target.exists():
-        with outputs.atomic_folder(target) as whole:
-            yield whole
-        return
-    with outputs.folder_beside(target / key) as temporary:
-        yield temporary
-        names = sorted((file.name for file in temporary.iterdir()), key=lambda name: name == key)
-        for name in names:
-            outputs.sync(temporary / name)
-            if (target / name).is_dir():
-                raise FileError("is a folder", where=str(target / name), expected="a file")
-        if key in names:
-            (target / key).unlink(missing_ok=True)
-        for name in names:
-            (temporary / name).replace(target / name)
-
-
-@contextmanager
 def staged(output: Path) -> Iterator[Path]:
     """Yield a folder whose files come beside a file output, or into a folder output.
 
@@ -78,7 +42,7 @@ def staged(output: Path) -> Iterator[Path]:
     everything is as it was.
     """
     folder = output.parent if is_file(output) else output
-    with merged_folder(folder, key="info.json") as temporary:
+    with outputs.merged_folder(folder, key="info.json") as temporary:
         yield temporary
 
 

@@ -1,0 +1,79 @@
+"""Clears what killed runs left, and puts back what they had moved aside."""
+
+from __future__ import annotations
+
+import logging
+import os
+import stat
+from contextlib import suppress
+from pathlib import Path
+
+from drti_core.io.outputs import notes, system
+
+_log = logging.getLogger("drti_core.io.outputs")
+
+
+def clean(path: str | os.PathLike[str]) -> tuple[str, ...]:
+    """Clear what killed runs left in a folder, and put back what they had moved aside.
+
+    Touched is only what a note of a killed run tells: by its random name, with its inode, of this
+    user, and no link. Nothing is raised: what cannot be cleared stays.
+
+    Returns:
+        The temporary names that were cleared.
+    """
+    cleared: list[str] = []
+    # A folder without notes is not even opened.
+    notes.look_after(Path(path), lambda record: _clear(Path(path), record, cleared))
+    return tuple(cleared)
+
+
+def _clear(path: Path, record: notes.Record, cleared: list[str]) -> bool:
+    os_ = system.os_
+    with os_.opened(path) as folder:
+        found = os_.state(folder, record.name)
+        if found is None:
+            return True
+        if not record.is_of(found, path.stat()):
+            return True
+        if not record.inodes:  # it is empty, if it is what was made
+            if stat.S_ISDIR(found.st_mode):
+                os_.remove_empty(folder, record.name)
+            elif stat.S_ISREG(found.st_mode) and found.st_size == 0:
+                os_.unlink(folder, record.name)
+            else:
+                return True
+        elif record.holds:
+            put_back(folder, record.name, record.holds)
+        elif os_.remove(folder, record.name) is not None:
+            return False
+        cleared.append(record.name)
+        _log.info("cleared %s", path / record.name)
+    return True
+
+
+def put_back(folder: system.Folder, aside: str, name: str) -> OSError | None:
+    """Give what was moved aside its place again if that is free; remove the folder ``aside``.
+
+    Args:
+        folder: that both lie in.
+        aside: the folder for what was moved aside.
+        name: that it had, and has in there.
+
+    Returns:
+        Why some of it is still there; None if nothing is.
+
+    Raises:
+        OSError: it is still there, whole.
+    """
+    os_ = system.os_
+    with os_.opened(folder.path / aside, folder) as inner:
+        if os_.state(inner, name) is not None:
+            try:
+                os_.rename_new(inner, name, folder, name)
+            except FileExistsError:
+                # Removed under a name that is never put back: it may soon be half a folder.
+                os_.rename(inner, name, inner, f"{aside}.rubbish")
+    with suppress(FileNotFoundError):
+        return os_.remove(folder, aside)
+    return None

@@ -1,0 +1,232 @@
+"""Outputs that are whole or absent: written under a temporary name, then moved into place."""
+
+from __future__ import annotations
+
+import os
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from drti_core.errors import FileError, OutputExistsError
+from drti_core.io.outputs import cleaning, notes, system
+from drti_core.io.outputs.rules import EITHER, FolderKind, check_output, check_replaceable
+from drti_core.io.outputs.trouble import of_outputs, of_writing
+
+_NOTHING = FolderKind("an empty folder")
+
+
+class LeftoverWarning(UserWarning):
+    """Something could not be removed, and is told by its name."""
+
+
+@dataclass(frozen=True)
+class _Temporary:
+    folder: system.Folder
+    name: str
+    note: notes.Note
+
+    @property
+    def path(self) -> Path:
+        return self.folder.path / self.name
+
+
+@contextmanager
+def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Temporary]:
+    """Make a file or folder beside ``target``; what is under its name at the end is removed."""
+    os_ = system.os_
+    with ExitStack() as stack:
+        with of_outputs(target):
+            os_.make_parents(target.parent)
+            folder = stack.enter_context(os_.opened(target.parent))
+        name = notes.new_name("tmp")
+        note = notes.Note(folder.path, name)
+        try:
+            with of_outputs(target):
+                (os_.make_file if what == "file" else os_.make_folder)(folder, name)
+                made = os_.state(folder, name)
+                if made is not None:
+                    note.add(inode=made.st_ino)
+            yield _Temporary(folder, name, note)
+        finally:
+            _finish(folder, name, note, target)
+
+
+def _finish(folder: system.Folder, name: str, note: notes.Note, target: Path) -> None:
+    failed = system.os_.remove(folder, name)
+    if failed is None:
+        note.drop()
+        return
+    note.keep()
+    _warn(folder.path / name, target, failed)
+
+
+def _warn(path: Path, target: Path, failed: OSError) -> None:
+    reason = failed.strerror or str(failed)
+    warnings.warn(
+        f"{path}: what was made or replaced as {target.name} could not be removed ({reason}). "
+        "Remove it by hand.",
+        LeftoverWarning,
+        stacklevel=2,
+    )
+
+
+@contextmanager
+def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it replaces ``path`` in one step.
+
+    After an exception nothing is left but what was there before.
+
+    Raises:
+        OutputExistsError: it exists and ``overwrite`` is false.
+        OptionError: it is a folder, or no file.
+        OutputError: the system does not let it be written.
+    """
+    target = check_output(path, overwrite)
+    with _temporary(target, "file") as made:
+        with of_writing(target, made.name):
+            yield made.path
+        with of_outputs(target):
+            system.os_.sync(made.folder, made.name)
+            if overwrite:
+                check_replaceable(target, None)
+                system.os_.rename(made.folder, made.name, made.folder, target.name)
+            else:
+                _rename_new(made, target)
+
+
+def _rename_new(made: _Temporary, target: Path) -> None:
+    try:
+        system.os_.rename_new(made.folder, made.name, made.folder, target.name)
+    except FileExistsError:
+        raise OutputExistsError(target) from None
+
+
+@contextmanager
+def atomic_folder(
+    path: str | os.PathLike[str], *, overwrite: bool = False, kind: FolderKind | None = None
+) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path``; on success it takes the place of ``path``.
+
+    Old and new change places in one step where the system can do that (Linux). Elsewhere the old
+    one is moved aside first; a run that is killed just then leaves it there, and :func:`clean`
+    puts it back. What of the old one cannot be removed stays beside ``path``, with a warning.
+
+    Args:
+        path: of the output.
+        overwrite: replace it.
+        kind: what may be replaced, see :func:`check_replaceable`; by default no folder that holds
+            anything.
+
+    Raises:
+        OutputExistsError: it exists and ``overwrite`` is false.
+        OptionError: it is something that may not be replaced.
+        OutputError: the system does not let it be written.
+    """
+    kind = kind or _NOTHING
+    target = check_output(path, overwrite, kind)
+    with _temporary(target, "folder") as made:
+        with of_writing(target, made.name):
+            yield made.path
+        with of_outputs(target):
+            _sync_all(made.folder, made.name)
+            old = system.os_.state(made.folder, target.name) if overwrite else None
+            if old is None:
+                _rename_new(made, target)
+                return
+            check_replaceable(target, kind)  # once more: much may have happened since
+            made.note.add(inode=old.st_ino)
+            if not system.os_.exchange(made.folder, made.name, target.name):
+                _replace_in_two_steps(made, target)
+
+
+def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
+    os_, folder, aside = system.os_, made.folder, notes.new_name("old")
+    note = notes.Note(folder.path, aside, holds=target.name)
+    failed: OSError | None = None
+    try:
+        os_.make_folder(folder, aside)
+        state = os_.state(folder, aside)
+        if state is not None:
+            note.add(inode=state.st_ino)
+        try:
+            with os_.opened(folder.path / aside, folder) as inner:
+                os_.rename(folder, target.name, inner, target.name)
+            os_.rename(folder, made.name, folder, target.name)
+        finally:
+            failed = cleaning.put_back(folder, aside, target.name)
+    except OSError:
+        # What was moved aside and could not be put back is told, and not removed.
+        if os_.state(folder, aside) is None:
+            note.drop()
+        else:
+            note.keep()
+        raise
+    if failed is None:
+        note.drop()
+    else:
+        note.keep()
+        _warn(folder.path / aside, target, failed)
+
+
+def _sync_all(folder: system.Folder, name: str) -> None:
+    with system.os_.opened(folder.path / name, folder) as inner:
+        for entry in system.os_.names(inner):
+            found = system.os_.state(inner, entry)
+            if found is None:
+                continue
+            if stat.S_ISDIR(found.st_mode):
+                _sync_all(inner, entry)
+            elif stat.S_ISREG(found.st_mode):
+                system.os_.sync(inner, entry)
+
+
+@contextmanager
+def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yield a folder for what making ``path`` needs on the way; it is removed at the end."""
+    target = Path(path)
+    with _temporary(target, "folder") as made, of_writing(target, made.name):
+        yield made.path
+
+
+@contextmanager
+def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
+    """Yield a temporary folder; on success its files take their places in the folder ``path``.
+
+    Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
+    last, so that whoever finds it finds everything that belongs to it; without a new one, the old
+    one stays.
+
+    Args:
+        path: a folder; made if it is not there.
+        key: name of the file that describes the others.
+
+    Raises:
+        FileError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
+        OutputError: the system does not let it be written.
+    """
+    target = check_output(path, True, EITHER)
+    if not target.exists():
+        with atomic_folder(target) as whole:
+            yield whole
+        return
+    if not target.is_dir():
+        raise FileError("is not a folder", where=str(target), expected="a folder")
+    os_ = system.os_
+    with _temporary(target / key, "folder") as made:
+        with of_writing(target, made.name):
+            yield made.path
+        with of_outputs(target), os_.opened(made.path, made.folder) as inner:
+            names = sorted(os_.names(inner), key=lambda name: name == key)
+            for name in names:
+                os_.sync(inner, name)
+                there = os_.state(made.folder, name)
+                if there is not None and stat.S_ISDIR(there.st_mode):
+                    raise FileError("is a folder", where=str(target / name), expected="a file")
+            if key in names:
+                os_.unlink(made.folder, key)
+            for name in names:
+                os_.rename(inner, name, made.folder, name)
