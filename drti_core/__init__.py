@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from drti_core.errors import (
         DeniedFileError,
+        DeniedOutputError,
         DrtiError,
         FileError,
         FitError,
@@ -39,8 +40,10 @@ if TYPE_CHECKING:
         MissingExtraError,
         MissingFileError,
         OptionError,
+        OutputError,
         OutputExistsError,
         PluginError,
+        ResourceError,
         StackError,
         UnsupportedDecoderError,
         UnsupportedFormatError,
@@ -113,9 +116,10 @@ else:
     _LATER = {
         "arrays": "Window",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
-        "errors": "DeniedFileError DrtiError FileError FitError FormatError LightError "
-        "MissingExtraError MissingFileError OptionError OutputExistsError PluginError StackError "
-        "UnsupportedDecoderError UnsupportedFormatError VetoError",
+        "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
+        "LightError MissingExtraError MissingFileError OptionError OutputError OutputExistsError "
+        "PluginError ResourceError StackError UnsupportedDecoderError UnsupportedFormatError "
+        "VetoError",
         "lights": "LightDirections NamedLights",
         "measure.compare": "compare",
         "measure.evaluation": "evaluate evaluate_model",
@@ -254,6 +258,8 @@ __all__ = [
     "FileError",
     "MissingFileError",
     "DeniedFileError",
+    "DeniedOutputError",
+    "OutputError",
     "OutputExistsError",
     "FormatError",
     "UnsupportedFormatError",
@@ -264,6 +270,7 @@ __all__ = [
     "FitError",
     "UnsupportedDecoderError",
     "PluginError",
+    "ResourceError",
     "VetoError",
     "__version__",
 ]

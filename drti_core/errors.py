@@ -8,6 +8,7 @@ of files, options and arguments; the command line adds its flags (``drti_core.cl
 from __future__ import annotations
 
 import errno
+import os
 from typing import Any, ClassVar
 
 
@@ -103,6 +104,7 @@ class ResourceError(DrtiError):
     """Memory, threads, processes or open files have run out; no input is at fault."""
 
     exit_status = 74
+    errno: int | None = None
 
     @classmethod
     def of(cls, error: BaseException) -> ResourceError | None:
@@ -111,19 +113,24 @@ class ResourceError(DrtiError):
         >>> print(ResourceError.of(OSError(errno.EMFILE, "Too many open files", "a.png")))
         a.png: too many files are open. Close other programs, or raise the limit (ulimit -n).
         """
-        if isinstance(error, ResourceError):
-            return error
+        if isinstance(error, (ResourceError, OutputError)):
+            return error if isinstance(error, ResourceError) else None
         where, code = "", None
+        if isinstance(error, DrtiError):
+            where = error.where
         if isinstance(error, OSError):
             where, code = "" if error.filename is None else str(error.filename), error.errno
         elif isinstance(error, MemoryError):
             code = errno.ENOMEM
-        elif isinstance(error, RuntimeError) and "start new thread" in str(error):
-            code = errno.EAGAIN
+        if code is None:  # libraries in C tell it in words
+            text = str(error)
+            code = next((code for words, code in _WORDS.items() if words in text), None)
         if code not in _SHORTAGES:
             return None
         problem, mend = _SHORTAGES[code]
-        return cls(problem, where=where, mend=mend)
+        found = cls(problem, where=where, mend=mend)
+        found.errno = code
+        return found
 
 
 _SHORTAGES: dict[int | None, tuple[str, str]] = {
@@ -137,6 +144,24 @@ _SHORTAGES: dict[int | None, tuple[str, str]] = {
         ("too many files are open", "Close other programs, or raise the limit (ulimit -n)."),
     ),
 }
+_WORDS: dict[str, int] = {
+    os.strerror(errno.EMFILE): errno.EMFILE,
+    os.strerror(errno.ENFILE): errno.ENFILE,
+    os.strerror(errno.ENOMEM): errno.ENOMEM,
+    "start new thread": errno.EAGAIN,
+    "create thread": errno.EAGAIN,
+}
+
+
+def raise_if_short(error: BaseException) -> None:
+    """What a reader takes for damage may be the machine's: say that instead.
+
+    Raises:
+        ResourceError: memory, threads, processes or open files have run out.
+    """
+    short = ResourceError.of(error)
+    if short is not None:
+        raise short from error
 
 
 class FormatError(DrtiError, ValueError):

@@ -1,7 +1,8 @@
 """The command line: ``drti info | fit | convert | relight | evaluate | …``.
 
 Each verb is one module, a thin call of public functions. Exit status: 0 done, 1 an error (one
-line on the error output), 2 wrong usage, 130 interrupted (143 terminated, 129 hung up).
+line on the error output), 2 wrong usage, 74 the machine's trouble (a full disk, no permission to
+write, no more memory, threads or open files), 130 interrupted (143 terminated, 129 hung up).
 """
 
 from __future__ import annotations

@@ -52,13 +52,15 @@ def compare(
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    outputs.check_output(output, overwrite)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
+    outputs.check_output(output, overwrite, inputs=named)
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
     photographs = doors.open_stack(stack, **how)
     shown = photographs if test is None else doors.open_stack(test, **(how | {"images": None}))
+    outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *shown.files])
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json as json_module
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.cli.hints import with_flags
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, OutputError
 from drti_core.io import outputs
 from drti_core.workflow import batch, convert_file
 
@@ -116,6 +117,9 @@ def _many(
     if json is not None:
         console.write_text(json, console.to_json(found) + "\n", overwrite=replaced)
         console.say(f"wrote {json}")
+    if report.stopped:
+        print(f"error: {report.stopped} Then start it again: it goes on.", file=sys.stderr)
+        raise typer.Exit(OutputError.exit_status)
     if not report.ok:
         raise typer.Exit(1)
 

@@ -48,9 +48,10 @@ def evaluate(
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    if json is not None:
-        outputs.check_output(json, overwrite)
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    if json is not None:
+        named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
+        outputs.check_output(json, overwrite, inputs=named)
     photographs = doors.open_stack(stack, **how)
     others = None if test is None else doors.open_stack(test, **(how | {"images": None}))
     with console.progress_bar() as progress:

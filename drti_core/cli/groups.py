@@ -13,7 +13,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from drti_core.cli.hints import with_flags
 from drti_core.cli.process import Ending, cause, say
-from drti_core.errors import DrtiError, PluginError
+from drti_core.errors import DrtiError, PluginError, ResourceError
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
 from drti_core.registry.shelf import warn_once
@@ -83,12 +83,13 @@ def _told() -> Iterator[Ending]:
             # typer ends quietly when a pipe is closed.
             if os.environ.get("DRTI_DEBUG") == "1" or isinstance(error, BrokenPipeError):
                 raise
-            if isinstance(error, DrtiError):
-                say(f"error: {with_flags(str(error))}")
-            elif isinstance(error, OSError):
-                say(f"error: {cause(error)}")
-            else:
+            told = ResourceError.of(error) or error
+            if isinstance(told, DrtiError):
+                say(f"error: {with_flags(str(told))}")
+                raise typer.Exit(told.exit_status) from None
+            if not isinstance(error, OSError):
                 raise
+            say(f"error: {cause(error)}")
             raise typer.Exit(1) from None
 
 

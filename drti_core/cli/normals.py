@@ -10,7 +10,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.errors import OptionError
-from drti_core.registry.doors import open_any
+from drti_core.registry.doors import open_any, read_from
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
 
@@ -63,6 +63,7 @@ def normals(
             as_float=as_float,
             truth=None if truth is None else read_normals(truth, green),
             overwrite=overwrite,
+            inputs=[*read_from(source, found, **how), *([] if truth is None else [truth])],
             progress=progress,
         )
     used = check_method(found, method, lights)

@@ -12,7 +12,7 @@ from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.model.rendering import Render
-from drti_core.registry.doors import open_lights, open_model
+from drti_core.registry.doors import open_lights, open_model, read_from
 from drti_core.relight.enhance import enhanced, parse_enhancement
 from drti_core.relight.environment import EnvironmentLight
 from drti_core.relight.environment_map import open_environment
@@ -110,6 +110,9 @@ def relight(
     found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     part = console.parse_window(window, "--window")
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
+    # A path may also be the word circle or spiral, which is no file as a rule.
+    given_files = (lights, env, None if path is None else Path(path))
+    common["inputs"] = [*read_from(model), *(file for file in given_files if file is not None)]
     if env is not None:
         kind: Any = env_kind
         surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)

@@ -19,11 +19,11 @@ from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from drti_core.errors import DrtiError
+from drti_core.errors import DrtiError, ResourceError
 
 #: Arguments of the work, JSON-able; ``source`` names it in errors.
 Task = Mapping[str, Any]
-#: ``status``, and ``reason``, ``notes`` ….
+#: ``status``, and ``reason``, ``notes`` …; ``stopped``: no process can be started any more.
 Answer = dict[str, Any]
 
 _START = """
@@ -106,6 +106,8 @@ class _Worker:
             line = process.stdout.readline()
         except OSError as error:
             if process is None:
+                if (short := ResourceError.of(error)) is not None:
+                    return {"status": "stopped", "reason": str(short)}
                 return _died(task, f"could not be started ({error.strerror})")
         if line.endswith("\n"):
             answer: Answer = json.loads(line)

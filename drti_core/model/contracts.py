@@ -16,6 +16,15 @@ from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
 
 
+def _checkpoints(depth: int) -> FolderKind:
+    inner = (("*", _checkpoints(depth - 1)),) if depth else ()
+    return FolderKind("checkpoints of a training", ("*.safetensors",), folders=inner)
+
+
+#: What a training keeps (:meth:`Codec.keeping`), with those of its teachers in folders.
+CHECKPOINT_FOLDER = _checkpoints(4)
+
+
 @dataclass(frozen=True)
 class Codec(ABC):
     """Fits a stack into a model and restores a model from its stored parameters.
@@ -220,6 +229,10 @@ class Exporter(ABC):
 
     exporter_id: ClassVar[str]
     summary: ClassVar[str]
+
+    def reads(self) -> Sequence[Path]:
+        """Files that its options name, beside the model; no output may touch them."""
+        return ()
 
     @abstractmethod
     def export(

@@ -167,6 +167,43 @@ class StackOptions(TypedDict, total=False):
     pixel_size_mm: float | None
 
 
+#: Names of a file that stands for its folder end so.
+_OF_A_FOLDER = (".json", ".xml", ".js")
+
+
+def unit_of(path: Path) -> Path:
+    """What the content of an input is: the folder of an info.json, else itself."""
+    if path.suffix.lower() in _OF_A_FOLDER and not path.is_dir():
+        return path.absolute().parent
+    return path
+
+
+def read_from(
+    path: str | os.PathLike[str],
+    opened: RelightableModel | Stack | None = None,
+    **options: Unpack[StackOptions],
+) -> list[Path]:
+    """The files and folders that an input is read from, which no output may touch.
+
+    Args:
+        path: what was or will be opened.
+        opened: it; of photographs all their files are known then, and their folders. Beside a
+            light file that is named, among its photographs, an output may lie.
+        options: it was opened with.
+    """
+    given = Path(path)
+    mask, images = options.get("mask"), options.get("images")
+    found = [given, unit_of(given)]
+    found += [Path(other) for other in (mask, images) if isinstance(other, (str, os.PathLike))]
+    if isinstance(opened, Stack):
+        named = None if given.is_dir() else Path(os.path.realpath(given.parent))
+        found += opened.files
+        found += {
+            file.parent for file in opened.files if Path(os.path.realpath(file.parent)) != named
+        }
+    return found
+
+
 def open_any(
     path: str | os.PathLike[str], **options: Unpack[StackOptions]
 ) -> RelightableModel | Stack:

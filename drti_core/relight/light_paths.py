@@ -120,6 +120,7 @@ def save_light_path(
     window: Window | None = None,
     quality: int = 90,
     overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
 ) -> Path:
     """Relight along a path: frames, an animation or a film; whole or not at all.
@@ -134,6 +135,7 @@ def save_light_path(
         window: part of the image; all of it by default.
         quality: of WebP, 1..100 (100 is lossless).
         overwrite: replace what is there.
+        inputs: files and folders that were read, which it may not be, hold or lie in.
         progress: called after each frame.
 
     Returns:
@@ -146,7 +148,7 @@ def save_light_path(
         DrtiError: ffmpeg is not there, or it failed; with what it said.
     """
     frames_only = None if Path(path).suffix.lower() in ENDINGS else FOLDER
-    target = outputs.check_output(path, overwrite, frames_only)
+    target = outputs.check_output(path, overwrite, frames_only, inputs=inputs)
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
     suffix = target.suffix.lower()
     _check_film(target, suffix, part, len(lights), fps, quality)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -155,6 +155,7 @@ def save_normals(
     y: YAxis = "up",
     truth: F32 | None = None,
     overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
 ) -> AngularError | None:
     """Compute the normals of a model or stack and save them, whole or not at all.
@@ -172,6 +173,7 @@ def save_normals(
         y: which way the green channel grows.
         truth: (H, W, 3) unit vectors, y up, to compare with.
         overwrite: replace a file that is there.
+        inputs: files and folders that were read, beside the photographs of a stack.
         progress: called after each band.
 
     Returns:
@@ -184,7 +186,10 @@ def save_normals(
         MissingExtraError: ``.exr`` without OpenEXR.
     """
     chosen = check_method(source, method, lights)
-    target = None if path is None else _check_target(Path(path), bits, as_float, overwrite)
+    target = None if path is None else _check_target(Path(path), bits, as_float)
+    if target is not None:
+        files = source.files if isinstance(source, Stack) else ()
+        outputs.check_output(target, overwrite, inputs=(*inputs, *files))
     height, width = source.shape
     if truth is not None and truth.shape != (height, width, 3):
         raise OptionError(
@@ -212,7 +217,7 @@ def save_normals(
     return None if truth is None else errors.result()
 
 
-def _check_target(path: Path, bits: int, as_float: bool, overwrite: bool) -> Path:
+def _check_target(path: Path, bits: int, as_float: bool) -> Path:
     suffix = path.suffix.lower()
     endings = ENDINGS_FLOAT if as_float else (*ENDINGS_INTEGER, ".exr", ".npy")
     if suffix not in endings:
@@ -225,7 +230,7 @@ def _check_target(path: Path, bits: int, as_float: bool, overwrite: bool) -> Pat
         raise OptionError(f"{bits} bits", where=str(path), expected="8 or 16")
     if suffix == ".exr":
         require_exr("writing .exr")
-    return outputs.check_output(path, overwrite)
+    return path
 
 
 def _write(

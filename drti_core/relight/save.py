@@ -77,6 +77,7 @@ def save_relit(
     runtime: Runtime = "auto",
     providers: Sequence[str] = (),
     overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
 ) -> tuple[Path, ...]:
     """Relight and save, one picture for each light; each is whole or absent.
@@ -93,13 +94,15 @@ def save_relit(
         runtime: ``auto``, ``onnx`` or ``numpy``; see :meth:`RelightableModel.relighter`.
         providers: execution providers of ONNX Runtime; likewise.
         overwrite: replace files that are there.
+        inputs: files and folders that were read, of which no picture may take the place.
         progress: called after each strip.
 
     Returns:
         The files.
 
     Raises:
-        OptionError: the ending does not suit, or the window is not inside the image.
+        OptionError: the ending does not suit, the window is not inside the image, or a file is,
+            or lies in, an input.
         OutputExistsError: a file exists and ``overwrite`` is false; nothing is written.
     """
     linear = model.metadata.encoding == "linear"
@@ -114,6 +117,7 @@ def save_relit(
         as_float=as_float,
         quality=quality,
         overwrite=overwrite,
+        inputs=inputs,
         progress=progress,
     )
 
@@ -127,6 +131,7 @@ def save_rendered(
     as_float: bool = False,
     quality: int = 95,
     overwrite: bool = False,
+    inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
 ) -> tuple[Path, ...]:
     """Save pictures of a model, strip by strip; arguments and errors as of :func:`save_relit`.
@@ -140,6 +145,7 @@ def save_rendered(
         as_float: 32-bit values.
         quality: of a JPEG.
         overwrite: replace files that are there.
+        inputs: files and folders that were read, of which no picture may take the place.
         progress: called after each strip.
     """
     target = Path(path)
@@ -151,7 +157,11 @@ def save_rendered(
             expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
         )
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
-    targets = [outputs.check_output(file, overwrite) for file in numbered(target, len(pictures))]
+    apart = outputs.Inputs(inputs)
+    targets = numbered(target, len(pictures))
+    for file in targets:
+        apart.check(file)
+        outputs.check_output(file, overwrite)
     done, lock = 0, threading.Lock()
     for file, picture in zip(targets, pictures, strict=True):
 

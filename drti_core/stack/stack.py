@@ -71,6 +71,11 @@ class Stack(ABC):
     #: Which photographs of the source these are.
     order: tuple[int, ...]
 
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The photographs' files, which no output may touch; none of a stack in memory."""
+        return ()
+
     @abstractmethod
     def _read(self, window: Window) -> npt.NDArray[Any]:
         """(L, h, w, 3) codes of a window that is known to be inside; a fresh array."""
@@ -298,6 +303,11 @@ class ImageStack(Stack):
     """
 
     spool: Spool = field(repr=False)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See :attr:`Stack.files`: of all that were opened, whichever are selected."""
+        return tuple(info.path for info in self.spool.photos)
 
     @classmethod
     def open(

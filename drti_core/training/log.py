@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.errors import MissingExtraError
+from drti_core.errors import MissingExtraError, OutputExistsError
 from drti_core.io import outputs
 from drti_core.io.pictures import figures
 from drti_core.training.curves import curves
@@ -28,6 +28,21 @@ from drti_core.training.loop import Look, Outcome
 _log = logging.getLogger(__name__)
 #: One picture for so many looks.
 _PICTURE_EVERY = 5
+#: Bytes of a checkpoint's header, at most.
+_HEADER = 1 << 24
+
+
+def is_checkpoint(path: Path) -> bool:
+    """Whether drti wrote it: weights of another make may have the name of a stage."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            header = json.loads(file.read(min(size, _HEADER)))
+        return "loop" in header["__metadata__"]
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return False
 
 
 class Session:
@@ -51,7 +66,8 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True)
         if not resume:
             for old in folder.glob("*.safetensors"):
-                old.unlink()
+                if is_checkpoint(old):
+                    old.unlink()
         if self.log:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -60,8 +76,17 @@ class Session:
             self._writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call,unused-ignore]
 
     def checkpoint(self, stage: str) -> Path | None:
-        """File of a stage's state."""
-        return None if self.folder is None else self.folder / f"{stage}.safetensors"
+        """File of a stage's state.
+
+        Raises:
+            OutputExistsError: a file that is no checkpoint has its name.
+        """
+        if self.folder is None:
+            return None
+        path = self.folder / f"{stage}.safetensors"
+        if not self.resume and path.exists() and not is_checkpoint(path):
+            raise OutputExistsError(path)
+        return path
 
     def inside(self, name: str) -> Path | None:
         """Folder of a run within this one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,7 +13,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from drti_core.errors import DrtiError, FileError, OptionError, OutputExistsError
+from drti_core.errors import (
+    DrtiError,
+    FileError,
+    OptionError,
+    OutputError,
+    OutputExistsError,
+    ResourceError,
+)
 from drti_core.io import outputs
 from drti_core.jobs import journal
 from drti_core.jobs.journal import Entry
@@ -26,8 +34,11 @@ from drti_core.workflow.convert import convert_file
 from drti_core.workflow.report import Report
 
 #: ``converted``: now; ``unchanged``: by an earlier run; ``refused``: the file's fault; ``failed``:
-#: drti's or the machine's; ``ignored``: met in a folder, and nothing to convert.
-Status = Literal["converted", "unchanged", "refused", "failed", "ignored"]
+#: drti's or the machine's; ``ignored``: met in a folder, and nothing to convert; ``waiting``: the
+#: batch stopped before, and goes on with it when it is started again.
+Status = Literal["converted", "unchanged", "refused", "failed", "ignored", "waiting"]
+#: Errors of one output after which the others can be made.
+_OF_ONE = (errno.ENAMETOOLONG, errno.EFBIG, errno.EBUSY, errno.EISDIR, errno.ENOTDIR)
 
 #: What the processes do with each task.
 CONVERT = "drti_core.workflow.batch:convert"
@@ -74,14 +85,22 @@ class Item:
 
 @dataclass(frozen=True)
 class BatchReport:
-    """What became of all, sorted by path."""
+    """What became of all, sorted by path.
+
+    Args:
+        items: one for each file or folder.
+        stopped: why no more could be made, as on a full disk; empty if nothing stopped the batch.
+    """
 
     items: tuple[Item, ...]
+    stopped: str = ""
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused and nothing failed."""
-        return not any(item.status in ("refused", "failed") for item in self.items)
+        """Whether nothing was refused, nothing failed, and all were looked at."""
+        return not self.stopped and not any(
+            item.status in ("refused", "failed") for item in self.items
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -92,7 +111,8 @@ class BatchReport:
     def as_dict(self) -> dict[str, Any]:
         """Everything, strictly JSON-able."""
         items = [item.as_dict() for item in self.items]
-        return {"kind": "drti batch", "ok": self.ok, "counts": self.counts, "items": items}
+        found = {"kind": "drti batch", "ok": self.ok, "stopped": self.stopped}
+        return {**found, "counts": self.counts, "items": items}
 
 
 @dataclass
@@ -126,8 +146,10 @@ def convert_many(
     A run that was broken off, even by force, goes on where it was when it is started again: what
     was finished from the same state of its source and with the same options is left alone.
     Outputs are called like their sources; of several with one name all but the first, by path,
-    get a number, and keep it in later runs. Every conversion runs in another process, which knows
-    the installed plugins but not those that were only registered in this one.
+    get a number, and keep it in later runs. Where the machine is at fault (a full disk, no
+    permission, no more processes or open files) the batch stops, and says so. Every conversion runs
+    in another process, which knows the installed plugins but not those that were only registered in
+    this one.
 
     Args:
         sources: files, folders (a model, or searched to its depths) and patterns (``**/*.ptm``).
@@ -146,6 +168,7 @@ def convert_many(
         PluginError: no such writer or reader.
         FormatError: the journal of an earlier run in ``out`` is damaged.
         FileError: ``out`` is not a folder.
+        OutputError: nothing can be written there.
     """
     if jobs < 1:
         raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
@@ -163,24 +186,27 @@ def convert_many(
     todo = [plan for plan in plans if plan.entry is not None]
     if todo:
         planned = {plan.name: plan.entry for plan in todo if plan.entry is not None}
-        folder.mkdir(parents=True, exist_ok=True)
         journal.save(folder, old | planned)
     tasks = [
         task | {"source": str(p.found.source), "output": str(p.target), "overwrite": p.overwrite}
         for p in todo
     ]
+    stopped = ""
     try:
         with closing(run_tasks(tasks, jobs, CONVERT)) as answers:
             for count, (number, answer) in enumerate(answers, 1):
+                if answer["status"] == "stopped":
+                    stopped = answer["reason"]
+                    break
                 _note(todo[number], answer)
                 item = todo[number].item
                 _log.info("%s: %s", item.status, item.reason or item.source)
                 progress(count / len(todo), str(todo[number].found.source))
     finally:
         outputs.clean(folder)
-    if todo:
+    if todo and not stopped:  # else the journal tells what was planned, as after a kill
         journal.save(folder, _finished(old, todo))
-    return BatchReport(tuple(replace(p.item, notes=tuple(p.notes)) for p in plans))
+    return BatchReport(tuple(replace(p.item, notes=tuple(p.notes)) for p in plans), stopped)
 
 
 def _common(
@@ -211,6 +237,7 @@ def _plan(
     overwrite: bool,
 ) -> list[_Plan]:
     wanted = [item for item in found if not item.ignored]
+    inputs = outputs.Inputs(path for item in found for path in {item.source, item.unit})
     kept = {entry.source: name for name, entry in old.items() if entry.writer == kind}
     names = dict(zip(wanted, name_outputs(wanted, suffix, kept, list(old)), strict=True))
     plans = []
@@ -240,6 +267,12 @@ def _plan(
         if os.path.lexists(target) and not overwrite and not same:
             plan.item = replace(plan.item, status="refused", reason=_exists(target, before, entry))
             continue
+        try:
+            inputs.check(target)
+        except OptionError as error:
+            plan.item = replace(plan.item, status="refused", reason=str(error))
+            continue
+        plan.item = replace(plan.item, status="waiting")
         plan.entry = replace(entry, before=journal.identity_of(target))
         # What an earlier run had begun to make, or to replace, may be made again.
         plan.overwrite = overwrite or same
@@ -289,20 +322,41 @@ def convert(task: Task) -> Answer:
 
     Returns:
         ``status`` ``converted`` with what the :class:`Report` holds; or ``refused`` (the file's
-        fault) or ``failed`` (drti's, or the machine's) with ``reason``.
+        fault), ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's,
+        and with the others it would be the same) with ``reason``.
     """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", PluginWarning)  # the process that searched has said so
         try:
             report = convert_file(**task)
-        except DrtiError as error:
-            return {"status": "refused", "reason": str(error)}
-        except OSError as error:
-            where = f"{error.filename}: " if error.filename else f"{task['source']}: "
-            return {"status": "refused", "reason": f"{where}{error.strerror or error}"}
+        except OutputError as error:
+            alone = error.errno in _OF_ONE
+            return {"status": "failed" if alone else "stopped", "reason": str(error)}
+        except (DrtiError, OSError, MemoryError, RuntimeError) as error:
+            return _refused(task, error)
         except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
-            text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
-            return {"status": "failed", "reason": text}
+            return _failed(task, error)
     said = tuple(str(warning.message) for warning in caught)
     return {"status": "converted", **replace(report, notes=(*report.notes, *said)).as_dict()}
+
+
+def _refused(task: Task, error: Exception) -> Answer:
+    """Whose fault it is: the machine's, the file's, or drti's."""
+    short = ResourceError.of(error)
+    if short is not None:
+        # More memory than there is may be one file's wish; the others are spared less of the rest.
+        memory = short.errno == errno.ENOMEM
+        where = "" if short.where else f"{task['source']}: "
+        return {"status": "failed" if memory else "stopped", "reason": f"{where}{short}"}
+    if isinstance(error, DrtiError):
+        return {"status": "refused", "reason": str(error)}
+    if isinstance(error, OSError):
+        where = f"{error.filename}: " if error.filename else f"{task['source']}: "
+        return {"status": "refused", "reason": f"{where}{error.strerror or error}"}
+    return _failed(task, error)
+
+
+def _failed(task: Task, error: Exception) -> Answer:
+    text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
+    return {"status": "failed", "reason": text}

@@ -13,8 +13,6 @@ from drti_core.errors import DrtiError, FormatError, MissingFileError, Unsupport
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
 
-#: Names of a file that stands for its folder end so.
-_OF_A_FOLDER = (".json", ".xml", ".js")
 #: Longest name of a file in bytes, on every file system in use.
 _NAME_BYTES = 255
 
@@ -36,9 +34,7 @@ class Found:
     @property
     def unit(self) -> Path:
         """What its content is: the folder of an info.json, else itself."""
-        if self.source.suffix.lower() in _OF_A_FOLDER and not self.source.is_dir():
-            return self.source.absolute().parent
-        return self.source
+        return doors.unit_of(self.source)
 
     @property
     def stem(self) -> str:

@@ -43,7 +43,8 @@ def export_file(
         DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
     """
     chosen = named(registry().exporters, exporter, options)
-    outputs.check_output(output, overwrite, outputs.EITHER)
+    inputs = [*doors.read_from(source), *chosen.reads()]
+    outputs.check_output(output, overwrite, outputs.EITHER, inputs=inputs)
     model = doors.open_model(source, reader=reader)
     return _export(model, output, chosen, overwrite)
 
@@ -82,7 +83,7 @@ def export(
 def _export(
     model: RelightableModel, output: str | os.PathLike[str], chosen: Exporter, overwrite: bool
 ) -> ExportReport:
-    target = outputs.check_output(output, overwrite, outputs.EITHER)
+    target = outputs.check_output(output, overwrite, outputs.EITHER, inputs=chosen.reads())
     model, notes = hook_calls.before_export(model, chosen, target)
     report = chosen.export(model, target, overwrite=overwrite)
     return hook_calls.after_export(model, chosen, replace(report, notes=(*notes, *report.notes)))

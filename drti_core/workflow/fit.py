@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from drti_core.arrays import Window
 from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
-from drti_core.model.contracts import Codec, Writer
+from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, Writer
 from drti_core.options import with_options
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import catalogue, doors
@@ -78,7 +77,9 @@ def fit_file(
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     chosen = with_options(doors.find_writer(output, writer), writer_options or {})
-    target = outputs.check_output(output, overwrite, chosen.replaces)
+    opening: doors.StackOptions = {"mask": mask, "images": images}
+    named = doors.read_from(stack, **opening)
+    target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
     opened = doors.open_stack(
         stack,
@@ -89,9 +90,15 @@ def fit_file(
         to_linear=to_linear,
         pixel_size_mm=pixel_size_mm,
     )
-    check_refusal(fitter, chosen, opened, target)
+    teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")
+    inputs = outputs.Inputs([*doors.read_from(stack, opened, **opening), *teachers])
+    inputs.check(target)
+    check_refusal(fitter, chosen, opened, target)
     running = fitter.keeping(checkpoints)
+    if running is not fitter:
+        inputs.check(checkpoints)
+        outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     mask_file = Path(mask) if isinstance(mask, (str, Path)) else None
     model, report = fit(
         opened,
@@ -102,7 +109,7 @@ def fit_file(
     )
     notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     if running is not fitter:
-        shutil.rmtree(checkpoints, ignore_errors=True)
+        outputs.remove_folder(checkpoints, CHECKPOINT_FOLDER)
     return Report(words_of(model), size_of(target), (*report.notes, *notes))
 
 

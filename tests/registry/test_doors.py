@@ -248,8 +248,9 @@ def test_strangers_lights_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyP
 def test_options_that_do_not_fit(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     table, model = write_table(tmp_path / "coin.table"), tmp_path / "m.ptm"
     drti.save_model(drti.get_codec("ptm").fit(STACK), model)
-    assert fails(capsys, "fit", table, "-o", tmp_path / "m", "--images", tmp_path) == (
-        f"{table}: images {tmp_path} for the reader table; "
+    images = tmp_path / "photographs"
+    assert fails(capsys, "fit", table, "-o", tmp_path / "m", "--images", images) == (
+        f"{table}: images {images} for the reader table; "
         "expected a reader that looks for photographs"
     )
     assert fails(capsys, "info", model, "--crop", "2x2+0+0", "--linear") == (

@@ -17,11 +17,12 @@ from tests.helpers.train import only_where_training_can
 only_where_training_can()
 
 import torch  # noqa: E402
+from safetensors.torch import save_file  # noqa: E402
 
 from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
-from drti_core.errors import FitError, FormatError  # noqa: E402
+from drti_core.errors import FitError, FormatError, OutputExistsError  # noqa: E402
 from drti_core.measure.tour import write_stack  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
 from drti_core.registry.doors import open_model, save_model  # noqa: E402
@@ -290,12 +291,20 @@ def test_without_matplotlib_there_is_no_curve(
 
 
 def test_sessions_start_anew_unless_resumed(tmp_path: Path) -> None:
-    old = tmp_path / "network.safetensors"
-    old.write_bytes(b"")
+    old, another = tmp_path / "network.safetensors", tmp_path / "student.safetensors"
+    save_file({"a": torch.zeros(1)}, old, metadata={"loop": "{}"})
+    save_file({"a": torch.zeros(1)}, another)  # weights of another make
     Session(tmp_path, resume=True).close()
     assert old.exists()
-    Session(tmp_path).close()
+    session = Session(tmp_path)
     assert not old.exists()
+    assert another.exists()
+    with pytest.raises(OutputExistsError) as caught:
+        session.checkpoint("student")
+    assert str(caught.value) == (
+        f"{another}: exists already. Choose another name, or ask for it to be overwritten."
+    )
+    session.close()
 
 
 def test_threads_are_given_back() -> None:

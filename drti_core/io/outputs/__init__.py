@@ -24,6 +24,7 @@ from drti_core.io.outputs.whole import (
     atomic_folder,
     folder_beside,
     merged_folder,
+    remove_folder,
 )
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "clean",
     "folder_beside",
     "merged_folder",
+    "remove_folder",
     "size_of",
 ]
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from drti_core.errors import FileError, OutputExistsError
+from drti_core.errors import FileError, OptionError, OutputExistsError
 from drti_core.io.outputs import cleaning, notes, system
-from drti_core.io.outputs.rules import EITHER, FolderKind, check_output, check_replaceable
+from drti_core.io.outputs.rules import EITHER, FolderKind, Inputs, check_output, check_replaceable
 from drti_core.io.outputs.trouble import of_outputs, of_writing
 
 _NOTHING = FolderKind("an empty folder")
@@ -184,6 +184,29 @@ def _sync_all(folder: system.Folder, name: str) -> None:
                 system.os_.sync(inner, entry)
 
 
+def remove_folder(path: str | os.PathLike[str], kind: FolderKind) -> None:
+    """Remove a folder that drti made, if it holds nothing else; else it stays, with a warning.
+
+    Args:
+        path: of the folder, or of nothing.
+        kind: what it holds.
+    """
+    target = Path(path)
+    failed: OSError | None = None
+    try:
+        check_replaceable(target, kind)
+        with system.os_.opened(target.parent) as folder:
+            failed = system.os_.remove(folder, target.name)
+    except FileNotFoundError:
+        return
+    except OptionError as error:
+        warnings.warn(f"{target}: stays, for it {error.problem}", LeftoverWarning, stacklevel=2)
+    except OSError as error:
+        failed = error
+    if failed is not None:
+        _warn(target, target, failed)
+
+
 @contextmanager
 def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a folder for what making ``path`` needs on the way; it is removed at the end."""
@@ -193,7 +216,9 @@ def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
+def merged_folder(
+    path: str | os.PathLike[str], *, key: str, inputs: Iterable[str | os.PathLike[str]] = ()
+) -> Iterator[Path]:
     """Yield a temporary folder; on success its files take their places in the folder ``path``.
 
     Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
@@ -203,8 +228,10 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
     Args:
         path: a folder; made if it is not there.
         key: name of the file that describes the others.
+        inputs: files that were read; they may lie in ``path``, and keep their places.
 
     Raises:
+        OptionError: a file would take the place of an input.
         FileError: ``path`` is no folder, or a part of it is a folder where a file is to be put.
         OutputError: the system does not let it be written.
     """
@@ -215,7 +242,7 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
         return
     if not target.is_dir():
         raise FileError("is not a folder", where=str(target), expected="a folder")
-    os_ = system.os_
+    os_, apart = system.os_, Inputs(inputs)
     with _temporary(target / key, "folder") as made:
         with of_writing(target, made.name):
             yield made.path
@@ -223,6 +250,7 @@ def merged_folder(path: str | os.PathLike[str], *, key: str) -> Iterator[Path]:
             names = sorted(os_.names(inner), key=lambda name: name == key)
             for name in names:
                 os_.sync(inner, name)
+                apart.check(target / name)
                 there = os_.state(made.folder, name)
                 if there is not None and stat.S_ISDIR(there.st_mode):
                     raise FileError("is a folder", where=str(target / name), expected="a file")

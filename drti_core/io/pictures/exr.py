@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import F32, MAX_SIDE
-from drti_core.errors import FormatError, MissingExtraError
+from drti_core.errors import FormatError, MissingExtraError, raise_if_short
 
 #: No compressed scan line expands more than deflate does (RFC 1951: 258 bytes for 2 bits).
 _RATIO = 1032
@@ -64,6 +64,7 @@ def read_exr(path: Path) -> F32:
             low, high = (np.asarray(corner).astype(np.int64) for corner in header["dataWindow"])
             count = len(header["channels"])
     except _ERRORS as error:
+        raise_if_short(error)
         raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
     width, height = (int(v) + 1 for v in high - low)
     size = path.stat().st_size
@@ -79,6 +80,7 @@ def read_exr(path: Path) -> F32:
         with library.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except _ERRORS as error:
+        raise_if_short(error)
         raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
     names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
     if any(name not in channels or channels[name].shape != (height, width) for name in names):

@@ -18,7 +18,14 @@ from typing import IO, Any, Literal
 import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Codes, Window
-from drti_core.errors import DrtiError, FormatError, MissingExtraError, MissingFileError, StackError
+from drti_core.errors import (
+    DrtiError,
+    FormatError,
+    MissingExtraError,
+    MissingFileError,
+    StackError,
+    raise_if_short,
+)
 from drti_core.io.pictures import decoders, exif, tiff
 from drti_core.io.pictures.xmp import split
 
@@ -135,6 +142,7 @@ def probe(path: Path) -> PhotoInfo:
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
         ) from None
     except decoders.DAMAGE as error:
+        raise_if_short(error)
         raise StackError(
             f"its header cannot be read ({error})",
             where=str(path),
@@ -316,6 +324,7 @@ def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
     try:
         return tiff.read(info.path, window or Window(0, 0, height, width), info.channels)
     except ValueError as error:
+        raise_if_short(error)
         raise _damaged(info, error) from error
 
 
@@ -334,6 +343,7 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
             else:
                 pixels = np.asarray(image.convert("L"))
     except decoders.DAMAGE as error:
+        raise_if_short(error)
         raise _damaged(info, error) from error
     return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
 
@@ -347,6 +357,7 @@ def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]
             image = decoders.vips_image(info.path, info.format, fail_on)
             return save(_vips_prepare(image, info, window))
         except vips.Error as error:
+            raise_if_short(error)
             reason = str(error).strip()
             if fail_on == "warning" and any(text in reason for text in _HARMLESS):
                 continue

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import MAX_SIDE, Array, Window, bands
-from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
+from drti_core.errors import (
+    DrtiError,
+    FormatError,
+    MissingFileError,
+    UnsupportedFormatError,
+    raise_if_short,
+)
 from drti_core.io import scratch
 from drti_core.io.pictures import decoders
 
@@ -61,6 +67,7 @@ class Picture:
                     raise FormatError("decodes to another size than its header says")
                 yield band, part
         except _DAMAGE as error:
+            raise_if_short(error)
             raise FormatError(f"damaged picture ({error})", where=str(self.path)) from error
 
 
@@ -80,6 +87,7 @@ def open_picture(path: Path) -> Picture:
     except FileNotFoundError:
         raise MissingFileError("is missing", where=str(path), expected="a picture") from None
     except decoders.DAMAGE as error:
+        raise_if_short(error)
         raise FormatError(f"damaged picture ({error})", where=str(path)) from error
     with image:
         shape, channels = _checked(image, bits, size, str(path))
@@ -161,6 +169,7 @@ def _loaded(data: bytes, where: str, shape: tuple[int, int], channels: int, bits
     except DrtiError:
         raise
     except decoders.DAMAGE as error:
+        raise_if_short(error)
         raise FormatError(f"damaged picture ({error})", where=where) from error
     return image
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Array, Window, bands
+from drti_core.errors import raise_if_short
 from drti_core.io.pictures import exif
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
 
@@ -156,6 +157,7 @@ def _first_page(path: Path) -> Iterator[Any]:
         with path.open("rb") as file, TiffFile(file, **_NO_MICROSCOPE) as tiff:
             yield tiff.pages.first
     except damage as error:
+        raise_if_short(error)
         raise ValueError(str(error) or type(error).__name__) from error
 
 

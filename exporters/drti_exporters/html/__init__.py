@@ -9,7 +9,7 @@ folder  ``OUT/index.html`` with the pictures beside it, for a web server
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -74,6 +74,10 @@ class HtmlExporter(Exporter):
     split: str | None = None
     title: str | None = None
     credit: str | None = None
+
+    def reads(self) -> Sequence[Path]:
+        """See :meth:`Exporter.reads`."""
+        return () if self.split is None else (Path(self.split),)
 
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False

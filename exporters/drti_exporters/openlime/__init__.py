@@ -13,6 +13,7 @@ index.html     a page: with OpenLIME if it is given, else (or where it cannot be
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -77,6 +78,10 @@ class OpenlimeExporter(Exporter):
     openlime: str | None = None
     title: str | None = None
     credit: str | None = None
+
+    def reads(self) -> Sequence[Path]:
+        """See :meth:`Exporter.reads`."""
+        return () if self.openlime is None else (Path(self.openlime),)
 
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False

@@ -177,6 +177,7 @@ def benchmark_fit(
     costs = []
     with tempfile.TemporaryDirectory(prefix="drti-benchmark-") as temporary:
         root = keep or Path(temporary)
+        outputs.check_apart(root, doors.read_from(source, **options))
         for number, size in enumerate(sizes):
             folder = root / f"{size[1]}x{size[0]}"
             try:

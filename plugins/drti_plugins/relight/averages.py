@@ -68,6 +68,7 @@ def _save(
         raise OptionError(f"file ending {target.suffix!r}", where=str(target), expected=".png")
     if stack.dtype.kind == "f":
         raise OptionError("photographs of floats", where=str(target), expected="8 or 16 bits")
+    outputs.check_output(target, overwrite, inputs=stack.files)
     width = stack.shape[1]
 
     def rows(top: int, count: int) -> Array:

@@ -15,8 +15,14 @@ from threadpoolctl import threadpool_limits
 
 from drti_core.cli.process import Ending, say
 from drti_core.codec import Progress, Writer, no_progress, part_of
-from drti_core.errors import DrtiError, FormatError, OptionError, UnsupportedFormatError
-from drti_core.io.outputs import EITHER, check_output
+from drti_core.errors import (
+    DrtiError,
+    FormatError,
+    OptionError,
+    ResourceError,
+    UnsupportedFormatError,
+)
+from drti_core.io.outputs import EITHER, check_apart, check_output
 from drti_core.measure.evaluation import Score, evaluate_model
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.registry import doors
@@ -43,7 +49,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         0 if the work is done, 1 with a reason of one line on the error output if not; 130 after an
-        interrupt, 143 and 129 after SIGTERM and SIGHUP. ``DRTI_DEBUG=1`` raises errors instead.
+        interrupt, 143 and 129 after SIGTERM and SIGHUP; 74 if the machine is at fault, as by a
+        full disk. ``DRTI_DEBUG=1`` raises errors instead.
     """
     ending = Ending()
     try:
@@ -61,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             return ending.status
         if os.environ.get("DRTI_DEBUG") == "1":
             raise
-        say("error: " + " ".join(_words(error).split()))
-        return 1
+        told = ResourceError.of(error) or error
+        say("error: " + " ".join(_words(told).split()))
+        return told.exit_status if isinstance(told, DrtiError) else 1
     return 0
 
 
@@ -88,6 +96,9 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     start = time.monotonic()
     wanted, test = _held_out(stack, arguments)
     codec, notes = codec_of(arguments, len(wanted))
+    inputs = [file, *stack.files]
+    if outputs.is_file(arguments.output):
+        check_apart(arguments.output, inputs)
     writer = outputs.writer_of(arguments, getattr(codec, "colorspace", None))
     check_refusal(codec, writer, wanted, arguments.output)
     dome = None if arguments.dome is None else "{:g}:{:g}".format(*arguments.dome)
@@ -100,7 +111,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
         progress=part_of(_progress(arguments), 0, 0.9),
     )
     used = report.stack
-    with outputs.staged(arguments.output) as folder:
+    with outputs.staged(arguments.output, inputs) as folder:
         losses = outputs.write_model(model, folder, arguments, writer)
         _summaries(used, folder, arguments)
         line = _score_line(folder, model, test or used, arguments)
@@ -118,12 +129,15 @@ def _skip(stack: ImageStack, arguments: Arguments) -> None:
             f"{arguments.output} of skip", where=NAME, expected="a folder for the pictures"
         )
     _refuse(arguments, ("evaluate", "-e"), ("left_out", "-E"), why="without a model")
-    with outputs.staged(arguments.output) as folder:
+    with outputs.staged(arguments.output, stack.files) as folder:
         _summaries(stack, folder, arguments)
     _tell_notes(stack.notes)
 
 
 def _convert(arguments: Arguments) -> None:
+    inputs = _parts(arguments.source)
+    if outputs.is_file(arguments.output):
+        check_apart(arguments.output, inputs)
     model = outputs.with_pixel_size(model_of(arguments.source), arguments)
     _refuse(
         arguments,
@@ -139,7 +153,7 @@ def _convert(arguments: Arguments) -> None:
     )
     writer = outputs.writer_of(arguments, model.config().get("colorspace"))
     _check(writer, model.stored(), arguments.output)
-    with outputs.staged(arguments.output) as folder:
+    with outputs.staged(arguments.output, inputs) as folder:
         notes = outputs.write_model(model, folder, arguments, writer)
         if arguments.normals:
             save_normals(model, folder / "normals.png")
@@ -148,9 +162,16 @@ def _convert(arguments: Arguments) -> None:
 
 
 def _redraw(arguments: Arguments, target: Path) -> None:
-    model = model_of(arguments.source)
+    model, inputs = model_of(arguments.source), _parts(arguments.source)
     if arguments.light is not None:
-        save_relit(model, arguments.light, target, quality=arguments.quality, overwrite=True)
+        save_relit(
+            model,
+            arguments.light,
+            target,
+            quality=arguments.quality,
+            overwrite=True,
+            inputs=inputs,
+        )
         return
     lights = model.metadata.lights
     if lights is None:
@@ -160,7 +181,19 @@ def _redraw(arguments: Arguments, target: Path) -> None:
             expected="the lights of its photographs in info.json",
             mend="Choose one: -L x:y:z.",
         )
-    save_relit(model, lights, target / "light.png", overwrite=True, progress=_progress(arguments))
+    save_relit(
+        model,
+        lights,
+        target / "light.png",
+        overwrite=True,
+        inputs=inputs,
+        progress=_progress(arguments),
+    )
+
+
+def _parts(source: Path) -> list[Path]:
+    """What a model is read from: nothing is written in its place, but much may be beside it."""
+    return sorted(source.iterdir()) if source.is_dir() else [source]
 
 
 def _summaries(stack: Stack, folder: Path, arguments: Arguments) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -35,14 +35,17 @@ def is_file(output: Path) -> bool:
 
 
 @contextmanager
-def staged(output: Path) -> Iterator[Path]:
+def staged(output: Path, inputs: Sequence[Path] = ()) -> Iterator[Path]:
     """Yield a folder whose files come beside a file output, or into a folder output.
 
     What is there under other names stays; without an error everything is in its place, after one
     everything is as it was.
+
+    Raises:
+        OptionError: a file would take the place of one of the ``inputs``.
     """
     folder = output.parent if is_file(output) else output
-    with outputs.merged_folder(folder, key="info.json") as temporary:
+    with outputs.merged_folder(folder, key="info.json", inputs=inputs) as temporary:
         yield temporary
 
 

@@ -14,7 +14,6 @@ import dataclasses
 import json
 import os
 import re
-import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -29,6 +28,7 @@ from drti_core.jobs import journal
 from drti_core.jobs.journal import Entry
 from drti_core.jobs.workers import run_tasks
 from drti_core.measure.metrics import ssim_wanted
+from drti_core.model.contracts import CHECKPOINT_FOLDER
 from drti_core.registry import catalogue
 from drti_plugins.benchmark.collections import Collection
 from drti_plugins.benchmark.quality.fit import WORK, Result, load_result
@@ -217,6 +217,10 @@ def benchmark_quality(
         raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
     with_ssim = ssim_wanted(with_ssim)
     folder = Path(out)
+    inputs = outputs.Inputs(
+        read for item in collections for read in (item.train, item.test) if read is not None
+    )
+    inputs.check(folder)
     outputs.check_output(folder / journal.NAME, overwrite=True)
     tasks = [_Task(collection, codec) for collection in collections for codec in codecs]
     needed = {label for codec in codecs for label in codec.needs}
@@ -231,7 +235,7 @@ def benchmark_quality(
         folder.mkdir(parents=True, exist_ok=True)
         journal.save(folder, old | {task.name: entry for task, entry in todo.items()})
     for task in todo if overwrite else ():
-        shutil.rmtree(folder / CHECKPOINTS / task.name, ignore_errors=True)
+        outputs.remove_folder(folder / CHECKPOINTS / task.name, CHECKPOINT_FOLDER)
     failures: dict[_Task, str] = {}
     done = 0
     for wave in _waves(list(todo)):
@@ -248,7 +252,8 @@ def benchmark_quality(
                 if answer["status"] != "measured":
                     failures[ready[number]] = answer["reason"]
                 else:
-                    shutil.rmtree(folder / CHECKPOINTS / ready[number].name, ignore_errors=True)
+                    spent = folder / CHECKPOINTS / ready[number].name
+                    outputs.remove_folder(spent, CHECKPOINT_FOLDER)
                 progress(done / len(todo), ready[number].name)
     with suppress(OSError):
         (folder / CHECKPOINTS).rmdir()
