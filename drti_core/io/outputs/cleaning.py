@@ -36,7 +36,7 @@ def _clear(path: Path, record: notes.Record, cleared: list[str]) -> bool:
             return True
         if not record.is_of(found, path.stat()):
             return True
-        if not record.inodes:  # it is empty, if it is what was made
+        if not record.entries:  # it is empty, if it is what was made
             if stat.S_ISDIR(found.st_mode):
                 os_.remove_empty(folder, record.name)
             elif stat.S_ISREG(found.st_mode) and found.st_size == 0:

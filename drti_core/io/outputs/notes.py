@@ -79,13 +79,17 @@ class Note:
             _tell_once(str(error))
 
     def add(self, **facts: str | int) -> None:
-        """Write down more; ``inode`` of what may be found under the name."""
+        """Write down more."""
         if self._descriptor is None:
             return
         try:
             os.write(self._descriptor, json.dumps(facts).encode() + b"\n")
         except OSError as error:
             _tell_once(str(error))
+
+    def add_entry(self, found: os.stat_result) -> None:
+        """Write down what may be found under the name; there may be several."""
+        self.add(inode=found.st_ino, kind=stat.S_IFMT(found.st_mode))
 
     def keep(self) -> None:
         """Let a later run look after it: something is left."""
@@ -113,27 +117,30 @@ class Record:
     """
 
     def __init__(self, text: str) -> None:
-        self.inodes: set[int] = set()
+        self.entries: set[tuple[object, object]] = set()
         facts: dict[str, object] = {}
         for line in text.split("\n")[:-1]:  # what comes last may be half a line
             found = json.loads(line)
             if not isinstance(found, dict):
                 raise TypeError(f"{line!r} in a note of temporary files")
-            if isinstance(inode := found.pop("inode", None), int):
-                self.inodes.add(inode)
+            if "inode" in found:
+                self.entries.add((found["inode"], found.get("kind")))
             facts |= found
         self.name, self.holds = str(facts.get("name", "")), str(facts.get("holds", ""))
         if NAME.fullmatch(self.name) is None:
             raise ValueError("no name in a note of temporary files")
+        if self.holds and (self.holds in (".", "..") or os.path.basename(self.holds) != self.holds):  # noqa: PTH119
+            raise ValueError(f"{self.holds!r} in a note of temporary files")
 
     def is_of(self, found: os.stat_result, folder: os.stat_result) -> bool:
         """Whether this may be what was made: this user's, and in the folder's file system.
 
-        It has the inode that was noted; or none was, for the run was killed before.
+        It has the inode that was noted, and is a folder if that was (numbers are used again); or
+        none was, for the run was killed before.
         """
         mine = os.name != "posix" or found.st_uid == os.geteuid()
-        inode = found.st_ino in self.inodes or not self.inodes
-        return mine and inode and found.st_dev == folder.st_dev
+        known = (found.st_ino, stat.S_IFMT(found.st_mode)) in self.entries or not self.entries
+        return mine and known and found.st_dev == folder.st_dev
 
 
 def look_after(folder: Path, clear: Callable[[Record], bool]) -> None:

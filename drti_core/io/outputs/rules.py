@@ -89,7 +89,7 @@ def check_replaceable(path: PathLike, kind: FolderKind | None) -> None:
             raise OptionError(
                 "is a device, a pipe or a socket",
                 where=str(target),
-                expected="the name of a file" if kind is None else "the name of a folder",
+                expected="the name of the output",
             )
         if kind is None:
             raise OptionError(

@@ -11,7 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from drti_core.errors import DeniedOutputError, DrtiError, OutputError, ResourceError
+from drti_core.errors import (
+    DeniedOutputError,
+    DrtiError,
+    FileError,
+    OutputError,
+    ResourceError,
+)
 
 _CHOOSE = "Choose another place."
 _FREE = "Free some space there, or choose another disk."
@@ -64,13 +70,22 @@ def of_writing(target: Path, temporary: str) -> Iterator[None]:
     """
     try:
         yield
-    except OutputError:
-        raise
     except Exception as error:
-        found = _of_the_system(error, temporary)
-        if found is None:
-            raise
-        raise output_error(found, target) from error
+        found = None if isinstance(error, OutputError) else _of_the_system(error, temporary)
+        if found is not None:
+            raise output_error(found, target) from error
+        if isinstance(error, DrtiError):
+            _rename(error, temporary, target.name)
+        raise
+
+
+def _rename(error: DrtiError, temporary: str, name: str) -> None:
+    """Let an error about a part of the output name it as it would have been called."""
+    error.where = error.where.replace(temporary, name)
+    error.problem = error.problem.replace(temporary, name)
+    error.args = (str(error).replace(temporary, name), *error.args[1:])
+    if isinstance(error, FileError):
+        error.filename = error.where or None
 
 
 def _of_the_system(error: Exception, temporary: str) -> OSError | None:

@@ -49,7 +49,7 @@ def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Tempo
                 (os_.make_file if what == "file" else os_.make_folder)(folder, name)
                 made = os_.state(folder, name)
                 if made is not None:
-                    note.add(inode=made.st_ino)
+                    note.add_entry(made)
             yield _Temporary(folder, name, note)
         finally:
             _finish(folder, name, note, target)
@@ -138,7 +138,7 @@ def atomic_folder(
                 _rename_new(made, target)
                 return
             check_replaceable(target, kind)  # once more: much may have happened since
-            made.note.add(inode=old.st_ino)
+            made.note.add_entry(old)
             if not system.os_.exchange(made.folder, made.name, target.name):
                 _replace_in_two_steps(made, target)
 
@@ -151,7 +151,7 @@ def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
         os_.make_folder(folder, aside)
         state = os_.state(folder, aside)
         if state is not None:
-            note.add(inode=state.st_ino)
+            note.add_entry(state)
         try:
             with os_.opened(folder.path / aside, folder) as inner:
                 os_.rename(folder, target.name, inner, target.name)

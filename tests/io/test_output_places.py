@@ -1,0 +1,312 @@
+"""Where an output may lie: never in the place of an input, of what holds one, or in one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import drti_core as drti
+from drti_core.cli import main
+from drti_core.errors import OptionError
+from drti_core.io import outputs
+from drti_core.measure.tour import write_stack
+from drti_core.stack.samples.demo import make_stack
+
+APART = "expected an output apart from what is read. Choose another name."
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home: stacks, models, a mask, surroundings, and a folder of the user's own."""
+    home = tmp_path_factory.mktemp("made") / "home"
+    write_stack(make_stack((16, 16), 8), home / "stack")
+    write_stack(make_stack((16, 16), 8), home / "test")
+    model = drti.get_codec("ptm").fit(make_stack((16, 16), 8))
+    drti.save_model(model, home / "coin.ptm")
+    drti.save_model(model, home / "web")
+    Image.fromarray(np.full((16, 16), 255, np.uint8)).save(home / "mask.png")
+    Image.fromarray(np.full((8, 16, 3), 99, np.uint8)).save(home / "room.png")
+    (home / "far").mkdir()
+    shutil.copy(home / "stack" / "dirs.lp", home / "far" / "dirs.lp")
+    (home / "Documents").mkdir()
+    for number in range(7):
+        (home / "Documents" / f"letter{number}.txt").write_text("mine")
+    return home
+
+
+@pytest.fixture
+def home(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    shutil.copytree(made, tmp_path / "home")
+    monkeypatch.chdir(tmp_path / "home")
+    return tmp_path / "home"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+LIGHT = "--light 0,0,1"
+#: Command line, the output as it is told, and how it stands to which input.
+REFUSED = {
+    "fit -o S": ("fit stack -o stack", "stack", "is the input stack"),
+    "fit over it": ("fit stack/dirs.lp -o stack", "stack", "holds the input stack/dirs.lp"),
+    "fit into it": ("fit stack -o stack/m", "stack/m", "lies in the input stack"),
+    "fit above": ("fit stack -o ../home", "../home", "holds the input stack"),
+    "fit, dots": ("fit stack -o web/../stack", "web/../stack", "is the input stack"),
+    "fit a light file": ("fit stack/dirs.lp -o stack/dirs.lp --to ptm", "stack/dirs.lp", "is the"),
+    "a photograph": (
+        "fit stack/dirs.lp -o stack/photo1.jpg --to ptm",
+        "stack/photo1.jpg",
+        "is the",
+    ),
+    "images": ("fit far/dirs.lp --images stack -o stack", "stack", "is the input stack"),
+    "in images": (
+        "fit far/dirs.lp --images stack -o stack/m",
+        "stack/m",
+        "lies in the input stack",
+    ),
+    "mask": ("fit stack --mask mask.png -o mask.png --to ptm", "mask.png", "is the input mask.png"),
+    "convert": ("convert coin.ptm coin.ptm", "coin.ptm", "is the input coin.ptm"),
+    "convert web": ("convert web web", "web", "is the input web"),
+    "convert into": ("convert web web/again", "web/again", "lies in the input web"),
+    "convert info": ("convert web/info.json web", "web", "is the input"),
+    "convert beside": ("convert web/info.json web/x.ptm", "web/x.ptm", "lies in the input"),
+    "lights": ("convert stack stack/dirs.lp", "stack/dirs.lp", "lies in the input stack"),
+    "relight": (f"relight web {LIGHT} -o web/plane_0.jpg", "web/plane_0.jpg", "lies in the input"),
+    "env": ("relight coin.ptm --env room.png -o room.png", "room.png", "is the input room.png"),
+    "path": ("relight web --path circle -o web --frames 2", "web", "is the input web"),
+    "lights of": ("relight coin.ptm --lights stack -o stack/a.png", "stack/a", "lies in the input"),
+    "export": ("export web --to openlime -o web", "web", "is the input web"),
+    "split": (
+        "export coin.ptm --to html -O form=folder -O split=web -o web",
+        "web",
+        "is the input",
+    ),
+    "normals": ("normals stack -o stack/photo1.png", "stack/photo1.png", "lies in the input stack"),
+    "normals 2": ("normals web -o web/plane_0.png", "web/plane_0.png", "lies in the input web"),
+    "truth": ("normals web --truth room.png -o room.png", "room.png", "is the input room.png"),
+    "compare": ("compare stack coin.ptm -o stack/photo1.jpg", "stack/photo1.jpg", "lies in the"),
+    "compare 2": ("compare stack --codecs ptm --test test -o test/c.png", "test/c.png", "lies in"),
+    "evaluate": ("evaluate stack --json stack/dirs.lp", "stack/dirs.lp", "lies in the input stack"),
+    "info": ("info web --plot web/plane_0.png", "web/plane_0.png", "lies in the input web"),
+    "benchmark": ("benchmark fit stack --keep stack/kept", "stack/kept", "lies in the input stack"),
+}
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_every_verb_refuses(kind: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """F2: photographs and their light file were removed by ``fit S -o S --overwrite``."""
+    line, output, relation = REFUSED[kind]
+    before = contents(home)
+    overwrite = [] if "benchmark" in line else ["--overwrite"]
+    assert main([*line.split(), *overwrite]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith(f"error: {output}")
+    assert f": {relation}" in error
+    assert error.endswith(f"; {APART}\n")
+    assert contents(home) == before
+
+
+FOREIGN = "holds 'letter0.txt', 'letter1.txt', 'letter2.txt', 'letter3.txt', 'letter4.txt', 2 more"
+#: Commands that make a folder, and what they expect to find in its place.
+FOLDERS = {
+    "fit stack -o Documents": f"{FOREIGN} and no info.json; expected a model's folder",
+    "convert coin.ptm Documents": f"{FOREIGN} and no info.json; expected a model's folder",
+    "relight coin.ptm --path circle --frames 2 -o Documents": f"{FOREIGN}; expected frames only",
+    "export coin.ptm --to glsl -o Documents": f"{FOREIGN}; expected shader.frag, shader.vert, "
+    "light.js, shader.json only",
+    "export coin.ptm --to html -O form=folder -o Documents": f"{FOREIGN}; expected a page's files "
+    "only",
+    "export coin.ptm --to onnx -O form=stages -o Documents": f"{FOREIGN}; expected light.onnx and "
+    "pixel.onnx only",
+    "export coin.ptm --to openlime -o Documents": f"{FOREIGN} and no drti-layer.js; expected an "
+    "export for OpenLIME",
+    "demo --size 16x16 --out Documents": f"{FOREIGN}; expected a demo's folder",
+}
+FILES = (
+    f"relight coin.ptm {LIGHT} -o Documents.png",
+    "normals coin.ptm -o Documents.png",
+    "convert web Documents.ptm",
+    "fit stack -o Documents.ptm",
+    "convert stack Documents.lp",
+    "export coin.ptm --to html -o Documents.html",
+    "export coin.ptm --to onnx -o Documents.onnx",
+    "compare stack coin.ptm -o Documents.png",
+    "info coin.ptm --plot Documents.svg",
+    "evaluate stack --json Documents.json",
+)
+
+
+@pytest.mark.parametrize("line", FOLDERS)
+def test_what_is_in_the_way_is_listed(
+    line: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = contents(home)
+    assert main([*line.split(), "--overwrite"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: Documents: {FOLDERS[line]}, or an empty folder. "
+        "Choose another name, or move what it holds.\n"
+    )
+    assert contents(home) == before
+
+
+@pytest.mark.parametrize("line", FILES)
+def test_a_file_takes_no_folders_place(
+    line: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = next(word for word in line.split() if word.startswith("Documents"))
+    (home / "Documents").rename(home / name)
+    before = contents(home)
+    assert main([*line.split(), "--overwrite"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {name}: is a folder; expected the name of a file. Choose another name.\n"
+    )
+    assert contents(home) == before
+
+
+@pytest.mark.slow
+def test_beside_an_input(home: Path) -> None:
+    """In one folder: an output file beside its input, and a folder beside a file."""
+    assert main(["convert", "coin.ptm", "coin"]) == 0
+    assert main(["convert", "coin.ptm", "again.ptm"]) == 0
+    assert main(["fit", "stack/dirs.lp", "-o", "stack/coin.ptm"]) == 0
+    assert main(["fit", "stack/dirs.lp", "-o", "stack/coin.ptm", "--overwrite"]) == 0
+    assert main(["fit", "stack/dirs.lp", "-o", "stack/web"]) == 0
+    assert main(["convert", "coin.ptm", "web", "--overwrite"]) == 0  # a model for another
+    assert contents(home)
+
+
+def test_photographs_that_lie_elsewhere(home: Path) -> None:
+    """A light file may name them anywhere: their folder is an input too."""
+    text = (home / "stack" / "dirs.lp").read_text().splitlines()
+    rows = [f"../stack/{line}" if line.startswith("photo") else line for line in text]
+    (home / "far" / "dirs.lp").write_text("\n".join(rows))
+    (home / "stack" / "dirs.lp").unlink()
+    before = contents(home)
+    for out in ("stack", "stack/web", "stack/photo1.jpg"):
+        with pytest.raises(OptionError):
+            drti.fit_file("far/dirs.lp", out, writer="folder", overwrite=True)
+    assert contents(home) == before
+
+
+def both(home: Path) -> tuple[Callable[[str, str], bool], Path]:
+    def refused(path: str, read: str) -> bool:
+        try:
+            outputs.check_apart(home / path, [home / read])
+        except OptionError:
+            return True
+        return False
+
+    return refused, home
+
+
+def test_links_and_other_names(home: Path) -> None:
+    """What a path leads to counts, and where the link itself lies."""
+    refused, _ = both(home)
+    (home / "link").symlink_to("stack")
+    (home / "file").symlink_to("coin.ptm")
+    os.link(home / "coin.ptm", home / "hard.ptm")
+    (home / "Documents" / "stack").symlink_to(home / "stack")
+    (home / "stack" / "out").symlink_to(home / "Documents")
+    assert refused("link", "stack")
+    assert refused("stack", "link")
+    assert refused("link/m", "stack")
+    assert refused("stack/m", "link")
+    assert refused("file", "coin.ptm")
+    assert refused("hard.ptm", "coin.ptm")
+    assert refused("Documents", "Documents/stack")  # the link would go
+    assert refused("stack/out", "stack")  # it lies there, wherever it leads
+    assert refused("stack/out/m", "Documents")
+    assert refused(".", "coin.ptm")
+    assert not refused("Documents", "stack")
+    assert not refused("stack2", "stack")
+    assert not refused("new/deep/m", "stack")
+    assert not refused("x.ptm", "nothing")
+
+
+def test_a_link_is_replaced_and_not_followed(home: Path) -> None:
+    (home / "out").symlink_to("Documents")
+    before = contents(home / "Documents")
+    assert main(["convert", "coin.ptm", "out", "--overwrite"]) == 0
+    assert not (home / "out").is_symlink()
+    assert contents(home / "Documents") == before
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs special files")
+def test_devices_and_pipes_stay(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    os.mkfifo(home / "pipe.ptm")
+    (home / "null.ptm").symlink_to(os.devnull)
+    for name in ("pipe.ptm", "null.ptm"):
+        assert main(["convert", "web", name, "--overwrite"]) == 1
+        assert capsys.readouterr().err == (
+            f"error: {name}: is a device, a pipe or a socket; expected the name of the output\n"
+        )
+    assert (home / "null.ptm").is_symlink()
+
+
+def test_what_comes_while_it_is_written_stays(home: Path) -> None:
+    """The folder is looked at once more before it is replaced."""
+    kind = outputs.FolderKind("frames only", ("frame-*",))
+    (home / "frames").mkdir()
+
+    def write() -> None:
+        with outputs.atomic_folder(home / "frames", overwrite=True, kind=kind) as folder:
+            (folder / "frame-1").write_text("new")
+            (home / "frames" / "notes.txt").write_text("mine")
+
+    with pytest.raises(OptionError, match=r"frames: holds 'notes\.txt'; expected frames only"):
+        write()
+    assert contents(home / "frames") == {"notes.txt": b"mine"}
+
+
+@pytest.mark.slow
+def test_tiles_are_looked_at_to_their_depths(home: Path) -> None:
+    for layout in ("deepzoom", "google", "zoomify", "tarzoom", "itarzoom"):
+        command = ["convert", "coin.ptm", "tiles", "-O", f"layout={layout}", "--overwrite"]
+        assert main(command) == 0
+    assert main(["convert", "coin.ptm", "tiles", "-O", "layout=deepzoom", "--overwrite"]) == 0
+    (home / "tiles" / "plane_0_files" / "0" / "notes.txt").write_text("mine")
+    (home / "tiles" / "plane_1.jpg").symlink_to(home / "mask.png")
+    with pytest.raises(OptionError) as caught:
+        drti.convert_file("coin.ptm", "tiles", overwrite=True)
+    assert str(caught.value) == (
+        "tiles: holds 'plane_0_files/0/notes.txt', 'plane_1.jpg'; expected a model's folder, or an "
+        "empty folder. Choose another name, or move what it holds."
+    )
+
+
+def test_checkpoints_of_another_make_stay(home: Path) -> None:
+    """``OUTPUT.training`` was removed after a fit, whatever it held."""
+    (home / "m.training").mkdir()
+    (home / "m.training" / "notes.txt").write_text("mine")
+    outputs.remove_folder(home / "nothing", outputs.FolderKind("checkpoints"))
+    with pytest.warns(outputs.LeftoverWarning) as caught:
+        outputs.remove_folder(home / "m.training", outputs.FolderKind("checkpoints"))
+    assert str(caught[0].message) == (f"{home / 'm.training'}: stays, for it holds 'notes.txt'")
+    assert (home / "m.training" / "notes.txt").exists()
+
+
+@pytest.mark.slow
+def test_a_batch_spares_its_sources(home: Path) -> None:
+    """In one folder: what would take the place of another's source is refused, the rest is made."""
+    (home / "batch").mkdir()
+    shutil.copy("coin.ptm", "batch/coin.ptm")
+    shutil.copy("coin.ptm", "batch/web.ptm")
+    shutil.copytree("web", "batch/web")
+    before = contents(home)
+    report = drti.convert_many(["batch"], "batch", overwrite=True)
+    assert report.counts == {"converted": 2, "refused": 1}
+    after = contents(home)
+    assert {name: after[name] for name in before} == before
+    (refused,) = (item for item in report.items if item.status == "refused")
+    assert refused.reason.startswith("batch/web: is the input batch/web")
