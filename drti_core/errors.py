@@ -69,7 +69,9 @@ class FileError(DrtiError, OSError):
 
     @classmethod
     def of(cls, error: OSError, where: object) -> FileError:
-        """What the system said of a file, as the kind of error that it is."""
+        """What the system said of a file, as the kind of error that it is; one of ours as it is."""
+        if isinstance(error, FileError):
+            return error
         kinds = {errno.ENOENT: MissingFileError, errno.EACCES: DeniedFileError}
         found = kinds.get(error.errno or 0, cls)(error.strerror or str(error), where=str(where))
         found.errno = error.errno

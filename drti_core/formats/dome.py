@@ -11,6 +11,7 @@ from drti_core.formats._shared.dome import parse_dome
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
 from drti_core.io.pictures.photos import pictures, probe
+from drti_core.io.regular import open_file
 from drti_core.lights import NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack
@@ -49,7 +50,7 @@ class DomeReader(StackReader, LightsReader):
             return not known and len(files(path, ".dome")) == 1
         if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return False
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(_HEAD)
         return any(key in start for key in _KEYS) and b'"images"' not in start
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from drti_core.errors import UnsupportedFormatError
+from drti_core.io.regular import open_file
 from drti_core.model.contracts import Reader
 
 __all__ = ["READER", "WRITER", "ForeignReader"]
@@ -35,7 +36,7 @@ class _Kind:
 
 def _ends(path: Path) -> bytes:
     """The start and the end of a file, joined."""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         start = file.read(_LOOK)
         size = file.seek(0, os.SEEK_END)
         file.seek(max(len(start), size - _LOOK))
@@ -125,7 +126,7 @@ class ForeignReader(Reader):
         """
         head = b""
         if path.is_file():
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 head = file.read(512)
         kind = _kind(head, path) if head else None
         raise UnsupportedFormatError(

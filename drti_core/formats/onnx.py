@@ -18,7 +18,7 @@ from drti_core.colour import Encoding
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError
 from drti_core.io.pictures import plane_pictures
-from drti_core.io.pictures.tiles import inside
+from drti_core.io.regular import inside
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import ModelReader
 

@@ -14,6 +14,7 @@ from drti_core.errors import FormatError, LightError, MissingFileError, StackErr
 from drti_core.formats._shared.dome import Dome, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
+from drti_core.io.regular import open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
@@ -53,7 +54,7 @@ class ProjectReader(StackReader, LightsReader):
             return not files(path, ".lp") and len(files(path, ".relight")) == 1
         if not head.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{"):
             return False
-        with path.open("rb") as file:
+        with open_file(path) as file:
             start = file.read(_HEAD)
         return b'"RelightLab"' in start or (b'"images"' in start and b'"folder"' in start)
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError
+from drti_core.io.regular import read_bytes
 
 #: Larger JSON files are refused before they are read: parsed, they would take over a gigabyte.
 MAX_BYTES = 16 << 20
@@ -132,20 +133,20 @@ class Node:
         return [item.number() for item in self.items(count)]
 
 
-def load(path: Path) -> Node:
+def load(path: Path, *, links: bool = True) -> Node:
     """Read a JSON file.
+
+    Args:
+        path: the file.
+        links: whether it may be a link to one.
 
     Raises:
         MissingFileError: it is not there.
+        FileError: it cannot be read, or is no regular file.
         FormatError: too large, no UTF-8, no JSON; names the line.
     """
     try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(
-                f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes of JSON"
-            )
-        text = path.read_text(encoding="utf-8-sig")
+        text = read_bytes(path, MAX_BYTES, "JSON", links=links).decode("utf-8-sig")
     except FileNotFoundError:
         raise MissingFileError("is missing", where=str(path), expected="a JSON file") from None
     except UnicodeDecodeError as error:

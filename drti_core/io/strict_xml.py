@@ -12,7 +12,8 @@ from math import isfinite
 from pathlib import Path
 from xml.parsers import expat
 
-from drti_core.errors import FileError, FormatError, MissingFileError
+from drti_core.errors import FormatError, MissingFileError
+from drti_core.io.regular import read_bytes
 
 #: Larger XML files are refused before they are read.
 MAX_BYTES = 8 << 20
@@ -128,19 +129,13 @@ def load(path: Path, root: str) -> Element:
 
     Raises:
         MissingFileError: it is not there.
+        FileError: it cannot be read, or is no regular file.
         FormatError: too large, no XML, with entities, or another root; names the line.
     """
     try:
-        size = path.stat().st_size
-        data = path.read_bytes() if size <= MAX_BYTES else b""
+        data = read_bytes(path, MAX_BYTES, "XML")
     except FileNotFoundError:
         raise MissingFileError("is missing", where=str(path), expected="an XML file") from None
-    except OSError as error:
-        raise FileError.of(error, path) from None
-    if size > MAX_BYTES:
-        raise FormatError(
-            f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes of XML"
-        )
     found = parse(data, path)
     if found.name != root:
         raise FormatError(

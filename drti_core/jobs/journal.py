@@ -3,10 +3,14 @@
 The journal is written once before the first conversion: with the outputs that are to be made, the
 state of their sources, and what was in their places. Outputs are whole or absent, so an output
 that is there, and is not what was there before, is finished.
+
+A folder may have come from others with its journal: no name in it leads out of the folder, and
+what it says of sources is only compared.
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -14,8 +18,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from drti_core.errors import FormatError
-from drti_core.io import strict_json
+from drti_core.errors import FileError, FormatError
+from drti_core.io import names, strict_json
 from drti_core.io.outputs import atomic_file
 
 NAME = ".drti-batch.json"
@@ -53,17 +57,17 @@ def load(folder: Path) -> dict[str, Entry]:
     """The journal of a folder by name of output; empty if there is none.
 
     Raises:
-        FormatError: it is damaged.
+        FormatError: it is damaged, a link or no regular file, or names what is not in the folder.
     """
     path = folder / NAME
-    if not path.exists():
+    if not os.path.lexists(path):
         return {}
     try:
         return {
             name: Entry(**{key: item[key].text() for key in Entry.__dataclass_fields__})
-            for name, item in _items(strict_json.load(path))
+            for name, item in _items(strict_json.load(path, links=False))
         }
-    except FormatError as error:
+    except (FormatError, FileError) as error:
         raise FormatError(
             f"the journal of an earlier batch is damaged ({error})",
             mend=f"Delete {path}; outputs that are there are then kept as they are.",
@@ -106,4 +110,20 @@ def identity_of(path: Path) -> str:
 def _items(journal: strict_json.Node) -> list[tuple[str, Any]]:
     journal["version"].integer(1, 1)
     outputs = journal["outputs"]
+    place = f"{outputs.file}: {outputs.path}"
+    taken: dict[str, str] = {}
+    for name in outputs.object():
+        if reason := names.fault(name):
+            raise FormatError(
+                f"the name {json.dumps(name)[:200]}: {reason}",
+                where=place,
+                expected="names of outputs in this folder",
+            )
+        other = taken.setdefault(names.folded(name), name)
+        if other != name:
+            raise FormatError(
+                f"the names {json.dumps(other)[:200]} and {json.dumps(name)[:200]}",
+                where=place,
+                expected="names that differ on every system",
+            )
     return [(name, outputs[name]) for name in outputs.object()]

@@ -23,7 +23,8 @@ from drti_core.errors import (
     PluginError,
     UnsupportedFormatError,
 )
-from drti_core.io import outputs
+from drti_core.io import outputs, regular
+from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader, Writer
@@ -92,7 +93,7 @@ def head_of(path: Path) -> bytes:
     """What :meth:`Reader.sniff` is given of a file or folder."""
     if path.is_dir():
         return b""
-    with path.open("rb") as file:
+    with open_file(path) as file:
         return file.read(512)
 
 
@@ -363,8 +364,11 @@ def _another_kind(
 
 
 def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:
+    file = Path(path)
     try:
-        return reads(Path(path))
+        if os.path.lexists(file) and not file.is_dir():
+            regular.check(file)
+        return reads(file)
     except DrtiError:
         raise
     except OSError as error:

@@ -29,6 +29,7 @@ from drti_core.errors import FileError, FormatError, LightError, OptionError
 from drti_core.io.pictures.exr import read_exr
 from drti_core.io.pictures.hdr import check_size, read_hdr
 from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.regular import open_file
 
 Kind = Literal["equirectangular", "mirrorball"]
 
@@ -168,7 +169,7 @@ def open_environment(
     """
     file = Path(path)
     try:
-        with file.open("rb") as opened:
+        with open_file(file) as opened:
             head = opened.read(4)
     except OSError as error:
         raise FileError.of(error, file) from None

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -35,6 +37,13 @@ STRANGERS = {
     "zip": b"PK\x03\x04" + bytes(60),
     "elf": b"\x7fELF\x02\x01\x01" + bytes(60),
 }
+#: What may stand in the place of a file, and how it is made.
+_KINDS: dict[str, Callable[[Path], None]] = {
+    "folder": Path.mkdir,
+    "link to itself": lambda path: path.symlink_to(path.name),
+}
+if hasattr(os, "mkfifo"):
+    _KINDS["named pipe"] = os.mkfifo
 
 
 class ReaderSuite(ABC):
@@ -149,6 +158,28 @@ class ReaderSuite(ABC):
         for file in _files(path):
             aside = shutil.move(file, path.parent / "aside")
             self._check(path, whole)
+            shutil.move(aside, file)
+
+    def test_no_regular_file(self, path: Path) -> None:
+        """What stands in the place of one of its files is an error, or reads as before.
+
+        A folder, a named pipe, or a link to itself: none is waited for. (The file that is named is
+        looked at before a reader is asked.)
+        """
+        whole = _load(self.reader, path)
+        for file in (found for found in _files(path) if found != path):
+            aside = shutil.move(file, path.parent.parent / "aside")
+            for kind, make in _KINDS.items():
+                make(file)
+                threads = ThreadPoolExecutor(1)
+                try:
+                    threads.submit(self._check, path, whole).result(2 * self.seconds)
+                except TimeoutError:
+                    with file.open("wb"):  # the reader goes on, and the thread ends
+                        pytest.fail(f"waits for {file.name}, which is a {kind}")
+                finally:
+                    threads.shutdown()
+                    file.rmdir() if kind == "folder" else file.unlink()
             shutil.move(aside, file)
 
     def test_damaged(self, path: Path) -> None:

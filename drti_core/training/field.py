@@ -223,7 +223,7 @@ def train_field(
             task,
             schedule.since(begun),
             Adam(len(task.parameters)),
-            checkpoint=session.checkpoint("field"),
+            kept=session.checkpoint("field"),
             resume=session.resume,
             watch=see,
         )

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from drti_core.errors import MissingExtraError, OutputExistsError
 from drti_core.io import outputs
 from drti_core.io.pictures import figures
+from drti_core.training import checkpoint
 from drti_core.training.curves import curves
 from drti_core.training.loop import Look, Outcome
 
@@ -30,19 +31,6 @@ _log = logging.getLogger(__name__)
 _PICTURE_EVERY = 5
 #: Bytes of a checkpoint's header, at most.
 _HEADER = 1 << 24
-
-
-def is_checkpoint(path: Path) -> bool:
-    """Whether drti wrote it: weights of another make may have the name of a stage."""
-    if path.is_symlink() or not path.is_file():
-        return False
-    try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            header = json.loads(file.read(min(size, _HEADER)))
-        return "loop" in header["__metadata__"]
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
-        return False
 
 
 class Session:
@@ -65,9 +53,8 @@ class Session:
             return
         folder.mkdir(parents=True, exist_ok=True)
         if not resume:
-            for old in folder.glob("*.safetensors"):
-                if is_checkpoint(old):
-                    old.unlink()
+            for old in filter(checkpoint.is_one, folder.glob("*.safetensors")):
+                old.unlink()
         if self.log:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -84,7 +71,7 @@ class Session:
         if self.folder is None:
             return None
         path = self.folder / f"{stage}.safetensors"
-        if not self.resume and path.exists() and not is_checkpoint(path):
+        if not self.resume and path.exists() and not checkpoint.is_one(path):
             raise OutputExistsError(path)
         return path
 

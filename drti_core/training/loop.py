@@ -7,20 +7,20 @@ that is broken off and resumed from one ends in the same bytes as one that is no
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from math import cos, isfinite, pi
 from pathlib import Path
-from typing import Any
 
 import torch
 
-from drti_core.errors import FitError, FormatError
-from drti_core.io import outputs
+from drti_core.errors import FileError, FitError, FormatError
+from drti_core.io.strict_json import Node
 from drti_core.progress import logged
+from drti_core.training import checkpoint
 from drti_core.training.optimisers import Optimiser
 from drti_core.training.task import Task
 
@@ -114,9 +114,14 @@ class Loop:
         task: what is trained, in place.
         schedule: how long and how fast.
         optimiser: for the task's parameters.
-        checkpoint: file that the state is kept in; beside it ``.best`` the best parameters.
+        kept: file that the state is kept in, a checkpoint.
         resume: continue from the checkpoint, if it is there.
         watch: called at every look.
+
+    Raises:
+        FormatError: the checkpoint is damaged.
+        FitError: it is of another run.
+        FileError: there is a file in its place that is none, or cannot be read.
     """
 
     def __init__(
@@ -125,20 +130,28 @@ class Loop:
         schedule: Schedule,
         optimiser: Optimiser,
         *,
-        checkpoint: Path | None = None,
+        kept: Path | None = None,
         resume: bool = False,
         watch: Callable[[Look], object] = id,
     ) -> None:
         self.task, self.schedule, self.optimiser = task, schedule, optimiser
-        self.checkpoint, self.watch = checkpoint, watch
+        self.kept, self.watch = kept, watch
         self.outcome = Outcome()
         self.step, self.slowed, self.restarts = 0, 1.0, 0
         self.mean_length = self.mean_loss = 0.0
         self.best, self.waited = -float("inf"), 0
         self._best: list[torch.Tensor] | None = None
         self._done_before = 0.0
-        if resume and checkpoint is not None and checkpoint.exists():
-            self._load(checkpoint)
+        if kept is not None and os.path.lexists(kept):
+            if resume:
+                self._load(kept)
+            elif not checkpoint.is_one(kept):
+                raise FileError(
+                    "is no checkpoint of drti's",
+                    where=str(kept),
+                    expected="a folder for checkpoints",
+                    mend="Choose another folder, or move the file away.",
+                )
 
     @logged("train")
     def run(self) -> Outcome:
@@ -189,8 +202,8 @@ class Loop:
                 total, count = 0.0, 0
                 good = self._state()
                 self.task.settle()
-                if self.checkpoint is not None:
-                    self._save(self.checkpoint, seconds)
+                if self.kept is not None:
+                    self._save(self.kept, seconds)
         if self._best is not None:
             for parameter, kept in zip(self.task.parameters, self._best, strict=True):
                 parameter.copy_(kept)
@@ -266,8 +279,6 @@ class Loop:
             }
 
     def _save(self, path: Path, seconds: float) -> None:
-        from safetensors.torch import save_file
-
         numbers = {
             "slowed": self.slowed,
             "restarts": self.restarts,
@@ -281,44 +292,75 @@ class Loop:
             "notes": self.outcome.notes,
         }
         kept = {f"best.{i}": value for i, value in enumerate(self._best or [])}
-        tensors = {name: value.cpu().contiguous() for name, value in (self._state() | kept).items()}
-        with outputs.atomic_file(path, overwrite=True) as temporary:
-            save_file(tensors, temporary, metadata={"loop": json.dumps(numbers)})
+        checkpoint.write(path, self._state() | kept, numbers)
 
     def _load(self, path: Path) -> None:
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            with safe_open(path, framework="pt") as file:
-                numbers: dict[str, Any] = json.loads(file.metadata()["loop"])
-                state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
-            raise FormatError(
-                f"damaged ({error})", where=str(path), mend="Remove it to start anew."
-            ) from error
-        shapes = [tuple(parameter.shape) for parameter in self.task.parameters]
-        found = [
-            tuple(state[f"{number}.value"].shape) if f"{number}.value" in state else None
-            for number in range(len(shapes))
-        ]
-        if found != shapes or numbers["steps"] != self.schedule.steps:
+        numbers = checkpoint.read_numbers(path)
+        steps = self.schedule.steps
+        if (found := numbers["steps"].integer(1, 1 << 62)) != steps:
             raise FitError(
-                f"the checkpoint is of another run ({numbers['steps']} steps, {found})",
+                f"the checkpoint is of another run ({found} steps)",
                 where=str(path),
-                expected=f"{self.schedule.steps} steps, {shapes}",
+                expected=f"{steps} steps",
                 mend="Resume with the same options, or remove it.",
             )
-        self._set(state)
-        self.slowed, self.restarts = numbers["slowed"], numbers["restarts"]
-        self.mean_length, self.mean_loss = numbers["mean_length"], numbers["mean_loss"]
-        self.best, self.waited = numbers["best"], numbers["waited"]
-        self._done_before = numbers["seconds"]
-        self.outcome = Outcome([Look(**look) for look in numbers["looks"]], list(numbers["notes"]))
-        if "best.0" in state:
+        state = checkpoint.read_tensors(path, *self._layouts())
+        step, taken = int(state["step"]), int(state["taken"])
+        # A look is between two steps, and the optimiser takes each of them.
+        if not 1 <= step <= steps or taken != step:
+            raise FormatError(
+                f"{step} steps, of which the optimiser took {taken}",
+                where=str(path),
+                expected=f"1 to {steps}, all of them",
+                mend="Remove it to start anew.",
+            )
+        self.slowed, self.restarts = (
+            numbers["slowed"].number(),
+            numbers["restarts"].integer(0, _RESTARTS),
+        )
+        if not 0 < self.slowed <= 1:
+            raise numbers["slowed"].fails("a number above 0, up to 1")
+        self.mean_length, self.mean_loss, self._done_before = (
+            _not_negative(numbers[name]) for name in ("mean_length", "mean_loss", "seconds")
+        )
+        self.best = numbers["best"].any_number()
+        self.waited = numbers["waited"].integer(0, steps)
+        looks = [_look(item, steps) for item in numbers["looks"].items()]
+        self.outcome = Outcome(looks, [note.text() for note in numbers["notes"].items()])
+        kept = [name for name in state if name.startswith("best.")]
+        if kept:
             self._best = [
                 state[f"best.{number}"].to(parameter.device)
                 for number, parameter in enumerate(self.task.parameters)
             ]
+        self._set({name: value for name, value in state.items() if name not in kept})
+
+    def _layouts(self) -> list[dict[str, tuple[tuple[int, ...], torch.dtype]]]:
+        """What a checkpoint of this run holds: with the best parameters, or without."""
+        layout: dict[str, tuple[tuple[int, ...], torch.dtype]] = {
+            "step": ((), torch.int64),
+            "taken": ((), torch.int64),
+        }
+        best = {}
+        for number, parameter in enumerate(self.task.parameters):
+            kind = parameter.dtype
+            layout[f"{number}.value"] = best[f"best.{number}"] = tuple(parameter.shape), kind
+            for name, shape in self.optimiser.shapes(parameter).items():
+                layout[f"{number}.{name}"] = shape, kind
+        return [layout | best, layout]
+
+
+def _not_negative(node: Node) -> float:
+    value = node.any_number()
+    if not 0 <= value < float("inf"):
+        raise node.fails("a finite number of 0 or more")
+    return value
+
+
+def _look(node: Node, steps: int) -> Look:
+    step = node["step"].integer(0, steps)
+    names = [each.name for each in fields(Look) if each.name != "step"]
+    return Look(step, **{name: node[name].any_number() for name in names})
 
 
 def _length(gradients: list[torch.Tensor]) -> float:

@@ -145,7 +145,7 @@ def train(
             task,
             recipe.schedule.since(begun),
             _optimiser(recipe, len(task.parameters)),
-            checkpoint=session.checkpoint(stage),
+            kept=session.checkpoint(stage),
             resume=session.resume,
             watch=see,
         )

@@ -26,6 +26,10 @@ class Optimiser(ABC):
     ) -> None:
         """Change the parameters in place."""
 
+    @abstractmethod
+    def shapes(self, parameter: torch.Tensor) -> dict[str, tuple[int, ...]]:
+        """Shapes of what the state of a parameter holds once a step was taken."""
+
 
 class Adam(Optimiser):
     """Kingma & Ba 2015, algorithm 1, with its defaults."""
@@ -43,6 +47,10 @@ class Adam(Optimiser):
             square = state["square"].mul_(0.999).addcmul_(gradient, gradient, value=0.001)
             scale = (square / (1 - 0.999**self.taken)).sqrt_().add_(1e-8)
             parameter.addcdiv_(mean, scale, value=-rate / (1 - 0.9**self.taken))
+
+    def shapes(self, parameter: torch.Tensor) -> dict[str, tuple[int, ...]]:
+        """See :meth:`Optimiser.shapes`."""
+        return dict.fromkeys(("mean", "square"), tuple(parameter.shape))
 
 
 class Soap(Optimiser):
@@ -78,6 +86,18 @@ class Soap(Optimiser):
                 self._step(parameter, gradient, state, rate)
             else:
                 state.update(_start(gradient))
+
+    def shapes(self, parameter: torch.Tensor) -> dict[str, tuple[int, ...]]:
+        """See :meth:`Optimiser.shapes`."""
+        rows, columns = parameter.shape
+        return {
+            "mean": (rows, columns),
+            "square": (rows, columns),
+            "left": (rows, rows),
+            "right": (columns, columns),
+            "left_basis": (rows, rows),
+            "right_basis": (columns, columns),
+        }
 
     def _step(
         self,

@@ -253,6 +253,8 @@ def _plan(
         plans.append(plan)
         if name != f"{item.stem}{suffix}":
             plan.notes.append(f"called {name}, because {item.stem}{suffix} is another's")
+        elif item.stem != item.title:
+            plan.notes.append(f"called {name}, because not every system allows {item.title}")
         try:
             state = journal.state_of(item.unit)
         except OSError as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import glob
 import os
-import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
+from drti_core.io import names
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
 
@@ -37,10 +37,15 @@ class Found:
         return doors.unit_of(self.source)
 
     @property
-    def stem(self) -> str:
-        """What its output is called, without ending."""
+    def title(self) -> str:
+        """Its own name, without ending."""
         unit = self.unit
         return (unit.resolve().name if unit.is_dir() else unit.stem) or "model"
+
+    @property
+    def stem(self) -> str:
+        """What its output is called, without ending: its own name, where every system allows it."""
+        return names.sound(self.title)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ class Search:
                     nothing = FormatError(f"holds no {what} that drti reads", where=str(source))
                     items.append(Found(source, str(nothing)))
                 for item in items:
-                    found.setdefault(str(item.unit.resolve()), item)
+                    found.setdefault(os.path.realpath(item.unit), item)
         return sorted(found.values(), key=lambda item: str(item.source))
 
     def _given(self, source: Path) -> Iterator[Found]:
@@ -91,36 +96,43 @@ class Search:
             yield Found(source)
 
     def _search(self, folder: Path) -> Iterator[Found]:
-        try:
-            entries = sorted(folder.iterdir())
-        except OSError as error:
-            yield Found(folder, f"{folder}: {error.strerror}")
-            return
-        for path in entries:
-            if path.name.startswith(".") or path.absolute() in self.skip:
+        waiting = [folder]  # no call for each: folders may lie in each other by the thousand
+        while waiting:
+            inside = waiting.pop()
+            try:
+                entries = sorted(inside.iterdir())
+            except OSError as error:
+                yield Found(inside, f"{inside}: {error.strerror}")
                 continue
-            if path.is_dir():
-                yield from self._folder(path)
-            elif path.is_file():
-                yield from self._file(path)
+            for path in entries:
+                if path.name.startswith(".") or path.absolute() in self.skip:
+                    continue
+                if not path.is_dir():
+                    yield from self._file(path)
+                elif not path.is_symlink():
+                    found = self._folder(path)
+                    if found is None:
+                        waiting.append(path)
+                    else:
+                        yield from found
 
-    def _folder(self, path: Path) -> Iterator[Found]:
-        if path.is_symlink():
-            return
+    def _folder(self, path: Path) -> list[Found] | None:
+        """What a folder is; None for one that is to be searched."""
         reader, problem = self._ask(path)
         if problem is not None:
-            yield Found(path, problem)
-        elif reader is None or (_no_model(reader) and not self._is_whole(reader)):
-            yield from self._search(path)
-        elif not self.lights or _no_model(reader):
-            yield Found(path)
+            return [Found(path, problem)]
+        if reader is None or (_no_model(reader) and not self._is_whole(reader)):
+            return None
+        return [Found(path)] if not self.lights or _no_model(reader) else []
 
     def _file(self, path: Path) -> Iterator[Found]:
+        endings = {ending for _, item in _writers() for ending in item}
         reader, problem = self._ask(path)
         if problem is not None:
-            yield Found(path, problem)
+            # A dead link or a socket is nothing to convert, unless its name says that it is.
+            ignored = not path.is_file() and path.suffix.lower() not in endings
+            yield Found(path, problem, ignored)
         elif reader is None:
-            endings = {ending for _, item in _writers() for ending in item}
             if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
         elif self.lights:
@@ -170,25 +182,25 @@ def name_outputs(
     Returns:
         The stem and the ending; where another has that name, with -2, -3 … before the ending.
     """
-    names = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
-    used = {_folded(name) for name in (*taken, *names.values())}
+    found = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
+    used = {names.folded(name) for name in (*taken, *found.values())}
     waiting = []
     for item in items:
         name = _shortened(item.stem, suffix)
-        if item in names:
+        if item in found:
             continue
-        if _folded(name) in used:
+        if names.folded(name) in used:
             waiting.append(item)
         else:
-            names[item] = name
-            used.add(_folded(name))
+            found[item] = name
+            used.add(names.folded(name))
     for item in waiting:
         number = 2
-        while _folded(name := _shortened(item.stem, f"-{number}{suffix}")) in used:
+        while names.folded(name := _shortened(item.stem, f"-{number}{suffix}")) in used:
             number += 1
-        names[item] = name
-        used.add(_folded(name))
-    return [names[item] for item in items]
+        found[item] = name
+        used.add(names.folded(name))
+    return [found[item] for item in items]
 
 
 def absolute(path: Path) -> str:
@@ -212,11 +224,6 @@ def _expand(given: str) -> list[Path]:
     # Without a match the pattern stands for itself, and is reported as missing.
     matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - patterns may be absolute
     return [Path(match) for match in matches] or [Path(given)]
-
-
-def _folded(name: str) -> str:
-    """Names that some file system takes for one are equal."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _shortened(stem: str, tail: str) -> str:

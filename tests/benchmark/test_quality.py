@@ -363,13 +363,29 @@ def test_results_of_others_are_not_replaced(root: Path, tmp_path: Path) -> None:
 
 def test_a_damaged_result_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
+
+    def refused() -> str:
+        with pytest.raises(FormatError) as caught:
+            load_result(path)
+        text = str(caught.value)
+        end = "); expected what an earlier run wrote. Delete it and run again."
+        assert text.startswith("a damaged result (")
+        assert text.endswith(end)
+        return text.removeprefix("a damaged result (").removesuffix(end)
+
     path.write_text("{}")
-    with pytest.raises(FormatError) as caught:
-        load_result(path)
-    assert str(caught.value) == (
-        f"{path}: a damaged result (KeyError: 'lights'); expected what an earlier run wrote. "
-        "Delete it and run again."
-    )
+    assert refused() == f"{path}: $.collection: is missing; expected a value"
+    path.write_text('{"collection": "a", "group": "b", "codec": "c", "seed": -1}')
+    assert refused() == f"{path}: $.seed: -1; expected an integer in 0..{1 << 62}"
+    path.write_text('{"collection": ' + "[" * 100_000)
+    assert refused().startswith(f"{path}: unreadable JSON (maximum recursion depth")
+    path.unlink()
+    os.mkfifo(path)
+    assert refused() == f"{path}: is a named pipe; expected a regular file"
+    (tmp_path / "whole").write_text("{}")
+    path.unlink()
+    path.symlink_to("whole")
+    assert refused() == f"{path}: is a link; expected a regular file"
 
 
 @pytest.mark.slow

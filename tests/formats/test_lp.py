@@ -230,7 +230,7 @@ def test_a_huge_file_is_not_read(tmp_path):
     with pytest.raises(FormatError) as error:
         parse_lp(path)
     assert str(error.value) == (
-        f"{path}: has {MAX_BYTES + 1} bytes; expected a light file of up to {MAX_BYTES}"
+        f"{path}: {MAX_BYTES + 1} bytes; expected at most {MAX_BYTES} bytes of a light file"
     )
 
 

@@ -309,7 +309,9 @@ def test_the_limit_of_the_file(tmp_path, monkeypatch):
     monkeypatch.setattr(check, "MAX_BYTES", 20)
     with pytest.raises(FormatError) as error:
         check.load(path)
-    assert str(error.value) == f"{path}: {path.stat().st_size} bytes; expected at most 20 bytes"
+    assert str(error.value) == (
+        f"{path}: {path.stat().st_size} bytes; expected at most 20 bytes of a graph"
+    )
 
 
 @pytest.mark.slow

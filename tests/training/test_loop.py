@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import os
 import re
 import sys
 from pathlib import Path
@@ -22,7 +23,7 @@ from safetensors.torch import save_file  # noqa: E402
 from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
-from drti_core.errors import FitError, FormatError, OutputExistsError  # noqa: E402
+from drti_core.errors import FileError, FitError, FormatError, OutputExistsError  # noqa: E402
 from drti_core.measure.tour import write_stack  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
 from drti_core.registry.doors import open_model, save_model  # noqa: E402
@@ -158,7 +159,7 @@ class Held(Bowl):
 @pytest.mark.parametrize("stop", [1, 57, 199])
 def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path, stop: int, kind: type[Bowl]) -> None:
     whole = kind()
-    Loop(whole, Schedule(200, 0.05), Soap(1), checkpoint=tmp_path / "a").run()
+    Loop(whole, Schedule(200, 0.05), Soap(1), kept=tmp_path / "a").run()
 
     class Interrupted(kind):  # type: ignore[misc, valid-type]
         def gradient(self, step: int) -> tuple[float, list[torch.Tensor]]:
@@ -168,30 +169,167 @@ def test_a_resumed_run_ends_in_the_same_bytes(tmp_path: Path, stop: int, kind: t
 
     path = tmp_path / "b"
     with pytest.raises(KeyboardInterrupt):
-        Loop(Interrupted(), Schedule(200, 0.05), Soap(1), checkpoint=path).run()
+        Loop(Interrupted(), Schedule(200, 0.05), Soap(1), kept=path).run()
     resumed = kind()
-    outcome = Loop(resumed, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    outcome = Loop(resumed, Schedule(200, 0.05), Soap(1), kept=path, resume=True).run()
     assert torch.equal(whole.parameters[0], resumed.parameters[0])
     assert [look.step for look in outcome.looks] == list(range(4, 201, 4))
     again = kind()
-    Loop(again, Schedule(200, 0.05), Soap(1), checkpoint=path, resume=True).run()
+    Loop(again, Schedule(200, 0.05), Soap(1), kept=path, resume=True).run()
     assert again.asked == 0
     assert torch.equal(again.parameters[0], whole.parameters[0])
 
 
 def test_checkpoints_of_another_run(tmp_path: Path) -> None:
     path = tmp_path / "a"
-    Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path).run()
+    Loop(Bowl(), Schedule(60), Soap(1), kept=path).run()
     with pytest.raises(FitError) as error:
-        Loop(Bowl(), Schedule(70), Soap(1), checkpoint=path, resume=True)
+        Loop(Bowl(), Schedule(70), Soap(1), kept=path, resume=True)
     assert str(error.value) == (
-        f"{path}: the checkpoint is of another run (60 steps, [(6, 4)]); expected 70 steps, "
-        "[(6, 4)]. Resume with the same options, or remove it."
+        f"{path}: the checkpoint is of another run (60 steps); expected 70 steps. "
+        "Resume with the same options, or remove it."
     )
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(FormatError) as damaged:
-        Loop(Bowl(), Schedule(60), Soap(1), checkpoint=path, resume=True)
+        Loop(Bowl(), Schedule(60), Soap(1), kept=path, resume=True)
     assert str(damaged.value).startswith(f"{path}: damaged (")
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("checkpoint") / "network.safetensors"
+    Loop(Bowl(), Schedule(60), Soap(1), kept=path).run()
+    return path
+
+
+def edited(
+    written: Path, path: Path, tensors: dict[str, torch.Tensor | None], **numbers: object
+) -> Path:
+    """A checkpoint with other tensors (None: without) and other numbers."""
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    with safe_open(written, framework="pt") as file:
+        told = json.loads(file.metadata()["loop"]) | numbers
+        state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    state = {n: v for n, v in (state | tensors).items() if v is not None}
+    save_file(state, path, metadata={"loop": json.dumps(told)})
+    return path
+
+
+OTHER = "Resume with the same options, or remove it."
+HOSTILE: dict[str, tuple[dict[str, torch.Tensor | None], dict[str, object], str]] = {
+    "another shape": (
+        {"0.value": torch.zeros(6, 5)},
+        {},
+        ": 0.value: a tensor (6, 5); expected finite numbers torch.float32 of shape (6, 4). "
+        f"{OTHER}",
+    ),
+    "another type": (
+        {"0.left": torch.zeros(6, 6, dtype=torch.float64)},
+        {},
+        ": 0.left: a tensor torch.float64; expected finite numbers torch.float32 of shape (6, 6). "
+        f"{OTHER}",
+    ),
+    "no number": (
+        {"best.0": torch.full((6, 4), float("nan"))},
+        {},
+        ": best.0: a number that is not finite; expected finite numbers torch.float32 of shape "
+        f"(6, 4). {OTHER}",
+    ),
+    "a tensor too many": (
+        {"1.value": torch.zeros(6, 4)},
+        {},
+        f": tensors too many or too few: 1.value; expected those of this training. {OTHER}",
+    ),
+    "a tensor too few": (
+        {"0.square": None},
+        {},
+        f": tensors too many or too few: 0.square; expected those of this training. {OTHER}",
+    ),
+    "several steps": (
+        {"step": torch.tensor([1, 2])},
+        {},
+        f": step: a tensor (2,); expected finite numbers torch.int64 of shape (). {OTHER}",
+    ),
+    "steps before the first": (
+        {"step": torch.tensor(-3), "taken": torch.tensor(-3)},
+        {},
+        ": -3 steps, of which the optimiser took -3; expected 1 to 60, all of them. Remove it to "
+        "start anew.",
+    ),
+    "steps that were not taken": (
+        {"taken": torch.tensor(0)},
+        {},
+        ": 60 steps, of which the optimiser took 0; expected 1 to 60, all of them. Remove it to "
+        "start anew.",
+    ),
+    "a negative rate": ({}, {"slowed": -1}, ": $.slowed: -1; expected a number above 0, up to 1"),
+    "a text": ({}, {"mean_loss": "x"}, ': $.mean_loss: "x"; expected a finite number'),
+    "more time than there is": (
+        {},
+        {"seconds": float("inf")},
+        ": $.seconds: Infinity; expected a finite number of 0 or more",
+    ),
+    "a look without numbers": (
+        {},
+        {"looks": [{"step": 1}]},
+        ": $.looks[0].share: is missing; expected a value",
+    ),
+    "looks that are none": ({}, {"looks": 7}, ": $.looks: 7; expected an array"),
+    "notes that are none": ({}, {"notes": [[]]}, ": $.notes[0]: []; expected a string"),
+    "no steps": ({}, {"steps": None}, f": $.steps: null; expected an integer in 1..{1 << 62}"),
+}
+
+
+@pytest.mark.parametrize("what", HOSTILE)
+def test_nothing_in_a_checkpoint_is_believed(what: str, written: Path, tmp_path: Path) -> None:
+    tensors, numbers, message = HOSTILE[what]
+    path = edited(written, tmp_path / "network.safetensors", tensors, **numbers)
+    with pytest.raises(FormatError) as error:
+        Loop(Bowl(), Schedule(60), Soap(1), kept=path, resume=True)
+    assert str(error.value) == f"{path}{message}"
+
+
+def test_deep_json_in_a_checkpoint_is_damage(tmp_path: Path) -> None:
+    from safetensors.torch import save_file
+
+    path = tmp_path / "network.safetensors"
+    save_file({"step": torch.tensor(1)}, path, metadata={"loop": "[" * 100_000})
+    with pytest.raises(FormatError, match="damaged"):
+        Loop(Bowl(), Schedule(60), Soap(1), kept=path, resume=True)
+
+
+def test_a_checkpoint_is_a_regular_file(written: Path, tmp_path: Path) -> None:
+    pipe, link = tmp_path / "pipe.safetensors", tmp_path / "link.safetensors"
+    os.mkfifo(pipe)
+    link.symlink_to(written)
+    for path, problem in ((pipe, "is a named pipe"), (link, "is a link")):
+        with pytest.raises(FileError) as error:
+            Loop(Bowl(), Schedule(60), Soap(1), kept=path, resume=True)
+        assert str(error.value) == f"{path}: {problem}; expected a regular file"
+
+
+def test_what_is_no_checkpoint_is_neither_removed_nor_replaced(
+    written: Path, tmp_path: Path
+) -> None:
+    """Weights of others may lie in the folder of a log, and under the name of a stage."""
+    from safetensors.torch import save_file
+
+    weights, own = tmp_path / "weights.safetensors", tmp_path / "network.safetensors"
+    save_file({"x": torch.zeros(3)}, weights)
+    own.write_bytes(written.read_bytes())
+    Session(tmp_path).close()
+    assert weights.exists()
+    assert not own.exists()
+    before = weights.read_bytes()
+    with pytest.raises(FileError) as error:
+        Loop(Bowl(), Schedule(60), Soap(1), kept=weights)
+    assert str(error.value) == (
+        f"{weights}: is no checkpoint of drti's; expected a folder for checkpoints. Choose another "
+        "folder, or move the file away."
+    )
+    assert weights.read_bytes() == before
 
 
 def test_patience_and_the_best() -> None:
@@ -290,9 +428,9 @@ def test_without_matplotlib_there_is_no_curve(
     ]
 
 
-def test_sessions_start_anew_unless_resumed(tmp_path: Path) -> None:
+def test_sessions_start_anew_unless_resumed(written: Path, tmp_path: Path) -> None:
     old, another = tmp_path / "network.safetensors", tmp_path / "student.safetensors"
-    save_file({"a": torch.zeros(1)}, old, metadata={"loop": "{}"})
+    old.write_bytes(written.read_bytes())
     save_file({"a": torch.zeros(1)}, another)  # weights of another make
     Session(tmp_path, resume=True).close()
     assert old.exists()

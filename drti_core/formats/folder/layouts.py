@@ -22,7 +22,8 @@ from pathlib import Path
 from drti_core.arrays import Window
 from drti_core.errors import FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import strict_json, strict_xml
-from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid, inside
+from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid
+from drti_core.io.regular import inside
 from drti_core.io.strict_json import Node
 
 Shape = tuple[int, int]

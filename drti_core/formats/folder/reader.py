@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,12 +16,19 @@ import numpy.typing as npt
 from drti_core.arrays import MAX_SIDE
 from drti_core.colour import Encoding
 from drti_core.decoder import Planes
-from drti_core.errors import FormatError, LightError, MissingFileError, UnsupportedFormatError
+from drti_core.errors import (
+    FileError,
+    FormatError,
+    LightError,
+    MissingFileError,
+    UnsupportedFormatError,
+)
 from drti_core.formats.folder import layouts, openlime_neural, rtiprep
-from drti_core.io import scratch, strict_json
+from drti_core.io import regular, scratch, strict_json
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.jpeg_strips import read_streamed
-from drti_core.io.pictures.tiles import assemble, inside
+from drti_core.io.pictures.tiles import assemble
+from drti_core.io.regular import inside, open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, StoredModel
@@ -140,7 +148,7 @@ class FolderReader(ModelReader, LightsReader):
 
 
 def _load(path: Path) -> Node:
-    return strict_json.load(path / "info.json" if path.is_dir() else path)
+    return strict_json.load(inside(path, "info.json") if path.is_dir() else path)
 
 
 @dataclass(frozen=True)
@@ -194,10 +202,13 @@ class _Own:
 
         path = inside(folder, "arrays.safetensors")
         try:
+            regular.check(path)
             found = load_file(path)
         except FileNotFoundError:
             raise MissingFileError("is missing", where=str(path), expected="a file") from None
-        except (SafetensorError, OSError, KeyError, ValueError) as error:
+        except FileError:
+            raise
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError) as error:
             raise FormatError(f"damaged ({error})", where=str(path)) from error
         if set(found) != set(self.arrays):
             raise FormatError(
@@ -267,15 +278,17 @@ def _read_basis(info: Node, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8
         values = [item.integer(0, 255) for item in info["basis"].items(size)]
         return np.array(values, np.uint8).reshape(shape)
     path = inside(info.file.parent, "materials.bin")
-    if not path.is_file():
+    if not os.path.lexists(path):
         raise FormatError(
             "is missing",
             where=f"{info.file}: $.basis",
             expected=f"{size} integers here, or as many bytes in materials.bin",
         )
-    if path.stat().st_size != size:
-        raise FormatError(f"{path.stat().st_size} bytes", where=str(path), expected=f"{size} bytes")
-    return np.frombuffer(path.read_bytes(), np.uint8).reshape(shape)
+    with open_file(path) as file:
+        data = file.read(size + 1)
+    if len(data) != size:
+        raise FormatError(f"{regular.check(path)} bytes", where=str(path), expected=f"{size} bytes")
+    return np.frombuffer(data, np.uint8).reshape(shape)
 
 
 def _lights(info: Node, notes: list[str]) -> LightDirections | None:
@@ -425,7 +438,7 @@ def _padded(planes: Planes) -> Planes:
 def _is_webptm(path: Path) -> bool:
     """Whether an info.json is that of a WebPTM tree, which is another format."""
     try:
-        with path.open("rb") as file:
+        with open_file(path) as file:
             return b'"MultiresStrategy"' in file.read(16 << 10)
     except OSError:
         return False

@@ -19,7 +19,8 @@ from drti_core.arrays import F64, Window
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io import strict_xml
-from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assemble, inside
+from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assemble
+from drti_core.io.regular import inside
 from drti_core.io.strict_json import Node
 from drti_core.model import Metadata, StoredModel
 

@@ -14,6 +14,7 @@ from drti_core.arrays import F64
 from drti_core.errors import FormatError, LightError, MissingFileError, OptionError
 from drti_core.formats.lp.csv import csv_convention, from_csv, to_csv
 from drti_core.io import outputs
+from drti_core.io.regular import read_bytes
 from drti_core.lights import Convention, LightDirections
 from drti_core.lights.directions import usable
 from drti_core.lights.positions import LightPositions
@@ -208,14 +209,12 @@ def looks_like_lights(head: bytes) -> bool:
 
 
 def _text(path: Path) -> str:
-    if not path.is_file():
-        raise MissingFileError("is not there", where=str(path), expected="a light file (.lp)")
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise FormatError(
-            f"has {size} bytes", where=str(path), expected=f"a light file of up to {MAX_BYTES}"
-        )
-    raw = path.read_bytes()
+    try:
+        raw = read_bytes(path, MAX_BYTES, "a light file")
+    except FileNotFoundError:
+        raise MissingFileError(
+            "is not there", where=str(path), expected="a light file (.lp)"
+        ) from None
     text = None if b"\0" in raw else _decode(raw)
     if text is None:
         raise FormatError(

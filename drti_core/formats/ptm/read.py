@@ -26,6 +26,7 @@ from drti_core.formats.ptm.layout import (
     slots,
 )
 from drti_core.io import scratch
+from drti_core.io.regular import open_file
 from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import ModelReader
@@ -61,7 +62,7 @@ class PtmReader(ModelReader):
             FormatError: damaged; names the line, byte or plane.
             UnsupportedFormatError: a variant without description or sample; names it.
         """
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = _read_head(file, path)
             colorspace, container = head.colorspace, head.container
             count = len(slots(colorspace))
@@ -92,7 +93,7 @@ class PtmReader(ModelReader):
             FormatError: see :meth:`read`; but damage of the pixels is not found.
             UnsupportedFormatError: see :meth:`read`.
         """
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = _read_head(file, path)
         return head.shape, Metadata(notes=head.notes)
 

@@ -18,6 +18,7 @@ from drti_core.formats.rti import old
 from drti_core.formats.rti.layout import COLOURS, MAGIC
 from drti_core.formats.rti.trailer import with_trailer
 from drti_core.io import scratch
+from drti_core.io.regular import open_file
 from drti_core.io.text_header import TextHeader
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import ModelReader
@@ -65,7 +66,7 @@ class RtiReader(ModelReader):
             FormatError: damaged; names the line or byte.
             UnsupportedFormatError: another type, basis type or element size; names it.
         """
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = _read_head(file, path)
             if head.element == 1:
                 planes = _byte_planes(file, head.shape, head.scale, head.bias, path)
@@ -93,7 +94,7 @@ class RtiReader(ModelReader):
             FormatError: see :meth:`read`.
             UnsupportedFormatError: see :meth:`read`.
         """
-        with path.open("rb") as file:
+        with open_file(path) as file:
             head = _read_head(file, path)
         return head.shape, head.metadata
 
@@ -240,7 +241,7 @@ def _is_relights_four(header: TextHeader, shape: tuple[int, int]) -> bool:
     start, tables = header.offset, 2 * 4 * 9
     if header.path.stat().st_size != start + tables + shape[0] * shape[1] * COLOURS * 4:
         return False
-    with header.path.open("rb") as file:
+    with open_file(header.path) as file:
         file.seek(start)
         table = np.frombuffer(file.read(tables), "<f4").reshape(2, 9)
     return not table[:, 4:].any()

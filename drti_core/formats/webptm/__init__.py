@@ -16,6 +16,7 @@ from drti_core.formats._shared import viewer_tree
 from drti_core.io import strict_json
 from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
+from drti_core.io.regular import inside, open_file
 from drti_core.io.strict_json import Node
 from drti_core.model import StoredModel
 from drti_core.model.contracts import ModelReader
@@ -43,7 +44,7 @@ class WebPtmReader(ModelReader):
         if not path.is_dir() and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return False
         try:
-            with info.open("rb") as file:
+            with open_file(info) as file:
                 return b'"MultiresStrategy"' in file.read(16 << 10)
         except OSError:
             return False
@@ -51,7 +52,7 @@ class WebPtmReader(ModelReader):
     def read(self, path: Path) -> StoredModel:
         """Read a tree, given its folder or its info.json; see :meth:`Reader.read`."""
         path = Path(path)
-        info = strict_json.load(path / "info.json" if path.is_dir() else path)
+        info = strict_json.load(inside(path, "info.json") if path.is_dir() else path)
         ptm, strategy = info["PTM"], info["MultiresStrategy"]
         kind = ptm["type"].text()
         if kind != "LRGB_PTM":

@@ -21,6 +21,7 @@ from drti_core.formats._shared import viewer_tree
 from drti_core.io import strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
+from drti_core.io.regular import inside, open_file
 from drti_core.io.strict_xml import Element, to_integer
 from drti_core.model import StoredModel
 from drti_core.model.contracts import ModelReader
@@ -49,7 +50,7 @@ class WebRtiReader(ModelReader):
             if not info.is_file() or (path / "info.json").exists():
                 return False
             try:
-                with info.open("rb") as file:
+                with open_file(info) as file:
                     head = file.read(16 << 10)
             except OSError:
                 return False
@@ -58,7 +59,7 @@ class WebRtiReader(ModelReader):
     def read(self, path: Path) -> StoredModel:
         """Read a tree, given its folder or its info.xml; see :meth:`Reader.read`."""
         path = Path(path)
-        root = strict_xml.load(path / "info.xml" if path.is_dir() else path, "MultiRes")
+        root = strict_xml.load(inside(path, "info.xml") if path.is_dir() else path, "MultiRes")
         content = root.child("Content")
         kind = content.attribute("type")
         counts = viewer_tree.check_type(kind, f"{content.where} type")

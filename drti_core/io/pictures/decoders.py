@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from drti_core.errors import FormatError
+from drti_core.io.regular import open_file
 
 Kind = Literal["jpeg", "png", "tiff", "webp"]
 
@@ -52,7 +53,7 @@ def head_of(source: Path | bytes) -> bytes:
     """
     if isinstance(source, bytes):
         return source[:_HEAD]
-    with source.open("rb") as file:
+    with open_file(source) as file:
         return file.read(_HEAD)
 
 
@@ -76,7 +77,7 @@ def open_image(source: Path | bytes, kind: Kind, where: str) -> Any:
         OSError, SyntaxError, …: see :data:`DAMAGE`.
     """
     if kind == "png":
-        with io.BytesIO(source) if isinstance(source, bytes) else source.open("rb") as file:
+        with io.BytesIO(source) if isinstance(source, bytes) else open_file(source) as file:
             _check_png(file)
     if kind == "webp":
         width, height = _webp_size(head_of(source))

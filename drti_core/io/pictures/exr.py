@@ -9,6 +9,7 @@ import numpy as np
 
 from drti_core.arrays import F32, MAX_SIDE
 from drti_core.errors import FormatError, MissingExtraError, raise_if_short
+from drti_core.io.regular import open_file
 
 #: No compressed scan line expands more than deflate does (RFC 1951: 258 bytes for 2 bits).
 _RATIO = 1032
@@ -55,7 +56,7 @@ def read_exr(path: Path) -> F32:
         MissingExtraError: OpenEXR is not installed.
     """
     library = require_exr("reading .exr")
-    with path.open("rb") as file:
+    with open_file(path) as file:
         if file.read(4) != _MAGIC:
             raise FormatError("is no OpenEXR file", where=str(path), expected="OpenEXR")
     try:

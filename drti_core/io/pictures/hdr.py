@@ -11,11 +11,14 @@ import numpy.typing as npt
 from drti_core.arrays import F32, MAX_SIDE
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io.pictures.exr import MAX_PIXELS
+from drti_core.io.regular import read_bytes
 
 #: No run of a Radiance file stands for more pixels than 255 in 4 bytes.
 _HDR_PIXELS_PER_BYTE = 64
 
 _HDR_MAX_HEADER = 1 << 16
+#: The largest picture without compression, 4 bytes a pixel, and what may lie about it.
+_HDR_MAX_BYTES = 4 * MAX_PIXELS + (1 << 20)
 
 
 def check_size(shape: tuple[int, ...], path: Path) -> None:
@@ -40,7 +43,7 @@ def read_hdr(path: Path) -> F32:
         FormatError: damaged, truncated, or it claims more pixels than its bytes can hold.
         UnsupportedFormatError: XYZE, or rows that do not run from the top left.
     """
-    data = path.read_bytes()
+    data = read_bytes(path, _HDR_MAX_BYTES, "a Radiance picture")
     (height, width), exposure, at = _hdr_header(data, path)
     out = np.empty((height, width, 3), np.float32)
     for row in range(height):

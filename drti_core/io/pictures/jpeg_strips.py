@@ -21,6 +21,7 @@ import numpy.typing as npt
 from drti_core.arrays import Codes
 from drti_core.errors import FileError, FormatError
 from drti_core.io.pictures.plane_pictures import Picture, decode_channels, read_planes
+from drti_core.io.regular import open_file
 
 _RESTART = re.compile(rb"\xff([^\x00])", re.DOTALL)
 
@@ -53,7 +54,7 @@ class _Strips:
         height, width = self.picture.shape
         height = min(self.rows, height - number * self.rows)
         try:
-            with self.picture.path.open("rb") as file:
+            with open_file(self.picture.path) as file:
                 file.seek(start)
                 data = file.read(end - start)
         except OSError as error:
@@ -68,7 +69,8 @@ class _Strips:
 
 def _strips(picture: Picture) -> _Strips | None:
     """The strips of a picture, or None if they cannot be decoded one by one."""
-    data = picture.path.read_bytes()
+    with open_file(picture.path) as file:
+        data = file.read()
     height, width = picture.shape
     height_at, interval, at = 0, 0, 2
     if data[:2] != b"\xff\xd8":

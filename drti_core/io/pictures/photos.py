@@ -28,6 +28,7 @@ from drti_core.errors import (
 )
 from drti_core.io.pictures import decoders, exif, tiff
 from drti_core.io.pictures.xmp import split
+from drti_core.io.regular import open_file
 
 #: File endings of photographs, lower case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
@@ -135,12 +136,12 @@ def probe(path: Path) -> PhotoInfo:
                 info = _header(path, image, kind)
         if kind == "tiff":
             info = replace(info, exif=_tiff_exif(path))
-    except DrtiError:
-        raise
     except FileNotFoundError:
         raise MissingFileError(
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
         ) from None
+    except DrtiError:
+        raise
     except decoders.DAMAGE as error:
         raise_if_short(error)
         raise StackError(
@@ -293,7 +294,7 @@ def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
 
 
 def _tiff_exif(path: Path) -> bytes | None:
-    with path.open("rb") as file:
+    with open_file(path) as file:
 
         def read(at: int, size: int) -> bytes:
             file.seek(at)

@@ -82,10 +82,10 @@ def open_picture(path: Path) -> Picture:
     try:
         image, bits = _opened(path, str(path))
         size = path.stat().st_size
-    except DrtiError:
-        raise
     except FileNotFoundError:
         raise MissingFileError("is missing", where=str(path), expected="a picture") from None
+    except DrtiError:
+        raise
     except decoders.DAMAGE as error:
         raise_if_short(error)
         raise FormatError(f"damaged picture ({error})", where=str(path)) from error

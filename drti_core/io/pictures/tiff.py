@@ -18,6 +18,7 @@ from drti_core.arrays import Array, Window, bands
 from drti_core.errors import raise_if_short
 from drti_core.io.pictures import exif
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
+from drti_core.io.regular import open_file
 
 #: A file of more bytes is a BigTIFF: offsets of 4 bytes do not reach farther.
 _CLASSIC_BYTES = 0xFFFF0000
@@ -154,7 +155,7 @@ def _first_page(path: Path) -> Iterator[Any]:
     damage: tuple[type[Exception], ...] = (*_DAMAGE, TiffFileError)
     try:
         # An open file, so that tifffile looks for no other by its name.
-        with path.open("rb") as file, TiffFile(file, **_NO_MICROSCOPE) as tiff:
+        with open_file(path) as file, TiffFile(file, **_NO_MICROSCOPE) as tiff:
             yield tiff.pages.first
     except damage as error:
         raise_if_short(error)

@@ -16,6 +16,7 @@ from drti_core.arrays import Codes, Window
 from drti_core.errors import FileError, FormatError, MissingFileError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
+from drti_core.io.regular import inside, open_file
 
 #: Sides of a tile that may be claimed.
 MIN_SIDE, MAX_SIDE = 16, 4096
@@ -67,7 +68,7 @@ class Tile:
                     expected=f"at most {2 * values + _SPARE_BYTES} for {self.shape[1]}x"
                     f"{self.shape[0]} pixels",
                 )
-            with self.path.open("rb") as file:
+            with open_file(self.path) as file:
                 file.seek(self.start)
                 return file.read(size)
         except OSError as error:
@@ -180,20 +181,6 @@ def count(shape: tuple[int, int], tile: int) -> tuple[int, int]:
     (3, 1)
     """
     return -(-shape[0] // tile), -(-shape[1] // tile)
-
-
-def inside(folder: Path, name: str) -> Path:
-    """A file of a folder.
-
-    Raises:
-        FormatError: it is a link that leads out of the folder.
-    """
-    path = folder / name
-    if not path.resolve().is_relative_to(folder.resolve()):
-        raise FormatError(
-            f"is a link to {path.resolve()}", where=str(path), expected="a file inside the folder"
-        )
-    return path
 
 
 def _presence(folder: Path) -> Callable[[Tile], None]:

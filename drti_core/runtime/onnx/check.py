@@ -7,6 +7,7 @@ bounded. What lies in files beside it is read into it, so that a runtime never o
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import prod
@@ -15,6 +16,8 @@ from typing import Any
 
 from drti_core.arrays import MAX_SIDE
 from drti_core.errors import FileError, FormatError, UnsupportedFormatError
+from drti_core.io.regular import check as check_file
+from drti_core.io.regular import inside, open_file, read_bytes
 from drti_core.runtime.stages import TILE
 
 #: Largest file, with what lies beside it: protobuf's own limit.
@@ -63,17 +66,10 @@ def parse(path: Path) -> Any:
     """The ModelProto of a file, of which nothing is checked but the size.
 
     Raises:
+        FileError: it cannot be read, or is no regular file.
         FormatError: damaged, or larger than it may be.
     """
-    try:
-        size = path.stat().st_size
-        if size > MAX_BYTES:
-            raise FormatError(
-                f"{size} bytes", where=str(path), expected=f"at most {MAX_BYTES} bytes"
-            )
-        return _parsed(path.read_bytes(), str(path))
-    except OSError as error:
-        raise FileError.of(error, path) from None
+    return _parsed(read_bytes(path, MAX_BYTES, "a graph"), str(path))
 
 
 def _parsed(data: bytes, where: str) -> Any:
@@ -175,7 +171,7 @@ def _check_tensors(model: Any, where: str, folder: Path | None) -> None:
                     f"{total} bytes", where=place, expected=f"at most {MAX_BYTES} bytes in all"
                 )
             path, start = find_external(tensor, size, place, folder)
-            with path.open("rb") as file:
+            with open_file(path) as file:
                 file.seek(start)
                 tensor.raw_data = file.read(size)
             tensor.ClearField("external_data")
@@ -200,17 +196,24 @@ def find_external(tensor: Any, size: int, place: str, folder: Path | None) -> tu
     name = entries.get("location", "")
     if folder is None or not name:
         raise FormatError(f"is in the file {name!r}", where=place, expected="numbers in the graph")
-    path = folder / name
-    # A link is followed before it is judged.
-    if not path.resolve().is_relative_to(folder.resolve()) or "\\" in name or ":" in name:
+    try:
+        path = inside(folder, name)
+        sound = not {"\\", ":"}.intersection(name)
+        there = check_file(path) if sound and os.path.lexists(path) else -1
+    except (FormatError, FileError) as error:
+        sound, reason = False, error.problem if isinstance(error, FileError) else ""
+    else:
+        reason = ""
+    if not sound:
         raise FormatError(
-            f"is in the file {name!r}", where=place, expected="a file inside the graph's folder"
+            f"is in the file {name!r}{reason and f', which {reason}'}",
+            where=place,
+            expected="a file inside the graph's folder",
         )
     try:
         start, length = int(entries.get("offset", 0)), int(entries.get("length", size))
     except ValueError:
         start = length = -1
-    there = path.stat().st_size if path.is_file() else -1
     if length != size or start < 0 or start + length > there:
         raise FormatError(
             f"takes {entries.get('length', size)} bytes from {entries.get('offset', 0)} of "

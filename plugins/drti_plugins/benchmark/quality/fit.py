@@ -7,7 +7,7 @@ import json
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from math import isfinite
@@ -18,8 +18,9 @@ import numpy as np
 
 from drti_core.codec import Codec
 from drti_core.decoder import Decoder, LightFunction, Network
-from drti_core.errors import DrtiError, FormatError
+from drti_core.errors import DrtiError, FileError, FormatError
 from drti_core.io import outputs, strict_json
+from drti_core.io.strict_json import Node
 from drti_core.measure.evaluation import Fitted, score
 from drti_core.model import RelightableModel
 from drti_core.registry import catalogue, doors
@@ -153,9 +154,9 @@ def _fit(label: str, codec: Codec, train: Stack, folder: Path) -> Fitted:
     train.prepare()
     path = folder / _SPENT
     cpu = wall = 0.0
-    if path.exists():
-        before = strict_json.load(path)
-        cpu, wall = before["cpu"].number(), before["wall"].number()
+    if os.path.lexists(path):
+        before = strict_json.load(path, links=False)
+        cpu, wall = (max(0.0, before[name].number()) for name in ("cpu", "wall"))
     cpu_start, wall_start = time.process_time(), time.perf_counter()
     kept = wall_start
 
@@ -219,12 +220,29 @@ def load_result(path: Path) -> Result:
         FormatError: it is missing or damaged.
     """
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        return Result(**(found | {name: tuple(found[name]) for name in ("lights", "notes")}))
-    except (OSError, ValueError, TypeError, KeyError) as error:
+        return _result(strict_json.load(path, links=False))
+    except (FormatError, FileError) as error:
         raise FormatError(
-            f"a damaged result ({type(error).__name__}: {error})",
-            where=str(path),
+            f"a damaged result ({error})",
             expected="what an earlier run wrote",
             mend="Delete it and run again.",
         ) from None
+
+
+def _result(found: Node) -> Result:
+    """Every value of the type and in the range that :func:`measure` writes."""
+    read: dict[str, Callable[[Node], Any]] = {
+        "str": Node.text,
+        "int": lambda node: node.integer(0, 1 << 62),
+        "float": Node.number,
+    }
+    values: dict[str, Any] = {}
+    for each in dataclasses.fields(Result):
+        kind, _, none = str(each.type).partition(" | ")
+        if kind in read:
+            node = found[each.name]
+            values[each.name] = None if none and node.value is None else read[kind](node)
+    lights = tuple(light.object() for light in found["lights"].items())
+    return Result(
+        **values, lights=lights, notes=tuple(note.text() for note in found["notes"].items())
+    )

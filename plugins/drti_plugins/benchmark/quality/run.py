@@ -23,7 +23,7 @@ from typing import Any
 
 from drti_core.codec import Codec, Progress, no_progress, own_options, parse_spec, with_options
 from drti_core.errors import OptionError, OutputExistsError
-from drti_core.io import outputs
+from drti_core.io import names, outputs
 from drti_core.jobs import journal
 from drti_core.jobs.journal import Entry
 from drti_core.jobs.workers import run_tasks
@@ -106,7 +106,7 @@ class _Task:
 
     @property
     def name(self) -> str:
-        return f"{re.sub(r'[/+]', '-', self.collection.name)}--{self.variant.file}"
+        return names.sound(f"{re.sub(r'[/+]', '-', self.collection.name)}--{self.variant.file}")
 
     def result(self, out: Path) -> Path:
         return out / RESULTS / f"{self.name}.json"

@@ -1,0 +1,45 @@
+"""Names of entries of a folder that mean the same on every system, and never lead out of it."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+#: Devices of Windows, whatever ending follows.
+_DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)")
+#: What parts folders on one system or another, a drive's letter, and the end of a C string.
+_PARTS = re.compile(r"[/\\\0]|^[A-Za-z]:")
+#: What drti calls files of its own.
+OWN = ".drti-"
+
+
+def fault(name: str) -> str:
+    r"""Why a name may not be taken from a file that others may have written; "" if it may.
+
+    >>> fault("coin.ptm"), fault("../coin.ptm"), fault("C:coin"), fault("NUL.txt"), fault("..")
+    ('', 'it leads to another folder', 'it leads to another folder', 'it names a device', 'it names no entry of a folder')
+    """  # noqa: E501 - doctest compares one line
+    if not name.strip(". "):
+        return "it names no entry of a folder"
+    if _PARTS.search(name):
+        return "it leads to another folder"
+    if _DEVICES.match(name):
+        return "it names a device"
+    if name.startswith(OWN):
+        return "it is one of drti's own"
+    return ""
+
+
+def sound(name: str) -> str:
+    r"""The name itself, or one like it of which :func:`fault` has nothing to say.
+
+    >>> sound("coin"), sound("a\\\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
+    ('coin', 'a_b', 'C_coin', '_con.ptm', '_.drti-x')
+    """
+    name = _PARTS.sub(lambda found: found[0][:-1] + "_", name)
+    return f"_{name}" if fault(name) else name
+
+
+def folded(name: str) -> str:
+    """What is equal for names that some file system takes for one."""
+    return unicodedata.normalize("NFC", name).casefold()
