@@ -61,6 +61,7 @@ class OnnxReader(ModelReader):
             planes,
             {"graph": np.frombuffer(graph.data, np.uint8)},
             Metadata(encoding=encoding),
+            graph=path,
         )
 
 

@@ -64,7 +64,8 @@ def restore_graph(stored: StoredModel) -> GraphModel:
         array = stored.arrays.get("graph")
         if array is None or array.dtype != np.uint8 or array.ndim != 1:
             raise FormatError("an ONNX model without its graph", expected="graph, uint8 bytes")
-        graph = GraphDecoder(check(array.tobytes(), "the graph"))
+        where = "the graph" if stored.graph is None else str(stored.graph)
+        graph = GraphDecoder(check(array.tobytes(), where), where)
     elif stored.graph is not None:
         graph = GraphDecoder(load(stored.graph), str(stored.graph))
     else:

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, Window
-from drti_core.errors import OptionError, UnsupportedDecoderError
+from drti_core.errors import FormatError, OptionError, UnsupportedDecoderError
 from drti_core.lights import LightDirections
 from drti_core.runtime.onnx.check import check, fixed
 from drti_core.runtime.onnx.stage import providers_of, session
@@ -95,6 +95,7 @@ class GraphDecoder:
 
         Raises:
             UnsupportedDecoderError: the graph is of the form ``image``.
+            FormatError: it cannot be run: an index outside, a division by zero.
         """
         if self.shape is not None:
             raise UnsupportedDecoderError(
@@ -105,7 +106,14 @@ class GraphDecoder:
         run: Any = ReferenceEvaluator(self.graph).run
         given: dict[str, Any] = {"planes": codes, "coords": coords}
         feed = {name: given[name] for name in self.inputs if name != "light"}
-        found = [run(None, {**feed, "light": light.xyz[0]})[0] for light in lights]
+        try:
+            found = [run(None, {**feed, "light": light.xyz[0]})[0] for light in lights]
+        except Exception as error:  # whatever numpy says to an operator's numbers
+            raise FormatError(
+                f"onnx's evaluator cannot run the graph: {error}",
+                where=self.where,
+                expected="a graph that can be run",
+            ) from error
         return np.stack([_as(np.asarray(rgb), "float32") for rgb in found])
 
 
@@ -116,6 +124,36 @@ def _as(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:
     if kind == "float32":
         return values.astype(np.float32) / np.float32(255)
     return quantise(values * np.float32(255), np.empty(values.shape, np.uint8))
+
+
+def _session_of(decoder: GraphDecoder, providers: Sequence[str]) -> Any:
+    """A session of ONNX Runtime for tiles of a fixed size, or for one light.
+
+    Raises:
+        FormatError: ONNX Runtime refuses the graph.
+    """
+    try:
+        return session(decoder.tiles, providers_of(providers))
+    except FormatError as error:
+        raise FormatError(error.problem, where=decoder.where, expected=error.expected) from error
+
+
+def _run(graph: Any, feed: dict[str, Any], where: str) -> npt.NDArray[Any]:
+    """The one output of a session.
+
+    Raises:
+        FormatError: ONNX Runtime cannot run it: an index outside, a division by zero.
+    """
+    try:
+        found: npt.NDArray[Any] = graph.run(None, feed)[0]
+    except Exception as error:  # its exceptions have no common base
+        first = str(error).strip().splitlines()[0]
+        raise FormatError(
+            f"ONNX Runtime cannot run the graph: {first}",
+            where=where,
+            expected="a graph that can be run",
+        ) from error
+    return found
 
 
 class GraphStage(PixelStage):
@@ -129,7 +167,8 @@ class GraphStage(PixelStage):
 
     def __init__(self, decoder: GraphDecoder, kind: Kind, providers: Sequence[str] = ()) -> None:
         self.inputs, self.kind, self.graph = decoder.inputs, kind, decoder.tiles
-        self.session = session(decoder.tiles, providers_of(providers))
+        self.where = decoder.where
+        self.session = _session_of(decoder, providers)
 
     def under(self, light: LightDirections) -> Kernel:
         """See :meth:`PixelStage.under`."""
@@ -140,7 +179,7 @@ class GraphStage(PixelStage):
                 "coords": whole(coords, self.tile),
             }
             feed = {n: np.ascontiguousarray(given[n].T) for n in self.inputs if n != "light"}
-            rgb = self.session.run(None, {**feed, "light": light.xyz[0]})[0]
+            rgb = _run(self.session, {**feed, "light": light.xyz[0]}, self.where)
             out[...] = _as(rgb, self.kind)[: len(out)]
 
         return run
@@ -170,13 +209,15 @@ class ImageRelighter(Relighter):
         if decoder.shape is None:
             raise OptionError("a graph of the form decoder", expected="the form image")
         self.shape, self.kind, self.planes, self.threads = decoder.shape, kind, None, 1
-        self.graph = decoder.tiles
-        self.session = session(self.graph, providers_of(providers))
+        self.graph, self.where = decoder.tiles, decoder.where
+        self.session = _session_of(decoder, providers)
         self._aim(lights)
 
     def _aim(self, lights: LightDirections) -> None:
         self.count = len(lights)
-        self.pictures = [partial(self.session.run, None, {"light": each.xyz}) for each in lights]
+        self.pictures = [
+            partial(_run, self.session, {"light": each.xyz}, self.where) for each in lights
+        ]
         self.whole: dict[int, npt.NDArray[Any]] = {}
 
     def relight(
@@ -192,7 +233,7 @@ class ImageRelighter(Relighter):
         for number, run in enumerate(self.pictures):
             picture = self.whole.get(number)
             if picture is None:
-                picture = _as(run()[0][0], self.kind)
+                picture = _as(run()[0], self.kind)
                 if self.count == 1:
                     self.whole[number] = picture  # asked for strip by strip
             out[number] = picture[rows, columns]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,10 @@ from drti_core.registry.catalogue import registry
 from drti_core.registry.doors import restore
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx import check
+from drti_core.runtime.onnx.budget import cost_of
 from drti_core.runtime.onnx.forms import decoder_graph, to_bytes
+from drti_core.runtime.onnx.sizes import sizes_of
+from drti_core.runtime.stages import TILE
 from drti_exporters.onnx.graphs import image_graph
 from tests.helpers.kept import fit_or_kept
 
@@ -314,12 +318,263 @@ def test_the_limit_of_the_file(tmp_path, monkeypatch):
     )
 
 
+def colours(*nodes):
+    """Nodes that give colours to which ``s``, a number, is added."""
+    return [
+        *nodes,
+        helper.make_node("Cast", ["planes"], ["codes"], to=1),
+        helper.make_node("Mul", ["codes", "light"], ["lit"]),
+        helper.make_node("Add", ["lit", "s"], ["rgb"]),
+    ]
+
+
+def sizes(**lists):
+    return [numpy_helper.from_array(np.array(v, np.int64), k) for k, v in lists.items()]
+
+
+def node(kind, given, made, **attributes):
+    return helper.make_node(kind, given.split(), made.split(), **attributes)
+
+
+#: What takes more memory or time than its 1.3 kB: (nodes, sizes, bytes at once or multiply-adds).
+BOMBS = {
+    "tensors alive at once": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("ReduceSum", "a", "t", keepdims=0),
+            *(node("Add", "a t", f"b{i}") for i in range(8)),
+            node("Sum", " ".join(f"b{i}" for i in range(8)), "c"),
+            node("ReduceMax", "c", "s", keepdims=0),
+        ],
+        sizes(n=[1 << 26]),
+        "the graph takes 2684575772 bytes at once for 8192 pixels, most of them in the node lit "
+        "(Mul)",
+    ),
+    "tensors of the pixels": (
+        [
+            node("Cast", "planes", "p", to=1),
+            node("ReduceSum", "p axes", "q", keepdims=1),
+            node("Tile", "q n", "a"),
+            node("ReduceSum", "a", "s", keepdims=0),
+        ],
+        sizes(axes=[1], n=[1, 60_000]),
+        "the graph takes 1966137380 bytes at once for 8192 pixels, most of them in the node a "
+        "(Tile)",
+    ),
+    "products": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("MatMul", "a a", "b"),
+            node("MatMul", "b b", "c"),
+            node("ReduceSum", "c", "s", keepdims=0),
+        ],
+        sizes(n=[4096, 4096]),
+        "the graph takes 137472581633 multiply-adds for 8192 pixels, most of them in the node b "
+        "(MatMul)",
+    ),
+    "many small products": (
+        [
+            node("ConstantOfShape", "n", "m0"),
+            *(node("MatMul", f"m{i} m{i}", f"m{i + 1}") for i in range(300)),
+            node("ReduceSum", "m300", "s", keepdims=0),
+        ],
+        sizes(n=[512, 512]),
+        "the graph takes 40265916417 multiply-adds for 8192 pixels, most of them in the node m1 "
+        "(MatMul)",
+    ),
+    "a wide batch": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("MatMul", "a a", "b"),
+            node("ReduceSum", "b", "s", keepdims=0),
+        ],
+        sizes(n=[800, 400, 400]),
+        "the graph takes 51456073729 multiply-adds for 8192 pixels, most of them in the node b "
+        "(MatMul)",
+    ),
+    "a large window": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("ConstantOfShape", "k", "w"),
+            node("Conv", "a w", "b", auto_pad="SAME_UPPER"),
+            node("ReduceSum", "b", "s", keepdims=0),
+        ],
+        sizes(n=[1, 1, 300, 300], k=[1, 1, 255, 255]),
+        "the graph takes 23410004752 bytes at once for 8192 pixels, most of them in the node b "
+        "(Conv)",
+    ),
+    "sums over labels": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("Einsum", "a a a", "b", equation="ij,jk,kl->il"),
+            node("ReduceSum", "b", "s", keepdims=0),
+        ],
+        sizes(n=[3000, 3000]),
+        "the graph takes 54027073729 multiply-adds for 8192 pixels, most of them in the node b "
+        "(Einsum)",
+    ),
+    "labels that are not summed": (
+        [
+            node("ConstantOfShape", "n", "a"),
+            node("Einsum", "a a", "b", equation="i...,j...->"),
+            node("ReduceSum", "b", "s", keepdims=0),
+        ],
+        sizes(n=[300, 2000, 500]),
+        "the graph takes 1216024616 bytes at once for 8192 pixels, most of them in the node b "
+        "(Einsum)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", BOMBS)
+def test_what_a_graph_costs_is_bounded(what, monkeypatch):
+    """Before it runs: what ONNX Runtime can compute of it, it does when it is given the graph."""
+    nodes, constants, found = BOMBS[what]
+    monkeypatch.setattr("onnxruntime.InferenceSession", None)
+    text = refused(graph(colours(*nodes), constants=constants))
+    assert text.startswith(f"a.onnx: {found}"), text
+    assert text.partition("; expected ")[2].startswith("at most ")
+
+
+@pytest.mark.parametrize(
+    ("nodes", "memory", "work"),
+    [
+        # Inputs and outputs alone: 3 codes and the light; then codes and products as float32.
+        ([node("Cast", "planes", "codes", to=1), node("Mul", "codes light", "rgb")], 27 * 10, 60),
+        # The codes end before the last node.
+        (
+            [
+                node("Cast", "planes", "codes", to=1),
+                node("Mul", "codes light", "a"),
+                node("Abs", "a", "b"),
+                node("Abs", "b", "rgb"),
+            ],
+            27 * 10,
+            120,
+        ),
+        # What is stored is kept to the end, and what follows from it alone too.
+        (
+            [
+                node("ConstantOfShape", "n", "k"),
+                node("Cast", "planes", "codes", to=1),
+                node("MatMul", "codes k", "rgb"),
+            ],
+            27 * 10 + 8 * 2 + 9 * 4,
+            9 + 30 + 90,
+        ),
+    ],
+)
+def test_what_a_graph_costs(nodes, memory, work):
+    made = graph(nodes, constants=sizes(n=[3, 3]) if nodes[0].op_type != "Cast" else ())
+    asked = check.fixed(made, 10)
+    cost = cost_of(asked.graph, sizes_of(asked, "a.onnx"))
+    assert (cost.memory, cost.work) == (memory + 12, work)
+
+
+def test_the_size_that_a_file_claims_is_not_believed():
+    """Of the output, where nothing else tells its size."""
+    nodes = [
+        node("Mul", "light k", "big"),
+        node("Cast", "big", "size", to=7),
+        node("Slice", "size z t", "two"),
+        node("ConstantOfShape", "two", "rgb", name="bomb"),
+    ]
+    stored = [*sizes(z=[0], t=[2]), numpy_helper.from_array(np.full(3, 1e9, np.float32), "k")]
+    assert refused(graph(nodes, constants=stored)) == (
+        "a.onnx, node bomb: ConstantOfShape gives a tensor of unknown shape; expected a known one "
+        "of at most 536870912 elements"
+    )
+    short = [node("ConstantOfShape", "n", "rgb")]
+    assert refused(graph(short, constants=sizes(n=[7, 3]))) == (
+        "a.onnx: rgb is of shape [7, 3] and type 1; expected [8192, 3] and 1, as it says"
+    )
+
+
+@pytest.mark.parametrize("kind", ["Div", "Mod"])
+def test_integers_are_divided_by_stored_numbers(kind):
+    """The least integer by -1 is an interrupt of the processor, which ends the process."""
+    nodes = colours(
+        node("Cast", "planes", "x", to=7),
+        node("ReduceSum", "x", "y", keepdims=0),
+        node(kind, "least y", "q", name="n"),
+        node("Cast", "q", "s", to=1),
+    )
+    least = sizes(least=[-(2**63)])
+    end = (
+        "; expected stored integers above 0, or real numbers. drti relights graphs as "
+        "docs/onnx.md describes them."
+    )
+    assert refused(graph(nodes, constants=least)) == (
+        f"a.onnx, node n: {kind} of integers by what may not be above 0{end}"
+    )
+    stored = colours(node(kind, "least y", "q", name="n"), node("Cast", "q", "s", to=1))
+    assert refused(graph(stored, constants=[*least, *sizes(y=[-1])])).endswith(end)
+    check.check(graph(stored, constants=[*least, *sizes(y=[2])]).SerializeToString(), "a.onnx")
+
+
+def test_what_cannot_be_run_names_its_file(tmp_path):
+    """An index depends on the pixels, and none is as large as this one."""
+    nodes = colours(
+        node("Cast", "planes", "p", to=7),
+        node("ReduceMax", "p", "m", keepdims=0),
+        node("Add", "m far", "index"),
+        node("Gather", "p index", "row", axis=0),
+        node("ReduceSum", "row", "t", keepdims=0),
+        node("Cast", "t", "s", to=1),
+    )
+    made = graph(nodes, constants=sizes(far=10**6))
+    save_planes(tmp_path, MODEL.planes.select([0, 1, 2]))
+    path = tmp_path / "a.onnx"
+    path.write_bytes(made.SerializeToString())
+    model = drti.open_model(path)
+    with pytest.raises(FormatError) as error:
+        model.relight(LIGHTS)
+    assert str(error.value).startswith(f"{path}: ONNX Runtime cannot run the graph: ")
+    with pytest.raises(FormatError) as error:
+        model.decode(model.features(Window(0, 0, 2, 2)), None, LIGHTS)
+    assert str(error.value).startswith(f"{path}: onnx's evaluator cannot run the graph: ")
+
+
+def test_special_files_are_no_external_data(tmp_path):
+    os.mkfifo(tmp_path / "pipe.bin")
+    (tmp_path / "folder.bin").mkdir()
+    (tmp_path / "circle.bin").symlink_to("circle.bin")
+    (tmp_path / "device.bin").symlink_to("/dev/zero")
+    for name, reason in (
+        ("pipe.bin", ", which is a named pipe"),
+        ("folder.bin", ", which is a folder"),
+        ("circle.bin", ""),
+        ("device.bin", ""),
+        ("a\0b", ", which embedded null byte"),
+    ):
+        assert refused(external(name, offset=4, length=12), tmp_path) == (
+            f"a.onnx, tensor w: is in the file {name!r}{reason}; expected a file inside the "
+            "graph's folder"
+        )
+
+
+def test_a_graph_that_is_a_link_to_itself(tmp_path):
+    drti.save_model(MODEL, tmp_path / "web")
+    path = tmp_path / "web" / "decoder.onnx"
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(FormatError) as error:
+        drti.open_model(tmp_path / "web")
+    assert str(error.value) == (
+        f"{path}: is a link that leads to itself; expected a file inside the folder"
+    )
+
+
 @pytest.mark.slow
 def test_our_own_graphs_pass():
     for name in registry().codecs.working():
         model = fit_or_kept(name, drti.demo_stack(size=(16, 20)))
         found = check.check(to_bytes(decoder_graph(model.decoder(), model.planes)), name)
         onnx.checker.check_model(found, full_check=True)
+        tile = check.fixed(found, TILE)
+        cost = cost_of(tile.graph, sizes_of(tile, name))
+        assert cost.memory / TILE * 12e6 < check.MAX_MEMORY, name  # whole, of 12 megapixels
+        assert cost.work / TILE * 50e6 < check.MAX_WORK, name
 
 
 def test_unsupported_is_not_damaged():
@@ -336,5 +591,5 @@ def test_what_onnx_runtime_refuses_is_no_crash(tmp_path):
     (tmp_path / "a.onnx").write_bytes(found.SerializeToString())
     with pytest.raises(FormatError) as error:
         drti.open_model(tmp_path / "a.onnx").relight(LIGHTS)
-    assert str(error.value).startswith("ONNX Runtime refuses the graph: ")
+    assert str(error.value).startswith(f"{tmp_path / 'a.onnx'}: ONNX Runtime refuses the graph: ")
     assert str(error.value).endswith("; expected a graph that it can run")

@@ -18,12 +18,21 @@ from drti_core.arrays import MAX_SIDE
 from drti_core.errors import FileError, FormatError, UnsupportedFormatError
 from drti_core.io.regular import check as check_file
 from drti_core.io.regular import inside, open_file, read_bytes
+from drti_core.runtime.onnx.budget import Values, cost_of, width
+from drti_core.runtime.onnx.sizes import sizes_of
 from drti_core.runtime.stages import TILE
 
 #: Largest file, with what lies beside it: protobuf's own limit.
 MAX_BYTES = (2 << 30) - 1
-#: Most nodes, and most elements of any tensor (2 GB of float32).
-MAX_NODES, MAX_ELEMENTS = 10_000, 1 << 29
+#: Most nodes.
+MAX_NODES = 10_000
+#: Bytes that are alive at once: so many, twice what is stored, and so many of each pixel (as two
+#: layers of 128 numbers take); but never more than the last.
+MEMORY, MEMORY_OF_PIXEL, MAX_MEMORY = 1 << 30, 1 << 10, 8 << 30
+#: Multiply-adds of each pixel (16 layers 512 wide), and of a run at most.
+WORK_OF_PIXEL, MAX_WORK = 1 << 22, 1 << 40
+#: What depends on the light alone is as much as a pixel's work to so many of them.
+_FEW_PIXELS = 1 << 10
 
 #: Operators that compute colours from numbers. None has a graph of its own inside, makes random
 #: numbers, or gives a tensor whose size depends on values.
@@ -103,9 +112,13 @@ def check_model(model: Any, where: str, folder: Path | None = None) -> Any:
         _check_nodes(model, where)
         _check_tensors(model, where, folder)
         _check_contract(model, where)
+    if model.ByteSize() > MAX_BYTES:  # with what lay beside it; no runtime takes more
+        raise FormatError(
+            f"{model.ByteSize()} bytes", where=where, expected=f"at most {MAX_BYTES} bytes in all"
+        )
     try:
         onnx.checker.check_model(model)
-    except (onnx.checker.ValidationError, ValueError) as error:
+    except (onnx.checker.ValidationError, ValueError, RuntimeError) as error:
         first = str(error).strip().splitlines()[0]
         raise FormatError(f"damaged ({first})", where=where, expected="a valid graph") from None
     _check_sizes(model, where)
@@ -294,27 +307,63 @@ def fixed(model: Any, size: int) -> Any:
 
 
 def _check_sizes(model: Any, where: str) -> None:
-    """Every value has a size that follows from the inputs', and is not too large."""
-    from onnx import shape_inference
-
+    """Every value has a size that follows from the inputs', and what they cost is bounded."""
     image = model.graph.output[0].name == "images"
-    try:
-        known = shape_inference.infer_shapes(
-            fixed(model, 1 if image else TILE), check_type=True, strict_mode=True, data_prop=True
+    asked = fixed(model, 1 if image else TILE)
+    values = sizes_of(asked, where)
+    (output,) = asked.graph.output
+    found, claimed = values[output.name], _type(output)
+    if found != (claimed[0], tuple(claimed[1])):
+        raise FormatError(
+            f"{output.name} is of shape {list(found[1])} and type {found[0]}",
+            where=where,
+            expected=f"{claimed[1]} and {claimed[0]}, as it says",
         )
-    except (shape_inference.InferenceError, ValueError, RuntimeError) as error:
-        first = str(error).strip().splitlines()[0]
-        raise FormatError(f"damaged ({first})", where=where, expected="a valid graph") from None
-    values = {v.name: _type(v)[1] for v in [*known.graph.value_info, *known.graph.output]}
-    ranked = {v.name: v.type.tensor_type.HasField("shape") for v in known.graph.value_info}
+    _check_division(model, values, where)
+    _check_cost(asked.graph, values, where)
+
+
+def _check_cost(graph: Any, values: Values, where: str) -> None:
+    """What a run takes is bounded, by its pixels and altogether."""
+    sides = values[graph.output[0].name][1]
+    pixels = prod(sides[:-1])
+    try:
+        cost = cost_of(graph, values)
+    except ValueError as error:
+        raise FormatError(f"damaged ({error})", where=where, expected="a valid graph") from None
+    stored = sum(prod(t.dims) * width(t.data_type) for t in graph.initializer)
+    memory = min(MAX_MEMORY, MEMORY + MEMORY_OF_PIXEL * pixels + 2 * stored)
+    work = min(MAX_WORK, WORK_OF_PIXEL * max(pixels, _FEW_PIXELS))
+    for found, most, unit, node in (
+        (cost.memory, memory, "bytes at once", cost.at),
+        (cost.work, work, "multiply-adds", cost.hardest),
+    ):
+        if found > most:
+            raise FormatError(
+                f"the graph takes {found} {unit} for {pixels} pixels, most of them in the node "
+                f"{node.name or '/'.join(node.output)} ({node.op_type})",
+                where=where,
+                expected=f"at most {most} {unit}",
+            )
+
+
+def _check_division(model: Any, values: Values, where: str) -> None:
+    """Integers are divided by stored numbers above 0: the least one by -1 ends the process."""
+    from onnx import TensorProto, numpy_helper
+
+    stored = {tensor.name: tensor for tensor in model.graph.initializer}
     for node in model.graph.node:
-        for name in filter(None, node.output):
-            sides = values.get(name)
-            open_side = sides is None or None in sides or not ranked.get(name, True)
-            if open_side or prod(side or 0 for side in sides or ()) > MAX_ELEMENTS:
-                raise FormatError(
-                    f"{node.op_type} gives a tensor of "
-                    + ("unknown shape" if open_side else f"shape {sides}"),
-                    where=f"{where}, node {node.name or name}",
-                    expected=f"a known one of at most {MAX_ELEMENTS} elements",
-                )
+        if node.op_type == "Constant" and node.attribute[0].name == "value":
+            stored[node.output[0]] = node.attribute[0].t
+    signed = (TensorProto.INT8, TensorProto.INT16, TensorProto.INT32, TensorProto.INT64)
+    for node in model.graph.node:
+        if node.op_type not in ("Div", "Mod") or values[node.output[0]][0] not in signed:
+            continue
+        divisor = stored.get(node.input[1])
+        if divisor is None or not (numpy_helper.to_array(divisor) > 0).all():
+            raise UnsupportedFormatError(
+                f"{node.op_type} of integers by what may not be above 0",
+                where=f"{where}, node {node.name or node.output[0]}",
+                expected="stored integers above 0, or real numbers",
+                mend=_MEND,
+            )

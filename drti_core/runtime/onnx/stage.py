@@ -164,7 +164,7 @@ def _session(graph: bytes, providers: tuple[str, ...], thread: int = 0) -> Any: 
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3  # errors only: they are raised as well
+    options.log_severity_level = 4  # errors are raised: no need to print them as well
     try:
         return onnxruntime.InferenceSession(graph, options, providers=list(providers))
     except Exception as error:  # its exceptions have no common base
