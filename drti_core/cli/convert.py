@@ -13,7 +13,7 @@ import typer
 from drti_core.cli import console
 from drti_core.cli.hints import with_flags
 from drti_core.errors import OptionError, OutputError
-from drti_core.io import outputs
+from drti_core.io import outputs, regular
 from drti_core.workflow import batch, convert_file
 
 _JOBS = min(4, os.cpu_count() or 1)
@@ -124,9 +124,13 @@ def _many(
         raise typer.Exit(1)
 
 
+#: A report may tell of a million files.
+_MOST_BYTES = 1 << 30
+
+
 def _is_report(path: Path) -> bool:
     try:
-        found = json_module.loads(path.read_text(encoding="utf-8"))
+        found = json_module.loads(regular.read_bytes(path, _MOST_BYTES, "JSON"))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(found, dict) and found.get("kind") == "drti batch"

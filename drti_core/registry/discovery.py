@@ -18,6 +18,7 @@ from typing import NamedTuple
 import pluggy
 
 from drti_core.errors import PluginError
+from drti_core.io import regular
 from drti_core.registry import guard, hookspecs
 from drti_core.registry.shelf import BUILTIN
 
@@ -61,7 +62,7 @@ def in_folders() -> Iterator[Found]:
             continue
         for entry in entries:
             file = entry / "__init__.py" if entry.is_dir() else entry
-            if file.suffix == ".py" and entry.stem.isidentifier() and file.is_file():
+            if file.suffix == ".py" and entry.stem.isidentifier() and os.path.lexists(file):
                 yield Found(str(entry), FOLDERS, partial(_from_file, file, entry.stem))
 
 
@@ -78,6 +79,7 @@ def _refuse_folder(error: OSError) -> object:
 
 def _from_file(file: Path, name: str) -> object:
     """Import a file under a name that nothing else has, so that targets can name it."""
+    regular.check(file)  # Python would wait for a named pipe
     if name in sys.modules or importlib.util.find_spec(name) is not None:
         raise PluginError(
             f"the name {name!r} is that of an installed module", mend="Rename the file."

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import io
+import os
 import re
 import struct
 import zlib
@@ -15,6 +17,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from drti_core.errors import (
+    FileError,
     FormatError,
     MissingFileError,
     OptionError,
@@ -227,6 +230,47 @@ def test_webp(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, streamed: bool) -
     with pytest.raises(OptionError) as caught:
         encode_webp(wide)
     assert str(caught.value) == "a WebP of 16384x1 pixels; expected sides of 1 to 16383"
+
+
+@pytest.mark.parametrize("kind", ["jpg", "png"])
+def test_a_disk_that_fails_is_no_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """What the system says is told as it is; what the decoder says is damage."""
+    path = tmp_path / f"a.{kind}"
+    save_picture(path, picture(20, 30))
+
+    def fail(number: int | None) -> None:
+        def load(_: object) -> None:
+            raise OSError(number, os.strerror(number)) if number else OSError("broken data stream")
+
+        monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+
+    fail(errno.EIO)
+    with pytest.raises(FileError) as error:
+        read_picture(path)
+    assert str(error.value) == f"{path}: Input/output error"
+    assert error.value.errno == errno.EIO
+    fail(None)
+    with pytest.raises(FormatError) as damage:
+        read_picture(path)
+    assert str(damage.value) == f"{path}: damaged picture (broken data stream)"
+
+
+@pytest.mark.parametrize("raised", [EOFError, ZeroDivisionError, AttributeError, RecursionError])
+def test_whatever_a_decoder_raises_is_damage(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, raised: type[Exception]
+) -> None:
+    path = tmp_path / "a.png"
+    save_picture(path, picture(20, 30))
+
+    def load(_: object) -> None:
+        raise raised("odd")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(FormatError) as damage:
+        read_picture(path)
+    assert str(damage.value) == f"{path}: damaged picture (odd)"
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:

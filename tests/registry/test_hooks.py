@@ -399,13 +399,19 @@ def test_plugins_of_a_folder(tmp_path):
     (tmp_path / "a" / "raising.py").write_text("raise RuntimeError('no licence')\n")
     (tmp_path / "a" / "quitting.py").write_text("import sys\nsys.exit('bye')\n")
     (tmp_path / "a" / "json.py").write_text("")
+    os.mkfifo(tmp_path / "a" / "pipe.py")
+    (tmp_path / "a" / "circle.py").symlink_to("circle.py")
     (tmp_path / "a" / "not-a-module.py").write_text("raise AssertionError\n")
     (tmp_path / "a" / "notes.txt").write_text("")
     shown = in_a_process(SHOW, DRTI_PLUGINS=os.pathsep.join([f"{tmp_path}/a", f"{tmp_path}/b"]))
     a = tmp_path / "a"
     assert shown.splitlines() == [
+        f"the plugin {a}/circle.py (DRTI_PLUGINS) failed: FileError: {a}/circle.py: Too many "
+        "levels of symbolic links",
         f"the plugin {a}/json.py (DRTI_PLUGINS) failed: the name 'json' is that of an installed "
         "module. Rename the file.",
+        f"the plugin {a}/pipe.py (DRTI_PLUGINS) failed: FileError: {a}/pipe.py: is a named pipe; "
+        "expected a regular file",
         f"the plugin {a}/quitting.py (DRTI_PLUGINS) failed: it tried to end the process (exit bye)",
         f"the plugin {a}/raising.py (DRTI_PLUGINS) failed: RuntimeError: no licence",
         f"the plugin {tmp_path}/b (DRTI_PLUGINS) failed: No such file or directory; "

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import struct
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,8 +17,15 @@ from drti_core.arrays import Window
 from drti_core.cli import main
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.decoder import Decoder, Dense, Terms
-from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, OptionError
-from drti_core.io.pictures.exr import write_exr
+from drti_core.errors import (
+    DrtiError,
+    FileError,
+    FormatError,
+    LightError,
+    MissingFileError,
+    OptionError,
+)
+from drti_core.io.pictures.exr import read_exr, write_exr
 from drti_core.io.pictures.hdr import read_hdr
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
@@ -345,3 +355,32 @@ def test_benchmark_of_a_model(stack, tmp_path, capsys):
     assert (cost["codec"], cost["width"], cost["height"]) == ("hsh", 6, 5)
     assert cost["lights"] == 10_000
     assert cost["largest_difference"] < 0.01
+
+
+@pytest.mark.parametrize("suffix", [".hdr", ".exr"])
+def test_a_map_is_a_regular_file(suffix, tmp_path):
+    path = tmp_path / f"map{suffix}"
+    os.mkfifo(path)
+    for read in (open_environment, read_exr, read_hdr):
+        with pytest.raises(FileError) as error:
+            read(path)
+        assert str(error.value) == f"{path}: is a named pipe; expected a regular file"
+    path.unlink()
+    path.symlink_to(path.name)
+    with pytest.raises(FileError) as error:
+        open_environment(path)
+    assert str(error.value) == f"{path}: Too many levels of symbolic links"
+
+
+def test_an_exr_that_cannot_be_written_is_a_system_error(tmp_path):
+    """OpenEXR tells it as a RuntimeError, in words."""
+    pytest.importorskip("OpenEXR", reason="the extra exr is not installed")
+    values = np.random.default_rng(0).random((300, 400, 3), np.float32)
+    for path, number in (
+        (Path("/dev/full"), errno.ENOSPC),
+        (tmp_path / "none" / "a.exr", errno.ENOENT),
+        (tmp_path, errno.EISDIR),
+    ):
+        with pytest.raises(OSError) as error:  # noqa: PT011 - its number is looked at
+            write_exr(path, values)
+        assert (error.value.errno, error.value.filename) == (number, str(path))

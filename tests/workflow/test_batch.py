@@ -373,6 +373,26 @@ def test_ctrl_c(made, tmp_path):
 
 
 @pytest.mark.slow
+def test_what_is_no_file_does_not_stop_the_rest(made, tmp_path):
+    """In the place of a plane, of a whole file, or as a link to itself; each is refused by name."""
+    shutil.copytree(made / "web", tmp_path / "in" / "web")
+    shutil.copy(made / "a.ptm", tmp_path / "in" / "good.ptm")
+    plane, whole = tmp_path / "in" / "web" / "plane_1.jpg", tmp_path / "in" / "pipe.ptm"
+    circle = tmp_path / "in" / "circle.rti"
+    plane.unlink()
+    for pipe in (plane, whole):
+        os.mkfifo(pipe)
+    circle.symlink_to(circle.name)
+    report = convert_many([tmp_path / "in"], tmp_path / "out", writer="ptm")
+    assert {item.source.name: (item.status, item.reason) for item in report.items} == {
+        "circle.rti": ("refused", f"{circle}: Too many levels of symbolic links"),
+        "good.ptm": ("converted", ""),
+        "pipe.ptm": ("refused", f"{whole}: is a named pipe; expected a regular file"),
+        "web": ("refused", f"{plane}: is a named pipe; expected a regular file"),
+    }
+
+
+@pytest.mark.slow
 def test_real_files(data, tmp_path):
     report = convert_many([data / "files", data / "relight"], tmp_path, jobs=2)
     found = {str(item.source.relative_to(data)): item.status for item in report.items}

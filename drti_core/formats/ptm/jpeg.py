@@ -16,6 +16,7 @@ from drti_core.arrays import U8
 from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.ptm.layout import INVERSION, Colorspace, Container, plane_name
 from drti_core.io import scratch
+from drti_core.io.pictures.decoders import DAMAGE
 
 #: Largest width or height that libjpeg reads and writes.
 MAX_SIDE = 65500
@@ -60,7 +61,7 @@ def decode(data: bytes, shape: tuple[int, int], where: str) -> U8:
             return np.array(image)
     except DrtiError:
         raise
-    except (OSError, SyntaxError, ValueError) as error:
+    except DAMAGE as error:
         raise FormatError(f"damaged JPEG ({error})", where=where) from error
 
 

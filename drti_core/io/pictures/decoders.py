@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 from typing import IO, Any, Literal
 
-from drti_core.errors import FormatError
+from drti_core.errors import DrtiError, FileError, FormatError, ResourceError
 from drti_core.io.regular import open_file
 
 Kind = Literal["jpeg", "png", "tiff", "webp"]
@@ -25,7 +25,8 @@ Kind = Literal["jpeg", "png", "tiff", "webp"]
 WEBP_MAX_PIXELS = 64 << 20
 #: What Pillow raises for damaged pictures.
 DAMAGE: tuple[type[Exception], ...] = (OSError, SyntaxError, ValueError, KeyError, TypeError)
-DAMAGE += (IndexError, struct.error, zlib.error)
+DAMAGE += (IndexError, struct.error, zlib.error, EOFError, ArithmeticError, AttributeError)
+DAMAGE += (AssertionError, RuntimeError)
 #: No JPEG codes more pixels in a byte (a 16x16 MCU takes at least 6 bits).
 _JPEG_PIXELS_PER_BYTE = 512
 #: No deflate stream expands more than this (RFC 1951: 258 bytes for 2 bits).
@@ -43,6 +44,14 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"MM\0+", "tiff"),
 )
 _LOADING = threading.Lock()
+
+
+def system_error(error: Exception, path: Path) -> DrtiError | None:
+    """What the system said of a file that may be sound, or None where it is damaged."""
+    if (short := ResourceError.of(error)) is not None:
+        return short
+    told = isinstance(error, OSError) and error.errno is not None
+    return FileError.of(error, path) if told and isinstance(error, OSError) else None
 
 
 def head_of(source: Path | bytes) -> bytes:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,7 @@ _RATIO = 1032
 #: A picture of 8192 x 4096 is the largest that is read.
 MAX_PIXELS = 1 << 25
 _MAX_CHANNELS = 8
-_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, MemoryError)
+_ERRORS = (RuntimeError, ValueError, TypeError, KeyError, MemoryError, OSError)
 _MAGIC = b"\x76\x2f\x31\x01"
 
 
@@ -41,11 +43,18 @@ def write_exr(path: Path, values: F32) -> None:
 
     Raises:
         MissingExtraError: OpenEXR is not installed.
+        OSError: the system does not let it be written.
     """
     library = require_exr("writing .exr")
     header = {"type": library.scanlineimage, "compression": library.ZIP_COMPRESSION}
-    with library.File(header, {"RGB": np.ascontiguousarray(values, np.float32)}) as file:
-        file.write(str(path))
+    try:
+        with library.File(header, {"RGB": np.ascontiguousarray(values, np.float32)}) as file:
+            file.write(str(path))
+    except RuntimeError as error:
+        # OpenEXR tells in words what the system said.
+        numbers = (number for number in errno.errorcode if os.strerror(number) in str(error))
+        number = next(numbers, errno.EIO)
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def read_exr(path: Path) -> F32:

@@ -115,11 +115,7 @@ def converter(icc: bytes | None, space: Space) -> Callable[[Array], Array] | Non
         intent = ImageCms.Intent.RELATIVE_COLORIMETRIC
         transform = ImageCms.buildTransform(found, wanted, "RGB", "RGB", renderingIntent=intent)
     except (OSError, ImageCms.PyCMSError, ValueError, TypeError) as error:
-        raise StackError(
-            f"the photographs' colour profile cannot be used ({error})",
-            expected="an ICC profile of RGB",
-            mend="Save the photographs with another profile, or keep theirs as it is.",
-        ) from error
+        raise _unusable(error) from error
 
     def bytes_of(pixels: Array) -> Array:
         turned: Any = ImageCms.applyTransform(
@@ -150,5 +146,16 @@ def _sixteen_bits(pixels: Array, icc: bytes, space: Space) -> Array:
     image = image.copy(interpretation="rgb16")
     image.set_type(vips.GValue.blob_type, "icc-profile-data", icc)
     name = "srgb" if space == "srgb" else "p3"
-    turned = image.icc_transform(name, embedded=True, intent="relative", depth=16)
-    return np.asarray(turned.numpy())
+    try:
+        turned = image.icc_transform(name, embedded=True, intent="relative", depth=16)
+        return np.asarray(turned.numpy())
+    except vips.Error as error:
+        raise _unusable(str(error).strip().splitlines()[-1]) from error
+
+
+def _unusable(reason: object) -> StackError:
+    return StackError(
+        f"the photographs' colour profile cannot be used ({reason})",
+        expected="an ICC profile of RGB",
+        mend="Save the photographs with another profile, or keep theirs as it is.",
+    )

@@ -143,8 +143,7 @@ def probe(path: Path) -> PhotoInfo:
     except DrtiError:
         raise
     except decoders.DAMAGE as error:
-        raise_if_short(error)
-        raise StackError(
+        raise decoders.system_error(error, path) or StackError(
             f"its header cannot be read ({error})",
             where=str(path),
             expected=_READABLE,
@@ -344,8 +343,7 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
             else:
                 pixels = np.asarray(image.convert("L"))
     except decoders.DAMAGE as error:
-        raise_if_short(error)
-        raise _damaged(info, error) from error
+        raise decoders.system_error(error, info.path) or _damaged(info, error) from error
     return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
 
 

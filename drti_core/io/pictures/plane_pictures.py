@@ -67,8 +67,8 @@ class Picture:
                     raise FormatError("decodes to another size than its header says")
                 yield band, part
         except _DAMAGE as error:
-            raise_if_short(error)
-            raise FormatError(f"damaged picture ({error})", where=str(self.path)) from error
+            damage = FormatError(f"damaged picture ({error})", where=str(self.path))
+            raise decoders.system_error(error, self.path) or damage from error
 
 
 def open_picture(path: Path) -> Picture:
@@ -87,8 +87,8 @@ def open_picture(path: Path) -> Picture:
     except DrtiError:
         raise
     except decoders.DAMAGE as error:
-        raise_if_short(error)
-        raise FormatError(f"damaged picture ({error})", where=str(path)) from error
+        damage = FormatError(f"damaged picture ({error})", where=str(path))
+        raise decoders.system_error(error, path) or damage from error
     with image:
         shape, channels = _checked(image, bits, size, str(path))
         return Picture(path, shape, channels, bits, image.info.get("icc_profile") or None)

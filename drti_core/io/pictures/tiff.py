@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Array, Window, bands
-from drti_core.errors import raise_if_short
 from drti_core.io.pictures import exif
+from drti_core.io.pictures.decoders import system_error
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
 from drti_core.io.regular import open_file
 
@@ -158,8 +158,8 @@ def _first_page(path: Path) -> Iterator[Any]:
         with open_file(path) as file, TiffFile(file, **_NO_MICROSCOPE) as tiff:
             yield tiff.pages.first
     except damage as error:
-        raise_if_short(error)
-        raise ValueError(str(error) or type(error).__name__) from error
+        damaged = ValueError(str(error) or type(error).__name__)
+        raise system_error(error, path) or damaged from error
 
 
 def _from_rows(page: Any, window: Window, channels: int) -> Array:
