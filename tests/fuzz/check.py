@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import resource
-import shutil
 import signal
 import warnings
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
+from typing import Any
+from unittest import mock
 
 import numpy as np
 
@@ -17,8 +19,11 @@ from drti_core.errors import DrtiError
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
+from drti_core.relight.environment_map import open_environment
 from drti_core.stack import Stack
-from tests.fuzz.mutate import Files
+from drti_core.workflow import batch
+from tests.fuzz.entries import listing
+from tests.fuzz.seeds import Seed
 
 #: The most that an input may take.
 SECONDS, MEMORY = 5, 1 << 30
@@ -37,50 +42,101 @@ def limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (now + MEMORY, resource.RLIM_INFINITY))
 
 
-def put(files: Files, folder: Path) -> None:
-    """Write the files into a folder, which is emptied first."""
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    for name, content in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-
-
-def open_input(path: Path) -> tuple[str, str]:
-    """Open it: take its lights, decode its pixels, and relight it.
+def open_input(item: Seed, folder: Path) -> tuple[str, str]:
+    """Open what was put into a folder, in the way of its seed.
 
     Returns:
-        Id of the reader that claimed it, or "" if none did; and what became of it: ``read`` or
-        ``refused``. Anything else that happens is raised.
+        Id of the reader that claimed it, or "" if none did; and what became of it: ``opened``, or
+        the kind of error by which it was refused. Anything else that happens is raised.
     """
     signal.signal(signal.SIGALRM, _stop)
     signal.setitimer(signal.ITIMER_REAL, SECONDS)
-    reader = ""
+    claimed: list[str] = []
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            chosen = doors.find_reader(path)
-            reader = chosen.reader_id
-            if isinstance(chosen, LightsReader):
-                whole = isinstance(chosen, ModelReader | StackReader)
-                with suppress(*[DrtiError] * whole):  # a model may know none
-                    assert np.isfinite(doors.open_lights(path).xyz).all()
-                if not whole:
-                    return reader, "read"
-            found = doors.open_any(path)
-            if isinstance(found, Stack):
-                found.prepare()
-                codes = found.codes(Window(0, 0, 1, found.shape[1]))
-                assert codes.shape == (len(found), found.shape[1], 3)
-            elif found.shape[0] * found.shape[1] <= _LARGEST:
-                pixels = found.relight(_LIGHT)
-                assert np.isfinite(pixels).all(), "a relit pixel is not finite"
-    except DrtiError:
-        return reader, "refused"
+            WAYS[item.way](folder / item.target, claimed)
+    except DrtiError as error:
+        return "".join(claimed[:1]), type(error).__name__
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
-    return reader, "read"
+    return "".join(claimed[:1]), "opened"
+
+
+def _open(path: Path, claimed: list[str]) -> None:
+    """Take its lights, decode its pixels, and relight it."""
+    chosen = doors.find_reader(path)
+    claimed.append(chosen.reader_id)
+    if isinstance(chosen, LightsReader):
+        whole = isinstance(chosen, ModelReader | StackReader)
+        with suppress(*[DrtiError] * whole):  # a model may know none
+            assert np.isfinite(doors.open_lights(path).xyz).all(), "a light is not finite"
+        if not whole:
+            return
+    found = doors.open_any(path)
+    if isinstance(found, Stack):
+        found.prepare()
+        codes = found.codes(Window(0, 0, 1, found.shape[1]))
+        assert codes.shape == (len(found), found.shape[1], 3)
+    elif found.shape[0] * found.shape[1] <= _LARGEST:
+        assert np.isfinite(found.relight(_LIGHT)).all(), "a relit pixel is not finite"
+
+
+def _batch(path: Path, claimed: list[str]) -> None:
+    """Convert all of ``in`` into ``out``, whose journal is a stranger's; nothing else changes."""
+    claimed.append("journal")
+    out = path / "out"
+    if out.is_symlink():  # then its user means another folder
+        return
+    journal = out / ".drti-batch.json"
+    if journal.is_file() and not journal.is_symlink():
+        journal.write_bytes(journal.read_bytes().replace(b"@HERE@", str(path).encode()))
+    before = {k: v for k, v in listing(path).items() if not k.startswith("out/")}
+
+    def here(tasks: Sequence[dict[str, Any]], *_: object) -> Iterator[tuple[int, dict[str, Any]]]:
+        for number, task in enumerate(tasks):
+            target = Path(task["output"])
+            # Asked before anything is written: no mutation may harm the machine.
+            inside = target.parent.resolve() == out.resolve() and target.name not in ("", "..")
+            assert inside, f"the journal leads to {target}"
+            answer = batch.convert(task)
+            assert answer["status"] != "failed", answer["reason"]
+            yield number, answer
+
+    def run(*given: Any) -> Any:
+        return here(*given)
+
+    with mock.patch.object(batch, "run_tasks", run):
+        batch.convert_many([path / "in"], out, writer="ptm", overwrite=True)
+    after = {k: v for k, v in listing(path).items() if not k.startswith("out/")}
+    assert after == before, f"changed outside the output: {before.items() ^ after.items()}"
+
+
+def _environment(path: Path, claimed: list[str]) -> None:
+    """Take the lights of an environment map."""
+    claimed.append("environment")
+    found = open_environment(path)
+    for xyz, weights in found.power():
+        assert np.isfinite(xyz).all(), "a light is not finite"
+        assert np.isfinite(weights).all(), "a weight is not finite"
+
+
+def _resume(path: Path, claimed: list[str]) -> None:
+    """Go on with a training."""
+    from tests.fuzz.resumed import resume
+
+    claimed.append("checkpoint")
+    resume(path)
+
+
+#: How an input is opened, by :attr:`tests.fuzz.seeds.Seed.way`: given the path and a list, into
+#: which goes who claimed it.
+WAYS: dict[str, Callable[[Path, list[str]], None]] = {
+    "open": _open,
+    "batch": _batch,
+    "environment": _environment,
+    "resume": _resume,
+}
 
 
 def _stop(number: int, frame: FrameType | None) -> None:

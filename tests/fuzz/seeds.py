@@ -10,11 +10,13 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from drti_core.decoder import Planes
 from drti_core.formats.folder import FolderWriter
@@ -22,6 +24,7 @@ from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
+from tests.fuzz.mutations import icc, tiff
 
 H, W = 11, 16
 XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8]]
@@ -33,30 +36,40 @@ class Seed:
     """An input.
 
     Args:
-        reader: id of the reader that it is meant for.
+        reader: id of the reader that it is meant for, or what else reads it.
         files: content by relative path.
         target: what is opened, relative; "." is the folder.
+        way: how it is opened, of :data:`tests.fuzz.check.WAYS`.
     """
 
     reader: str
     files: dict[str, bytes]
     target: str = "."
+    way: str = "open"
 
 
-def _planes(count: int, dtype: Any = np.uint8) -> Planes:
+def _planes(count: int, dtype: Any = np.uint8, shape: tuple[int, int] = (H, W)) -> Planes:
     rng = np.random.default_rng(count)
-    wave = np.add.outer(np.arange(H) * 9, np.arange(W) * 7)
-    codes = (wave + rng.integers(0, 60, (count, H, W))) % 256
+    wave = np.add.outer(np.arange(shape[0]) * 9, np.arange(shape[1]) * 7)
+    codes = (wave + rng.integers(0, 60, (count, *shape))) % 256
     factor = 257 if dtype is np.uint16 else 1
     return Planes(
         (codes * factor).astype(dtype), rng.uniform(0.2, 1, count), rng.uniform(0, 1, count)
     )
 
 
-def _model(codec: str, colorspace: str, count: int, dtype: Any = np.uint8, **more: Any) -> Any:
+def model(
+    codec: str,
+    colorspace: str,
+    count: int,
+    dtype: Any = np.uint8,
+    shape: tuple[int, int] = (H, W),
+    **more: Any,
+) -> StoredModel:
+    """A model of some waves, without a fit."""
     config = {"codec": codec, "version": 1, "colorspace": colorspace, **more}
     metadata = Metadata(lights=LIGHTS, pixel_size_mm=0.1, xmp=b"<x:xmpmeta/>", comments=("one",))
-    return StoredModel(config, (H, W), _planes(count, dtype), metadata=metadata)
+    return StoredModel(config, shape, _planes(count, dtype, shape), metadata=metadata)
 
 
 def _table(codec: str, count: int, **more: Any) -> Any:
@@ -72,29 +85,50 @@ def _table(codec: str, count: int, **more: Any) -> Any:
     return StoredModel(config, (H, W), _planes(count), arrays)
 
 
-def _written(writer: Any, stored: Any, name: str) -> dict[str, bytes]:
+def written(writer: Any, stored: Any, name: str) -> dict[str, bytes]:
+    """The files that a writer makes of a model."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / name
         writer.write(stored, path)
         if path.is_file():
             return {name: path.read_bytes()}
-        return {str(f.relative_to(path)): f.read_bytes() for f in path.rglob("*") if f.is_file()}
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        return {str(file.relative_to(path)): file.read_bytes() for file in files}
 
 
-def _picture(height: int, width: int, suffix: str = "png", number: int = 0) -> bytes:
+def picture(height: int, width: int, suffix: str = "png", number: int = 0, **more: object) -> bytes:
+    """A picture of some waves, encoded by Pillow with what more it is given."""
     y, x = np.mgrid[:height, :width]
     pixels = np.stack([9 * y + 5 * x, 7 * x + number, 8 * y + 3 * number], axis=-1) % 256
     out = io.BytesIO()
     kind = {"png": "PNG", "jpg": "JPEG", "tif": "TIFF"}[suffix]
-    Image.fromarray(pixels.astype(np.uint8)).save(out, kind)
+    Image.fromarray(pixels.astype(np.uint8)).save(out, kind, **more)
     return out.getvalue()
 
 
-def _photographs(suffix: str = "jpg") -> dict[str, bytes]:
-    return {f"photo {i}.{suffix}": _picture(H, W, suffix, i) for i in range(len(XYZ))}
+def photographs(
+    suffix: str = "jpg", shape: tuple[int, int] = (H, W), **more: object
+) -> dict[str, bytes]:
+    """Four photographs by name."""
+    return {f"photo {i}.{suffix}": picture(*shape, suffix, i, **more) for i in range(len(XYZ))}
 
 
-def _lp(names: Any, eol: str = "\n") -> bytes:
+def _described() -> dict[str, bytes]:
+    """Photographs of each kind with EXIF, a profile and a packet of XMP."""
+    packet = b"<x:xmpmeta xmlns:x='adobe:ns:meta/'><a b='1'/></x:xmpmeta>"
+    more = {"exif": tiff.EXIF, "icc_profile": icc.profile()}
+    text = PngInfo()
+    text.add_itxt("XML:com.adobe.xmp", packet.decode())
+    return {
+        "a.jpg": picture(H, W, "jpg", 0, **more, xmp=packet, dpi=(300, 300)),
+        "b.jpg": picture(H, W, "jpg", 1, **more, xmp=packet, progressive=True),
+        "c.png": picture(H, W, "png", 2, **more, pnginfo=text, dpi=(300, 300)),
+        "d.tif": picture(H, W, "tif", 3, compression="tiff_deflate", icc_profile=icc.profile()),
+    }
+
+
+def light_file(names: Any, eol: str = "\n") -> bytes:
+    """A .lp of the four lights."""
     rows = [f"{name} {x} {y} {z}" for name, (x, y, z) in zip(names, XYZ, strict=True)]
     return eol.join([str(len(rows)), *rows, ""]).encode()
 
@@ -114,7 +148,7 @@ def _dome() -> dict[str, Any]:
 
 
 def _project(crop: dict[str, Any]) -> dict[str, bytes]:
-    photographs = _photographs("png")
+    shots = photographs("png")
     value = {
         "application": "RelightLab",
         "width": W,
@@ -122,13 +156,13 @@ def _project(crop: dict[str, Any]) -> dict[str, bytes]:
         "pixelSize": 0.1,
         "folder": ".",
         "forcedInputColorspace": "srgb",
-        "images": [{"filename": name, "skip": False} for name in photographs],
+        "images": [{"filename": name, "skip": False} for name in shots],
         "dome": {**_dome(), "lightConfiguration": "directional"},
         "crop": crop,
         "whitess": [],
         "aligns": [{"offsets": [[0, 0]] * len(XYZ)}],
     }
-    return {**photographs, "a.relight": json.dumps(value).encode()}
+    return {**shots, "a.relight": json.dumps(value).encode()}
 
 
 def _info(**more: Any) -> bytes:
@@ -145,7 +179,7 @@ def _deepzoom() -> dict[str, bytes]:
     ).encode()
     files = {"info.json": _info()}
     for i in range(3):
-        files |= {f"plane_{i}.dzi": xml, f"plane_{i}_files/0/0_0.png": _picture(H, W, number=i)}
+        files |= {f"plane_{i}.dzi": xml, f"plane_{i}_files/0/0_0.png": picture(H, W, number=i)}
     return files
 
 
@@ -154,7 +188,7 @@ def _zoomify() -> dict[str, bytes]:
     files = {"info.json": _info()}
     for i in range(3):
         files[f"plane_{i}/ImageProperties.xml"] = xml.encode()
-        files[f"plane_{i}/TileGroup0/0-0-0.png"] = _picture(H, W, number=i)
+        files[f"plane_{i}/TileGroup0/0-0-0.png"] = picture(H, W, number=i)
     return files
 
 
@@ -173,12 +207,12 @@ def _network() -> dict[str, bytes]:
         "weights": [rng.uniform(-1, 1, n).round(3).tolist() for n in (48, 16, 12)],
         "biases": [rng.uniform(-1, 1, n).round(3).tolist() for n in (4, 4, 3)],
     }
-    pictures = {f"a_plane_{n}.png": _picture(H, W, number=n) for n in range(3)}
+    pictures = {f"a_plane_{n}.png": picture(H, W, number=n) for n in range(3)}
     return {"info.json": json.dumps(info).encode(), **pictures}
 
 
 def _google() -> dict[str, bytes]:
-    tiles = {f"plane_{i}/0/0/0.png": _picture(256, 256, number=i) for i in range(3)}
+    tiles = {f"plane_{i}/0/0/0.png": picture(256, 256, number=i) for i in range(3)}
     return {"info.json": _info(), **tiles}
 
 
@@ -196,7 +230,7 @@ def _rtiprep() -> dict[str, bytes]:
     xml = f'<Image TileSize="16" Overlap="0" Format="png"><Size Width="{W}" Height="{H}"/></Image>'
     for i in range(3):
         files[f"plane_{i}.dzi"] = xml.encode()
-        files[f"plane_{i}_files/0/0_0.png"] = _picture(16, 16, number=i)
+        files[f"plane_{i}_files/0/0_0.png"] = picture(16, 16, number=i)
     return files
 
 
@@ -208,7 +242,7 @@ def _webrti(kind: str, terms: int, layers: int) -> dict[str, bytes]:
         f"<Scale>{numbers}</Scale><Bias>{numbers}</Bias></Content>\n"
         " <Tree>1 0\n16\n16 16 255\n0 0 0\n1 -1 -1 -1 -1 -1 16 1 0 0 0 1 1 1\n</Tree>\n</MultiRes>"
     )
-    tiles = {f"1_{i + 1}.jpg": _picture(18, 18, "jpg", i) for i in range(layers)}
+    tiles = {f"1_{i + 1}.jpg": picture(18, 18, "jpg", i) for i in range(layers)}
     return {"info.xml": xml.encode(), **tiles}
 
 
@@ -222,7 +256,7 @@ def _webptm() -> dict[str, bytes]:
         "Geometry": {"type": "PLANE"},
         "MultiresStrategy": {"type": "IMAGE_TREE", "tileSize": size},
     }
-    tiles = {f"1_{i + 1}.png": _picture(18, 18, number=i) for i in range(3)}
+    tiles = {f"1_{i + 1}.png": picture(18, 18, number=i) for i in range(3)}
     return {"info.json": json.dumps(info).encode(), **tiles}
 
 
@@ -234,18 +268,18 @@ def _hsh(comments: bytes = b"#old\n") -> bytes:
 def _btf() -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("manifest.json", "{}")
-        archive.writestr("data/L/a0.png", b"")
+        for name, content in (("manifest.json", "{}"), ("data/L/a0.png", "")):
+            archive.writestr(zipfile.ZipInfo(name), content)  # of no time
     return buffer.getvalue()
 
 
 def _ptm_without_scale() -> dict[str, bytes]:
     """With the folder of the same fit."""
-    stored = _model("ptm", "rgb", 18, terms=6)
-    content = _written(PtmWriter(), stored, "a.ptm")["a.ptm"]
+    stored = model("ptm", "rgb", 18, terms=6)
+    content = written(PtmWriter(), stored, "a.ptm")["a.ptm"]
     lines = content.split(b"\n", 6)
     lines[4], lines[5] = b"0 0 0 0 0 0", b"0 0 0 0 0 0"
-    folder = _written(FolderWriter(image="png"), stored, "a")
+    folder = written(FolderWriter(image="png"), stored, "a")
     return {
         "a.ptm": b"\n".join(lines),
         **{f"a/{name}": folder[name] for name in ("info.json", "plane_0.png")},
@@ -253,14 +287,15 @@ def _ptm_without_scale() -> dict[str, bytes]:
 
 
 def _makers() -> dict[str, Callable[[], Seed]]:
-    ptm = lambda stored, **o: _written(PtmWriter(**o), stored, "a.ptm")  # noqa: E731
-    rti = lambda stored, **o: _written(RtiWriter(**o), stored, "a.rti")  # noqa: E731
-    web = lambda stored, **o: _written(FolderWriter(**o), stored, "a")  # noqa: E731
-    lrgb = _model("ptm", "lrgb", 9, terms=6)
-    rgb = _model("ptm", "rgb", 18, terms=6)
-    hsh = _model("hsh", "rgb", 12, terms=4, exponent=1.5)
-    nine = _model("hsh", "rgb", 27, np.uint16, terms=9, exponent=1.5)
-    names = list(_photographs())
+    ptm = lambda stored, **o: written(PtmWriter(**o), stored, "a.ptm")  # noqa: E731
+    rti = lambda stored, **o: written(RtiWriter(**o), stored, "a.rti")  # noqa: E731
+    web = lambda stored, **o: written(FolderWriter(**o), stored, "a")  # noqa: E731
+    lrgb = model("ptm", "lrgb", 9, terms=6)
+    rgb = model("ptm", "rgb", 18, terms=6)
+    hsh = model("hsh", "rgb", 12, terms=4, exponent=1.5)
+    sh = model("sh", "rgb", 12, terms=4)
+    nine = model("hsh", "rgb", 27, np.uint16, terms=9, exponent=1.5)
+    names = list(photographs())
     windows = [f"C:\\Users\\A B\\jpeg-exports\\{name}" for name in names]
     crop = {"left": 2, "top": 2, "width": 10, "height": 8, "angle": 12.5}
     return {
@@ -291,17 +326,17 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "webrti lrgb": lambda: Seed("webrti", _webrti("LRGB_PTM", 6, 3)),
         "webrti hsh": lambda: Seed("webrti", _webrti("HSH_RTI", 4, 4), "info.xml"),
         "webptm": lambda: Seed("webptm", _webptm()),
-        "lp": lambda: Seed("lp", {**_photographs(), "dirs.lp": _lp(names)}),
+        "lp": lambda: Seed("lp", {**photographs(), "dirs.lp": light_file(names)}),
         "lp png": lambda: Seed(
-            "lp", {**_photographs("png"), "a.lp": _lp(names, "\r\n")}, "a.lp"
+            "lp", {**photographs("png"), "a.lp": light_file(names, "\r\n")}, "a.lp"
         ),
         "lp tif": lambda: Seed(
-            "lp", {**_photographs("tif"), "a.lp": _lp(_photographs("tif"))}, "a.lp"
+            "lp", {**photographs("tif"), "a.lp": light_file(photographs("tif"))}, "a.lp"
         ),
         "lp csv": lambda: Seed(
             "lp",
             {
-                **_photographs(),
+                **photographs(),
                 "a.csv": b"name,azimuth_deg,elevation_deg\n"
                 + b"".join(f"{n},{90 * i},40\n".encode() for i, n in enumerate(names)),
             },
@@ -310,22 +345,33 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "rtibuilder": lambda: Seed(
             "lp",
             {
-                **{f"jpeg-exports/{name}": data for name, data in _photographs().items()},
-                "assembly-files/a.lp": _lp(windows, "\r\n"),
+                **{f"jpeg-exports/{name}": data for name, data in photographs().items()},
+                "assembly-files/a.lp": light_file(windows, "\r\n"),
             },
         ),
         "project": lambda: Seed("project", _project({**crop, "angle": 0}), "a.relight"),
         "project turned": lambda: Seed("project", _project(crop)),
         "dome": lambda: Seed(
-            "dome", {**_photographs(), "a.dome": json.dumps(_dome()).encode()}, "a.dome"
+            "dome", {**photographs(), "a.dome": json.dumps(_dome()).encode()}, "a.dome"
         ),
+        "lp described": lambda: Seed("lp", {**_described(), "a.lp": light_file(_described())}),
         "onnx image": lambda: Seed("onnx", {"a.onnx": _graph()}, "a.onnx"),
+        "onnx decoder": lambda: Seed("onnx", _decoder(), "a.onnx"),
+        "onnx data": lambda: Seed("onnx", _exported(form="image", external_over=0), "a.onnx"),
+        "folder graph": lambda: Seed("folder", web(sh)),
         "mview": lambda: Seed(
             "foreign", {"a.mview": b"#v\n2 1 2\n0 0\n0\n1 a.rti\n2 b.rti\n1 2\n"}, "a.mview"
         ),
         "btf": lambda: Seed("foreign", {"a.btf.zip": _btf()}, "a.btf.zip"),
         "gltf": lambda: Seed(
             "foreign", {"a.gltf": b'{"asset": {"version": "2.0"}, "meshes": []}'}, "a.gltf"
+        ),
+        "batch": lambda: Seed("journal", _batch(), way="batch"),
+        "radiance": lambda: Seed(
+            "environment", {"a.hdr": _radiance()}, "a.hdr", way="environment"
+        ),
+        "panorama": lambda: Seed(
+            "environment", {"a.png": picture(8, 16)}, "a.png", way="environment"
         ),
     }  # fmt: skip
 
@@ -335,11 +381,70 @@ def _graph() -> bytes:
     from drti_core.runtime.onnx.forms import to_bytes
     from drti_exporters.onnx.graphs import image_graph
 
-    model = restore(_model("hsh", "rgb", 12, terms=4))
-    return to_bytes(image_graph(model.decoder(), model.planes, model.shape))
+    whole = restore(model("hsh", "rgb", 12, terms=4))
+    return to_bytes(image_graph(whole.decoder(), whole.planes, whole.shape))
+
+
+def _exported(**options: Any) -> dict[str, bytes]:
+    """A graph, and what its exporter leaves beside it."""
+    from drti_core.registry.doors import restore
+    from drti_exporters.onnx import OnnxExporter
+
+    whole = restore(model("hsh", "rgb", 12, terms=4))
+    with tempfile.TemporaryDirectory() as folder:
+        OnnxExporter(**options).export(whole, Path(folder) / "a.onnx")
+        return {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
+
+
+def _decoder() -> dict[str, bytes]:
+    """A graph that takes its codes from the pictures beside it."""
+    pictures = {f"plane_{i}.png": picture(H, W, number=i) for i in range(4)}
+    return {**_exported(), **pictures}
+
+
+def _batch() -> dict[str, bytes]:
+    """A model to be converted, and the journal of a run that converted it.
+
+    ``@HERE@`` stands for the folder of the input.
+    """
+    source = written(PtmWriter(), model("ptm", "lrgb", 9, terms=6), "a.ptm")["a.ptm"]
+    entry = {
+        "source": "@HERE@/in/a.ptm",
+        "state": "1689 1",
+        "writer": "ptm",
+        "options": '{"reader": null, "writer": "ptm", "writer_options": {}}',
+        "before": "",
+    }
+    outputs = {"a.ptm": entry, "b.ptm": {**entry, "source": "@HERE@/in/b.ptm"}}
+    journal = json.dumps({"version": 1, "outputs": outputs}).encode()
+    return {"in/a.ptm": source, "in/b.ptm": source, "out/.drti-batch.json": journal}
+
+
+def _radiance() -> bytes:
+    """A Radiance map whose first row is run-length coded, the rest not."""
+    head = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\nEXPOSURE=1.5\n\n-Y 8 +X 16\n"
+    row = struct.pack(">BBH", 2, 2, 16) + bytes((144, 90)) * 3 + bytes((144, 129))
+    plain = bytes((90, 80, 70, 129)) * 16 * 4
+    return head + row * 4 + plain
+
+
+def _openexr() -> dict[str, bytes]:
+    from drti_core.io.pictures.exr import write_exr
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.exr"
+        write_exr(path, np.linspace(0.1, 2, 8 * 16 * 3, dtype=np.float32).reshape(8, 16, 3))
+        return {"a.exr": path.read_bytes()}
 
 
 @cache
 def seeds() -> dict[str, Seed]:
-    """Every seed by name."""
-    return {name: make() for name, make in _makers().items()}
+    """Every seed by name; those that need an optional package only where it is installed."""
+    found = {name: make() for name, make in _makers().items()}
+    if find_spec("OpenEXR"):
+        found["openexr"] = Seed("environment", _openexr(), "a.exr", way="environment")
+    if find_spec("torch"):
+        from tests.fuzz.resumed import checkpoint
+
+        found["checkpoint"] = Seed("checkpoint", {"a": checkpoint()}, "a", way="resume")
+    return found

@@ -1,4 +1,4 @@
-"""A short campaign, the same inputs every time; ``campaign.py`` runs as many as are asked for."""
+"""A short campaign, the same inputs every time; ``run_campaign`` runs as many as are asked for."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from drti_core.registry.catalogue import registry
-from tests.fuzz.check import open_input, put
-from tests.fuzz.mutate import mutated
+from tests.fuzz.check import open_input
+from tests.fuzz.entries import Files, put
+from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import seeds
 
 SEEDS = seeds()
@@ -22,8 +23,8 @@ def test_seeds_are_valid(name: str, tmp_path: Path) -> None:
     """Else mutations of them would test nothing."""
     seed = SEEDS[name]
     put(seed.files, tmp_path / "in")
-    expected = "refused" if seed.reader == "foreign" else "read"
-    assert open_input(tmp_path / "in" / seed.target) == (seed.reader, expected)
+    expected = "UnsupportedFormatError" if seed.reader == "foreign" else "opened"
+    assert open_input(seed, tmp_path / "in") == (seed.reader, expected)
 
 
 def test_every_reader_has_a_seed() -> None:
@@ -41,13 +42,12 @@ def test_every_reader_has_a_seed() -> None:
 )
 @given(name=st.sampled_from(sorted(SEEDS)), number=st.integers(0, 2**32))
 def test_mutations(tmp_path: Path, name: str, number: int) -> None:
-    """They are read or refused by drti's own errors."""
+    """They are opened or refused by drti's own errors."""
     seed = SEEDS[name]
     files = mutated(seed, random.Random(number), list(SEEDS.values()))
     put(files, tmp_path / "in")
-    reader, result = open_input(tmp_path / "in" / seed.target)
-    assert result in ("read", "refused")
-    assert reader or result == "refused"
+    reader, result = open_input(seed, tmp_path / "in")
+    assert reader or result != "opened"
 
 
 @pytest.mark.slow
@@ -66,8 +66,9 @@ def test_mutations(tmp_path: Path, name: str, number: int) -> None:
 def test_cut_and_continued(tmp_path: Path, name: str, cut: float, tail: bytes) -> None:
     """Cut anywhere, and continued with bytes that hypothesis finds."""
     seed = SEEDS[name]
-    files = dict(seed.files)
-    for file in sorted(files, key=lambda file: len(files[file]))[:1]:
-        files[file] = files[file][: int(cut * len(files[file]))] + tail
+    files: Files = dict(seed.files)
+    for file in sorted(files, key=lambda file: len(seed.files[file]))[:1]:
+        files[file] = seed.files[file][: int(cut * len(seed.files[file]))] + tail
     put(files, tmp_path / "in")
-    assert open_input(tmp_path / "in" / seed.target)[1] in ("read", "refused")
+    reader, result = open_input(seed, tmp_path / "in")
+    assert reader or result != "opened"
