@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from itertools import accumulate
 from typing import Any
 
 from tests.fuzz.mutations.values import NAMES, NUMBERS
@@ -24,13 +25,23 @@ _VALUES: tuple[Any, ...] = (
 )
 
 
+def loaded(data: bytes, **options: Any) -> Any:
+    """A JSON; None where it is none, or deeper than may be followed from any depth of calls."""
+    levels = accumulate((char in b"[{") - (char in b"]}") for char in data)
+    if max(levels, default=0) > 100:
+        return None
+    try:
+        return json.loads(data, **options)
+    except ValueError:
+        return None
+
+
 def mutated(data: bytes, rng: random.Random) -> bytes | None:
     """One change somewhere in a JSON; None where it is none."""
     if data.lstrip()[:1] not in (b"{", b"["):
         return None
-    try:
-        root = json.loads(data, object_pairs_hook=lambda pairs: [_MARK, *map(list, pairs)])
-    except (ValueError, RecursionError):
+    root = loaded(data, object_pairs_hook=lambda pairs: [_MARK, *map(list, pairs)])
+    if root is None:
         return None
     places = _places(root)
     if not places:

@@ -7,7 +7,7 @@ import random
 from typing import Any
 
 from tests.fuzz.entries import Files
-from tests.fuzz.mutations import jpeg, png, raw
+from tests.fuzz.mutations import jpeg, json_text, png, raw
 
 
 def mutate(files: Files, rng: random.Random) -> bool:
@@ -20,7 +20,7 @@ def mutate(files: Files, rng: random.Random) -> bool:
     if not isinstance(text, bytes) or not isinstance(data, bytes):
         return False
     try:
-        index: dict[str, Any] = json.loads(text)
+        index: Any = json_text.loaded(text)
         offsets: list[int] = index["offsets"]
         at = rng.randrange(len(offsets) - 1)
         tile = data[offsets[at] : offsets[at + 1]]

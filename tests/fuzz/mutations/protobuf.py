@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 
 from tests.fuzz.mutations import raw
@@ -63,7 +64,7 @@ def mutated(data: bytes, rng: random.Random) -> bytes | None:
                 content = _varint(chosen.number << 3 | _BYTES) + _varint(len(content)) + content
             level[at] = Field(chosen.number, _BYTES, content)
         case 6:
-            level.insert(rng.randrange(len(level) + 1), rng.choice(root))
+            level.insert(rng.randrange(len(level) + 1), deepcopy(rng.choice(root)))
         case 7:
             level[at] = replace(chosen, number=rng.choice((chosen.number + 1, 1, 2, 7, 14, 536)))
         case _:

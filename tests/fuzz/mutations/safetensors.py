@@ -19,22 +19,21 @@ def mutated(data: bytes, rng: random.Random) -> bytes | None:
     header, body = data[8 : 8 + size], data[8 + size :]
     if not 2 <= size <= len(data) or not header.startswith(b"{"):
         return None
-    try:
-        known: dict[str, Any] = json.loads(header)
-    except ValueError:
+    known: Any = json_text.loaded(header)
+    if not isinstance(known, dict):
         return None
-    names = [name for name in known if name != "__metadata__"]
+    names = [name for name, value in known.items() if isinstance(value, dict) and "dtype" in value]
     match rng.randrange(7):
         case 0 | 1:
             header = json_text.mutated(header, rng) or header
         case 2 if names:
-            tensor = known[rng.choice(names)]
-            where = rng.randrange(2)
-            tensor["data_offsets"][where] = rng.choice((*INTEGERS, -1, len(body) + 1))
+            offsets = [0, len(body)]
+            offsets[rng.randrange(2)] = rng.choice((*INTEGERS, -1, len(body) + 1))
+            known[rng.choice(names)]["data_offsets"] = offsets
             header = json.dumps(known).encode()
         case 3 if names:
-            tensor = known[rng.choice(names)]
-            tensor["shape"] = rng.choice(([0], [1 << 40], [1 << 32, 1 << 32, 1], [], [-1], [2.5]))
+            shapes = ([0], [1 << 40], [1 << 32, 1 << 32, 1], [], [-1], [2.5])
+            known[rng.choice(names)]["shape"] = rng.choice(shapes)
             header = json.dumps(known).encode()
         case 4 if names:
             known[rng.choice(names)]["dtype"] = rng.choice(_TYPES)
