@@ -50,7 +50,7 @@ def _writer(name: str, output: str, writer: Any, stored: Any) -> Task:
 
 def _exporter(name: str, output: str, parts: tuple[str, ...] = (), **options: Any) -> Task:
     def write(path: Path, which: int, overwrite: bool) -> None:
-        chosen = with_options(registry().exporters.load(name.split()[0]), options)
+        chosen = with_options(registry().exporters.get(name.split()[0]), options)
         chosen.export(_restored(which), path, overwrite=overwrite)
 
     return Task(name, output, write, parts)
@@ -129,7 +129,7 @@ def tasks() -> dict[str, Task]:
         Task("safetensors", "a.safetensors", _tensors),
     ]
     if find_spec("matplotlib"):
-        found += [Task("plot", "a.png", _plot), Task("plot pdf", "a.pdf", _plot)]
+        found.append(Task("plot", "a.png", _plot))
     if find_spec("OpenEXR"):
         found.append(_normals("exr", "a.exr", as_float=True))
     return {task.name: task for task in found}
@@ -148,5 +148,4 @@ def warm() -> None:
     registry().readers.load_all()
     if find_spec("matplotlib"):
         import matplotlib.backends.backend_agg
-        import matplotlib.backends.backend_pdf
         import matplotlib.figure  # noqa: F401

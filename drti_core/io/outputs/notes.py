@@ -173,7 +173,9 @@ def _look_after(path: Path, clear: Callable[[Record], bool]) -> None:
         opened = os.fstat(descriptor)
         # Another process may have looked after it, and dropped it, before the lock was had.
         if opened.st_ino == path.lstat().st_ino and _is_mine(opened, stat.S_ISREG):
-            done = clear(Record(os.read(descriptor, _MOST).decode()))
+            text = os.read(descriptor, _MOST).decode()
+            # Without a whole line: the run was killed before it made what the note is about.
+            done = "\n" not in text or clear(Record(text))
     finally:
         os.close(descriptor)
         if done:
