@@ -1,8 +1,8 @@
 """Fuzzing guided by coverage: ``python -m tests.fuzz.run_atheris READER [libFuzzer options]``.
 
 Starts from the seeds of the reader and from ``tests/fuzz/corpus/READER``; half of the changes are
-those of :mod:`tests.fuzz.mutations`, half libFuzzer's. ``--take 12`` puts the twelve smallest
-inputs that reached something new into the corpus, after ``-max_total_time=60`` seconds say. Needs
+those of :mod:`tests.fuzz.mutations`, half libFuzzer's. ``--take 12`` puts twelve of the inputs
+that reached something new into the corpus, after ``-max_total_time=60`` seconds say. Needs
 the extra ``fuzz``.
 """
 
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import random
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -47,18 +46,15 @@ def fuzz(reader: str, options: list[str], folders: list[str]) -> None:
 
 
 def take(reader: str, found: Path, count: int) -> None:
-    """Put the smallest new inputs into the corpus, which is then no larger than that."""
+    """Put some new inputs, of all sizes up to the largest, into the corpus beside what is there."""
     folder = CORPUS / reader
     folder.mkdir(parents=True, exist_ok=True)
-    known = {path.read_bytes() for path in [*folder.iterdir(), *found.iterdir()]}
-    chosen = sorted((each for each in known if len(each) <= _LARGEST), key=lambda e: (len(e), e))
-    shutil.rmtree(folder)
-    folder.mkdir()
-    for content in chosen[:count]:
-        (folder / hashlib.sha1(content, usedforsecurity=False).hexdigest()[:12]).write_bytes(
-            content
-        )
-    print(f"{min(len(chosen), count)} inputs in {folder}")
+    new = {path.read_bytes() for path in found.iterdir()}
+    fitting = sorted((each for each in new if len(each) <= _LARGEST), key=lambda e: (len(e), e))
+    for content in fitting[:: max(1, -(-len(fitting) // count))]:
+        name = hashlib.sha1(content, usedforsecurity=False).hexdigest()[:12]
+        (folder / name).write_bytes(content)
+    print(f"{len(list(folder.iterdir()))} inputs in {folder}")
 
 
 def main() -> int:

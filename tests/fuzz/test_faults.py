@@ -22,9 +22,9 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 def test_some_calls_of_some_outputs() -> None:
-    names = ("ptm", "folder", "onnx stages", "html", "lp")
+    names = ("ptm", "folder", "lp")
     tasks = [word for name in names for word in ("--task", name)]
-    done = run("-m", "tests.fuzz.run_faults", *tasks, "--every", "23")
+    done = run("-m", "tests.fuzz.run_faults", *tasks, "--every", "29")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "0 broke a promise" in done.stdout
 
