@@ -71,7 +71,13 @@ def of_writing(target: Path, temporary: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        found = None if isinstance(error, OutputError) else _of_the_system(error, temporary)
+        if isinstance(error, OutputError):
+            if temporary not in error.where:
+                raise
+            whole = type(error)(error.problem, where=str(target), mend=error.mend)
+            whole.errno = error.errno
+            raise whole from error
+        found = _of_the_system(error, temporary)
         if found is not None:
             raise output_error(found, target) from error
         if isinstance(error, DrtiError):

@@ -68,7 +68,7 @@ def _warn(path: Path, target: Path, failed: OSError) -> None:
     reason = failed.strerror or str(failed)
     warnings.warn(
         f"{path}: what was made or replaced as {target.name} could not be removed ({reason}). "
-        "Remove it by hand.",
+        "Remove it; the next run that writes there tries again.",
         LeftoverWarning,
         stacklevel=2,
     )
