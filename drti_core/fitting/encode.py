@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -15,7 +14,7 @@ from drti_core.arrays import F32, F64, bands
 from drti_core.decoder import Planes
 from drti_core.errors import FitError, OptionError
 from drti_core.io import scratch
-from drti_core.jobs.threads import one_blas_thread
+from drti_core.jobs.threads import Pool, one_blas_thread
 from drti_core.lights.kriging import MANY
 from drti_core.progress import Progress
 from drti_core.stack import Stack
@@ -205,7 +204,7 @@ def encode(
     step = min(_CHUNK, max(64, _CHUNK * MANY // len(stack)))
     # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
     # without the waiting of BLAS's own threads on such small products.
-    with one_blas_thread(), ThreadPoolExecutor(_WORKERS) as pool:
+    with one_blas_thread(), Pool(_WORKERS) as pool:
         for window in bands(stack.shape, stack.band_rows):
             pixels = stack.codes(window)
             part = np.empty((len(values), pixels.shape[1]), quantise.dtype)

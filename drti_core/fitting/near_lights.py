@@ -12,7 +12,6 @@ the picture. A model is compared with the photographs as they are, by :func:`cel
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -23,7 +22,7 @@ from drti_core.arrays import F32, F64, Window, tiles
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
 from drti_core.io.memory import check as check_memory
-from drti_core.jobs.threads import cores, one_blas_thread
+from drti_core.jobs.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
 from drti_core.lights.positions import LightPositions
@@ -81,7 +80,7 @@ class LevelledStack(Stack):
             if self.code_encoding == "srgb":
                 out[number] = linear_to_srgb(out[number])
 
-        with ThreadPoolExecutor(cores()) as pool:
+        with Pool(cores()) as pool:
             for _ in pool.map(work, range(len(self))):
                 pass
         return out.reshape(len(self), window.height, window.width, 3)
@@ -134,7 +133,7 @@ class DirectionalStack(Stack):
                     total += weight * (operator @ flat).reshape(-1, *shape)
             out[:, rows, columns] = total
 
-        with one_blas_thread(), ThreadPoolExecutor(cores()) as pool:
+        with one_blas_thread(), Pool(cores()) as pool:
             for _ in pool.map(work, [(top, left) for top in tops for left in lefts]):
                 pass
         return out

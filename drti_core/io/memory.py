@@ -7,7 +7,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +96,25 @@ def check(need: int, what: str, where: str = "", mend: str = "") -> None:
             expected=f"up to the {size_text(free)} that are free",
             mend=mend,
         )
+
+
+@contextmanager
+def told(where: str, mend: str = "") -> Iterator[None]:
+    """Work in here that runs out of memory says so, and how much it asked for.
+
+    Args:
+        where: the work is.
+        mend: what can be done in its place.
+
+    Raises:
+        ResourceError: it did.
+    """
+    try:
+        yield
+    except MemoryError as error:
+        asked = str(error)  # numpy's: "Unable to allocate 201. GiB for an array with shape ..."
+        problem = "memory has run out" + (f" ({asked[:1].lower()}{asked[1:]})" if asked else "")
+        raise ResourceError(problem, where=where, mend=mend) from error
 
 
 def size_text(size: int) -> str:

@@ -1,13 +1,16 @@
-"""How many cores, and one BLAS thread while tiles are spread over them."""
+"""How many cores, threads to work on them, and one BLAS thread while tiles are spread over them."""
 
 from __future__ import annotations
 
 import os
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import cache
 from typing import Any
+
+from drti_core.errors import ResourceError
 
 
 def cores() -> int:
@@ -15,6 +18,25 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+class Pool(ThreadPoolExecutor):
+    """Threads, or as many of them as the system lets start: one is enough to get the work done.
+
+    Raises:
+        ResourceError: of ``submit`` and ``map``: not even one can be started.
+    """
+
+    def _adjust_thread_count(self) -> None:
+        # Called when work is in the queue already: threads that are there will come to it.
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError as error:
+            if not self._threads:
+                raise ResourceError(
+                    f"none of {self._max_workers} threads can be started ({error})",
+                    mend="End other programs, or raise the limit (ulimit -u).",
+                ) from error
 
 
 @cache

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.fitting.near_lights import distant, levelled
+from drti_core.io import memory
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.model.provenance import with_provenance
@@ -57,14 +58,16 @@ def fit(
         OptionError: an option is not there, or has a value outside its range.
         PluginError: no such codec.
         MissingExtraError: the codec needs an extra that is not installed.
+        ResourceError: memory does not suffice, threads, or the disk of temporary files.
     """
     fitter = catalogue.codec(codec, options)
     photographs, before = hook_calls.before_fit(stack, fitter)
     share = _BEFORE_TRAINING if fitter.trains else _DECODING
     photographs.prepare(part_of(progress, 0, share))
     cpu, wall = time.process_time(), time.perf_counter()
-    seen = levelled(photographs) if fitter.near_lights else distant(photographs)
-    model = fitter.fit(seen, part_of(progress, share, 1))
+    with memory.told(f"the fit of {fitter.codec_id}", "Fit a part of it, or fewer photographs."):
+        seen = levelled(photographs) if fitter.near_lights else distant(photographs)
+        model = fitter.fit(seen, part_of(progress, share, 1))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     model = with_provenance(model, photographs, fitter, **(provenance or {}))
     told = (*notes, *before, *model.metadata.notes)

@@ -9,7 +9,6 @@ normal. Both see linear values, averaged over the channels.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from drti_core.arrays import F32, F64
 from drti_core.errors import FitError
+from drti_core.jobs.threads import Pool
 from drti_core.lights import LightDirections
 
 #: Fewer lights than this leave nothing to reject; plain least squares is used.
@@ -88,7 +88,7 @@ def robust_normals(values: F32, lights: LightDirections) -> F32:
         found[part.max(axis=0) <= 0] = (0, 0, 1)
         out[start : start + _CHUNK] = found
 
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(_WORKERS) as pool:
+    with threadpool_limits(1, "blas"), Pool(_WORKERS) as pool:
         for _ in pool.map(work, range(0, values.shape[1], _CHUNK)):
             pass
     return out

@@ -20,7 +20,7 @@ from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import Quantisation, fold
 from drti_core.errors import DrtiError, OptionError
 from drti_core.io import scratch
-from drti_core.jobs.threads import cores, one_blas_thread
+from drti_core.jobs.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.runtime.llvm.stage import CompiledStage, fits
 from drti_core.runtime.numpy_stage import NumpyStage
@@ -287,7 +287,7 @@ def _share(work: Callable[[], None], threads: int) -> None:
 @cache
 def pool() -> ThreadPoolExecutor:
     """Threads that stay: to start them takes as long as a small picture."""
-    return ThreadPoolExecutor(cores(), "drti-relight")
+    return Pool(cores(), "drti-relight")
 
 
 if hasattr(os, "register_at_fork"):

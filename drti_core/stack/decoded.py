@@ -13,7 +13,7 @@ import queue
 import threading
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass, field
 from typing import IO, Any
 
@@ -24,6 +24,7 @@ from drti_core.arrays import Window
 from drti_core.errors import StackError
 from drti_core.io import memory, scratch
 from drti_core.io.pictures.photos import PhotoInfo, decode, stream
+from drti_core.jobs.threads import Pool
 
 #: Called with the share done (0..1) and what is being done.
 Progress = Callable[[float, str], None]
@@ -141,7 +142,7 @@ class Spool:
                 self._in_memory = memory.keep(self, size)
             if not self._in_memory:
                 self._open_lanes(todo)
-            pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="drti-decode")
+            pool = Pool(WORKERS, thread_name_prefix="drti-decode")
             try:
                 futures = [pool.submit(self._decode, index) for index in todo]
                 for done, future in enumerate(as_completed(futures), 1):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -20,6 +19,7 @@ from drti_core.colour import to_uint8
 from drti_core.decoder import Dense, Planes
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
+from drti_core.jobs.threads import Pool
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import Stack
@@ -116,7 +116,7 @@ def train(
     session = session or Session(None)
     device = check_device(recipe.device)
     threads = recipe.threads or min(PARTS, os.cpu_count() or 1)
-    pool = ThreadPoolExecutor(threads) if threads > 1 and device == "cpu" else None
+    pool = Pool(threads) if threads > 1 and device == "cpu" else None
     with few_threads(), pool if pool is not None else nullcontext():
         sample = labels(Sample.of(stack, recipe.components, recipe.seed))
         chain = Chain(recipe.plan, stack.lights, device)

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from drti_core.io.outputs import FolderKind
 from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
 from drti_core.io.pictures.webp import encode_webp
+from drti_core.jobs.threads import Pool
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]
@@ -92,7 +92,7 @@ class Tiles:
             for first in range(0, len(level), planes_in_picture(level))
         ]
         shape = levels[0].shape[1], levels[0].shape[2]
-        with ThreadPoolExecutor(2) as pool:
+        with Pool(2) as pool:
             row: list[Window] = []
             for y, x, _, part in grid(shape, self.side):
                 row.append(Window(y * self.side, x * self.side, part.height, part.width))
