@@ -23,10 +23,13 @@ _SAME = 2.0
 
 
 def begin() -> None:
-    """Make this process a program of drti's: signals end it quietly, any name can be printed."""
+    """Make this process a program of drti's: signals end it quietly."""
     for number in _numbers():
         signal.signal(number, _end_now)
-    # A file name may hold what the terminal's encoding cannot express.
+
+
+def print_any_name() -> None:
+    """Let a file name be printed that holds what the terminal's encoding cannot express."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -202,10 +202,10 @@ def test_a_file_that_may_not_be_read(tmp_path, monkeypatch):
     path = tmp_path / "a.ptm"
     path.write_bytes(b"PTM_1.2\n")
 
-    def denied(self, *_args, **_options):  # root, as which CI runs, may read everything
-        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+    def denied(name, *_args, **_options):  # root, as which CI runs, may read everything
+        raise PermissionError(errno.EACCES, "Permission denied", str(name))
 
-    monkeypatch.setattr(Path, "open", denied)
+    monkeypatch.setattr("os.open", denied)
     with pytest.raises(PermissionError) as caught:
         drti.open_model(path)
     assert isinstance(caught.value, drti.DrtiError)
