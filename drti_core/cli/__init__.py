@@ -24,6 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         process.begin()
+    process.print_any_name()
     from drti_core.cli.app import app
 
     try:

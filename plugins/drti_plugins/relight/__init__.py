@@ -23,6 +23,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     if argv is None:
         process.begin()
+    process.print_any_name()
     from drti_plugins.relight import command
 
     return process.end(command.main(argv))
