@@ -273,6 +273,18 @@ def test_whatever_a_decoder_raises_is_damage(
     assert str(damage.value) == f"{path}: damaged picture (odd)"
 
 
+def test_what_pillow_warns_of_stays_inside(tmp_path: Path) -> None:
+    """An animation that claims too many frames: its first picture is the picture."""
+    image = Image.fromarray(np.full((4, 4, 3), 7, np.uint8))
+    image.save(tmp_path / "a.png")
+    data = (tmp_path / "a.png").read_bytes()
+    body = b"acTL" + struct.pack(">II", 0xFFFFFFFF, 0)
+    chunk = struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body))
+    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
+    picture = plane_pictures.open_picture(tmp_path / "a.png")  # warnings are errors here
+    assert (plane_pictures.read_planes([picture], 3) == 7).all()
+
+
 def test_a_missing_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(

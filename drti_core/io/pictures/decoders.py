@@ -12,6 +12,7 @@ import io
 import os
 import struct
 import threading
+import warnings
 import zlib
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -96,7 +97,10 @@ def open_image(source: Path | bytes, kind: Kind, where: str) -> Any:
                 where=where,
                 expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
             )
-    return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
+    with warnings.catch_warnings():
+        # Pillow warns of oddities that do no harm; those of the pixels show when decoding.
+        warnings.simplefilter("ignore")
+        return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _plugin(kind: Kind) -> Any:
