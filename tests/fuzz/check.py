@@ -91,7 +91,7 @@ def _batch(path: Path, claimed: list[str]) -> None:
     journal = out / ".drti-batch.json"
     if journal.is_file() and not journal.is_symlink():
         journal.write_bytes(journal.read_bytes().replace(b"@HERE@", str(path).encode()))
-    before = {k: v for k, v in listing(path).items() if not k.startswith("out/")}
+    before = _apart(path)
 
     def here(tasks: Sequence[dict[str, Any]], *_: object) -> Iterator[tuple[int, dict[str, Any]]]:
         for number, task in enumerate(tasks):
@@ -108,8 +108,13 @@ def _batch(path: Path, claimed: list[str]) -> None:
 
     with mock.patch.object(batch, "run_tasks", run):
         batch.convert_many([path / "in"], out, writer="ptm", overwrite=True)
-    after = {k: v for k, v in listing(path).items() if not k.startswith("out/")}
+    after = _apart(path)
     assert after == before, f"changed outside the output: {before.items() ^ after.items()}"
+
+
+def _apart(path: Path) -> dict[str, str]:
+    """All that lies outside the output folder."""
+    return {name: what for name, what in listing(path).items() if name.split("/")[0] != "out"}
 
 
 def _environment(path: Path, claimed: list[str]) -> None:

@@ -27,7 +27,7 @@ class Bowl(Task):
 
 
 def _loop(path: Path, resume: bool) -> Loop:
-    return Loop(Bowl(), Schedule(6, 0.05), Soap(1), checkpoint=path, resume=resume)
+    return Loop(Bowl(), Schedule(6, 0.05), Soap(1), kept=path, resume=resume)
 
 
 def checkpoint() -> bytes:

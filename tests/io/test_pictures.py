@@ -273,16 +273,22 @@ def test_whatever_a_decoder_raises_is_damage(
     assert str(damage.value) == f"{path}: damaged picture (odd)"
 
 
-def test_what_pillow_warns_of_stays_inside(tmp_path: Path) -> None:
-    """An animation that claims too many frames: its first picture is the picture."""
-    image = Image.fromarray(np.full((4, 4, 3), 7, np.uint8))
-    image.save(tmp_path / "a.png")
-    data = (tmp_path / "a.png").read_bytes()
-    body = b"acTL" + struct.pack(">II", 0xFFFFFFFF, 0)
-    chunk = struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body))
-    (tmp_path / "a.png").write_bytes(data[:33] + chunk + data[33:])
-    picture = plane_pictures.open_picture(tmp_path / "a.png")  # warnings are errors here
-    assert (plane_pictures.read_planes([picture], 3) == 7).all()
+@pytest.mark.parametrize(("frames", "last"), [((2**32 - 1,), False), ((0,), True), ((1, 1), True)])
+def test_damaged_animations(tmp_path: Path, frames: tuple[int, ...], last: bool) -> None:
+    """Of which Pillow would warn, when the pixels are decoded too."""
+    path = tmp_path / "a.png"
+    Image.fromarray(np.full((4, 4, 3), 7, np.uint8)).save(path)
+    data, chunks = path.read_bytes(), b""
+    for count in frames:
+        body = b"acTL" + struct.pack(">II", count, 0)
+        chunks += struct.pack(">I", 8) + body + struct.pack(">I", zlib.crc32(body))
+    at = len(data) - 12 if last else 33
+    path.write_bytes(data[:at] + chunks + data[at:])
+    at += 20 * (len(frames) - 1)
+    with pytest.raises(FormatError) as error:
+        plane_pictures.open_picture(path)
+    problem = f"an animation of {frames[-1]} frames at byte {at}"
+    assert str(error.value) == f"{path}: damaged picture ({problem})"
 
 
 def test_a_missing_picture(tmp_path: Path) -> None:

@@ -12,7 +12,6 @@ import io
 import os
 import struct
 import threading
-import warnings
 import zlib
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -34,6 +33,8 @@ _JPEG_PIXELS_PER_BYTE = 512
 _DEFLATE_RATIO = 1032
 #: A chunk of a PNG that claims to reach so far beyond the file is not believed.
 _SPARE_BYTES = 64 << 20
+#: PNG's four-byte integers, frames of an animation among them, end before this.
+_MOST_FRAMES = 1 << 31
 #: Bytes from the start of a file that tell its kind, and the size of a WebP.
 _HEAD = 30
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
@@ -97,10 +98,7 @@ def open_image(source: Path | bytes, kind: Kind, where: str) -> Any:
                 where=where,
                 expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
             )
-    with warnings.catch_warnings():
-        # Pillow warns of oddities that do no harm; those of the pixels show when decoding.
-        warnings.simplefilter("ignore")
-        return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
+    return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _plugin(kind: Kind) -> Any:
@@ -168,17 +166,24 @@ def _load_libvips() -> Any | None:
 
 
 def _check_png(file: IO[bytes]) -> None:
-    """Check the lengths that the chunks of a PNG claim; Pillow allocates them unseen.
+    """Check what the chunks of a PNG claim: Pillow allocates their lengths unseen.
 
     Raises:
-        ValueError: a chunk claims far more than the file has.
+        ValueError: a chunk claims far more than the file has; or one of an animation, which is
+            left alone else, is such that Pillow would warn of it, with the pixels too.
     """
     size = file.seek(0, os.SEEK_END)
     at = file.seek(8)
+    animated = False
     while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
         length = int.from_bytes(head[:4], "big")
         if at + length > size + _SPARE_BYTES:
             raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
+        if head[4:] == b"acTL":
+            frames = int.from_bytes(file.read(4), "big")
+            if animated or not 1 <= frames < _MOST_FRAMES:
+                raise ValueError(f"an animation of {frames} frames at byte {at}")
+            animated = True
         at = file.seek(at + length + 12)
 
 
