@@ -383,13 +383,14 @@ def test_the_verb(tmp_path: Path) -> None:
 # The layer, under a stand-in for OpenLIME
 
 _RUN = """async (job) => {
-  const OpenLIME = await import("/stub.js");
-  const {register} = await import(`/${job.folder}/drti-layer.js`);
+  const at = (path) => new URL(path, document.baseURI).href;
+  const OpenLIME = await import(at("stub.js"));
+  const {register} = await import(at(`${job.folder}/drti-layer.js`));
   if (register(OpenLIME) !== register(OpenLIME)) throw new Error("registered twice");
   const canvas = Object.assign(document.createElement("canvas"), job.size);
   const gl = canvas.getContext("webgl2", {antialias: false, depth: false});
   const layer = new OpenLIME.Layer({
-    type: "drti", url: `/${job.folder}/info.json`, encoded: job.encoded});
+    type: "drti", url: at(`${job.folder}/info.json`), encoded: job.encoded});
   layer.gl = gl;
   await layer.whenReady;
   await layer.fetch();

@@ -20,14 +20,15 @@ PAGE = """<!doctype html><meta charset="utf-8"><style>body { margin: 0 }
 <div id="view"></div>"""
 
 _SHOW = """async (job) => {
-  const OpenLIME = await import("/openlime.js");
-  const {register} = await import(`/${job.folder}/drti-layer.js`);
+  const at = (path) => new URL(path, document.baseURI).href;
+  const OpenLIME = await import(at("openlime.js"));
+  const {register} = await import(at(`${job.folder}/drti-layer.js`));
   register(OpenLIME);
   const div = document.getElementById("view");
   div.style.width = `${job.width}px`;
   div.style.height = `${job.height}px`;
   const viewer = new OpenLIME.Viewer(div, {canvas: {targetfps: 0, useOffscreenFramebuffer: false}});
-  const url = `/${job.folder}/info.json`;
+  const url = at(`${job.folder}/info.json`);
   const size = {width: job.width, height: job.height};
   const options = job.type === "drti" ? {type: "drti", url, encoded: job.encoded}
     : {type: job.type, url, layout: job.layout, ...size};
