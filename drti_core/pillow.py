@@ -90,6 +90,8 @@ class RelightableImage(ImageFile.ImageFile):
             try:
                 self._model = restore(self.reader.read(self._file))
             except DrtiError as error:
+                if isinstance(error, OSError):
+                    raise
                 raise OSError(str(error)) from error
         return self._model
 

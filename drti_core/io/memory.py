@@ -121,7 +121,7 @@ def size_text(size: int) -> str:
     """Bytes for a message.
 
     >>> size_text(16_384), size_text(2_400_000_000)
-    ('0.016 MB', '2.4 GB')
+    ('0.0164 MB', '2.4 GB')
     """
     return f"{size / 1e9:.3g} GB" if size >= 1e9 else f"{size / 1e6:.3g} MB"
 

@@ -33,7 +33,7 @@ def fault(name: str) -> str:
 def sound(name: str) -> str:
     r"""The name itself, or one like it of which :func:`fault` has nothing to say.
 
-    >>> sound("coin"), sound("a\\\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
+    >>> sound("coin"), sound("a\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
     ('coin', 'a_b', 'C_coin', '_con.ptm', '_.drti-x')
     """
     name = _PARTS.sub(lambda found: found[0][:-1] + "_", name)
