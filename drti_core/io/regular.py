@@ -79,6 +79,10 @@ def open_file(path: Path, *, links: bool = True) -> BinaryIO:
     return io.BufferedReader(raw)
 
 
+#: Bytes read at a time beyond the size that the system told.
+_CHUNK = 1 << 20
+
+
 def read_bytes(path: Path, most: int, what: str, *, links: bool = True) -> bytes:
     """The whole of a regular file that is not too large.
 
@@ -95,7 +99,13 @@ def read_bytes(path: Path, most: int, what: str, *, links: bool = True) -> bytes
     with open_file(path, links=links) as file:
         size = os.fstat(file.fileno()).st_size
         try:
-            data = file.read(most + 1) if size <= most else b""
+            # Asked for more, Python takes the memory for all of that first.
+            data = file.read(size + 1) if size <= most else b""
+            while size < len(data) <= most:  # it grows, or the system tells no size (/proc)
+                more = file.read(min(_CHUNK, most + 1 - len(data)))
+                if not more:
+                    break
+                data += more
         except OSError as error:
             raise FileError.of(error, path) from None
     if max(size, len(data)) > most:

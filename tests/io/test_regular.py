@@ -95,6 +95,7 @@ def test_a_file_whose_size_the_system_does_not_tell(entries: Path) -> None:
     with pytest.raises(FormatError) as error:
         regular.read_bytes(path, 10, "text")
     assert str(error.value) == f"{path}: 11 bytes; expected at most 10 bytes of text"
+    assert b"\nPid:" in regular.read_bytes(path, 1 << 20, "text")
 
 
 def test_names_that_are_none(entries: Path) -> None:
@@ -134,3 +135,7 @@ def test_a_circle_is_not_inside(entries: Path) -> None:
     assert str(error.value) == (
         f"{entries / 'circle'}: is a link that leads to itself; expected a file inside the folder"
     )
+
+
+def test_no_more_memory_is_taken_than_the_file_needs(entries: Path) -> None:
+    assert regular.read_bytes(entries / "file", 1 << 50, "text") == b"twelve bytes"
