@@ -27,11 +27,12 @@ Layout = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
 
 def write(path: Path, tensors: Mapping[str, torch.Tensor], numbers: Mapping[str, Any]) -> None:
     """Write a checkpoint whole or not at all; it replaces the one before."""
-    from safetensors.torch import save_file
+    from safetensors.torch import save
 
     kept = {name: value.cpu().contiguous() for name, value in tensors.items()}
     with outputs.atomic_file(path, overwrite=True) as temporary:
-        save_file(kept, temporary, metadata={_KEY: json.dumps(numbers)})
+        # Its save_file would put another file in the place of the temporary, which is noted.
+        temporary.write_bytes(save(kept, metadata={_KEY: json.dumps(numbers)}))
 
 
 def is_one(path: Path) -> bool:

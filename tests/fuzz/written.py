@@ -91,10 +91,10 @@ def _plot(path: Path, which: int, overwrite: bool) -> None:
 
 def _tensors(path: Path, which: int, overwrite: bool) -> None:
     """As checkpoints are written."""
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     with atomic_file(path, overwrite=overwrite) as temporary:
-        save_file({"a": np.full(5000 + which, which, np.float32)}, temporary)
+        temporary.write_bytes(save({"a": np.full(5000 + which, which, np.float32)}))
 
 
 def tasks() -> dict[str, Task]:

@@ -24,10 +24,12 @@ from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
 from drti_core.errors import FileError, FitError, FormatError, OutputExistsError  # noqa: E402
+from drti_core.io.outputs import system  # noqa: E402
 from drti_core.measure.tour import write_stack  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
 from drti_core.registry.doors import open_model, save_model  # noqa: E402
 from drti_core.stack.samples.demo import make_stack  # noqa: E402
+from drti_core.training import checkpoint  # noqa: E402
 from drti_core.training.log import Session  # noqa: E402
 from drti_core.training.loop import Look, Loop, Outcome, Schedule  # noqa: E402
 from drti_core.training.network import few_threads  # noqa: E402
@@ -330,6 +332,30 @@ def test_what_is_no_checkpoint_is_neither_removed_nor_replaced(
         "folder, or move the file away."
     )
     assert weights.read_bytes() == before
+
+
+def test_a_checkpoint_stays_the_file_that_was_noted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else what a killed run left of it would not be known again."""
+
+    class Watching(system.System):
+        made = 0
+
+        def make_file(self, folder: system.Folder, name: str) -> None:
+            super().make_file(folder, name)
+            found = self.state(folder, name)
+            assert found is not None
+            Watching.made = found.st_ino
+
+        def sync(self, folder: system.Folder, name: str) -> None:
+            found = self.state(folder, name)
+            assert found is not None
+            assert found.st_ino == self.made
+
+    monkeypatch.setattr(system, "os_", Watching())
+    checkpoint.write(tmp_path / "a", {"b": numbers(2)}, {"step": 1})
+    assert Watching.made == (tmp_path / "a").stat().st_ino
 
 
 def test_patience_and_the_best() -> None:
