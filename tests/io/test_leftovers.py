@@ -275,3 +275,15 @@ def test_old_notes_are_dropped(tmp_path: Path, state: Path) -> None:
         os.utime(state / name, (then, then))
     outputs.clean(tmp_path / "inbox")
     assert [path.name for path in state.iterdir()] == ["bbbb-2"]
+
+
+@pytest.mark.parametrize("text", ["", '{"name": ".drti-0123'])
+def test_a_note_of_a_run_that_had_made_nothing_goes(text: str, state: Path, tmp_path: Path) -> None:
+    """It was killed before the first line was written."""
+    inbox = tmp_path / "inbox"
+    note = notes.Note(inbox, ".drti-0123456789abcdef.tmp")
+    note.keep()
+    (path,) = state.iterdir()
+    path.write_text(text)
+    assert outputs.clean(inbox) == ()
+    assert list(state.iterdir()) == []
