@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +19,13 @@ from drti_core.decoder import Decoder, Dense, LightFunction, Planes
 from drti_core.errors import (
     FormatError,
     OptionError,
+    OutputError,
     OutputExistsError,
     PluginError,
     UnsupportedDecoderError,
 )
 from drti_core.formats.folder import WRITER as FOLDER
+from drti_core.io.outputs import system
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.graph_model import GraphModel
@@ -212,6 +216,28 @@ def test_the_codes_go_again_if_the_graph_fails(model, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="the disk is full"):
         export(model, tmp_path / "a.onnx", form="image", external_over=0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_old_graph_never_finds_new_codes(model, tmp_path, monkeypatch):
+    """Broken off between the two files there is no graph: the old one would read other codes."""
+    out = tmp_path / "a.onnx"
+    export(model, out, form="image", external_over=0)
+
+    class Broken(system.System):
+        def step(self, call: str, path: Path) -> None:
+            if call == "rename" and path == out:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(system, "os_", Broken())
+    with pytest.raises(OutputError) as caught:
+        dataclasses.replace(EXPORTER, form="image", external_over=0).export(
+            model, out, overwrite=True
+        )
+    assert str(caught.value) == (
+        f"{out}: cannot be written: the disk is full. "
+        "Free some space there, or choose another disk."
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx.data"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

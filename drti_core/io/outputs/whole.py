@@ -217,7 +217,11 @@ def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def merged_folder(
-    path: str | os.PathLike[str], *, key: str, inputs: Iterable[str | os.PathLike[str]] = ()
+    path: str | os.PathLike[str],
+    *,
+    key: str,
+    output: str | os.PathLike[str] | None = None,
+    inputs: Iterable[str | os.PathLike[str]] = (),
 ) -> Iterator[Path]:
     """Yield a temporary folder; on success its files take their places in the folder ``path``.
 
@@ -228,6 +232,7 @@ def merged_folder(
     Args:
         path: a folder; made if it is not there.
         key: name of the file that describes the others.
+        output: what errors name; the folder by default.
         inputs: files that were read; they may lie in ``path``, and keep their places.
 
     Raises:
@@ -242,11 +247,11 @@ def merged_folder(
         return
     if not target.is_dir():
         raise FileError("is not a folder", where=str(target), expected="a folder")
-    os_, apart = system.os_, Inputs(inputs)
+    os_, apart, told = system.os_, Inputs(inputs), Path(output or path)
     with _temporary(target / key, "folder") as made:
-        with of_writing(target, made.name):
+        with of_writing(told, made.name):
             yield made.path
-        with of_outputs(target), os_.opened(made.path, made.folder) as inner:
+        with of_outputs(told), os_.opened(made.path, made.folder) as inner:
             names = sorted(os_.names(inner), key=lambda name: name == key)
             for name in names:
                 os_.sync(inner, name)

@@ -137,10 +137,7 @@ class OnnxExporter(Exporter):
             external=None if beside is None else beside.name,
         )
         notes: tuple[str, ...] = ()
-        with (
-            outputs.atomic_file(out, overwrite=over) as temporary,
-            _codes_beside(beside, planes, over),
-        ):
+        with _with_codes(out, beside, planes, over) as temporary:
             _write(made, temporary)
             if model.shape[0] * model.shape[1] <= measure.MOST_PIXELS:
                 error = measure.of_image(temporary, model)
@@ -165,24 +162,22 @@ def _pass_through(
 
 
 @contextmanager
-def _codes_beside(path: Path | None, planes: Planes | None, overwrite: bool) -> Iterator[None]:
-    """The codes in a file of their own; gone again if what follows fails."""
-    if path is None or planes is None:
-        yield
+def _with_codes(
+    out: Path, beside: Path | None, planes: Planes | None, overwrite: bool
+) -> Iterator[Path]:
+    """Yield where the graph is written; the codes lie beside it where they have a file.
+
+    An old graph goes before the codes are replaced: it never finds others than its own.
+    """
+    if beside is None or planes is None:
+        with outputs.atomic_file(out, overwrite=overwrite) as temporary:
+            yield temporary
         return
-    new = not path.exists()
-    with (
-        outputs.atomic_file(path, overwrite=overwrite) as temporary,
-        temporary.open("wb") as stream,
-    ):
-        for rows in graphs.code_rows(planes):
-            stream.write(rows.data)
-    try:
-        yield
-    except BaseException:
-        if new:
-            path.unlink(missing_ok=True)
-        raise
+    with outputs.merged_folder(out.parent, key=out.name, output=out) as folder:
+        with (folder / beside.name).open("wb") as stream:
+            for rows in graphs.code_rows(planes):
+                stream.write(rows.data)
+        yield folder / out.name
 
 
 def _write(graph: Any, path: Path) -> None:

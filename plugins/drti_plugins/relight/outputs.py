@@ -45,7 +45,7 @@ def staged(output: Path, inputs: Sequence[Path] = ()) -> Iterator[Path]:
         OptionError: a file would take the place of one of the ``inputs``.
     """
     folder = output.parent if is_file(output) else output
-    with outputs.merged_folder(folder, key="info.json", inputs=inputs) as temporary:
+    with outputs.merged_folder(folder, key="info.json", output=output, inputs=inputs) as temporary:
         yield temporary
 
 
