@@ -57,10 +57,9 @@ def keep(owner: Any, size: int) -> bool:
     Raises:
         OptionError: ``DRTI_MEMORY`` is no number.
     """
-    told = os.environ.get("DRTI_MEMORY")
-    if told is None and size <= SMALL:
+    if size <= SMALL and "DRTI_MEMORY" not in os.environ:
         return True
-    most = min(_MOST, available() // _SHARE) if told is None else _megabytes(told)
+    most = _most()
     global _kept
     with _lock:
         if _kept + size > most:
@@ -70,7 +69,17 @@ def keep(owner: Any, size: int) -> bool:
     return True
 
 
-def _megabytes(told: str) -> int:
+def parted(processes: int) -> dict[str, str]:
+    """The variables of so many processes that share what this one may keep in memory."""
+    least = 0 if "DRTI_MEMORY" in os.environ else SMALL
+    return {"DRTI_MEMORY": str(max(_most() // processes, least) // 10**6)}
+
+
+def _most() -> int:
+    """Bytes that all arrays together may take."""
+    told = os.environ.get("DRTI_MEMORY")
+    if told is None:
+        return min(_MOST, available() // _SHARE)
     if not (told.isascii() and told.isdigit() and len(told) < 10):
         raise OptionError(f"{told!r}", where="DRTI_MEMORY", expected="megabytes, 0 or more")
     return int(told) * 10**6

@@ -20,6 +20,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 from drti_core.errors import DrtiError, ResourceError
+from drti_core.io import memory
 
 #: Arguments of the work, JSON-able; ``source`` names it in errors.
 Task = Mapping[str, Any]
@@ -53,13 +54,16 @@ def run_tasks(
         tasks: JSON-able.
         jobs: 1 or more.
         work: what is done with each, ``module:function``.
-        environment: variables of the processes, added to those of this one.
+        environment: variables of the processes, added to those of this one; the memory that this
+            one may keep pixels in is parted among them.
     """
     waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
     done: queue.SimpleQueue[tuple[int, Answer]] = queue.SimpleQueue()
     for number in range(len(tasks)):
         waiting.put(number)
-    workers = [_Worker(work, environment or {}) for _ in range(min(jobs, len(tasks)))]
+    count = min(jobs, len(tasks))
+    shared = {**memory.parted(max(1, count)), **(environment or {})}
+    workers = [_Worker(work, shared) for _ in range(count)]
 
     def feed(worker: _Worker) -> None:
         while not worker.stopped:

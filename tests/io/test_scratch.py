@@ -17,6 +17,7 @@ from drti_core.errors import OptionError, ResourceError
 from drti_core.io import memory, scratch
 from drti_core.io.pictures import npy
 from drti_core.io.pictures.writers import rows_of
+from drti_core.jobs import workers
 from tests.helpers.small_disk import small_disk
 
 MEND = "Set DRTI_SCRATCH (or TMPDIR) to a folder with more room."
@@ -215,6 +216,29 @@ def test_a_file_takes_what_memory_refuses(monkeypatch):
 
     monkeypatch.setattr(np, "empty", refused)
     assert is_mapped(scratch.empty((10, 10), np.uint8))
+
+
+def test_processes_share_what_there_is(monkeypatch):
+    monkeypatch.delenv("DRTI_MEMORY", raising=False)
+    monkeypatch.setattr(memory, "available", lambda: 8 * 10**9)
+    assert memory.parted(4) == {"DRTI_MEMORY": "500"}
+    assert memory.parted(1000) == {"DRTI_MEMORY": "100"}
+    with monkeypatch.context() as told:
+        told.setenv("DRTI_MEMORY", "40")
+        assert memory.parted(4) == {"DRTI_MEMORY": "10"}
+    seen = []
+    answer = {"status": "converted"}
+
+    class Worker:
+        stopped = False
+        stop = ask = lambda *_: answer
+
+        def __init__(self, _: str, environment: dict[str, str]) -> None:
+            seen.append(environment)
+
+    monkeypatch.setattr(workers, "_Worker", Worker)
+    assert len(list(workers.run_tasks([{}] * 4, 2, "a:b", {"A": "1"}))) == 4
+    assert seen == [{"DRTI_MEMORY": "1000", "A": "1"}] * 2
 
 
 @pytest.fixture
