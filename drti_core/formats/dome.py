@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -65,7 +66,7 @@ class DomeReader(StackReader, LightsReader):
         file = _file(path)
         dome = parse_dome(strict_json.load(file))
         folder = file.parent if self.images is None else Path(self.images)
-        skip = None if self.skip is None else Path(self.skip).resolve()
+        skip = None if self.skip is None else Path(os.path.realpath(self.skip))
         photos = [photo for photo in pictures(folder) if photo.resolve() != skip]
         lights, notes = dome.lights(near=dome.width_mm is not None)
         if len(photos) != len(lights):

@@ -102,5 +102,5 @@ def _export(
 
 def _name(source: Path) -> str:
     """The folder's name, from which a page without a title takes one."""
-    name = source.resolve().stem or "picture"
+    name = Path(os.path.realpath(source)).stem or "picture"
     return f"{name}_" if Path(name).suffix else name

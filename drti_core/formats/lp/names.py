@@ -6,6 +6,7 @@ before a conversion. A row without its photograph is an error, never a guess by 
 
 from __future__ import annotations
 
+import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -44,7 +45,8 @@ def resolve(
     """
     folder = folder or file.path.parent
     listing = _Listing()
-    own = [p for p in listing.pictures(folder) if skip is None or p.resolve() != skip.resolve()]
+    left_out = None if skip is None else Path(os.path.realpath(skip))
+    own = [path for path in listing.pictures(folder) if path.resolve() != left_out]
     names = [name for name in file.names if name is not None]
     if not names:
         return _by_order(file, own, folder)
