@@ -123,6 +123,7 @@ def test_a_batch_replaces_nothing_outside_its_folder(tmp_path: Path) -> None:
     assert [path.name for path in home.iterdir()] == ["index.html"]
 
 
+@pytest.mark.slow
 def test_outputs_have_names_that_their_journal_may_hold(tmp_path: Path) -> None:
     source = tmp_path / "C:coin.ptm"
     source.write_bytes(b"PTM_1.2\n")
@@ -149,6 +150,7 @@ def test_a_search_meets_what_is_no_file(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_search_goes_to_any_depth(tmp_path: Path) -> None:
     """Folders in folders, deeper than calls may be."""
     inner = tmp_path

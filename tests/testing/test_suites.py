@@ -13,13 +13,14 @@ import pytest
 
 from drti_core.codecs.ptm import PtmCodec, PtmModel
 from drti_core.decoder import Planes
-from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
+from drti_core.errors import FileError, FormatError, OptionError, UnsupportedFormatError
 from drti_core.fitting.near_lights import distant
 from drti_core.formats.ptm import READER, WRITER
 from drti_core.io.outputs import check_output
+from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections
 from drti_core.model import StoredModel
-from drti_core.model.contracts import LightsReader, Reader, StackReader, Writer
+from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader, Writer
 from drti_core.progress import no_progress
 from drti_core.stack import Stack
 from drti_core.testing import (
@@ -366,6 +367,46 @@ def test_reader_suite_notices(fault, test, tmp_path):
         run(tmp_path / "broken")
     Suite.reader = READER
     run(tmp_path / "whole")
+
+
+@dataclass(frozen=True)
+class WaitingReader(ModelReader):
+    reader_id = "waiting"
+    summary = "a folder whose second file is opened as any"
+
+    waits: bool = True
+
+    def sniff(self, path: Path, head: bytes) -> bool:
+        raise AssertionError("never asked")
+
+    def read(self, path: Path) -> Any:
+        beside = path / "notes.txt"
+        try:
+            with beside.open("rb") if self.waits else open_file(beside) as file:
+                file.read()
+        except OSError as error:
+            raise FileError.of(error, beside) from None
+        return READER.read(path / "model.ptm")
+
+
+@pytest.mark.slow
+def test_reader_suite_notices_what_waits(tmp_path):
+    class Suite(ReaderSuite):
+        seconds = 1
+
+        def make(self, folder):
+            raise AssertionError("the test makes it")
+
+    path = tmp_path / "input" / "model"
+    path.mkdir(parents=True)
+    WRITER.write(MODEL.stored(), path / "model.ptm")
+    (path / "notes.txt").write_text("notes")
+    Suite.reader = WaitingReader(waits=False)
+    Suite().test_no_regular_file(path)
+    Suite.reader = WaitingReader()
+    with pytest.raises(pytest.fail.Exception) as error:
+        Suite().test_no_regular_file(path)
+    assert str(error.value) == "waits for notes.txt, which is a named pipe"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
