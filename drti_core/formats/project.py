@@ -262,8 +262,7 @@ def _pixel_size(project: Node) -> float | None:
     """Side of a pixel, millimetres; 0 and nothing mean unknown."""
     for key in ("pixelSize", "pixelSizeInMM"):
         if key in project:
-            size = project[key].number()
-            return size if size > 0 else None
+            return project[key].positive_or_none()
     return None
 
 

@@ -128,6 +128,10 @@ class Node:
             raise self.fails(f"a number of 1e-12 to {MAX_NUMBER:g}")
         return value
 
+    def positive_or_none(self) -> float | None:
+        """The same; None of 0 and below it, by which programs say that it is unknown."""
+        return self.positive() if self.number() > 0 else None
+
     def numbers(self, count: int | None = None) -> list[float]:
         """The value as an array of finite numbers."""
         return [item.number() for item in self.items(count)]

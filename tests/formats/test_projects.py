@@ -238,6 +238,24 @@ def test_positions(make: Callable[..., Path]) -> None:
     assert stack.notes == ()
 
 
+@pytest.mark.parametrize(
+    ("place", "changes"),
+    [
+        ("$.pixelSize", {"pixelSize": 1e-320}),
+        ("$.dome.imageWidth", {"dome": dome(imageWidth=1e-320)}),
+    ],
+)
+def test_sizes_that_no_pixel_has(
+    make: Callable[..., Path], place: str, changes: dict[str, Any]
+) -> None:
+    """Positions in so small pixels would be no numbers."""
+    path = make(**changes)
+    with pytest.raises(FormatError) as error:
+        ProjectReader().read(path)
+    problem = f"1e-320; expected a number of 1e-12 to {1e15:g}"
+    assert str(error.value) == f"{path}: {place}: {problem}"
+
+
 def test_positions_of_unknown_scale(make: Callable[..., Path]) -> None:
     lights = dome(
         lightConfiguration="lights3d", positions3d=vectors((100 * np.array(XYZ)).tolist())

@@ -130,13 +130,12 @@ def parse_dome(node: Node) -> Dome:
             expected=f"an x, y, z for each light, as lightConfiguration is {configuration}",
             mend="Let RelightLab compute the lights and save the project again.",
         )
-    width = node["imageWidth"].number() if "imageWidth" in node else 0.0
     return Dome(
         where=f"{where}.{wanted}",
         directions=xyz,
         positions=configuration != "directional",
         label=node["label"].text() if "label" in node else "",
-        width_mm=width if width > 0 else None,
+        width_mm=node["imageWidth"].positive_or_none() if "imageWidth" in node else None,
         notes=tuple(notes),
     )
 

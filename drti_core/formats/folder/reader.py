@@ -325,8 +325,7 @@ def _pixel_size(info: Node) -> float | None:
     """Side of a pixel in millimetres; relight writes 0 for unknown."""
     if "pixelSizeInMM" not in info:
         return None
-    size = info["pixelSizeInMM"].number()
-    return size if size > 0 else None
+    return info["pixelSizeInMM"].positive_or_none()
 
 
 def _read_network(folder: Path, info: Node, shape: tuple[int, int]) -> StoredModel:
