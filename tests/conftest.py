@@ -22,12 +22,19 @@ hypothesis.settings.load_profile("drti")
 
 
 def pytest_configure() -> None:
-    """Take Ctrl-C as a terminal would: a background shell ignores it, and so would its children."""
+    """Have what tests start hear signals as in a terminal; keep its notes apart.
+
+    A background shell ignores Ctrl-C and nohup SIGHUP, and so would the children of the tests.
+    """
     # Notes of what is being written are the tests' own, and those of the processes they start.
     os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="drti-state-")
-    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    if ignored and threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+    # The tests themselves go on under nohup; what has a handler here has none in a new program.
+    handlers = {"SIGINT": signal.default_int_handler, "SIGHUP": lambda *_: None}
+    if threading.current_thread() is threading.main_thread():
+        for name, handler in handlers.items():
+            number = getattr(signal, name, None)
+            if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+                signal.signal(number, handler)
 
 
 def pytest_unconfigure() -> None:

@@ -113,7 +113,10 @@ def test_a_verb_is_ended_and_cleans(number, model, tmp_path):
         running.send_signal(number)
         if number == signal.SIGHUP:
             running.send_signal(number)  # the shell tells of the terminal, and so does the kernel
-        said, err = running.communicate(timeout=60)
+        try:
+            said, err = running.communicate(timeout=60)
+        finally:
+            running.kill()  # leaving the block waits for it
     assert (running.returncode, said, err) == (WORDS[number][0], "", WORDS[number][1])
     assert list(tmp_path.iterdir()) == []
 
