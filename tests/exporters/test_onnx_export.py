@@ -25,6 +25,7 @@ from drti_core.errors import (
     UnsupportedDecoderError,
 )
 from drti_core.formats.folder import WRITER as FOLDER
+from drti_core.io import memory
 from drti_core.io.outputs import system
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
@@ -386,8 +387,9 @@ def test_a_strangers_image_is_passed_through(model, tmp_path):
         ("stranger", 10**9),
     ],
 )
-def test_our_image_comes_apart(name, external_over, tmp_path):
-    """Planes, mapped where they lie beside it, and a decoder that other exporters take."""
+def test_our_image_comes_apart(name, external_over, tmp_path, monkeypatch):
+    """Planes, mapped if they are large and beside it, and a decoder that other exporters take."""
+    monkeypatch.setattr(memory, "SMALL", 0)
     model = MODELS[name]()
     export(model, tmp_path / "a.onnx", form="image", external_over=external_over)
     found = open_model(tmp_path / "a.onnx")

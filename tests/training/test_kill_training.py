@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,8 +20,8 @@ from drti_core.stack.samples.demo import make_stack
 
 pytestmark = [pytest.mark.train, pytest.mark.slow]
 
-#: Kills, at random moments after the first checkpoint.
-KILLS = 3
+#: Kills, at random moments after a checkpoint; on a busy machine some come too late.
+KILLS = 2
 
 
 def words(stack: Path, output: Path, *more: str) -> list[str]:
@@ -49,7 +50,11 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     training = tmp_path / "broken.training"
     moments = random.Random(0)
     killed = 0
-    for _ in range(KILLS):
+    for _ in range(3 * KILLS):
+        if killed == KILLS:
+            break
+        if broken.exists():
+            shutil.rmtree(broken)  # done before it could be killed: from the start
         before = checkpoints(training)
         run = subprocess.Popen(
             [sys.executable, "-m", "drti_core", *words(stack, broken, "--resume")],
@@ -64,7 +69,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
                 break
             time.sleep(0.005)
         killed += run.wait() == -signal.SIGKILL
-    assert killed >= 2
+    assert killed == KILLS
     if not broken.exists():
         assert main(words(stack, broken, "--resume")) == 0
     assert contents(whole) == contents(broken)
