@@ -145,7 +145,7 @@ def _of_machine() -> Iterator[int]:
     found = _numbers(_SYSTEM).get("MemAvailable:")
     if found is not None:
         yield found * 1024
-    elif hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+    elif sys.platform != "win32" and "SC_PHYS_PAGES" in os.sysconf_names:
         # What is free is not told; that half of it may be used is believed.
         yield os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 

@@ -129,7 +129,7 @@ class FolderServer(ThreadingHTTPServer):
         del request
         owner = _owner(client_address[1], self.port)
         # What acts for others as root, such as the relay of WSL, can read anything anyway.
-        known = owner is None or owner in (0, os.geteuid())
+        known = sys.platform == "win32" or owner is None or owner in (0, os.geteuid())
         return known and self._places.acquire(blocking=False)
 
     def process_request(self, request: Any, client_address: Any) -> None:
@@ -186,7 +186,7 @@ class FolderServer(ThreadingHTTPServer):
 
 def _open(folder: Path, names: list[str]) -> BinaryIO | None:
     """Open a regular file step by step, so that no step can become a link meanwhile."""
-    if os.open not in os.supports_dir_fd:  # Windows
+    if sys.platform == "win32" or os.open not in os.supports_dir_fd:
         found = folder.joinpath(*names)
         # A link anywhere, or a name that the system takes for another, resolves elsewhere.
         return found.open("rb") if found.is_file() and found.resolve() == found else None

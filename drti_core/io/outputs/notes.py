@@ -138,7 +138,7 @@ class Record:
         It has the inode that was noted, and is a folder if that was (numbers are used again); or
         none was, for the run was killed before.
         """
-        mine = os.name != "posix" or found.st_uid == os.geteuid()
+        mine = sys.platform == "win32" or found.st_uid == os.geteuid()
         known = (found.st_ino, stat.S_IFMT(found.st_mode)) in self.entries or not self.entries
         return mine and known and found.st_dev == folder.st_dev
 
@@ -211,7 +211,7 @@ def _state_folder() -> Path:
 def _is_mine(found: os.stat_result, kind: Callable[[int], bool]) -> bool:
     if not kind(found.st_mode):
         return False
-    return os.name != "posix" or (found.st_uid == os.geteuid() and not found.st_mode & 0o022)
+    return sys.platform == "win32" or (found.st_uid == os.geteuid() and not found.st_mode & 0o022)
 
 
 def _unlink(path: Path) -> None:
