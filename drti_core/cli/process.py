@@ -134,7 +134,29 @@ class Ending:
         if time.monotonic() - self._since < _SAME:
             return  # what is unfinished is being cleaned
         self._since, self.number = time.monotonic(), self.number or number
+        self._watch()
         raise KeyboardInterrupt
+
+    def _watch(self) -> None:
+        """Raise it once more if it got lost, as in an import that may fail: the work goes on then.
+
+        While what is unfinished is being cleaned, the exception is known to the thread.
+        """
+        main = threading.main_thread().ident
+
+        def look() -> None:
+            if not self._working or self.number is None:
+                return
+            found = sys._current_exceptions().get(main or 0)
+            if (found[1] if isinstance(found, tuple) else found) is None:
+                self._since = -_SAME
+                os.kill(os.getpid(), self.number)
+            else:
+                self._watch()
+
+        later = threading.Timer(_SAME, look)
+        later.daemon = True
+        later.start()
 
     def _dropped(self, what: Any) -> None:
         """Python prints and drops what a callback or a destructor raises: raise it once more."""

@@ -121,6 +121,27 @@ def test_a_verb_is_ended_and_cleans(number, model, tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
+def test_an_interrupt_that_got_lost_is_raised_again():
+    """As in the import of something optional that is left out if it fails."""
+    code = (
+        "import signal, sys, time\n"
+        "from drti_core.cli import process\n"
+        "with process.Ending() as ending:\n"
+        "    try:\n"
+        "        signal.raise_signal(signal.SIGINT)\n"
+        "    except KeyboardInterrupt:\n"
+        "        time.sleep(3)  # cleaning is left in peace\n"
+        "        print('cleaned')\n"
+        "    try:\n"
+        "        time.sleep(60)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('again')\n"
+    )
+    with start(code) as running:
+        assert running.communicate(timeout=50) == ("cleaned\nagain\n", "")
+
+
 def test_what_is_ignored_stays_so():
     """A program started by nohup, or in the background of a script."""
     code = (
