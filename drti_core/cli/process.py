@@ -22,14 +22,15 @@ _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 _SAME = 2.0
 
 
-def begin() -> None:
-    """Make this process a program of drti's: signals end it quietly."""
-    for number in _numbers():
+def begin(*, program: bool = True) -> None:
+    """Have what a command line needs: any name can be printed, and signals end it quietly.
+
+    Args:
+        program: whether the process is a program of drti's; else signals are left alone.
+    """
+    for number in _numbers() if program else ():
         signal.signal(number, _end_now)
-
-
-def print_any_name() -> None:
-    """Let a file name be printed that holds what the terminal's encoding cannot express."""
+    # A file name may hold what the terminal's encoding cannot express.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

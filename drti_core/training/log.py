@@ -29,8 +29,6 @@ from drti_core.training.loop import Look, Outcome
 _log = logging.getLogger(__name__)
 #: One picture for so many looks.
 _PICTURE_EVERY = 5
-#: Bytes of a checkpoint's header, at most.
-_HEADER = 1 << 24
 
 
 class Session:

@@ -21,9 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit status.
     """
-    if argv is None:
-        process.begin()
-    process.print_any_name()
+    process.begin(program=argv is None)
     from drti_plugins.relight import command
 
     return process.end(command.main(argv))
