@@ -74,6 +74,10 @@ class Node:
 
     def items(self, count: int | None = None) -> Iterator[Node]:
         """The elements of an array, of ``count`` elements if that is given."""
+        values = self._array(count)
+        return (Node(v, self.file, f"{self.path}[{i}]") for i, v in enumerate(values))
+
+    def _array(self, count: int | None) -> list[Any]:
         if not isinstance(self.value, list):
             raise self.fails("an array")
         if count is not None and len(self.value) != count:
@@ -82,7 +86,7 @@ class Node:
                 where=f"{self.file}: {self.path}",
                 expected=f"{count} values",
             )
-        return (Node(v, self.file, f"{self.path}[{i}]") for i, v in enumerate(self.value))
+        return self.value
 
     def text(self) -> str:
         """The value as a string."""
@@ -134,7 +138,18 @@ class Node:
 
     def numbers(self, count: int | None = None) -> list[float]:
         """The value as an array of finite numbers."""
-        return [item.number() for item in self.items(count)]
+        values = self._array(count)
+        # Thousands of numbers are looked at together; only what is wrong is looked for.
+        if set(map(type, values)) == {float} and sum(map(abs, values)) <= MAX_NUMBER:
+            return list(values)
+        return [item.number() for item in self.items()]
+
+    def integers(self, low: int, high: int, count: int | None = None) -> list[int]:
+        """The value as an array of integers in low..high."""
+        values = self._array(count)
+        if set(map(type, values)) == {int} and low <= min(values) and max(values) <= high:
+            return list(values)
+        return [item.integer(low, high) for item in self.items()]
 
 
 def load(path: Path, *, links: bool = True) -> Node:

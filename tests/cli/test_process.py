@@ -22,6 +22,8 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="signals and /pr
 #: What an installed command consists of.
 DRTI = "import re, sys; from drti_core.cli import main; sys.exit(main())"
 DROP_IN = "import re, sys; from drti_plugins.relight import main; sys.exit(main())"
+#: At which a program is interrupted.
+MOMENTS = 20
 WORDS = {
     signal.SIGINT: (130, "interrupted\n"),
     signal.SIGTERM: (143, "terminated\n"),
@@ -65,9 +67,9 @@ def test_ctrl_c_at_any_moment():
     done = (DRTI, "--version"), (DROP_IN, "-Z")
     lasts = [cost(*each) for each in done]
     ended = {}
-    for number in range(40):
+    for number in range(MOMENTS):
         program = number % 5 == 4
-        moment = first + (lasts[program] - first) * number / 39
+        moment = first + (lasts[program] - first) * number / (MOMENTS - 1)
         with start(*done[program]) as running:
             while running.poll() is None and worked(running.pid) < moment:
                 time.sleep(0.003)
@@ -83,7 +85,7 @@ def test_ctrl_c_at_any_moment():
                 program,
             )
             assert "Traceback" not in err
-    assert sum(status == 130 for status in ended.values()) >= 20, ended
+    assert sum(status == 130 for status in ended.values()) >= MOMENTS // 2, ended
 
 
 @pytest.mark.slow

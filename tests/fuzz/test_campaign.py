@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.fuzz import run_campaign
+from tests.fuzz import run_campaign, run_long
 from tests.fuzz.run_campaign import Campaign, chosen
 from tests.fuzz.run_long import Use, grown
 
@@ -88,9 +88,10 @@ def test_what_grows_is_told() -> None:
 
 
 @pytest.mark.slow
-def test_a_hundred_rounds_stay_flat() -> None:
+def test_each_input_and_exporter_once_stays_flat() -> None:
     """In a process of their own: what other tests leave is not theirs."""
-    command = [sys.executable, "-m", "tests.fuzz.run_long", "--rounds", "100"]
+    rounds = str(len(run_long.INPUTS) * len(run_long.EXPORTS))
+    command = [sys.executable, "-m", "tests.fuzz.run_long", "--rounds", rounds]
     root = Path(__file__).parents[2]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -209,8 +209,8 @@ def test_batch(killer, models, tmp_path):
     out = tmp_path / "out"
     moments = random.Random("batch")
     killed = resumed = 0
-    # Five kills in a fresh folder and a resumption, then five that overwrite it and another, twice.
-    for number in range(MOMENTS):
+    # Five kills in a fresh folder and a resumption, then five that overwrite it and another.
+    for number in range(10):
         delay = seconds * (number % 5 + moments.random()) / 5
         more, after = ["--overwrite"], None
         if number // 5 % 2 == 0:
@@ -236,8 +236,8 @@ def test_batch(killer, models, tmp_path):
             assert batch.convert_many([sources], out).counts == {"unchanged": 7}
             if number // 5 % 2:
                 shutil.rmtree(out)
-    assert killed >= MOMENTS // 2
-    assert resumed >= 2 * 4
+    assert killed >= 5
+    assert resumed >= 4
 
 
 @pytest.mark.slow

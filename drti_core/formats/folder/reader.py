@@ -259,7 +259,7 @@ def _read_table(
         config["resolution"] = info["resolution"].integer(2, _MAX_RESOLUTION)
         nodes = config["resolution"] ** 2
     if colorspace == "mycc":
-        ycc = [item.integer(0, _MAX_PLANES) for item in info["yccplanes"].items(3)]
+        ycc = info["yccplanes"].integers(0, _MAX_PLANES, 3)
         if ycc[1] != ycc[2] or ycc[0] < ycc[1] or not 0 < sum(ycc) <= _MAX_PLANES:
             raise info["yccplanes"].fails("[ny, nc, nc] with ny >= nc")
         config["yccplanes"], count = ycc, sum(ycc)
@@ -275,8 +275,7 @@ def _read_basis(info: Node, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8
     """The basis from info.json, else from materials.bin."""
     size = shape[0] * shape[1] * shape[2]
     if "basis" in info:
-        values = [item.integer(0, 255) for item in info["basis"].items(size)]
-        return np.array(values, np.uint8).reshape(shape)
+        return np.array(info["basis"].integers(0, 255, size), np.uint8).reshape(shape)
     path = inside(info.file.parent, "materials.bin")
     if not os.path.lexists(path):
         raise FormatError(
