@@ -21,13 +21,23 @@ hypothesis.settings.register_profile("drti", deadline=None)
 hypothesis.settings.load_profile("drti")
 
 
-def pytest_configure() -> None:
-    """Have what tests start hear signals as in a terminal; keep its notes apart.
+#: Where Linux keeps files in memory, and the room that the tests ask for there; they take a fifth.
+MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Give the tests a folder of their own, and what they start signals as in a terminal.
 
     A background shell ignores Ctrl-C and nohup SIGHUP, and so would the children of the tests.
     """
-    # Notes of what is being written are the tests' own, and those of the processes they start.
-    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="drti-state-")
+    if not hasattr(config, "workerinput"):  # workers inherit the folders
+        # Thousands of outputs are flushed to the disk, which takes as long as all that is computed:
+        # in memory it takes nothing. ``--basetemp`` chooses another place, whose folders stay.
+        enough = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM
+        os.environ["TMPDIR"] = tempfile.mkdtemp(prefix="drti-", dir=MEMORY if enough else None)
+        tempfile.tempdir = None  # is found anew
+    # Notes of what is being written are each worker's own, and those of the processes it starts.
+    os.environ["XDG_STATE_HOME"] = tempfile.mkdtemp(prefix="state-")
     # The tests themselves go on under nohup; what has a handler here has none in a new program.
     handlers = {"SIGINT": signal.default_int_handler, "SIGHUP": lambda *_: None}
     if threading.current_thread() is threading.main_thread():
@@ -37,9 +47,10 @@ def pytest_configure() -> None:
                 signal.signal(number, handler)
 
 
-def pytest_unconfigure() -> None:
-    """Remove the folder of the notes."""
-    shutil.rmtree(os.environ["XDG_STATE_HOME"], ignore_errors=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Remove the folder of the tests."""
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ["TMPDIR"], ignore_errors=True)
 
 
 @pytest.hookimpl(tryfirst=True)  # before -m chooses
