@@ -21,8 +21,8 @@ hypothesis.settings.register_profile("drti", deadline=None)
 hypothesis.settings.load_profile("drti")
 
 
-#: Where Linux keeps files in memory, and the room that the tests ask for there; they take a fifth.
-MEMORY, ROOM = Path("/dev/shm"), 4 << 30
+#: Where Linux keeps files in memory, and the room that the tests ask for there; they take a tenth.
+MEMORY, ROOM = Path("/dev/shm"), 2 << 30
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from drti_core.cli import main
+from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.outputs import notes, system
 from drti_core.registry import catalogue, doors
@@ -101,6 +102,31 @@ def test_what_an_archive_brings_is_not_touched(tmp_path: Path, kind: str) -> Non
     )
     (inbox / "c.png").unlink()
     assert listing(inbox) | listing(home) == before
+
+
+def test_what_lies_in_a_folder_that_may_be_replaced(tmp_path: Path, state: Path) -> None:
+    """A run that was killed while it kept its state in a folder of its own is gone on with."""
+    inner = outputs.FolderKind("states", ("*.state",))
+    kind = outputs.FolderKind("a run", ("*.state",), folders=(("part*", inner),))
+    part = tmp_path / "inbox" / "run" / "part1"
+    part.mkdir(parents=True)
+    child = os.fork()
+    if child == 0:
+        try:
+            with outputs.atomic_file(part / "a.state") as made:
+                made.write_text("half")
+                os._exit(9)
+        finally:
+            os._exit(1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+    assert len(list(part.iterdir())) == 1
+    (part / "mine").touch()
+    with pytest.raises(OptionError, match=r"run: holds 'part1/mine'; expected a run, or"):
+        outputs.check_replaceable(part.parent, kind)
+    assert [path.name for path in part.iterdir()] == ["mine"]
+    assert list(state.iterdir()) == []
+    (part / "mine").unlink()
+    outputs.check_replaceable(part.parent, kind)
 
 
 def test_nothing_is_noted_when_all_is_whole(tmp_path: Path, state: Path) -> None:

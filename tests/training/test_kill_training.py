@@ -50,7 +50,7 @@ def test_killed_and_resumed(tmp_path: Path) -> None:
     training = tmp_path / "broken.training"
     moments = random.Random(0)
     killed = 0
-    for _ in range(3 * KILLS):
+    for _ in range(8 * KILLS):
         if killed == KILLS:
             break
         if broken.exists():

@@ -147,7 +147,7 @@ def test_its_own_page_gets_all(chromium, page_folder, answers):
             errors = []
             page.on("pageerror", lambda error: errors.append(str(error)))
             page.goto(server.url)
-            page.wait_for_function("document.querySelector('canvas')")
+            page.wait_for_selector("canvas")
             assert page.evaluate("document.querySelector('canvas').width") > 0
             refused = """navigator.serviceWorker.register("drti-viewer.js").then(
               () => "kept", (error) => error.name)"""
@@ -183,7 +183,7 @@ def test_an_old_page_of_the_same_port(chromium, page_folder, tmp_path, answers):
         with serving(page_folder, port) as server:
             later = context.new_page()
             later.goto(server.url)
-            later.wait_for_function("document.querySelector('canvas')")
+            later.wait_for_selector("canvas")
             assert later.title() != "mine"
             tried = f"""async () => [
               await fetch("/").then((a) => a.status, () => 0),

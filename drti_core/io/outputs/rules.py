@@ -106,6 +106,8 @@ def _check_folder(target: Path, kind: FolderKind) -> None:
     found = sorted(part.name for part in target.iterdir())
     if not set(found) - set(_SYSTEMS):
         return
+    for place in {(target / name).parent for name in kind.others(target)}:
+        cleaning.clean(place)  # of what a killed run left in it, nobody need be told
     missing = "" if kind.key is None or kind.key in found else f" and no {kind.key}"
     others = list(kind.others(target)) or (found if missing else [])
     if not others:
