@@ -16,6 +16,7 @@ import numpy as np
 
 from drti_core.arrays import Window
 from drti_core.errors import DrtiError
+from drti_core.io.pictures import decoders
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
@@ -25,8 +26,10 @@ from drti_core.workflow import batch
 from tests.fuzz.entries import listing
 from tests.fuzz.seeds import Seed
 
-#: The most that an input may take.
+#: The most that an input may take: seconds of computing, and bytes.
 SECONDS, MEMORY = 5, 1 << 30
+#: Seconds after which it hangs. On a busy machine computing takes a multiple of its own time.
+HANGS = 60
 _LIGHT = LightDirections(np.array([[0.3, 0.2, 0.9]], np.float32))
 _LARGEST = 1 << 20
 
@@ -49,8 +52,10 @@ def open_input(item: Seed, folder: Path) -> tuple[str, str]:
         Id of the reader that claimed it, or "" if none did; and what became of it: ``opened``, or
         the kind of error by which it was refused. Anything else that happens is raised.
     """
+    signal.signal(signal.SIGPROF, _stop)
     signal.signal(signal.SIGALRM, _stop)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, HANGS)
     claimed: list[str] = []
     try:
         with warnings.catch_warnings():
@@ -59,12 +64,13 @@ def open_input(item: Seed, folder: Path) -> tuple[str, str]:
     except DrtiError as error:
         return "".join(claimed[:1]), type(error).__name__
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
     return "".join(claimed[:1]), "opened"
 
 
-def _open(path: Path, claimed: list[str]) -> None:
-    """Take its lights, decode its pixels, and relight it."""
+def _open(path: Path, claimed: list[str], options: str = "") -> None:
+    """Take its lights, decode its pixels, and relight it; ``options`` are those of the reader."""
     chosen = doors.find_reader(path)
     claimed.append(chosen.reader_id)
     if isinstance(chosen, LightsReader):
@@ -73,13 +79,24 @@ def _open(path: Path, claimed: list[str]) -> None:
             assert np.isfinite(doors.open_lights(path).xyz).all(), "a light is not finite"
         if not whole:
             return
-    found = doors.open_any(path)
+    found = doors.open_any(path, reader=chosen.reader_id + options)
     if isinstance(found, Stack):
         found.prepare()
         codes = found.codes(Window(0, 0, 1, found.shape[1]))
         assert codes.shape == (len(found), found.shape[1], 3)
     elif found.shape[0] * found.shape[1] <= _LARGEST:
         assert np.isfinite(found.relight(_LIGHT)).all(), "a relit pixel is not finite"
+
+
+def _plain(path: Path, claimed: list[str]) -> None:
+    """As :func:`_open` where libvips is not installed."""
+    with mock.patch.object(decoders, "_load_libvips", return_value=None):
+        _open(path, claimed)
+
+
+def _streamed(path: Path, claimed: list[str]) -> None:
+    """As :func:`_open`, pictures decoded while their codes are used."""
+    _open(path, claimed, ":stream=true")
 
 
 def _batch(path: Path, claimed: list[str]) -> None:
@@ -138,6 +155,8 @@ def _resume(path: Path, claimed: list[str]) -> None:
 #: which goes who claimed it.
 WAYS: dict[str, Callable[[Path, list[str]], None]] = {
     "open": _open,
+    "plain": _plain,
+    "streamed": _streamed,
     "batch": _batch,
     "environment": _environment,
     "resume": _resume,
@@ -145,4 +164,5 @@ WAYS: dict[str, Callable[[Path, list[str]], None]] = {
 
 
 def _stop(number: int, frame: FrameType | None) -> None:
-    raise TooLong(f"more than {SECONDS} s")
+    computing = number == signal.SIGPROF
+    raise TooLong(f"more than {SECONDS} s of computing" if computing else f"hangs for {HANGS} s")

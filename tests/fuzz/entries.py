@@ -59,11 +59,13 @@ def put(files: Mapping[str, Entry], folder: Path) -> None:
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
+    root = folder.resolve()
     for name, entry in sorted(files.items(), key=lambda item: not isinstance(item[1], bytes)):
         path = folder / name
         with suppress(NotADirectoryError, FileExistsError):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if path.parent.resolve().is_relative_to(folder.resolve()):
+            if path.parent != folder:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            if path.parent == folder or path.parent.resolve().is_relative_to(root):
                 _make(path, entry)
 
 

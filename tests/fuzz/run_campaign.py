@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import hashlib
 import json
 import os
 import queue
@@ -25,6 +26,7 @@ import time
 import traceback
 from collections import Counter
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,24 +34,17 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from tests.fuzz.check import SECONDS, limit_memory, open_input
+from tests.fuzz import mutations, reached
+from tests.fuzz.check import HANGS, limit_memory, open_input
 from tests.fuzz.entries import Files, put
 from tests.fuzz.larger import larger
 from tests.fuzz.mutations import mutated
 from tests.fuzz.seeds import Seed, seeds
 
-#: Inputs of one worker process.
-CHUNK = 2000
-#: After so many seconds more than an input has, its process is killed.
+#: Inputs of one worker process, whose start takes as long as some 800.
+CHUNK = 10_000
+#: After so many seconds more than an input may hang for, its process is killed.
 PATIENCE = 10
-#: Modules whose lines are counted.
-MEASURED = (
-    "formats",
-    "io",
-    "jobs/journal.py",
-    "runtime/onnx/check.py",
-    "relight/environment_map.py",
-)
 
 
 def chosen(part: str, large: bool) -> dict[str, Seed]:
@@ -63,6 +58,16 @@ def input_of(name: str, number: int, seed: int) -> Files:
     known = seeds() | (larger() if name not in seeds() else {})
     rng = random.Random(f"{seed} {name} {number}")
     return mutated(known[name], rng, list(seeds().values()))
+
+
+def made_by(names: list[str]) -> str:
+    """A digest of all seed files, which may come together, and of the code that changes them."""
+    found = hashlib.sha256()
+    for name in sorted({*names, *seeds()}):
+        found.update(repr(sorted(seeds_of(name).files.items())).encode())
+    for module in sorted(Path(mutations.__file__).parent.glob("*.py")):
+        found.update(module.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def work(names: list[str], numbers: range, seed: int) -> None:
@@ -83,7 +88,7 @@ def work(names: list[str], numbers: range, seed: int) -> None:
             name = names[number % len(names)]
             put(input_of(name, number // len(names), seed), folder)
             print(json.dumps({"begins": number}), file=answers, flush=True)
-            start = time.monotonic()
+            start = time.process_time()
             said = {"ends": number, "reader": known[name].reader, "found": ""}
             try:
                 reader, said["result"] = open_input(known[name], folder)
@@ -97,7 +102,7 @@ def work(names: list[str], numbers: range, seed: int) -> None:
                 place = f"{last.filename}:{last.lineno}"
                 said["result"] = "finding"
                 said["found"] = f"{type(error).__name__}: {' '.join(text[:1])[:300]} ({place})"
-            said["seconds"] = time.monotonic() - start
+            said["seconds"] = time.process_time() - start
             print(json.dumps(said), file=answers, flush=True)
         put({}, folder)
 
@@ -122,10 +127,10 @@ class Campaign:
     slowest: tuple[float, int] = (0.0, -1)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    @property
+    @cached_property
     def title(self) -> dict[str, Any]:
         """What makes the inputs of this campaign those that they are."""
-        return {"seed": self.given.seed, "names": self.names}
+        return {"seed": self.given.seed, "names": self.names, "made": made_by(self.names)}
 
     @property
     def journal(self) -> Path:
@@ -136,9 +141,13 @@ class Campaign:
         """Chunks of earlier runs of the same campaign, which are counted."""
         found = set()
         for line in self.journal.read_text().splitlines() if self.journal.exists() else ():
-            said = json.loads(line)
+            try:
+                said = json.loads(line)
+            except ValueError:  # it was being written when the campaign was killed
+                continue
+            alike = said["title"] == self.title and said["size"] == self.size(said["first"])
             inside = said["first"] + said["size"] <= self.given.inputs
-            if said["title"] == self.title and said["size"] == self.size(said["first"]) and inside:
+            if alike and inside and said["first"] not in found:
                 found.add(said["first"])
                 self.take(said)
         return found
@@ -171,7 +180,8 @@ class Campaign:
         with self.lock:
             self.take(line)
             with self.journal.open("a") as file:
-                file.write(json.dumps(line) + "\n")
+                # In front too: what a killed one left is no part of it.
+                file.write("\n" + json.dumps(line) + "\n")
 
     def _worker(self, at: int, end: int) -> Any:
         """What a process says of each input; of the last one, if it had to be killed or died."""
@@ -191,7 +201,7 @@ class Campaign:
             started: int | None = None
             killed, buffer = False, b""
             while True:
-                patience = SECONDS + PATIENCE if started is not None else 600
+                patience = HANGS + PATIENCE if started is not None else 600
                 if not select.select([process.stdout], [], [], patience)[0]:
                     process.kill()
                     killed = True
@@ -210,7 +220,7 @@ class Campaign:
             reader = seeds_of(self.names[started % len(self.names)]).reader
             why = "took too long and was killed" if killed else f"the process ended with {status}"
             said = {"ends": started, "reader": reader, "result": "finding"}
-            yield said | {"found": f"{why}: {last}", "seconds": float(killed) * SECONDS}
+            yield said | {"found": f"{why}: {last}", "seconds": float(killed) * HANGS}
         elif status:
             raise RuntimeError(f"a worker ended with {status} before its inputs:\n{last}")
 
@@ -283,33 +293,12 @@ def report(campaign: Campaign, console: Console) -> None:
     slowest, number = campaign.slowest
     if number >= 0:
         name = campaign.names[number % len(campaign.names)]
-        console.print(f"slowest: {slowest:.2f} s ({name} {number // len(campaign.names)})")
+        console.print(
+            f"slowest: {slowest:.2f} s of computing ({name} {number // len(campaign.names)})"
+        )
     console.print(f"{sum(campaign.counts.values())} inputs, {len(campaign.findings)} findings")
     for finding in campaign.findings:
         console.print(finding, markup=False, highlight=False, soft_wrap=True)
-
-
-def report_lines(data: Path, console: Console) -> None:
-    """Share of the lines of each measured module that were run."""
-    import coverage
-
-    import drti_core
-
-    package = Path(drti_core.__file__).parent
-    found = coverage.Coverage(data_file=str(data))
-    if list(data.parent.glob(f"{data.name}.*")):
-        found.combine([str(data.parent)], keep=True)
-    found.load()
-    table = Table("module", "lines", "run", "share", "not run")
-    for part in MEASURED:
-        path = package / part
-        for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
-            _, lines, _, missing, where = found.analysis2(str(file))
-            if lines:
-                ran = len(lines) - len(missing)
-                row = f"{len(lines)}", f"{ran}", f"{ran / len(lines):.0%}", where[:60]
-                table.add_row(str(file.relative_to(package)), *row)
-    console.print(table)
 
 
 def main() -> int:
@@ -340,7 +329,7 @@ def main() -> int:
     run(campaign, given.jobs, console)
     report(campaign, console)
     if given.coverage:
-        report_lines(given.keep / "coverage", console)
+        reached.report(given.keep / "coverage", console)
     return 1 if campaign.findings else 0
 
 

@@ -24,6 +24,7 @@ from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
+from tests.fuzz import tiffs
 from tests.fuzz.mutations import icc, tiff
 
 H, W = 11, 16
@@ -131,6 +132,18 @@ def light_file(names: Any, eol: str = "\n") -> bytes:
     """A .lp of the four lights."""
     rows = [f"{name} {x} {y} {z}" for name, (x, y, z) in zip(names, XYZ, strict=True)]
     return eol.join([str(len(rows)), *rows, ""]).encode()
+
+
+def _shot(shots: dict[str, bytes], way: str = "open") -> Seed:
+    """Photographs and their lights."""
+    return Seed("lp", {**shots, "a.lp": light_file(shots)}, way=way)
+
+
+def _strips() -> dict[str, bytes]:
+    """A folder whose JPEGs have restart markers: several strips, and one row of blocks in each."""
+    files = written(FolderWriter(), model("ptm", "lrgb", 9, terms=6), "a")
+    more = {"quality": 95, "subsampling": 0, "keep_rgb": True, "restart_marker_rows": 1}
+    return files | {f"plane_{i}.jpg": picture(H, W, "jpg", i, **more) for i in range(3)}
 
 
 def _dome() -> dict[str, Any]:
@@ -311,6 +324,7 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "rti floats": lambda: Seed("rti", rti(hsh, element="float", eol="lf"), "a.rti"),
         "hsh": lambda: Seed("rti", {"a.hsh": _hsh()}, "a.hsh"),
         "folder jpg": lambda: Seed("folder", web(lrgb)),
+        "folder streamed": lambda: Seed("folder", _strips(), way="streamed"),
         "folder png": lambda: Seed("folder", web(rgb, image="png"), "info.json"),
         "folder 16": lambda: Seed("folder", web(nine, image="png")),
         "folder rbf": lambda: Seed("folder", web(_table("rbf", 6, sigma=0.3))),
@@ -354,6 +368,14 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "dome": lambda: Seed(
             "dome", {**photographs(), "a.dome": json.dumps(_dome()).encode()}, "a.dome"
         ),
+        "lp plain": lambda: _shot(photographs("jpg"), "plain"),
+        "lp png plain": lambda: _shot(photographs("png"), "plain"),
+        "lp tif kinds": lambda: _shot(tiffs.colour((20, 24))),
+        "lp tif kinds plain": lambda: _shot(tiffs.colour((20, 24)), "plain"),
+        "lp tif 16": lambda: _shot(tiffs.deep((20, 24))),
+        "lp tif 16 plain": lambda: _shot(tiffs.deep((20, 24)), "plain"),
+        "lp tif grey": lambda: _shot(tiffs.grey((H, W))),
+        "lp tif grey plain": lambda: _shot(tiffs.grey((H, W)), "plain"),
         "lp described": lambda: Seed("lp", {**_described(), "a.lp": light_file(_described())}),
         "onnx image": lambda: Seed("onnx", {"a.onnx": _graph()}, "a.onnx"),
         "onnx decoder": lambda: Seed("onnx", _decoder(), "a.onnx"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -71,11 +72,32 @@ def test_another_campaign_is_not_gone_on_with(tmp_path: Path) -> None:
     first = campaign(tmp_path)
     line = {"title": first.title, "first": 0, "size": 12, "counts": {"lp: opened": 12}}
     (tmp_path / "done.jsonl").write_text(
-        run_campaign.json.dumps(line | {"findings": [], "slowest": [0, 1]}) + "\n"
+        json.dumps(line | {"findings": [], "slowest": [0, 1]}) + "\n"
     )
     assert campaign(tmp_path).done() == {0}
     assert campaign(tmp_path, inputs=20).done() == set()
     assert campaign(tmp_path, reader="lp").done() == set()
+
+
+def test_what_a_killed_campaign_wrote_is_gone_on_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line that breaks off does not count, nor spoil the next one; one chunk counts once."""
+
+    def worker(self: Campaign, at: int, end: int) -> Any:
+        for number in range(at, end):
+            said = {"ends": number, "reader": "lp", "result": "opened", "found": "", "seconds": 0.1}
+            yield said
+
+    monkeypatch.setattr(Campaign, "_worker", worker)
+    (tmp_path / "done.jsonl").write_text('{"title": {"seed"')
+    for _ in range(2):
+        campaign(tmp_path).chunk(0)
+    again = campaign(tmp_path)
+    assert again.done() == {0}
+    assert again.counts == {"lp: opened": 12}
+    monkeypatch.setattr(run_campaign, "made_by", lambda _: "other seeds")
+    assert campaign(tmp_path).done() == set()
 
 
 def test_what_grows_is_told() -> None:

@@ -10,12 +10,16 @@ import sys
 import zlib
 from contextlib import suppress
 from hashlib import sha256
+from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import onnx
 import pytest
 from google.protobuf.message import DecodeError
+from tifffile import TiffFile
 
+from tests.fuzz import tiffs
 from tests.fuzz.entries import Device, Files, Folder, Link, Pipe, listing, put
 from tests.fuzz.mutations import (
     exr,
@@ -113,6 +117,23 @@ def test_safetensors_lengths() -> None:
         size = int.from_bytes(changed[:8], "little")
         if size == len(changed) - 12:
             assert changed[8 : 8 + size].startswith(b"{")
+
+
+@pytest.mark.parametrize("kind", ["whole", "predicted", "tiles"])
+def test_tiff_directories(kind: str) -> None:
+    """Of either byte order and of a BigTIFF: most can be read, and some as other kinds."""
+    data = tiffs.deep((20, 24))[f"{kind}.tif"]
+    compressions = set()
+    read = 0
+    for number in range(300):
+        changed = tiff.mutated(data, random.Random(number))
+        assert changed is not None
+        with suppress(Exception), TiffFile(BytesIO(changed)) as file:
+            page: Any = file.pages.first
+            read += page.shape == (20, 24, 3)
+            compressions.add(int(page.compression))
+    assert read > 100
+    assert len(compressions) > 5
 
 
 def test_json_is_doubled_and_deep() -> None:

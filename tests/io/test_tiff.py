@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import struct
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import tifffile
+from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.errors import StackError
@@ -254,3 +257,31 @@ def test_damage_is_always_refused_as_such(
                 decode(info)
         except StackError:
             continue
+
+
+@pytest.mark.usefixtures("plain")
+def test_odd_tags_are_not_told_while_pixels_are_decoded(tmp_path: Path) -> None:
+    """By Pillow, whose warnings are the process's: in threads, and told again afterwards."""
+    path = tmp_path / "a.tif"
+    picked = np.arange(48, dtype=np.uint8).reshape(6, 8)
+    Image.fromarray(picked).save(path, compression="packbits")
+    data = path.read_bytes()
+    at = int.from_bytes(data[4:8], "little")
+    count = int.from_bytes(data[at : at + 2], "little")
+    odd = struct.pack("<HHII", 305, 2, 1 << 20, 8)  # a text longer than the file
+    entries = data[at + 2 : at + 2 + 12 * count] + odd
+    path.write_bytes(
+        data[:4]
+        + struct.pack("<I", len(data))
+        + data[8:]
+        + struct.pack("<H", count + 1)
+        + entries
+        + bytes(4)
+    )
+    before = list(warnings.filters)
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: decode(probe(path)), range(12)))
+    assert all((each[..., 0] == picked).all() for each in found)
+    assert warnings.filters == before
+    with pytest.warns(UserWarning, match="Tag data larger than file"):
+        decoders.open_image(path, "tiff", "a").load()

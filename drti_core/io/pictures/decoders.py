@@ -12,7 +12,10 @@ import io
 import os
 import struct
 import threading
+import warnings
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -46,6 +49,10 @@ _MAGIC: tuple[tuple[bytes, Kind], ...] = (
     (b"MM\0+", "tiff"),
 )
 _LOADING = threading.Lock()
+#: Filters of warnings are the process's: the first thread inside sets them, the last resets them.
+_FILTERS = threading.Lock()
+_inside = 0
+_before: warnings.catch_warnings[None] | None = None
 
 
 def system_error(error: Exception, path: Path) -> DrtiError | None:
@@ -54,6 +61,28 @@ def system_error(error: Exception, path: Path) -> DrtiError | None:
         return short
     told = isinstance(error, OSError) and error.errno is not None
     return FileError.of(error, path) if told and isinstance(error, OSError) else None
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Pillow's warnings are not told: of metadata they do no harm; pixels that lack are an error.
+
+    Several threads may be inside.
+    """
+    global _inside, _before
+    with _FILTERS:
+        if _inside == 0:
+            _before = warnings.catch_warnings()
+            _before.__enter__()
+            warnings.filterwarnings("ignore", module=r"PIL\.")
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _FILTERS:
+            _inside -= 1
+            if _inside == 0 and _before is not None:
+                _before.__exit__(None, None, None)
 
 
 def head_of(source: Path | bytes) -> bytes:

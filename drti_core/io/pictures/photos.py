@@ -9,7 +9,6 @@ Pillow (whole images, 8-bit RGB).
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -129,11 +128,8 @@ def probe(path: Path) -> PhotoInfo:
             raise StackError(
                 f"starts with {head[:8]!r}", where=str(path), expected=_READABLE, mend=_RESAVE
             )
-        with warnings.catch_warnings():
-            # Oddities of the metadata do no harm; those of the pixels show when decoding.
-            warnings.simplefilter("ignore")
-            with decoders.open_image(path, kind, str(path)) as image:
-                info = _header(path, image, kind)
+        with decoders.quiet(), decoders.open_image(path, kind, str(path)) as image:
+            info = _header(path, image, kind)
         if kind == "tiff":
             info = replace(info, exif=_tiff_exif(path))
     except FileNotFoundError:
@@ -331,7 +327,8 @@ def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
 def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
     """Whole pixels as Pillow gives them, and the orientation still to be applied."""
     try:
-        with decoders.open_image(info.path, info.format, str(info.path)) as image:
+        where = str(info.path)
+        with decoders.quiet(), decoders.open_image(info.path, info.format, where) as image:
             image.load()
             # Pillow turns TIFFs itself and says so by taking the tag away.
             tags = getattr(image, "tag_v2", None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
+from dataclasses import dataclass
 
 from tests.fuzz.mutations.values import INTEGERS
 
@@ -22,28 +23,81 @@ _TAGS = (
     *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296, 317, 320, 322),
     *(323, 324, 325, 330, 338, 339, 347, 700, 34665, 34675, 33723, 34377, 37500, 50838, 65535),
 )
+#: What chooses other ways of reading: bits, compression, colours, turn, samples, rows of a strip,
+#: planes, predictor, tiles, kinds of samples, layers.
+_WAYS: tuple[tuple[int, tuple[int, ...]], ...] = (
+    *((258, (1, 4, 8, 12, 16, 32)), (262, (0, 1, 2, 3, 5, 6, 8)), (274, (2, 3, 5, 6, 8, 9))),
+    *((259, (1, 2, 5, 7, 8, 32773, 32946, 34712, 50000, 50001)), (277, (1, 2, 3, 4, 5))),
+    *((278, (1, 4, 7)), (284, (1, 2, 3)), (317, (1, 2, 3, 34892)), (322, (8, 16, 32, 4112))),
+    *((323, (8, 16, 32)), (339, (1, 2, 3, 4, 6)), (32997, (2,)), (32998, (0, 2)), (266, (2,))),
+)
 _KINDS = (0, 1, 2, 3, 4, 5, 6, 7, 11, 12, 13, 16, 18, 255)
 
 
+Entry = tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """How a directory is written; the offset of the first one stands where the head ends.
+
+    Args:
+        head: bytes before that offset.
+        count: struct's letter of the number of entries.
+        word: struct's letter of offsets, counts and values.
+    """
+
+    head: int
+    count: str
+    word: str
+
+    def parsed(self, data: bytes, order: str) -> tuple[int, list[Entry], int] | None:
+        """Offset of the first directory, its entries, and the offset of the next one."""
+        word, size = f"{order}{self.word}", struct.calcsize(self.word)
+        if len(data) < self.head + size:
+            return None
+        start = struct.unpack_from(word, data, self.head)[0]
+        first = start + struct.calcsize(f"={self.count}")
+        if first > len(data):
+            return None
+        count = struct.unpack_from(f"{order}{self.count}", data, start)[0]
+        entry = f"{order}HH{self.word * 2}"
+        each = struct.calcsize(entry)
+        room = range(first, min(first + each * count, len(data) - each - size + 1), each)
+        after = data[first + each * count :][:size].ljust(size, b"\0")
+        entries = [struct.unpack_from(entry, data, at) for at in room]
+        return (start, entries, struct.unpack(word, after)[0]) if entries else None
+
+    def written(self, entries: list[Entry], after: int, order: str) -> bytes:
+        """A directory."""
+        most = (1 << 8 * struct.calcsize(self.word)) - 1
+        known = ((tag, kind, many & most, value & most) for tag, kind, many, value in entries)
+        body = struct.pack(f"{order}{self.count}", len(entries) & 0xFFFF)
+        body += b"".join(struct.pack(f"{order}HH{self.word * 2}", *entry) for entry in known)
+        return body + struct.pack(f"{order}{self.word}", after & most)
+
+
+_CLASSIC, _BIG = _Layout(4, "H", "I"), _Layout(8, "Q", "Q")
+_KNOWN = {
+    b"II*\0": ("<", _CLASSIC),
+    b"MM\0*": (">", _CLASSIC),
+    b"II+\0": ("<", _BIG),
+    b"MM\0+": (">", _BIG),
+}
+
+
 def mutated(data: bytes, rng: random.Random) -> bytes | None:
-    """One change of the first directory; None where the bytes are no TIFF (of 4 GiB at most)."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(data[:4])
-    if order is None or len(data) < 8:
+    """One change of the first directory; None where the bytes are no TIFF or BigTIFF."""
+    order, layout = _KNOWN.get(data[:4], ("", _CLASSIC))
+    found = layout.parsed(data, order) if order else None
+    if found is None:
         return None
-    start = struct.unpack(f"{order}I", data[4:8])[0]
-    if start + 2 > len(data):
-        return None
-    count = struct.unpack(f"{order}H", data[start : start + 2])[0]
-    room = range(start + 2, min(start + 2 + 12 * count, len(data) - 16), 12)
-    entries = [struct.unpack(f"{order}HHII", data[at : at + 12]) for at in room]
-    if not entries:
-        return None
-    end = start + 2 + 12 * count
-    after = struct.unpack(f"{order}I", data[end : end + 4].ljust(4, b"\0"))[0]
-    at = rng.randrange(len(entries))
+    start, entries, after = found
+    count = len(entries)
+    at = rng.randrange(count)
     tag, kind, many, value = entries[at]
-    big = rng.choice(INTEGERS) & 0xFFFFFFFF
-    match rng.randrange(9):
+    big = rng.choice(INTEGERS)
+    match rng.randrange(12):
         case 0:
             entries[at] = tag, kind, many, big
         case 1:
@@ -62,17 +116,27 @@ def mutated(data: bytes, rng: random.Random) -> bytes | None:
             entries.sort(key=lambda entry: entry[0])
         case 7:
             after = rng.choice((start, 8, 0xFFFFFFFF, len(data)))
-        case _:
+        case 8:
             # Its pointer leads back to this directory, or into its own values.
             entries[at] = rng.choice((330, 34665, 34853, 40965)), 4, 1, rng.choice((start, 0, 4))
+        case _:
+            way, values = rng.choice(_WAYS)
+            entries = [entry for entry in entries if entry[0] != way]
+            entries.append((way, 4, 1, _first(rng.choice(values), order, layout)))
+            entries.sort(key=lambda entry: entry[0])
     # The new directory follows the old bytes, so that offsets into these stay right.
     place = len(data) + len(data) % 2
     if rng.random() < 0.5 and len(entries) == count:
         place = start
     if after == start:
         after = place
-    body = struct.pack(f"{order}H", len(entries) & 0xFFFF)
-    body += b"".join(struct.pack(f"{order}HHII", *entry) for entry in entries)
-    body += struct.pack(f"{order}I", after)
-    head = data[:4] + struct.pack(f"{order}I", place) + data[8:]
+    body = layout.written(entries, after, order)
+    size = struct.calcsize(layout.word)
+    offset = struct.pack(f"{order}{layout.word}", place)
+    head = data[: layout.head] + offset + data[layout.head + size :]
     return head.ljust(place, b"\0")[:place] + body + head[place + len(body) :]
+
+
+def _first(value: int, order: str, layout: _Layout) -> int:
+    """A value of 4 bytes as it stands at the front of the field."""
+    return value << 32 if order == ">" and layout is _BIG else value
