@@ -51,12 +51,21 @@ class Task:
         output: its name.
         write: given the path, which of two contents, and whether to overwrite.
         parts: names of further outputs beside it, each whole or absent by itself.
+        noted: those of the parts whose content is another one in every run: JSON, that is whole.
+        kept: names beside it of what a run that breaks off keeps for the next one.
     """
 
     name: str
     output: str
     write: Callable[[Path, int, bool], object]
     parts: tuple[str, ...] = ()
+    noted: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of all outputs."""
+        return self.output, *self.parts
 
 
 @dataclass(frozen=True)
@@ -218,11 +227,19 @@ class Bench:
         self._neighbours()
         self.template = self.root / "template"
         shutil.copytree(self.place, self.template, symlinks=True)
-        self.before = listing(self.place)
+        self.before = self._found()
 
     def _own(self, name: str) -> bool:
         first = name.split("/")[0]
-        return first == self.task.output or first in self.task.parts
+        return first in self.task.names
+
+    def _found(self) -> dict[str, str]:
+        """Every entry of the folder."""
+        found = listing(self.place)
+        for name in self.task.noted:
+            if name in found:
+                found[name] = "whole" if _is_json(self.place / name) else "damaged"
+        return found
 
     def _empty(self) -> None:
         for folder in (self.home, self.place, self.scratch):
@@ -238,7 +255,7 @@ class Bench:
         assert done.status == "done", f"{self.task.name} without a fault: {done.text}"
         files = (path for path in self.place.rglob("*") if path.is_file())
         self.size = max(self.size, *(path.stat().st_size for path in files))
-        return listing(self.place)
+        return self._found()
 
     def _neighbours(self) -> None:
         """What an output must leave alone."""
@@ -267,7 +284,7 @@ class Bench:
         return outcome, list(self._broken(outcome, fault))
 
     def _broken(self, outcome: Outcome, fault: Fault | None) -> Iterator[str]:
-        found = listing(self.place)
+        found = self._found()
         own = {name: what for name, what in found.items() if self._own(name)}
         strange = {n: w for n, w in self.before.items() if not self._own(n)}
         left = {n for n in found if not self._own(n)} - strange.keys()
@@ -276,14 +293,17 @@ class Bench:
             yield f"something outside the output changed: {strange.items() ^ kept.items()}"
         if outcome.status == "failed":
             yield f"no error of drti's: {outcome.text}"
-        if outcome.status == "refused" and self.task.output not in outcome.text:
+        names = (*self.task.names, *self.task.kept)
+        if outcome.status == "refused" and not any(name in outcome.text for name in names):
             yield f"does not name the output: {outcome.text}"
-        if ".drti-" in outcome.text and outcome.status == "refused":
+        rest = outcome.text
+        for name in names:
+            rest = rest.replace(name, "")
+        if ".drti-" in rest and outcome.status == "refused":
             yield f"names the temporary: {outcome.text}"
         call, _, name = outcome.sprung.partition(" ")
         clearing = call in CLEARING or (call == "state" and name.startswith(".drti-"))
-        parts = (self.task.output, *self.task.parts)
-        for part in parts:
+        for part in self.task.names:
             now, old, new = (_part(each, part) for each in (own, self.old, self.new))
             aside = self.state == "two steps" and outcome.status == "killed" and not now
             if now not in (old, new) and not aside:
@@ -292,6 +312,7 @@ class Bench:
             yield f"done, but not there: {sorted(own.items() ^ self.new.items())}"
         if outcome.status != "killed":
             # An old folder that was moved aside may stay there until the next run.
+            left = {name for name in left if name.split("/")[0] not in self.task.kept}
             rubbish = {name for name in left if ".old" not in name.split("/")[0]}
             if rubbish and not clearing:
                 yield f"left behind: {sorted(rubbish)}"
@@ -306,10 +327,10 @@ class Bench:
         cleared = in_child(lambda: _clean(self.place), None, self.place)
         if cleared.status != "done":
             yield f"cleaning fails: {cleared.text}"
-        found = listing(self.place)
+        found = self._found()
         own = {name: what for name, what in found.items() if self._own(name)}
         if self.state != "absent":
-            for part in (self.task.output, *self.task.parts):
+            for part in self.task.names:
                 now, old, new = (_part(each, part) for each in (own, self.old, self.new))
                 if now not in (old, new):
                     yield f"the next run finds {part} neither old nor new: {sorted(now)}"
@@ -317,7 +338,7 @@ class Bench:
         if again.status != "done":
             yield f"the next run fails: {again.text}"
             return
-        found = listing(self.place)
+        found = self._found()
         expected = strange | self.new
         if found != expected:
             yield f"after the next run: {sorted(found.items() ^ expected.items())}"
@@ -329,6 +350,14 @@ class Bench:
 
 def _clean(folder: Path) -> None:
     outputs.clean(folder)
+
+
+def _is_json(path: Path) -> bool:
+    try:
+        json.loads(path.read_bytes())
+    except ValueError:
+        return False
+    return True
 
 
 def _part(entries: dict[str, str], part: str) -> dict[str, str]:

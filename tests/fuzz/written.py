@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 
+from drti_core.cli.compare import compare
+from drti_core.errors import OutputError
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.lp.text import write_lp
 from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
 from drti_core.io.outputs import atomic_file
+from drti_core.jobs import journal
+from drti_core.measure import tour
+from drti_core.measure.tour import run_demo
 from drti_core.model import RelightableModel
 from drti_core.options import with_options
 from drti_core.registry.catalogue import registry
@@ -21,8 +31,12 @@ from drti_core.registry.doors import restore
 from drti_core.relight.light_paths import light_circle, save_light_path
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
+from drti_core.stack import Stack
+from drti_core.workflow import batch
+from drti_core.workflow.fit import fit_file
+from tests.fuzz.entries import put
 from tests.fuzz.faults import Task
-from tests.fuzz.seeds import LIGHTS, model
+from tests.fuzz.seeds import LIGHTS, light_file, model, photographs, written
 
 _SHAPES = ((20, 24), (28, 40))
 
@@ -97,6 +111,65 @@ def _tensors(path: Path, which: int, overwrite: bool) -> None:
         temporary.write_bytes(save({"a": np.full(5000 + which, which, np.float32)}))
 
 
+@cache
+def _photographs() -> Path:
+    """Four photographs and their light file, of which a model is made."""
+    folder = Path(tempfile.mkdtemp(prefix="faults-photographs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    shots = photographs("png", _SHAPES[0])
+    put({**shots, "dirs.lp": light_file(shots)}, folder / "stack")
+    for name in ("a", "b"):
+        put(written(RtiWriter(), _hsh(0), f"{name}.rti"), folder / f"only {name}")
+    return folder
+
+
+def _batch(path: Path, which: int, overwrite: bool) -> None:
+    """Into the folder of the output; in this process, where the faults are."""
+    del which
+    sources = [_photographs() / "only a", _photographs() / "only b"]
+
+    def here(given: Sequence[dict[str, Any]], *_: object) -> Iterator[tuple[int, dict[str, Any]]]:
+        yield from enumerate(map(batch.convert, given))
+
+    def run(*given: Any) -> Any:
+        return here(*given)
+
+    with mock.patch.object(batch, "run_tasks", run):
+        report = batch.convert_many(sources, path.parent, writer="rti", overwrite=overwrite)
+    if not report.ok:
+        said = [report.stopped, *(item.reason for item in report.items if item.reason)]
+        failed = [item.reason for item in report.items if item.status == "failed"]
+        assert not any("Error:" in reason for reason in failed), failed
+        raise OutputError("; ".join(filter(None, said)))
+
+
+def _fit(path: Path, which: int, overwrite: bool) -> None:
+    """Trained, with checkpoints beside the output until the model is saved."""
+    options = {"steps": 2, "latents": 3 + which, "width": 4, "components": 4, "threads": 1}
+    with mock.patch("time.monotonic", return_value=0.0):
+        stack = _photographs() / "stack"
+        fit_file(stack, path, codec="neural", options=options, overwrite=overwrite)
+
+
+def _compare(path: Path, which: int, overwrite: bool) -> None:
+    stack, model_ = _photographs() / "stack", _photographs() / "only a" / "a.rti"
+    compare(stack, path, [model_], lights=1 + which, cell=24, overwrite=overwrite)
+
+
+def _tour(path: Path, which: int, overwrite: bool) -> None:
+    """Of a few photographs and one codec; its folder is written as that of the whole."""
+
+    def few(make: Callable[..., Stack]) -> Callable[..., Stack]:
+        return lambda *given, **more: make(*given, **more).select(range(4))
+
+    with (
+        mock.patch.object(tour, "make_stack", few(tour.make_stack)),
+        mock.patch.object(tour, "make_test_stack", few(tour.make_test_stack)),
+        mock.patch.object(tour, "CODECS", tour.CODECS[:1]),
+    ):
+        run_demo(path, size=(16, 16 + which), with_ssim=False, overwrite=overwrite)
+
+
 def tasks() -> dict[str, Task]:
     """By name."""
     found = [
@@ -125,11 +198,16 @@ def tasks() -> dict[str, Task]:
         _normals("normals", "a.png"),
         _frames("frames", "a"),
         _frames("animation", "a.gif"),
+        Task("batch", "a.rti", _batch, ("b.rti", journal.NAME), noted=(journal.NAME,)),
+        Task("compare", "a.png", _compare),
+        Task("tour", "a", _tour),
         Task("lp", "a.lp", _lights),
         Task("safetensors", "a.safetensors", _tensors),
     ]
     if find_spec("matplotlib"):
         found.append(Task("plot", "a.png", _plot))
+    if find_spec("torch"):
+        found.append(Task("fit", "a", _fit, kept=("a.training",)))
     if find_spec("OpenEXR"):
         found.append(_normals("exr", "a.exr", as_float=True))
     return {task.name: task for task in found}
@@ -143,6 +221,9 @@ def warm() -> None:
     from PIL import Image
 
     Image.init()
+    _photographs()
+    if find_spec("torch"):
+        import torch  # noqa: F401
     registry().exporters.load_all()
     registry().codecs.load_all()
     registry().readers.load_all()

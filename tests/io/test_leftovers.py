@@ -313,3 +313,24 @@ def test_a_note_of_a_run_that_had_made_nothing_goes(text: str, state: Path, tmp_
     path.write_text(text)
     assert outputs.clean(inbox) == ()
     assert list(state.iterdir()) == []
+
+
+def test_notes_of_outputs_within_an_output_go_with_it(tmp_path: Path, state: Path) -> None:
+    """A run was killed while it wrote a file into the folder that it made."""
+    inbox = tmp_path / "inbox"
+    child = os.fork()
+    if child == 0:
+        with outputs.atomic_folder(inbox / "coin") as made:
+            (made / "sub").mkdir()
+            with (
+                outputs.atomic_file(made / "a") as one,
+                outputs.atomic_file(made / "sub" / "a") as other,
+            ):
+                one.write_text("half")
+                other.write_text("half")
+                os._exit(9)
+    os.waitpid(child, 0)
+    assert len(list(state.iterdir())) == 3
+    assert len(outputs.clean(inbox)) == 1
+    assert list(inbox.iterdir()) == []
+    assert list(state.iterdir()) == []

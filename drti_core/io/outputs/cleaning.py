@@ -6,6 +6,7 @@ import logging
 import os
 import stat
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 from drti_core.io.outputs import notes, system
@@ -45,11 +46,25 @@ def _clear(path: Path, record: notes.Record, cleared: list[str]) -> bool:
                 return True
         elif record.holds:
             put_back(folder, record.name, record.holds)
-        elif os_.remove(folder, record.name) is not None:
-            return False
+        else:
+            inside = _folders(path / record.name)
+            if os_.remove(folder, record.name) is not None:
+                return False
+            for each in inside:  # outputs that were being made in there have notes of their own
+                notes.look_after(each, partial(_is_gone, each))
         cleared.append(record.name)
         _log.info("cleared %s", path / record.name)
     return True
+
+
+def _is_gone(path: Path, record: notes.Record) -> bool:  # noqa: ARG001
+    """Whether nothing is left of what a note tells, for its folder is gone."""
+    return not os.path.lexists(path)
+
+
+def _folders(path: Path) -> list[Path]:
+    """A folder and all below it; none of a file."""
+    return [Path(folder) for folder, _, _ in os.walk(path)]
 
 
 def put_back(folder: system.Folder, aside: str, name: str) -> OSError | None:
