@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import os
+import queue
 import threading
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
-from typing import Any
+from typing import Any, TypeVar
 
 from drti_core.errors import ResourceError
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+_MEND = "End other programs, or raise the limit (ulimit -u)."
 
 
 def cores() -> int:
@@ -33,10 +40,53 @@ class Pool(ThreadPoolExecutor):
             super()._adjust_thread_count()
         except RuntimeError as error:
             if not self._threads:
+                with suppress(queue.Empty):  # nobody is told of it but by this error
+                    self._work_queue.get_nowait()
                 raise ResourceError(
-                    f"none of {self._max_workers} threads can be started ({error})",
-                    mend="End other programs, or raise the limit (ulimit -u).",
+                    f"none of {self._max_workers} threads can be started ({error})", mend=_MEND
                 ) from error
+
+
+def start(work: Callable[[], object], name: str) -> threading.Thread:
+    """Start a thread that ends with the process.
+
+    Raises:
+        ResourceError: the system lets none be started.
+    """
+    thread = threading.Thread(target=work, name=f"drti: {name}", daemon=True)
+    try:
+        thread.start()
+    except RuntimeError as error:
+        raise ResourceError(f"no thread can be started ({error})", mend=_MEND) from error
+    return thread
+
+
+def in_order(make: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
+    """Results in the order of the items, made a few ahead of their use.
+
+    Args:
+        make: called with each item, from all threads.
+        items: taken one by one.
+        threads: at work at a time; with 1 the one that asks.
+
+    Raises:
+        ResourceError: more are asked for, and none can be started.
+    """
+    if threads <= 1:
+        yield from map(make, items)
+        return
+    with Pool(threads) as pool:
+        waiting: deque[Future[R]] = deque()
+        try:
+            for item in items:
+                waiting.append(pool.submit(make, item))
+                if len(waiting) > 2 * threads:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
 
 
 @cache

@@ -1,1 +1,1 @@
-"""Work in processes, a journal by which it goes on, and threads; knows nothing of images."""
+"""Work in processes, and a journal by which it goes on; knows nothing of images."""

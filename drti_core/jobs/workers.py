@@ -17,10 +17,12 @@ import sys
 import threading
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any
 
 from drti_core.errors import DrtiError, ResourceError
 from drti_core.io import memory
+from drti_core.threads import start
 
 #: Arguments of the work, JSON-able; ``source`` names it in errors.
 Task = Mapping[str, Any]
@@ -74,18 +76,17 @@ def run_tasks(
             done.put((number, worker.ask(tasks[number])))
         worker.stop()
 
-    threads = [threading.Thread(target=feed, args=(worker,), daemon=True) for worker in workers]
+    started: list[threading.Thread] = []
     try:
-        for thread in threads:
-            thread.start()
+        for worker in workers:
+            started.append(start(partial(feed, worker), "feeding a process"))
         for _ in tasks:
             yield done.get()
     finally:
         for worker in workers:
             worker.stop()
-        for thread in threads:
-            if thread.ident is not None:
-                thread.join()
+        for thread in started:
+            thread.join()
 
 
 class _Worker:
@@ -205,7 +206,12 @@ def serve(work: str) -> None:
             tasks.put(line)
         os._exit(0)
 
-    threading.Thread(target=listen, daemon=True).start()
+    try:
+        start(listen, "listening")
+    except ResourceError as error:
+        answers.write(json.dumps({"status": "stopped", "reason": str(error)}) + "\n")
+        answers.close()
+        return
     while True:
         answers.write(json.dumps(function(json.loads(tasks.get()))) + "\n")
         answers.flush()

@@ -17,6 +17,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from drti_core.errors import OptionError, PluginError
+from drti_core.threads import start
 
 T = TypeVar("T")
 
@@ -62,6 +63,7 @@ def run(work: Callable[[], T], what: str, seconds: float) -> T:
     Raises:
         HungError: it did not end in time.
         PluginError: it tried to end the process.
+        ResourceError: no thread can be started.
     """
     results: queue.SimpleQueue[tuple[bool, T | Exception]] = queue.SimpleQueue()
 
@@ -74,7 +76,7 @@ def run(work: Callable[[], T], what: str, seconds: float) -> T:
             results.put((False, PluginError(describe(end))))
 
     if seconds > 0:
-        threading.Thread(target=guarded, name=f"drti: {what}", daemon=True).start()
+        start(guarded, what)
     else:
         guarded()
     try:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import nullcontext
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import nullcontext, suppress
 from functools import cache
 from importlib.util import find_spec
 from math import ceil
@@ -18,14 +18,14 @@ import numpy.typing as npt
 from drti_core.arrays import F32, Window, bands
 from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import Quantisation, fold
-from drti_core.errors import DrtiError, OptionError
+from drti_core.errors import DrtiError, OptionError, ResourceError
 from drti_core.io import scratch
-from drti_core.jobs.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.runtime.llvm.stage import CompiledStage, fits
 from drti_core.runtime.numpy_stage import NumpyStage
 from drti_core.runtime.onnx.stage import OnnxStage
 from drti_core.runtime.stages import TILE, Kind, PixelStage
+from drti_core.threads import Pool, cores, one_blas_thread
 
 Runtime = Literal["auto", "onnx", "numpy", "compiled"]
 
@@ -274,7 +274,10 @@ def _share(work: Callable[[], None], threads: int) -> None:
     Raises:
         Exception: what one of them raised.
     """
-    helpers = [pool().submit(work) for _ in range(threads - 1)]
+    helpers: list[Future[None]] = []
+    with suppress(ResourceError):  # then this one does it all
+        for _ in range(threads - 1):
+            helpers.append(pool().submit(work))
     try:
         work()
     finally:

@@ -23,6 +23,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -30,6 +31,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from drti_core.errors import DrtiError, FileError, OptionError
+from drti_core.threads import start
 
 #: The only address that is bound to.
 LOOPBACK = "127.0.0.1"
@@ -245,8 +247,7 @@ def serving(
 ) -> Iterator[FolderServer]:
     """Serve a folder in threads of its own until the block is left; see :class:`FolderServer`."""
     with FolderServer(folder, port, take) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
+        thread = start(partial(server.serve_forever, 0.05), "serving")
         try:
             yield server
         finally:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +12,7 @@ import numpy as np
 from drti_core.arrays import Array
 from drti_core.errors import OptionError
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
+from drti_core.threads import in_order
 
 #: Resolution of a JPEG's colour differences.
 Chroma = Literal["444", "420"]
@@ -51,6 +51,7 @@ def write_jpeg(
 
     Raises:
         OptionError: the size or the quality is out of range.
+        ResourceError: no thread can be started.
     """
     height, width = shape
     if not (0 < height <= JPEG_MAX_SIDE and 0 < width <= JPEG_MAX_SIDE):
@@ -72,8 +73,8 @@ def write_jpeg(
         profile = icc if y == 0 else None
         return encode_jpeg(strip_rows, quality, keep_rgb=keep_rgb, chroma=chroma, icc=profile)
 
-    with path.open("wb") as file, ThreadPoolExecutor(2) as pool:
-        for number, data in enumerate(pool.map(encode, range(0, height, strip))):
+    with path.open("wb") as file:
+        for number, data in enumerate(in_order(encode, range(0, height, strip), threads=2)):
             frame, scan = _jpeg_parts(data)
             start = int.from_bytes(data[scan + 2 : scan + 4]) + scan + 2
             if number == 0:

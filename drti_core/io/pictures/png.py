@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeVar
+from typing import BinaryIO, Literal
 
 import numpy as np
 
 from drti_core.arrays import Window, bands
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
+from drti_core.threads import in_order
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -45,6 +43,9 @@ def write_png(
         tags: EXIF, XMP and resolution to embed.
         level: zlib's, 0..9.
         threads: strips that are made at a time.
+
+    Raises:
+        ResourceError: of several threads none can be started.
     """
     height, width = shape
     pixel = channels * bits // 8
@@ -79,34 +80,11 @@ def write_png(
         if tags.xmp:
             _png_chunk(file, b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + tags.xmp)
         _png_chunk(file, b"IDAT", b"\x78\x9c")  # a zlib stream of raw deflate data (RFC 1950)
-        for data, adler, size in _in_order(strip, bands(shape, STRIP), threads):
+        for data, adler, size in in_order(strip, bands(shape, STRIP), threads):
             _png_chunk(file, b"IDAT", data)
             check = _adler_of_both(check, adler, size)
         _png_chunk(file, b"IDAT", struct.pack(">I", check))
         _png_chunk(file, b"IEND", b"")
-
-
-T = TypeVar("T")
-R = TypeVar("R")
-
-
-def _in_order(make: Callable[[T], R], items: Iterable[T], threads: int) -> Iterator[R]:
-    """Results in the order of the items, made a few ahead of their use."""
-    if threads <= 1:
-        yield from map(make, items)
-        return
-    with ThreadPoolExecutor(threads) as pool:
-        waiting: deque[Future[R]] = deque()
-        try:
-            for item in items:
-                waiting.append(pool.submit(make, item))
-                if len(waiting) > 2 * threads:
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
 
 
 def _adler_of_both(one: int, other: int, size: int) -> int:
