@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from PIL import Image
 
 from drti_core.errors import (
+    FileError,
     FormatError,
     LightError,
     MissingFileError,
@@ -382,6 +384,24 @@ def test_missing_photographs(tmp_path):
     long = "x" * 5000
     with pytest.raises(MissingFileError, match="1 of 1 photographs are not there"):
         open_stack(lp(tmp_path, f"{long}.png 0 0 1\n"))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+@pytest.mark.parametrize(
+    ("make", "what"),
+    [
+        (Path.mkdir, "a folder"),
+        (lambda path: os.mkfifo(path), "a named pipe"),
+        (lambda path: path.symlink_to("/dev/null"), "a device"),
+    ],
+)
+@pytest.mark.parametrize("name", ["b.png", "C:\\shots\\b.png"])
+def test_what_is_no_photograph_is_told_as_what_it_is(tmp_path, make, what, name):
+    photo(tmp_path / "a.png", 1)
+    make(tmp_path / "b.png")
+    with pytest.raises(FileError) as error:
+        open_stack(lp(tmp_path, f"a.png 0 0 1\n{name} 0.6 0 0.8\nc.png 0 0.6 0.8\n"))
+    assert str(error.value) == f"{tmp_path / 'b.png'}: is {what}; expected a regular file"
 
 
 def test_ambiguous_and_double_photographs(tmp_path):

@@ -16,12 +16,13 @@ Beside those of the planes there may be a picture ``normals`` (in itarzoom the l
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from drti_core.arrays import Window
 from drti_core.errors import FormatError, MissingFileError, UnsupportedFormatError
-from drti_core.io import strict_json, strict_xml
+from drti_core.io import regular, strict_json, strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid
 from drti_core.io.regular import inside
 from drti_core.io.strict_json import Node
@@ -226,9 +227,9 @@ def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
 
 def _offsets(node: Node, data: Path) -> list[int]:
     """Where the tiles begin in the .tzb, and where the last one ends."""
-    if not data.is_file():
+    if not os.path.lexists(data):
         raise MissingFileError("is missing", where=str(data), expected="the tiles of its .tzi")
-    size = data.stat().st_size
+    size = regular.check(data)
     node.items()
     low = 0
     for number, value in enumerate(node.value):  # there may be millions

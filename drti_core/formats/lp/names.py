@@ -13,6 +13,7 @@ from pathlib import Path
 
 from drti_core.errors import MissingFileError, StackError
 from drti_core.formats.lp.text import LightFile
+from drti_core.io import regular
 from drti_core.io.pictures.photos import pictures
 
 #: RTIBuilder's folder of photographs, beside that of its light files.
@@ -41,6 +42,7 @@ def resolve(
 
     Raises:
         MissingFileError: photographs are not there.
+        FileError: in the place of one is a folder, named pipe, socket or device.
         StackError: a name fits several, or two rows have the same one.
     """
     folder = folder or file.path.parent
@@ -61,6 +63,10 @@ def resolve(
     found = [listing.find(name, folder, file) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if missing:
+        for name in missing:
+            for path in _places(name, folder):
+                if _is_there(path):  # and no file
+                    regular.check(path)
         raise MissingFileError(
             f"{len(missing)} of {len(names)} photographs are not there: {_some(missing)}",
             where=str(file.path),
@@ -89,13 +95,12 @@ class _Listing:
         return self._folders[folder]
 
     def find(self, name: str, folder: Path, file: LightFile) -> Path | None:
-        slashes = name.replace("\\", "/")
-        bare = slashes.rsplit("/", 1)[-1]
-        exports = folder.parent / _EXPORTS
-        for path in (folder / name, folder / slashes, folder / bare, exports / bare):
+        places = _places(name, folder)
+        for path in places:
             if _is_file(path):
                 return path
-        for place in dict.fromkeys(((folder / slashes).parent, folder, exports)):
+        bare = _bare(name)
+        for place in dict.fromkeys((places[1].parent, folder, folder.parent / _EXPORTS)):
             for key in (_folded, lambda text: _folded(text.rpartition(".")[0] or text)):
                 fits = [path for path in self.pictures(place) if key(path.name) == key(bare)]
                 if len(fits) > 1:
@@ -141,6 +146,24 @@ def _check_unique(file: LightFile, paths: Sequence[Path]) -> None:
 def _folded(text: str) -> str:
     # Composed letters: some systems store them taken apart.
     return unicodedata.normalize("NFC", text).casefold()
+
+
+def _places(name: str, folder: Path) -> tuple[Path, ...]:
+    """Where a photograph of this name is looked for: as given, in the folder, in the exports."""
+    given = folder / name, folder / name.replace("\\", "/")
+    bare = _bare(name)
+    return (*given, folder / bare, folder.parent / _EXPORTS / bare) if bare else given
+
+
+def _bare(name: str) -> str:
+    return name.replace("\\", "/").rsplit("/", 1)[-1]
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _is_file(path: Path) -> bool:
