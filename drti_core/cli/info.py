@@ -12,6 +12,9 @@ from drti_core.cli import console
 from drti_core.workflow.describe import describe_file
 from drti_core.workflow.plots import plot_file
 
+#: A list within other facts that is longer than this is told by its first few, whole in --json.
+_MOST, _FIRST = 6, 3
+
 
 def info(
     path: Annotated[Path, typer.Argument(help="A model, photographs, lights, or a folder.")],
@@ -60,7 +63,8 @@ def info(
         console.say(f"wrote {plot}")
 
 
-def _text(value: Any) -> str:
+def _text(value: Any, within: bool = False) -> str:
+    """A fact in words; of a long list within others, as the photographs' names, the first few."""
     match value:
         case None:
             return "not known"
@@ -68,7 +72,11 @@ def _text(value: Any) -> str:
             middle = value["elevation_median"]
             return f"{count}, elevation {low:g} to {high:g} degrees, median {middle:g}"
         case Mapping():
-            return ", ".join(f"{name} {_text(item)}" for name, item in value.items()) or "none"
+            return (
+                ", ".join(f"{name} {_text(item, True)}" for name, item in value.items()) or "none"
+            )
+        case list() if within and len(value) > _MOST:
+            return f"{_text(value[:_FIRST])}; … ({len(value)} in all)"
         case list():
             # Shapes of arrays, comments of a header.
             return (" x " if all(isinstance(v, int) for v in value) else "; ").join(map(str, value))

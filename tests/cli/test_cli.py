@@ -133,6 +133,15 @@ def test_info_of_a_model(run, model):
     assert [plane["bias"] for plane in facts["planes"]] == planes.bias.tolist()
 
 
+def test_info_tells_a_few_of_many_photographs(run, stack, tmp_path):
+    """And all of them in JSON."""
+    assert run("fit", stack, "-o", tmp_path / "a", "--codec", "ptm")[0] == 0
+    _, out, _ = run("info", tmp_path / "a")
+    assert "photographs photo01.jpg; photo02.jpg; photo03.jpg; … (20 in all), light_file " in out
+    facts = json.loads(run("info", tmp_path / "a", "--json")[1])
+    assert len(facts["provenance"]["photographs"]) == 20
+
+
 def test_info_of_real_files(run, data):
     status, out, _ = run("info", data / "files" / "tablet1.ptm", "--json")
     facts = json.loads(out)
