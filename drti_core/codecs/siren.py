@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from drti_core.codecs.families.networks import NetworkCodec, Preset
 from drti_core.errors import OptionError
+from drti_core.io.threads import cores
 from drti_core.model.network_model import NetworkModel
 from drti_core.progress import Progress
 from drti_core.stack import Stack
-from drti_core.threads import cores
 
 if TYPE_CHECKING:
     from drti_core.training.log import Session

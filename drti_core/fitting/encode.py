@@ -14,10 +14,10 @@ from drti_core.arrays import F32, F64, bands
 from drti_core.decoder import Planes
 from drti_core.errors import FitError, OptionError
 from drti_core.io import scratch
+from drti_core.io.threads import Pool, one_blas_thread
 from drti_core.lights.kriging import MANY
 from drti_core.progress import Progress
 from drti_core.stack import Stack
-from drti_core.threads import Pool, one_blas_thread
 
 #: Pixels looked at for ranges, ridge, sigma and principal components.
 SAMPLE = 100_000

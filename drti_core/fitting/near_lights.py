@@ -22,12 +22,12 @@ from drti_core.arrays import F32, F64, Window, tiles
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
 from drti_core.io.memory import check as check_memory
+from drti_core.io.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import Progress
-from drti_core.threads import Pool, cores, one_blas_thread
 
 #: Root mean square change of pixels by the interpolation, grey levels of 255, that is let pass.
 TOLERANCE = 0.05

@@ -1,4 +1,4 @@
-"""Bytes on disk: whole-or-absent outputs, out-of-core arrays, strict JSON, XML and headers.
+"""Bytes on disk, whole or absent, strictly read; and what the machine has: memory and threads.
 
 Knows no light, plane or model.
 """

@@ -22,7 +22,7 @@ from typing import Any
 
 from drti_core.errors import DrtiError, ResourceError
 from drti_core.io import memory
-from drti_core.threads import start
+from drti_core.io.threads import start
 
 #: Arguments of the work, JSON-able; ``source`` names it in errors.
 Task = Mapping[str, Any]

@@ -17,7 +17,7 @@ from types import ModuleType
 from typing import TypeVar
 
 from drti_core.errors import OptionError, PluginError
-from drti_core.threads import start
+from drti_core.io.threads import start
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from threadpoolctl import threadpool_limits
 
 from drti_core.arrays import F32, F64
 from drti_core.errors import FitError
+from drti_core.io.threads import Pool
 from drti_core.lights import LightDirections
-from drti_core.threads import Pool
 
 #: Fewer lights than this leave nothing to reject; plain least squares is used.
 MIN_ROBUST = 8

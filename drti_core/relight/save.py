@@ -23,6 +23,7 @@ from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import Rows, Tags
 from drti_core.io.pictures.xmp import has_place, with_facts
 from drti_core.io.strict_json import nine_digits
+from drti_core.io.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
 from drti_core.model.rendering import Render, strips
@@ -30,7 +31,6 @@ from drti_core.progress import Progress, no_progress
 from drti_core.registry import doors
 from drti_core.runtime.relighter import Runtime
 from drti_core.runtime.stages import Kind
-from drti_core.threads import cores, one_blas_thread
 
 #: Endings of 8-bit pictures, and of pictures of float32 values.
 ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")

@@ -20,12 +20,12 @@ from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import Quantisation, fold
 from drti_core.errors import DrtiError, OptionError, ResourceError
 from drti_core.io import scratch
+from drti_core.io.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.runtime.llvm.stage import CompiledStage, fits
 from drti_core.runtime.numpy_stage import NumpyStage
 from drti_core.runtime.onnx.stage import OnnxStage
 from drti_core.runtime.stages import TILE, Kind, PixelStage
-from drti_core.threads import Pool, cores, one_blas_thread
 
 Runtime = Literal["auto", "onnx", "numpy", "compiled"]
 

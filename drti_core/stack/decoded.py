@@ -24,7 +24,7 @@ from drti_core.arrays import Window
 from drti_core.errors import StackError
 from drti_core.io import memory, scratch
 from drti_core.io.pictures.photos import PhotoInfo, decode, stream
-from drti_core.threads import Pool
+from drti_core.io.threads import Pool
 
 #: Called with the share done (0..1) and what is being done.
 Progress = Callable[[float, str], None]

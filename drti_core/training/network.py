@@ -19,10 +19,10 @@ from drti_core.colour import to_uint8
 from drti_core.decoder import Dense, Planes
 from drti_core.errors import OptionError
 from drti_core.fitting import encode
+from drti_core.io.threads import Pool
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.runtime.llvm.kernels import BLOCK
 from drti_core.stack import Stack
-from drti_core.threads import Pool
 from drti_core.training.blind import left_out
 from drti_core.training.chain import Chain, Plan
 from drti_core.training.encoder import Encoder

@@ -31,7 +31,7 @@ from typing import Any, BinaryIO
 from urllib.parse import unquote_to_bytes
 
 from drti_core.errors import DrtiError, FileError, OptionError
-from drti_core.threads import start
+from drti_core.io.threads import start
 
 #: The only address that is bound to.
 LOOPBACK = "127.0.0.1"

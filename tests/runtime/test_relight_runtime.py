@@ -19,6 +19,7 @@ from drti_core.decoder import Decoder, Dense, Planes, Terms, activate, evaluate
 from drti_core.errors import DrtiError, MissingExtraError, OptionError
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.writers import rows_of
+from drti_core.io.threads import one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.runtime import relighter as relighter_module
@@ -31,7 +32,6 @@ from drti_core.runtime.onnx import stage as onnx_stage
 from drti_core.runtime.onnx.forms import decoder_graph
 from drti_core.runtime.onnx.stage import PROVIDERS, OnnxStage, providers_of
 from drti_core.runtime.relighter import Relighter, pool, stage_of
-from drti_core.threads import one_blas_thread
 from drti_exporters.onnx.graphs import image_graph
 
 RNG = np.random.default_rng(3)

@@ -28,7 +28,7 @@ from drti_core.io.outputs import FolderKind
 from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
 from drti_core.io.pictures.webp import encode_webp
-from drti_core.threads import Pool
+from drti_core.io.threads import Pool
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]

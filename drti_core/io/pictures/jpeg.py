@@ -12,7 +12,7 @@ import numpy as np
 from drti_core.arrays import Array
 from drti_core.errors import OptionError
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
-from drti_core.threads import in_order
+from drti_core.io.threads import in_order
 
 #: Resolution of a JPEG's colour differences.
 Chroma = Literal["444", "420"]

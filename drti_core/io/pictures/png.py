@@ -11,7 +11,7 @@ import numpy as np
 
 from drti_core.arrays import Window, bands
 from drti_core.io.pictures.writers import NO_TAGS, STRIP, Rows, Tags
-from drti_core.threads import in_order
+from drti_core.io.threads import in_order
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -15,12 +15,12 @@ from drti_core.arrays import F32, Window, bands
 from drti_core.codec import Progress, no_progress
 from drti_core.decoder import Decoder, Dense, Planes, Terms, activate, evaluate
 from drti_core.errors import OptionError
+from drti_core.io.threads import one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.registry.catalogue import codec
 from drti_core.runtime.relighter import Relighter, Runtime
 from drti_core.stack.samples.demo import make_stack
-from drti_core.threads import one_blas_thread
 
 #: Names of the decoders: a chain 11 → N → N → 3 with ELU (NeuralRTI, Disk-NeuralRTI: ``dense``),
 #: 9 → N → N → 3 whose weights follow the light (HyperRTI: ``hyper``), or a codec.

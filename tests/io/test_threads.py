@@ -13,10 +13,10 @@ from drti_core.io.pictures.jpeg import write_jpeg
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
+from drti_core.io.threads import Pool, in_order, start
 from drti_core.jobs.workers import run_tasks
 from drti_core.registry import guard
 from drti_core.runtime import relighter
-from drti_core.threads import Pool, in_order, start
 from drti_core.workflow.server import serving
 
 
