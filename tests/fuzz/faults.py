@@ -293,7 +293,9 @@ class Bench:
             yield f"something outside the output changed: {strange.items() ^ kept.items()}"
         if outcome.status == "failed":
             yield f"no error of drti's: {outcome.text}"
-        names = (*self.task.names, *self.task.kept)
+        names: tuple[str, ...] = (*self.task.names, *self.task.kept)
+        if fault is not None and fault.what == "size":
+            names += ("folder for temporary files",)  # which no file fits into either
         if outcome.status == "refused" and not any(name in outcome.text for name in names):
             yield f"does not name the output: {outcome.text}"
         rest = outcome.text
