@@ -173,16 +173,17 @@ def _of_group(folder: Path, most: str, used: str, statistics: str, idle: str) ->
 
 
 def _of_limits() -> Iterator[int]:
-    """Of the address space (``ulimit -v``)."""
+    """Of the address space (``ulimit -v``), and of the part that is data (``ulimit -d``)."""
     if sys.platform == "win32":
         return
     import resource
 
-    most, _ = resource.getrlimit(resource.RLIMIT_AS)
-    if most != resource.RLIM_INFINITY:
-        with suppress(OSError, ValueError, IndexError):
-            pages = int((_PROCESS / "statm").read_text(encoding="ascii").split()[0])
-            yield most - pages * os.sysconf("SC_PAGE_SIZE")
+    for limit, column in ((resource.RLIMIT_AS, 0), (resource.RLIMIT_DATA, 5)):
+        most, _ = resource.getrlimit(limit)
+        if most != resource.RLIM_INFINITY:
+            with suppress(OSError, ValueError, IndexError):
+                pages = int((_PROCESS / "statm").read_text(encoding="ascii").split()[column])
+                yield most - pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def _numbers(path: Path) -> dict[str, int]:

@@ -23,6 +23,9 @@ Values = Mapping[str, tuple[int, tuple[int, ...]]]
 
 #: Operators that go once over what they take, which may be more than what they give.
 _SWEEPS = ("ArgM", "Reduce", "Softmax", "LayerNorm", "BatchNorm", "Split", "Slice", "Gather")
+#: Operators that runtimes may do as several nodes, each with a result of its own.
+_IN_STEPS = ("Celu", "Gelu", "HardSwish", "LayerNorm", "Mish", "Softmax", "ReduceL2", "ReduceSumS")
+_STEPS = 3
 
 
 @dataclass(frozen=True)
@@ -106,9 +109,11 @@ def _of_node(node: Any, values: Values) -> tuple[int, int]:
         return out * prod(min(k, s) for k, s in zip(_kernel(node), given[0][2:], strict=False)), 0
     if name == "Einsum":
         return _einsum(str(_attribute(node, "equation", b"").decode()), given)
+    swept = max(out, *map(prod, given), 1) if given else out
+    beside = 8 * _STEPS * swept if name.startswith(_IN_STEPS) else 0
     if name.startswith(_SWEEPS):
-        return out + sum(map(prod, given)), 0
-    return max(out, *map(prod, given), 1) if given else out, 0
+        return out + sum(map(prod, given)), beside
+    return swept, beside
 
 
 def _attribute(node: Any, name: str, default: Any) -> Any:

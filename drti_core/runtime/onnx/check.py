@@ -16,6 +16,7 @@ from typing import Any
 
 from drti_core.arrays import MAX_SIDE
 from drti_core.errors import FileError, FormatError, UnsupportedFormatError
+from drti_core.io import memory
 from drti_core.io.regular import check as check_file
 from drti_core.io.regular import inside, open_file, read_bytes
 from drti_core.runtime.onnx.budget import Values, cost_of, width
@@ -147,6 +148,13 @@ def _check_nodes(model: Any, where: str) -> None:
                 f"the operator {node.domain + ':' if node.domain else ''}{node.op_type}",
                 where=f"{where}, node {node.name or '/'.join(node.output)}",
                 expected="an operator that computes colours from numbers",
+                mend=_MEND,
+            )
+        if any(attribute.name == "ceil_mode" and attribute.i for attribute in node.attribute):
+            raise UnsupportedFormatError(
+                f"the operator {node.op_type} with ceil_mode",
+                where=f"{where}, node {node.name or '/'.join(node.output)}",
+                expected="sizes rounded down: runtimes round up each in its own way",
                 mend=_MEND,
             )
 
@@ -332,10 +340,10 @@ def _check_cost(graph: Any, values: Values, where: str) -> None:
     except ValueError as error:
         raise FormatError(f"damaged ({error})", where=where, expected="a valid graph") from None
     stored = sum(prod(t.dims) * width(t.data_type) for t in graph.initializer)
-    memory = min(MAX_MEMORY, MEMORY + MEMORY_OF_PIXEL * pixels + 2 * stored)
+    most_bytes = min(MAX_MEMORY, MEMORY + MEMORY_OF_PIXEL * pixels + 2 * stored)
     work = min(MAX_WORK, WORK_OF_PIXEL * max(pixels, _FEW_PIXELS))
     for found, most, unit, node in (
-        (cost.memory, memory, "bytes at once", cost.at),
+        (cost.memory, most_bytes, "bytes at once", cost.at),
         (cost.work, work, "multiply-adds", cost.hardest),
     ):
         if found > most:
@@ -345,6 +353,7 @@ def _check_cost(graph: Any, values: Values, where: str) -> None:
                 where=where,
                 expected=f"at most {most} {unit}",
             )
+    memory.check(cost.memory, "the graph", where)
 
 
 def _check_division(model: Any, values: Values, where: str) -> None:

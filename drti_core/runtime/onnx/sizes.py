@@ -19,6 +19,20 @@ from drti_core.runtime.onnx.budget import Values
 MAX_ELEMENTS = 1 << 29
 #: Numbers that follow from stored ones are worked out up to so many: shapes, axes, indices.
 _FEW = 256
+#: Operators that only pick, place or compare numbers: their results are the same everywhere.
+_EXACT = frozenset(
+    """And Concat Constant ConstantOfShape Equal Expand Flatten Gather GatherElements GatherND
+    Greater GreaterOrEqual Identity Less LessOrEqual Max Min Not Or ReduceMax ReduceMin Reshape
+    Shape Slice Split Squeeze Tile Transpose Unsqueeze Where
+    """.split()  # noqa: SIM905
+)
+#: And those that count with them, which runtimes do alike as long as nothing overflows. Of others,
+#: such as Pow and ReduceL2, and of real numbers, each has its own idea: a graph could take more
+#: than was counted.
+_COUNTING = frozenset(("Add", "Cast", "Mul", "Neg", "ReduceProd", "ReduceSum", "Sub"))
+#: These two round to one side or to the other where there is a sign.
+_DIVIDING = frozenset(("Div", "Mod"))
+_MOST = 1 << 31
 
 
 def sizes_of(model: Any, where: str) -> Values:
@@ -32,9 +46,10 @@ def sizes_of(model: Any, where: str) -> Values:
     Raises:
         FormatError: the nodes do not fit together, or a size is too large or depends on the inputs.
     """
-    from onnx import TypeProto, defs, helper, numpy_helper, shape_inference
+    from onnx import TypeProto, checker, defs, helper, numpy_helper, shape_inference
 
-    damage = (shape_inference.InferenceError, defs.SchemaError, ValueError, RuntimeError)
+    damage: tuple[type[Exception], ...] = (shape_inference.InferenceError, defs.SchemaError)
+    damage += (checker.ValidationError, ValueError, RuntimeError)
     graph, opsets = model.graph, list(model.opset_import)
     version = next(item.version for item in opsets if item.domain in ("", "ai.onnx"))
     types: dict[str, Any] = {value.name: value.type for value in graph.input}
@@ -61,6 +76,8 @@ def sizes_of(model: Any, where: str) -> Values:
         for name in filter(None, node.output):
             types[name] = found.get(name, TypeProto())
             _check(types[name], node, name, where)
+        if node.op_type == "Slice" and len(node.input) > 4:
+            _check_backwards(node, known, _sides(types[node.input[0]]) or [], where)
         for name, array in _worked_out(node, known, types, version).items():
             known[name] = array
     return {name: (_kind(each), tuple(_sides(each) or ())) for name, each in types.items()}
@@ -88,6 +105,26 @@ def _check(found: Any, node: Any, name: str, where: str) -> None:
         )
 
 
+def _check_backwards(
+    node: Any, known: dict[str, npt.NDArray[Any]], sides: list[int], where: str
+) -> None:
+    """A Slice that goes backwards begins inside, and ends at no number that stands for the end.
+
+    There onnx, its reference and ONNX Runtime count differently.
+    """
+    starts, ends, axes, steps = (known.get(name) for name in node.input[1:5])
+    if starts is None or ends is None or steps is None:
+        return  # then a side was not known
+    along = range(starts.size) if axes is None else axes.flat
+    for start, end, axis, step in zip(starts.flat, ends.flat, along, steps.flat, strict=False):
+        if step < 0 and (start < -sides[axis] or end >= _MOST - 1):
+            raise FormatError(
+                f"Slice goes backwards from {start} to {end}",
+                where=f"{where}, node {node.name or node.output[0]}",
+                expected=f"from inside the {sides[axis]} there are, to an end before {_MOST - 1}",
+            )
+
+
 def _worked_out(
     node: Any, known: dict[str, npt.NDArray[Any]], types: dict[str, Any], version: int
 ) -> dict[str, npt.NDArray[Any]]:
@@ -100,10 +137,18 @@ def _worked_out(
     kinds = [np.dtype(helper.tensor_dtype_to_np_dtype(_kind(types[name]))).kind for name in made]
     if not few or not set(kinds) <= set("iub"):
         return {}
+    if node.op_type not in _EXACT | _COUNTING | _DIVIDING:
+        return {}
     if node.op_type == "Shape" and not node.attribute:
         return {made[0]: np.array(_sides(types[node.input[0]]), np.int64)}
     given = [name for name in node.input if name]
-    if not all(name in known for name in given):
+    if not all(name in known and known[name].dtype.kind in "iub" for name in given):
+        return {}
+    numbers = [int(number) for name in given for number in known[name].flat]
+    low, high = min(numbers, default=0), max(numbers, default=0)
+    if node.op_type not in _EXACT and not -_MOST < low <= high < _MOST:
+        return {}
+    if node.op_type in _DIVIDING and low < 0:
         return {}
     alone = GraphProto(name="one", node=[node])
     alone.input.extend(ValueInfoProto(name=name) for name in dict.fromkeys(given))
