@@ -5,8 +5,13 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import subprocess
 import sys
+import time
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
@@ -138,6 +143,34 @@ def test_what_a_page_says_comes_back(timings):
     with pytest.raises(DrtiError) as caught:
         headless.run_page(page(""), "swiftshader", timeout=0.5)
     assert str(caught.value) == f"{path}: no answer within 0 s; expected a measurement"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux ends a process with its parent")
+def test_the_browser_ends_with_a_process_that_is_killed(tmp_path):
+    """One that does not look at what becomes of its page goes on for ever else."""
+    browser, pid = tmp_path / "browser", tmp_path / "pid"
+    browser.write_text(f"#!/bin/sh\necho $$ > {pid}.part\nmv {pid}.part {pid}\nexec sleep 100\n")
+    browser.chmod(0o755)
+    script = "from drti_exporters.glsl.headless import run_page; run_page({}, 'gpu')"
+    environment = {**os.environ, "DRTI_CHROMIUM": str(browser), "TMPDIR": str(tmp_path)}
+    with subprocess.Popen([sys.executable, "-c", script], env=environment) as process:
+        until = time.monotonic() + 60
+        while not pid.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        started = int(pid.read_text())
+        assert alive(started)
+        process.kill()
+    while alive(started) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not alive(started)
+
+
+def alive(process: int) -> bool:
+    """Whether it runs, and is no more than waited for."""
+    with suppress(FileNotFoundError):
+        return ") Z " not in Path(f"/proc/{process}/stat").read_text()
+    return False
 
 
 def test_command_line(timings, monkeypatch, tmp_path, capsys):

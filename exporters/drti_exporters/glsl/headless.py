@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -30,6 +31,14 @@ _OWN: dict[str, tuple[str, ...]] = {
     "llvmpipe": ("--use-gl=angle", "--use-angle=gl-egl"),
     "gpu": (),
 }
+#: Becomes the browser, which the system ends with this process, however that ends: Linux sends
+#: signal 9 when the parent dies (prctl 1, PR_SET_PDEATHSIG). It may have died before.
+_BOUND = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)
+if os.getppid() == int(sys.argv[1]):
+    os.execv(sys.argv[2], sys.argv[2:])
+"""
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
@@ -92,6 +101,8 @@ def run_page(files: Mapping[str, bytes], renderer: str, *, timeout: float = 3600
 def _wait(command: list[str], folder: Path, ready: threading.Event, timeout: float) -> float:
     """Run a browser until its page is ready, it ends by itself, or time is up: seconds waited."""
     quiet = subprocess.DEVNULL
+    if sys.platform == "linux":
+        command = [sys.executable, "-I", "-S", "-c", _BOUND, str(os.getpid()), *command]
     browser = subprocess.Popen(command, stdout=quiet, stderr=quiet, cwd=folder)
     waited = 0.0
     try:
