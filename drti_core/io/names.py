@@ -9,6 +9,8 @@ import unicodedata
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) *(\.|$)")
 #: What parts folders on one system or another, a drive's letter, and the end of a C string.
 _PARTS = re.compile(r"[/\\\0]|^[A-Za-z]:")
+#: Halves of characters, which no name on disk holds; \udc80..\udcff stand for bytes of no text.
+_HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 #: What drti calls files of its own.
 OWN = ".drti-"
 
@@ -25,6 +27,8 @@ def fault(name: str) -> str:
         return "it leads to another folder"
     if _DEVICES.match(name):
         return "it names a device"
+    if _HALVES.search(name):
+        return "it holds half a character"
     if name.startswith(OWN):
         return "it is one of drti's own"
     return ""
@@ -36,7 +40,7 @@ def sound(name: str) -> str:
     >>> sound("coin"), sound("a\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
     ('coin', 'a_b', 'C_coin', '_con.ptm', '_.drti-x')
     """
-    name = _PARTS.sub(lambda found: found[0][:-1] + "_", name)
+    name = _HALVES.sub("_", _PARTS.sub(lambda found: found[0][:-1] + "_", name))
     return f"_{name}" if fault(name) else name
 
 

@@ -307,6 +307,20 @@ def test_damaged_files():
         assert refused(data[:cut]).startswith("a.onnx")
 
 
+@pytest.mark.parametrize("text", [b"domain", b"MatMul", b"weights", b"contract"])
+def test_texts_that_are_none(text):
+    """Protobuf gives them as bytes, or fails when they are asked for."""
+    model = graph()
+    model.graph.node[0].domain = "domain"
+    model.graph.node[0].op_type = "MatMul"
+    model.graph.node[0].input[0] = "weights"
+    model.metadata_props.add(key="contract", value="x")
+    data = model.SerializeToString()
+    assert text in data
+    said = refused(data.replace(text, b"\xef" + text[1:]))
+    assert said.startswith("a.onnx: damaged ('utf-8' codec can't decode byte 0xef in position 0")
+
+
 def test_the_limit_of_the_file(tmp_path, monkeypatch):
     path = tmp_path / "a.onnx"
     path.write_bytes(graph().SerializeToString())

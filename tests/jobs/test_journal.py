@@ -55,6 +55,8 @@ def refused(folder: Path) -> str:
         ("Lpt1 .tar.gz", "it names a device"),
         ("com¹", "it names a device"),
         ("CONIN$", "it names a device"),
+        ("a\ud800", "it holds half a character"),
+        ("\udfffb", "it holds half a character"),
         (".drti-batch.json", "it is one of drti's own"),
         (".drti-0-1-a.old", "it is one of drti's own"),
     ],
@@ -71,7 +73,7 @@ def test_names_that_leave_the_folder(name: str, reason: str, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["coin", "..a.b", ".hidden", "console.ptm", "12:30", "nul-1", "a\nb"]
+    "name", ["coin", "..a.b", ".hidden", "console.ptm", "12:30", "nul-1", "a\nb", "a\udcff"]
 )
 def test_names_that_stay(name: str, tmp_path: Path) -> None:
     write(tmp_path, name)

@@ -8,8 +8,7 @@ bounded. What lies in files beside it is read into it, so that a runtime never o
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import cache
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -87,32 +86,48 @@ def _parsed(data: bytes, where: str) -> Any:
     from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
     try:
-        return onnx.ModelProto.FromString(data)
-    except DecodeError as error:
+        model = onnx.ModelProto.FromString(data)
+        _check_texts(model)
+    except (DecodeError, UnicodeDecodeError) as error:
         raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+    return model
 
 
-@contextmanager
-def texts_of(where: str) -> Iterator[None]:
-    """Protobuf decodes a text when it is asked for.
+def _check_texts(message: Any) -> None:
+    """Every text in a message is UTF-8: protobuf gives some that are none as bytes.
 
     Raises:
-        FormatError: one that was asked for meanwhile is no UTF-8.
+        UnicodeDecodeError: one is not.
     """
-    try:
-        yield
-    except UnicodeDecodeError as error:
-        raise FormatError(f"damaged ({error})", where=where, expected="an ONNX model") from None
+    for name, text in _fields(message.DESCRIPTOR):
+        value = getattr(message, name)
+        single = isinstance(value, (str, bytes)) or hasattr(value, "DESCRIPTOR")
+        if single and not message.HasField(name):
+            continue
+        for each in (value,) if single else value:
+            if not text:
+                _check_texts(each)
+            elif isinstance(each, bytes):
+                each.decode()
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, bool], ...]:
+    """The fields of a kind of message that hold texts, or messages, and which it is."""
+    return tuple(
+        (field.name, field.type == field.TYPE_STRING)
+        for field in kind.fields
+        if field.type in (field.TYPE_STRING, field.TYPE_MESSAGE)
+    )
 
 
 def check_model(model: Any, where: str, folder: Path | None = None) -> Any:
     """Check a ModelProto and take in what lies beside it; see :func:`check`."""
     import onnx
 
-    with texts_of(where):
-        _check_nodes(model, where)
-        _check_tensors(model, where, folder)
-        _check_contract(model, where)
+    _check_nodes(model, where)
+    _check_tensors(model, where, folder)
+    _check_contract(model, where)
     if model.ByteSize() > MAX_BYTES:  # with what lay beside it; no runtime takes more
         raise FormatError(
             f"{model.ByteSize()} bytes", where=where, expected=f"at most {MAX_BYTES} bytes in all"

@@ -15,7 +15,7 @@ from drti_core.arrays import MAX_SIDE, Codes
 from drti_core.errors import FormatError
 from drti_core.io import memory
 from drti_core.io.regular import open_file
-from drti_core.runtime.onnx.check import check_model, find_external, parse, texts_of
+from drti_core.runtime.onnx.check import check_model, find_external, parse
 from drti_core.runtime.onnx.forms import CONTRACTS
 
 #: Nodes between the colours of all pixels and the images.
@@ -36,8 +36,7 @@ def load_apart(path: Path) -> tuple[Any, Codes | None]:
         UnsupportedFormatError: another contract, or an operator that is not allowed.
     """
     model = parse(path)
-    with texts_of(str(path)):
-        apart = _apart(model, str(path), path.parent)
+    apart = _apart(model, str(path), path.parent)
     if apart is None:
         return check_model(model, str(path), path.parent), None
     decoder, codes = apart
