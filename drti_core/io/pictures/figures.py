@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -31,6 +32,8 @@ PAPER, INK, FAINT, GRID = "#faf9f6", "#1e1e1e", "#78766f", "#dedcd6"
 COLOURS = (
     "#c4541a", "#466a96", "#58843e", "#963c78", "#aa8214", "#1e8c8c", "#6e503c", "#5a5ab4",
 )  # fmt: skip
+#: What is no character (Extensible Markup Language 1.0, section 2.2), or controls a terminal.
+_NO_TEXT = re.compile("[^\t\n -~\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 #: Pixels of a picture on an inch of a figure.
 DPI = 100
 
@@ -115,9 +118,19 @@ def pixels(figure: Figure) -> RGB:
     """A figure as (H, W, 3) uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
+    _make_plain(figure)
     canvas: Any = FigureCanvasAgg(figure)  # whose methods have no types
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _make_plain(figure: Figure) -> None:
+    """Put a mark for what no XML may hold and no font has: names of files may be any bytes."""
+    from matplotlib.text import Text
+
+    for each in figure.findobj(Text):
+        assert isinstance(each, Text)
+        each.set_text(_NO_TEXT.sub("\ufffd", each.get_text()))
 
 
 def save_figure(path: str | os.PathLike[str], figure: Figure, *, overwrite: bool = False) -> Path:
@@ -131,6 +144,7 @@ def save_figure(path: str | os.PathLike[str], figure: Figure, *, overwrite: bool
     if target.suffix.lower() != ".svg":
         return save_picture(target, pixels(figure), overwrite=overwrite)
     text = io.StringIO()
+    _make_plain(figure)
     figure.savefig(text, format="svg", metadata={"Date": None, "Creator": "drti"})
     with outputs.atomic_file(target, overwrite=overwrite) as temporary:
         temporary.write_text(text.getvalue(), encoding="utf-8", newline="\n")

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import html
 import io
 import json
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -199,7 +201,7 @@ def write_report(
     texts = (_markdown(quality, groups, single), _csv(quality), _json(quality, groups, single))
     for path, text in zip(tables, texts, strict=True):
         with outputs.atomic_file(path, overwrite=ours) as temporary:
-            temporary.write_bytes(text.encode())
+            temporary.write_bytes(text.encode(errors="replace"))  # names may be any bytes
     for path, (heading, quantity) in zip(plots, _PLOTS.values(), strict=False):
         with plot_quality(_points(groups, quantity), heading) as figure:
             figures.save_figure(path, figure, overwrite=ours)
@@ -241,12 +243,19 @@ def _markdown(quality: Quality, groups: Sequence[Mean], single: Sequence[Mean]) 
         parts += [_line(row) for row in rows(found)] + [""]
     if quality.failures:
         parts += ["## Failed", ""]
-        parts += [f"- {f.collection}, {f.codec}: {f.reason}" for f in quality.failures] + [""]
+        told = (f"{f.collection}, {f.codec}: {f.reason}" for f in quality.failures)
+        parts += [f"- {_plain(text)}" for text in told] + [""]
     return "\n".join(parts)
 
 
 def _line(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cell.replace('|', '/') for cell in cells)} |"
+    return f"| {' | '.join(_plain(cell).replace('|', '/') for cell in cells)} |"
+
+
+def _plain(text: str) -> str:
+    """A text that is no markup to who renders the table: names of folders may be anything."""
+    escaped = html.escape(" ".join(text.split()), quote=False)
+    return re.sub(r"([\[\]`!])", r"\\\1", escaped)
 
 
 def _csv(quality: Quality) -> str:
