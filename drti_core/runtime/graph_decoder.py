@@ -95,7 +95,8 @@ class GraphDecoder:
 
         Raises:
             UnsupportedDecoderError: the graph is of the form ``image``.
-            FormatError: it cannot be run: an index outside, a division by zero.
+            FormatError: it cannot be run: an index outside, a division by zero; or it gives what
+                is no number.
         """
         if self.shape is not None:
             raise UnsupportedDecoderError(
@@ -114,11 +115,19 @@ class GraphDecoder:
                 where=self.where,
                 expected="a graph that can be run",
             ) from error
-        return np.stack([_as(np.asarray(rgb), "float32") for rgb in found])
+        return np.stack([_as(np.asarray(rgb), "float32", self.where) for rgb in found])
 
 
-def _as(values: npt.NDArray[Any], kind: Kind) -> npt.NDArray[Any]:
-    """Colours as uint8 0..255 or as float32 0..1, whichever they are."""
+def _as(values: npt.NDArray[Any], kind: Kind, where: str) -> npt.NDArray[Any]:
+    """Colours as uint8 0..255 or as float32 0..1, whichever they are.
+
+    Raises:
+        FormatError: one is not a finite number.
+    """
+    if values.dtype != np.uint8 and not np.isfinite(values).all():
+        raise FormatError(
+            "a relit pixel is not a number", where=where, expected="a graph that gives finite ones"
+        )
     if values.dtype == kind:
         return values
     if kind == "float32":
@@ -180,7 +189,7 @@ class GraphStage(PixelStage):
             }
             feed = {n: np.ascontiguousarray(given[n].T) for n in self.inputs if n != "light"}
             rgb = _run(self.session, {**feed, "light": light.xyz[0]}, self.where)
-            out[...] = _as(rgb, self.kind)[: len(out)]
+            out[...] = _as(rgb[: len(out)], self.kind, self.where)  # the rest are no pixels
 
         return run
 
@@ -233,7 +242,7 @@ class ImageRelighter(Relighter):
         for number, run in enumerate(self.pictures):
             picture = self.whole.get(number)
             if picture is None:
-                picture = _as(run()[0], self.kind)
+                picture = _as(run()[0], self.kind, self.where)
                 if self.count == 1:
                     self.whole[number] = picture  # asked for strip by strip
             out[number] = picture[rows, columns]

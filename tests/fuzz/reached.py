@@ -25,6 +25,8 @@ _WRITING = (
 #: Functions that only write, of modules that read as well.
 _FUNCTIONS = {
     "formats/folder/openlime_neural.py": ("keys", "nine", "_light_columns", "_padded"),
+    "formats/lp/csv.py": ("to_csv",),
+    "formats/lp/text.py": ("write_lp", "check_target", "write_lights"),
     "formats/ptm/layout.py": ("plane_name",),
     "formats/rti/trailer.py": ("trailer",),
     "io/pictures/exr.py": ("write_exr",),

@@ -379,6 +379,7 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "lp described": lambda: Seed("lp", {**_described(), "a.lp": light_file(_described())}),
         "onnx image": lambda: Seed("onnx", {"a.onnx": _graph()}, "a.onnx"),
         "onnx decoder": lambda: Seed("onnx", _decoder(), "a.onnx"),
+        "onnx operators": lambda: Seed("onnx", {"a.onnx": _operators()}, "a.onnx"),
         "onnx data": lambda: Seed("onnx", _exported(form="image", external_over=0), "a.onnx"),
         "folder graph": lambda: Seed("folder", web(sh)),
         "mview": lambda: Seed(
@@ -416,6 +417,51 @@ def _exported(**options: Any) -> dict[str, bytes]:
     with tempfile.TemporaryDirectory() as folder:
         OnnxExporter(**options).export(whole, Path(folder) / "a.onnx")
         return {file.name: file.read_bytes() for file in sorted(Path(folder).iterdir())}
+
+
+def _operators() -> bytes:
+    """A pixel stage of operators whose sizes, or whose cost, follow from stored numbers."""
+    from onnx import TensorProto, helper, numpy_helper
+
+    node, real = helper.make_node, np.ones((1, 2, 6, 6), np.float32)
+    nodes = [
+        node("Conv", ["real", "kernel"], ["felt"], pads=[1, 1, 1, 1], strides=[2, 2]),
+        node("AveragePool", ["felt"], ["pooled"], kernel_shape=[2, 2]),
+        node("Shape", ["pooled"], ["sides"]),
+        node("Slice", ["sides", "minus", "least", "zero", "minus"], ["back"]),
+        node("Gather", ["back", "zero"], ["one"], axis=0),
+        node("Add", ["one", "zero"], ["counted"]),
+        node("Div", ["counted", "two"], ["half"]),
+        node("Concat", ["half", "two"], ["sizes"], axis=0),
+        node("ConstantOfShape", ["sizes"], ["nothing"]),
+        node("ReduceMax", ["pooled"], ["most"], keepdims=0),
+        node("Softmax", ["pooled"], ["soft"], axis=1),
+        node("Einsum", ["soft", "soft"], ["product"], equation="abcd,abcd->a"),
+        node("Gemm", ["coords", "weight", "light"], ["part"]),
+        node("MatMul", ["part", "square"], ["turned"]),
+        node("ReduceSum", ["nothing"], ["none"], keepdims=0),
+        node("Sum", ["most", "none", "product"], ["all"]),
+        node("Add", ["turned", "all"], ["rgb"]),
+    ]
+    stored = {
+        **{"real": real, "kernel": np.ones((2, 2, 3, 3), np.float32)},
+        **{"weight": np.ones((2, 3), np.float32), "square": np.eye(3, dtype=np.float32)},
+        **{"minus": np.array([-1]), "zero": np.array([0]), "two": np.array([2])},
+        "least": np.array([-(1 << 63)]),
+    }
+    graph = helper.make_graph(
+        nodes,
+        "operators",
+        [
+            helper.make_tensor_value_info("light", TensorProto.FLOAT, [3]),
+            helper.make_tensor_value_info("coords", TensorProto.FLOAT, ["pixels", 2]),
+        ],
+        [helper.make_tensor_value_info("rgb", TensorProto.FLOAT, ["pixels", 3])],
+        [numpy_helper.from_array(array, name) for name, array in stored.items()],
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    helper.set_model_props(made, {"width": str(W), "height": str(H)})
+    return bytes(made.SerializeToString(deterministic=True))
 
 
 def _decoder() -> dict[str, bytes]:

@@ -13,6 +13,8 @@ from onnxruntime.capi import onnxruntime_pybind11_state as state
 
 from drti_core.errors import DrtiError, FormatError, UnsupportedFormatError
 from drti_core.io import memory
+from drti_core.lights import LightDirections
+from drti_core.runtime.graph_decoder import GraphDecoder, GraphStage
 from drti_core.runtime.onnx import check
 from drti_core.runtime.onnx.sizes import sizes_of
 
@@ -211,6 +213,20 @@ def test_an_operator_that_takes_no_such_type_is_damage() -> None:
     total = helper.make_node("Sum", ["x", "x"], ["y"])
     with pytest.raises(FormatError, match="has unsupported type: tensor"):
         check.check_model(graph([total], {"x": np.array([1])}), "a")
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_a_graph_that_gives_no_number(kind: Any) -> None:
+    """Infinite weights are as good as any to ONNX; what they give is no picture."""
+    model = graph([helper.make_node("Abs", ["x"], ["y"])], {"x": np.array([np.inf], np.float32)})
+    stage = GraphStage(GraphDecoder(model, "a"), kind)
+    coords = np.zeros((2, 5), np.float32)
+    with pytest.raises(FormatError) as error:
+        stage.under(LightDirections([[0, 0, 1]]))(None, coords, np.empty((5, 3), kind))
+    assert str(error.value) == (
+        "a: a relit pixel is not a number; expected a graph that gives finite ones"
+    )
+    stage.close()
 
 
 def test_a_graph_of_more_than_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
