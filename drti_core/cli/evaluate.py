@@ -114,6 +114,7 @@ def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
             for light in score.lights
         ]
         console.say_table(("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)
+    console.say_notes(result.notes)
 
 
 def say_ssim(asked: bool | None) -> None:

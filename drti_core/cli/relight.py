@@ -11,6 +11,8 @@ import typer
 from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
+from drti_core.lights.coverage import coverage, outside_note
+from drti_core.model import RelightableModel
 from drti_core.model.rendering import Render
 from drti_core.registry.doors import open_lights, open_model, read_from
 from drti_core.relight.enhance import enhanced, parse_enhancement
@@ -129,6 +131,7 @@ def relight(
                 found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
             )
         console.say(f"wrote {made}, {len(moving)} frames")
+        _say_outside(found, moving)
         return
     else:
         chosen = _lights(light or [], azimuth or [], elevation or [], lights)
@@ -139,6 +142,7 @@ def relight(
                     found, chosen, output, as_float=as_float, progress=progress, **how, **common
                 )
             console.say(*(f"wrote {file}" for file in files))
+            _say_outside(found, chosen)
             return
         pictures = [enhanced(found, one, steps) for one in chosen]
     with console.progress_bar() as progress:
@@ -146,8 +150,19 @@ def relight(
             found, pictures, output, as_float=as_float, progress=progress, **common
         )
     console.say(*(f"wrote {file}" for file in files))
-    if env is not None:
-        console.say_notes([_environment_note(lit)])
+    if env is None:
+        _say_outside(found, chosen)
+        return
+    console.say_notes([_environment_note(lit)])
+    known = found.metadata.lights
+    if known is not None and (note := coverage(known).note()) is not None:
+        console.say_notes([note])
+
+
+def _say_outside(model: RelightableModel, lights: LightDirections) -> None:
+    """Say which lights lie outside those that the model was fitted to, if any does."""
+    note = outside_note(model.metadata.lights, lights)
+    console.say_notes([] if note is None else [note])
 
 
 def _environment_note(lit: EnvironmentLight) -> str:

@@ -41,6 +41,8 @@ FAR_FROM_UNIT = 0.05
 _POINTS, _RIM, _AROUND = 4000, 720, 400
 #: Lights looked at at a time.
 _AT_ONCE = 256
+#: Points of an edge of the outline.
+_STEPS = 6
 #: Lights lower than this are raised to it where the hull is found, by 0.006 degrees at most.
 _LOWEST = 1e-4
 
@@ -241,6 +243,18 @@ def beyond_hull(corners: F64, wanted: LightDirections) -> F64:
     if len(corners) > 2:
         distance[(side >= 0).all(axis=1)] = 0
     return np.asarray(distance, np.float64)
+
+
+def outline(lights: LightDirections) -> F64:
+    """(n, 2) points of the unit disk around what the lights' hull covers, counter-clockwise.
+
+    Its edges are great circles, bent on the disk, so each is several points.
+    """
+    corners = hull(lights)
+    share = np.arange(_STEPS)[:, None] / _STEPS
+    edges = [a + share * (b - a) for a, b in zip(corners, np.roll(corners, -1, 0), strict=True)]
+    points = np.vstack(edges)
+    return np.asarray(points[:, :2] / np.linalg.norm(points, axis=1, keepdims=True), np.float64)
 
 
 def _half_hull(points: F64) -> list[list[float]]:

@@ -14,6 +14,7 @@ from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting.near_lights import cells
 from drti_core.lights import LightDirections
+from drti_core.lights.coverage import outside_note
 from drti_core.measure.metrics import Comparison, ssim_wanted
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
@@ -68,6 +69,7 @@ class Score:
             here.
         fit_wall: the same in seconds of the clock.
         notes: what the fit reported.
+        outside: which test lights lie outside the fitted ones, a sentence; None where none does.
     """
 
     label: str
@@ -76,6 +78,7 @@ class Score:
     fit_cpu: float | None = None
     fit_wall: float | None = None
     notes: tuple[str, ...] = ()
+    outside: str | None = None
 
     @property
     def psnr(self) -> float:
@@ -107,7 +110,7 @@ class Score:
             "plane_bytes": self.plane_bytes,
             "fit_cpu_seconds": self.fit_cpu,
             "fit_wall_seconds": self.fit_wall,
-            "notes": list(self.notes),
+            "notes": [*self.notes, *([] if self.outside is None else [self.outside])],
             "lights": [light.as_dict() for light in self.lights],
         }
 
@@ -127,6 +130,12 @@ class Evaluation:
     shape: tuple[int, int]
     train_lights: int
     scores: tuple[Score, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What lies outside the fitted lights, a sentence each."""
+        found = (score.outside for score in self.scores)
+        return tuple(dict.fromkeys(note for note in found if note is not None))
 
     def as_dict(self) -> dict[str, Any]:
         """Strictly JSON-able: no infinity, no NaN."""
@@ -306,11 +315,12 @@ def score(
         for name, (x, y, z), c in zip(test.names, lights.xyz.tolist(), comparisons, strict=True)
     )
     size = 0 if model.planes is None else model.planes.codes.nbytes
+    far = outside_note(model.metadata.lights, lights, test.names)
     report = fitted.report
     if report is None:
-        return Score(fitted.label, tuple(results), size, notes=model.metadata.notes)
+        return Score(fitted.label, tuple(results), size, notes=model.metadata.notes, outside=far)
     times = report.cpu_seconds, report.seconds
-    return Score(fitted.label, tuple(results), size, *times, report.notes)
+    return Score(fitted.label, tuple(results), size, *times, report.notes, far)
 
 
 def predicted(model: RelightableModel, test: Stack, window: Window) -> U8:

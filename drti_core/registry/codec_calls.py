@@ -10,6 +10,7 @@ from typing import Any
 
 from drti_core.fitting.near_lights import distant, levelled
 from drti_core.io import memory
+from drti_core.lights.coverage import coverage
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
 from drti_core.model.provenance import with_provenance
@@ -70,7 +71,10 @@ def fit(
         model = fitter.fit(seen, part_of(progress, share, 1))
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     model = with_provenance(model, photographs, fitter, **(provenance or {}))
-    told = (*notes, *before, *model.metadata.notes)
+    gap = coverage(photographs.lights).note()
+    open_to = () if gap is None else (gap,)
+    told = (*notes, *before, *model.metadata.notes, *open_to)
     report = FitReport(photographs, fitter, output, wall, cpu, told)
     model, after = hook_calls.after_fit(model, report)
-    return model, replace(report, notes=(*notes, *before, *model.metadata.notes, *after))
+    told = (*notes, *before, *model.metadata.notes, *open_to, *after)
+    return model, replace(report, notes=told)

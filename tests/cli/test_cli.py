@@ -18,12 +18,13 @@ import drti_core as drti
 from drti_core.cli import app, main
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, MissingFileError
+from drti_core.formats.lp import write_lp
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
 from drti_core.measure import metrics
 from drti_core.measure.tour import write_stack
 from drti_core.registry import catalogue
-from drti_core.registry.doors import open_model
+from drti_core.registry.doors import open_lights, open_model
 from drti_core.stack.samples.demo import make_stack, make_test_stack
 from drti_plugins.benchmark.fit import fit_cost
 from tests.helpers.pictures import read_picture
@@ -330,6 +331,29 @@ def test_relight_under_many_lights(run, model, stack, tmp_path):
     assert read_picture(tmp_path / "b-07.jpg").shape == (6, 8, 3)
 
 
+def test_lights_outside_the_fitted_ones_are_told(run, stack, tmp_path):
+    """A note at fit, at relight and at evaluate, and no word where lights are inside."""
+    light_file, model = tmp_path / "top.lp", tmp_path / "top"
+    write_lp(light_file, *_upper_half(stack))
+    status, said, _ = run("fit", light_file, "--images", stack, "-o", model)
+    assert status == 0
+    assert "\nnote: the lights are half a dome, open to the bottom: no light lies within" in said
+    relight = ("relight", model, "-o", tmp_path / "a.png", "--overwrite", "--light")
+    assert "note:" not in run(*relight, "0,0.5")[1]
+    assert run(*relight, "0,-0.8")[1].endswith(
+        "\nnote: the light 0 -0.8 0.6 lies 50 degrees outside the fitted lights: its picture is "
+        "extrapolated\n"
+    )
+    said = run("evaluate", stack, "--model", model, "--no-ssim")[1]
+    assert "\nnote: 8 of 20 lights lie outside the fitted ones, photo" in said
+
+
+def _upper_half(stack: Path) -> tuple[list[str | None], LightDirections]:
+    lights = open_lights(stack)
+    rows = np.flatnonzero(lights.xyz[:, 1] > -0.05)
+    return [lights.names[row] for row in rows], LightDirections(lights.xyz[rows])
+
+
 @pytest.mark.parametrize("ending", ["npy", "tif"])
 def test_relight_to_floats(run, model, tmp_path, ending):
     out = tmp_path / f"x.{ending}"
@@ -427,7 +451,7 @@ def test_evaluate_without_scikit_image(run, stack, tmp_path, monkeypatch):
     assert (status, err) == (0, "")
     assert f"\nnote: without SSIM: {missing}\n" in out
     assert json.loads(results.read_text())["codecs"][0]["ssim"] is None
-    assert "note:" not in run(*arguments, "--no-ssim")[1]
+    assert "without SSIM" not in run(*arguments, "--no-ssim")[1]
     assert run(*arguments, "--ssim")[::2] == (1, f"error: {missing}\n")
 
 

@@ -265,6 +265,19 @@ def test_parts_of_pictures(model):
     assert files["drti-light.js"].startswith(b"globalThis.drtiLights=[(")
 
 
+def test_what_the_lights_leave_open_is_marked(stack, tmp_path):
+    """Half a dome: the page knows the half that is lit, and the export says so."""
+    half = stack.select(np.flatnonzero(stack.lights.xyz[:, 1] > 0))
+    report = export(get_codec("ptm").fit(half), tmp_path / "half.html")
+    assert report.notes[-1].startswith("the lights are half a dome, open to the bottom: ")
+    points = np.reshape(parts(tmp_path / "half.html")[0]["lit"], (-1, 2))
+    assert points[:, 1].min() >= 0
+    assert np.hypot(*points.T).max() <= 1000
+    assert np.hypot(*points.T).max() > 900
+    export(get_codec("ptm").fit(stack), tmp_path / "whole.html")
+    assert "lit" not in parts(tmp_path / "whole.html")[0]
+
+
 def test_two_models(model, stack, tmp_path):
     save_model(get_codec("hsh").fit(stack), tmp_path / "other.rti")
     report = export(model, tmp_path / "a.html", split=str(tmp_path / "other.rti"))

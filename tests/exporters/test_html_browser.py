@@ -142,6 +142,16 @@ def test_the_screen_shows_what_numpy_says(name, renderer, chromium, models, page
         assert page.requests == [page_of(name).as_uri()]
 
 
+def test_the_ball_says_where_no_photograph_was_lit_from(stack, chromium, tmp_path):
+    upper = stack.select(np.flatnonzero(stack.lights.xyz[:, 1] > 0))
+    EXPORTER.export(get_codec("ptm").fit(upper), tmp_path / "half.html")
+    with opened(chromium(), tmp_path / "half.html") as page:
+        words = "v.setLight(0.2, {}), v.$('.lamp output').textContent"
+        assert page.run(words.format(-0.6)).endswith("° high\nno photograph near")
+        assert page.run(words.format(0.5)).endswith("° high")
+        assert page.errors == []
+
+
 @pytest.mark.parametrize("format", ["webp", "jpeg"])
 def test_other_formats(format, chromium, models, page_of):
     """Of JPEG the browser decodes the codes that Pillow does, on which the loss is measured."""

@@ -3,6 +3,8 @@
 ::
 
     {"title", "credit", "facts": [[term, text], …], "width", "height",
+     "lit":    [x, y, …] around what the photographs' lights cover, thousandths of the disk; only
+               where that is not about all of it,
      "layers": [{"name", "width", "height",
                  "shader":   header and body of the emitted shader, $ for a number,
                  "numbers":  those, in their order: base64 of little-endian float32,
@@ -25,6 +27,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from drti_core.lights.coverage import coverage, outline
 from drti_core.model import RelightableModel
 from drti_exporters._viewer.bundle import shrunk_glsl
 from drti_exporters._viewer.credits import facts_of
@@ -138,7 +143,24 @@ def make_scene(layers: Sequence[Layer], *, title: str, credit: str = "") -> Scen
         "height": first.shape[0],
         "layers": made,
     }
+    lit, gap = lit_by(first)
+    if lit:
+        data["lit"] = lit
+        notes += gap
     return Scene(data, tuple(lights), notes)
+
+
+def lit_by(model: RelightableModel) -> tuple[list[int], tuple[str, ...]]:
+    """What a dial of the light marks: the scene's ``lit``, and a note why.
+
+    Returns:
+        Nothing of either where the lights are not known, or leave no more than a dome does.
+    """
+    lights = model.metadata.lights
+    note = None if lights is None else coverage(lights).note()
+    if lights is None or note is None:
+        return [], ()
+    return np.rint(1000 * outline(lights)).astype(int).ravel().tolist(), (note,)
 
 
 def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:

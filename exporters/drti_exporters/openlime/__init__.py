@@ -32,7 +32,7 @@ from drti_core.model import RelightableModel
 from drti_core.runtime.loss import LIGHTS, measure, middle
 from drti_exporters._viewer.page import VIEWER, files_of, folder_page
 from drti_exporters._viewer.pictures import relief_codes
-from drti_exporters._viewer.scene import Layer, make_scene
+from drti_exporters._viewer.scene import Layer, lit_by, make_scene
 from drti_exporters.openlime import page
 from drti_exporters.openlime.prepared import prepare
 from drti_exporters.openlime.written import Written
@@ -131,11 +131,12 @@ class OpenlimeExporter(Exporter):
             if script is not None:
                 shutil.copyfile(script, folder / COPY)
             error, loss = _loss(model, ready.model, written)
+        gap = lit_by(ready.model)[1]
         if layout == "image" and self.format != "jpg":
             notes = (*notes, "OpenLIME's own layers ask for .jpg in the layout image")
         if layout in ("tarzoom", "itarzoom"):
             notes = (*notes, f"the web server of a {layout} folder must answer range requests")
-        return ExportReport((out,), error, (*ready.notes, *notes, *loss, *shader.notes))
+        return ExportReport((out,), error, (*ready.notes, *notes, *loss, *shader.notes, *gap))
 
     def _script(self) -> tuple[Path | None, str | None]:
         """OpenLIME's file, if it is to be copied, and its URL on the page; no URL without it."""

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from drti_core.errors import OptionError
 from drti_core.model import RelightableModel
+from drti_exporters._viewer.scene import lit_by
 from drti_exporters.glsl import Shader, emit
 
 #: The layer, and the model's module.
@@ -70,6 +71,8 @@ def model_module(
         "weights": None if shader.texture is None else list(shader.texture),
         "shader": shader.body,
     }
+    if lit := lit_by(model)[0]:
+        description["lit"] = lit
     return (
         f"// Written by drti {version('drti')} for {LAYER}: a model's shader and light stage.\n"
         f"export const model = {json.dumps(description, indent=1, allow_nan=False)};\n"

@@ -60,6 +60,12 @@ class Viewer {
     if (split) [this.$(".a").textContent, this.$(".b").textContent] = names;
     const reliefs = scene.layers.every(({relief}) => relief);
     this.root.classList.toggle("plain", !reliefs);
+    if (scene.lit) {
+      // All around the ball, then the other way round what is lit.
+      const rim = "0 0,100% 0,100% 100%,0 100%,0 0,", {lit} = scene, points = [...lit, lit[0], lit[1]];
+      const texts = points.map((value, i) => 50 + (i % 2 ? -value : value) / 20 + (i % 2 ? "%," : "% "));
+      this.$(".ball").style.setProperty("--unlit", `polygon(evenodd,${rim}${texts.join("").slice(0, -1)})`);
+    }
     this.$('[data-do="full"]').hidden = !document.fullscreenEnabled;
   }
 
@@ -176,6 +182,16 @@ class Viewer {
     this.change({moving});
   }
 
+  // Whether the light is none that the photographs' lights surround.
+  far() {
+    const {light: [x, y], scene: {lit}} = this, count = lit ? lit.length / 2 : 0;
+    for (let i = 0; i < count; i++) {
+      const j = (i + 1) % count, [a, b, c, d] = [2 * i, 2 * i + 1, 2 * j, 2 * j + 1].map((k) => lit[k] / 1000);
+      if ((c - a) * (y - b) < (d - b) * (x - a) - 0.005) return true;
+    }
+    return false;
+  }
+
   // The controls say what is so.
   show() {
     const [x, y] = this.light, around = (round((atan2(y, x) * 180) / PI) + 360) % 360;
@@ -183,7 +199,7 @@ class Viewer {
     const ball = this.$(".ball").style, {look} = this;
     ball.setProperty("--x", 50 + 50 * x + "%");
     ball.setProperty("--y", 50 - 50 * y + "%");
-    this.$(".lamp output").textContent = `${around}° · ${above}° high`;
+    this.$(".lamp output").textContent = `${around}° · ${above}° high${this.far() ? "\nno photograph near" : ""}`;
     const values = {azimuth: around, elevation: above, ...look};
     for (const input of this.all("[data-set]")) {
       const {set} = input.dataset;

@@ -124,9 +124,19 @@ function main({Viewer, Layer, Controller2D, ControllerPanZoom}) {
     if (act && !event.ctrlKey && !event.metaKey && !event.altKey) act();
   });
 
+  // The part of the sky from which no photograph was lit.
+  const shade = ({lit}) => {
+    if (!lit) return;
+    const points = lit.map((value, i) => (i % 2 ? -0.044 : 0.044) * value).join(" ");
+    const path = `M-44 0A44 44 0 1 0 44 0A44 44 0 1 0-44 0ZM${points}Z`;
+    dial.querySelector(".unlit").setAttribute("d", path);
+    $("keys").textContent += " No photograph was lit from the part of the sky that is shaded.";
+  };
+
   const words = {light: "Light", normals: "Normals", specular: "Specular"};
   shine(0, 0);
   return layer.whenReady.then(() => {
+    shade(layer.shader.model);
     viewer.camera.maxFixedZoom = 16;
     viewer.canvas.updateSize();
     const buttons = layer.getModes().map((mode) => {
