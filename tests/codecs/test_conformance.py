@@ -163,6 +163,15 @@ def make_dome(folder: Path) -> Path:
     return folder / "lights.dome"
 
 
+def make_photometric(folder: Path) -> Path:
+    write_photographs(folder)
+    (folder / "filenames.txt").write_text("\n".join(NAMES))
+    for name, table in (("directions", LIGHTS.xyz), ("intensities", [[1, 2, 1.5]] * len(LIGHTS))):
+        rows = (" ".join(map(str, row)) for row in np.asarray(table).tolist())
+        (folder / f"light_{name}.txt").write_text("\n".join(rows))
+    return folder
+
+
 def make_project(folder: Path) -> Path:
     write_photographs(folder)
     images = [{"filename": name, "skip": False} for name in NAMES]
@@ -223,6 +232,7 @@ EXAMPLES = {
     "onnx": make_onnx,
     "lp": make_lp,
     "dome": make_dome,
+    "photometric": make_photometric,
     "project": make_project,
     "webrti": make_webrti,
     "webptm": make_webptm,
@@ -291,8 +301,8 @@ def reader_class(name: str, what: str = "") -> type:
     class Suite(*(kinds or [ReaderSuite])):
         reader = READERS[name]
         # A light file without its last row is still one; its notes say what is left out. A graph
-        # ends with metadata, each of which may be absent.
-        end_is_known = name not in ("lp", "onnx")
+        # ends with metadata, each of which may be absent. A number may lose its last digit.
+        end_is_known = name not in ("lp", "photometric", "onnx")
 
         def make(self, folder: Path) -> Path:
             if name in EXAMPLES:

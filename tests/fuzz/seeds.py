@@ -376,6 +376,16 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "lp tif 16 plain": lambda: _shot(tiffs.deep((20, 24)), "plain"),
         "lp tif grey": lambda: _shot(tiffs.grey((H, W))),
         "lp tif grey plain": lambda: _shot(tiffs.grey((H, W)), "plain"),
+        "photometric": lambda: Seed(
+            "photometric",
+            {
+                **photographs("png"),
+                "filenames.txt": "\n".join(photographs("png")).encode(),
+                "light_directions.txt": b"".join(b"%g %g %g\n" % (x, y, z) for x, y, z in XYZ),
+                "light_intensities.txt": b"1 2 1.5\n" * len(XYZ),
+                "mask.png": picture(H, W),
+            },
+        ),
         "lp described": lambda: Seed("lp", {**_described(), "a.lp": light_file(_described())}),
         "onnx image": lambda: Seed("onnx", {"a.onnx": _graph()}, "a.onnx"),
         "onnx decoder": lambda: Seed("onnx", _decoder(), "a.onnx"),
