@@ -19,10 +19,14 @@ from drti_core.decoder import LightFunction, Rbf
 from drti_core.errors import FormatError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import rbf_shares, rbf_weights, squared_distances
+from drti_core.lights.completion import FEWEST, complete
+from drti_core.lights.coverage import coverage
 from drti_core.lights.kriging import FEW, MANY, prediction_error, second_moment
 from drti_core.model import StoredModel
 
 _SIGMAS = (0.08, 0.11, 0.15, 0.18, 0.215, 0.255, 0.3, 0.35, 0.42, 0.5, 0.6, 0.75)
+#: Fewer photographs leave gaps between their lights that Gaussians cannot bridge.
+_FEW = 20
 _SMOOTHINGS = (np.inf, 1.0, 0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3)
 #: How far tables may go from the photographs, as a share of their root mean square: a viewer that
 #: mixes them by a rule of its own (OpenLIME ignores sigma) must still show them right.
@@ -38,19 +42,23 @@ class RbfModel(PcaModel):
     Args:
         lights: the N nodes.
         sigma: width of ``exp(-|l - node|² / sigma²)``.
+        photographs: so many first nodes are photographs' lights, the others are predicted; None:
+            all are.
     """
 
     codec_id = "rbf"
     lights: LightDirections
     sigma: float
+    photographs: int | None = None
 
     def light_function(self, table: F32) -> LightFunction:
         """Normalised Gaussian weights of the nodes."""
         return Rbf(self.lights, self.sigma, table)
 
     def config(self) -> dict[str, Any]:
-        """Also sigma."""
-        return {**super().config(), "sigma": self.sigma}
+        """Also sigma, and where nodes are predicted how many are not."""
+        own = {} if self.photographs is None else {"photographs": self.photographs}
+        return {**super().config(), "sigma": self.sigma, **own}
 
     def arrays(self) -> dict[str, npt.NDArray[Any]]:
         """Also the nodes."""
@@ -59,7 +67,7 @@ class RbfModel(PcaModel):
 
 @dataclass(frozen=True)
 class RbfCodec(PcaCodec):
-    """The nodes are the photographs' lights.
+    """The nodes are the photographs' lights, and some between and around them where these are few.
 
     Args:
         sigma: width of the Gaussian; ``auto`` (None): chosen by leave-one-light-out error.
@@ -81,6 +89,29 @@ class RbfCodec(PcaCodec):
         """
         if self.sigma is not None and not (np.isfinite(self.sigma) and self.sigma > 0):
             raise OptionError(f"sigma {self.sigma}", expected="more than 0, or auto")
+        few = len(lights) < _FEW or not coverage(lights).complete
+        if few and FEWEST <= len(lights) <= MANY:
+            return self._completed(lights, sample)
+        return self._chosen(lights, sample)
+
+    def _completed(self, lights: LightDirections, sample: F32) -> Interpolation:
+        """Nodes under more lights, at which photographs are predicted: few leave flat gaps."""
+        completed = complete(lights, sample)
+        more = np.tensordot(completed.weights[len(lights) :].astype(np.float32), sample, 1)
+        found = self._chosen(completed.lights, np.concatenate([sample, more]))
+        note = (
+            f"the {len(lights)} lights are few or leave gaps: {len(more)} nodes are photographs "
+            "predicted from them"
+        )
+        return Interpolation(
+            found.operator @ completed.weights,
+            found.weights[: len(lights)],
+            found.options,
+            (note, *found.notes),
+            completed.lights,
+        )
+
+    def _chosen(self, lights: LightDirections, sample: F32) -> Interpolation:
         sigmas = _SIGMAS if self.sigma is None else (self.sigma,)
         sigma, smoothing = sigmas[0], _SMOOTHINGS[0]
         notes: list[str] = []
@@ -99,7 +130,10 @@ class RbfCodec(PcaCodec):
         self, lights: LightDirections, interpolation: Interpolation, **fields: Any
     ) -> RbfModel:
         """Make the model."""
-        return RbfModel(lights=lights, sigma=interpolation.options["sigma"], **fields)
+        sigma, nodes = interpolation.options["sigma"], interpolation.nodes
+        if nodes is None:
+            return RbfModel(lights=lights, sigma=sigma, **fields)
+        return RbfModel(lights=nodes, sigma=sigma, photographs=len(lights), **fields)
 
     def restore(self, stored: StoredModel) -> RbfModel:
         """Rebuild a model; see :meth:`Codec.restore`."""
@@ -109,8 +143,11 @@ class RbfCodec(PcaCodec):
         if lights is None:
             raise FormatError("an RBF model without its lights", expected="lights")
         nodes = LightDirections(np.asarray(lights))
+        known = stored.config.get("photographs")
+        if known is not None and not (type(known) is int and 1 <= known <= len(nodes)):
+            raise FormatError(f"photographs {known!r}", expected=f"1 to the {len(nodes)} lights")
         fields = self.stored_fields(stored, len(nodes))
-        return RbfModel(lights=nodes, sigma=float(sigma), **fields)
+        return RbfModel(lights=nodes, sigma=float(sigma), photographs=known, **fields)
 
 
 def _operator(weights: F64, smoothing: float) -> F64:

@@ -3,6 +3,13 @@
 from __future__ import annotations
 
 from drti_core.fitting.encode import Quantiser, encode, quantisation_range
-from drti_core.fitting.least_squares import choose_ridge, least_squares
+from drti_core.fitting.least_squares import choose_ridge, least_squares, undetermined
 
-__all__ = ["Quantiser", "choose_ridge", "encode", "least_squares", "quantisation_range"]
+__all__ = [
+    "Quantiser",
+    "choose_ridge",
+    "undetermined",
+    "encode",
+    "least_squares",
+    "quantisation_range",
+]

@@ -5,6 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from drti_core.arrays import F32, F64
+from drti_core.lights import LightDirections
+from drti_core.lights.bases import Basis
+from drti_core.lights.completion import FEWEST, Completed, complete
+from drti_core.lights.kriging import MANY, left_out, prediction_error, second_moment
 
 #: Singular values below this share of the largest are taken as undetermined: real, usable light
 #: sets stay above 8e-3 for every basis here, a ring rounded to 3 decimals is below 1e-3.
@@ -12,6 +16,38 @@ RANK_TOLERANCE = 2e-3
 
 #: Ridge strengths tried by ``ridge=auto``, in units of the mean squared column of the basis.
 RIDGES = (0.0, 1e-5, 1e-4, 3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1)
+
+#: Photographs a term, and the noise of fitted values over the hemisphere in units of the
+#: photographs', from which on lights determine the terms well.
+_PHOTOGRAPHS, _NOISE = 2, 4.0
+#: Directions of the hemisphere over which noise is averaged.
+_OVER = 300
+
+
+def undetermined(basis: Basis, lights: LightDirections, sample: F32) -> Completed | None:
+    """Lights that determine the terms of a basis, where those given hardly do; else None.
+
+    They do if there are more than two for each term, and the squared error of a fitted value, on
+    the average over the hemisphere, is no more than four times that of a photograph. Up to two for
+    each term they do if a photograph that is left out is predicted by the terms at least as well
+    as by :func:`~drti_core.lights.completion.complete`.
+
+    Args:
+        basis: the terms.
+        lights: L of the photographs.
+        sample: (L, S, C) pixels.
+    """
+    if not FEWEST <= len(lights) <= MANY:
+        return None
+    design = basis(lights)
+    operator, rank = least_squares(design, 0.0)
+    noise = np.square(basis(LightDirections.spread(_OVER)) @ operator).sum(axis=1)
+    settled = rank == basis.terms < len(lights) and float(noise.mean()) <= _NOISE
+    if settled and len(lights) > _PHOTOGRAPHS * basis.terms:
+        return None
+    completed = complete(lights, sample)
+    alone = prediction_error(left_out(design @ operator), second_moment(sample))
+    return None if settled and alone <= completed.error else completed
 
 
 def least_squares(design: F64, ridge: float) -> tuple[F64, int]:

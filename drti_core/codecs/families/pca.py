@@ -288,12 +288,14 @@ class Interpolation:
         weights: (L, n): how the decoder mixes the nodes at the photographs' own lights.
         options: what was chosen, for the model (for example sigma).
         notes: the same in words.
+        nodes: directions of the nodes, where they are directions and others than the lights'.
     """
 
     operator: F64
     weights: F64
     options: dict[str, float]
     notes: tuple[str, ...] = ()
+    nodes: LightDirections | None = None
 
 
 def _components(

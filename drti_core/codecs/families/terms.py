@@ -12,7 +12,7 @@ from drti_core.arrays import F32
 from drti_core.colour import RGB_TO_YCC, YCC_TO_RGB
 from drti_core.decoder import Decoder, Dense, Terms
 from drti_core.errors import FormatError, OptionError
-from drti_core.fitting import choose_ridge, encode, least_squares
+from drti_core.fitting import choose_ridge, encode, least_squares, undetermined
 from drti_core.fitting.encode import sample_size
 from drti_core.fitting.lrgb import apply, lrgb
 from drti_core.lights.bases import Basis
@@ -70,8 +70,10 @@ class TermsCodec(Codec):
     Args:
         colorspace: ``rgb``, ``lrgb`` (one colour times a luminance function) or ``ycc``.
         bits: of a stored coefficient, 8 or 16.
-        ridge: 0 for plain least squares, ``auto`` (None) to choose the strength by
-            leave-one-light-out error, or a strength (units of :func:`least_squares`).
+        ridge: 0 for least squares, which is plain where the lights determine the terms well; else
+            predicted photographs are fitted too (:mod:`drti_core.lights.completion`). ``auto``
+            (None) to choose a strength by leave-one-light-out error, or a strength (units of
+            :func:`least_squares`): the photographs alone.
         quantile: share of a coefficient's values that its range covers; ``auto`` (None) weighs
             what is clipped against the finer steps.
     """
@@ -102,8 +104,9 @@ class TermsCodec(Codec):
     def fit(self, stack: Stack, progress: Progress = no_progress) -> TermsModel:
         """Fit every pixel; see :meth:`Codec.fit`.
 
-        Lights that do not determine every term are no obstacle: what they leave open is given
-        the smallest coefficients that fit, and a note says so.
+        Lights that do not determine every term, or hardly, are no obstacle: photographs between
+        and around them are predicted and fitted too, and a note says so. With a ridge, what they
+        leave open is given the smallest coefficients that fit.
         """
         if self.ridge is not None and not (np.isfinite(self.ridge) and self.ridge >= 0):
             raise OptionError(f"ridge {self.ridge}", expected="0 or more, or auto")
@@ -113,7 +116,15 @@ class TermsCodec(Codec):
         ridge = choose_ridge(design, sample) if self.ridge is None else self.ridge
         operator, rank = least_squares(design, ridge)
         notes = []
-        if rank < basis.terms:
+        completed = undetermined(basis, stack.lights, sample) if self.ridge == 0 else None
+        if completed is not None:
+            operator = least_squares(basis(completed.lights), 0.0)[0] @ completed.weights
+            notes.append(
+                f"the {len(stack.lights)} lights hardly determine {basis.terms} terms: photographs "
+                f"under {len(completed.lights) - len(stack.lights)} more, predicted from them, are "
+                "fitted too"
+            )
+        elif rank < basis.terms:
             notes.append(
                 f"the {len(stack.lights)} lights determine only {rank} of {basis.terms} terms; "
                 "the others are the smallest that fit"

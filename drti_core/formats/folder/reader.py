@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -122,7 +122,7 @@ class FolderReader(ModelReader, LightsReader):
             planes, config["terms"] = _padded(planes), 4
             notes.append("the one HSH term is completed with zeros to four")
         metadata = Metadata(
-            lights=lights,
+            lights=_photographed(lights, config),
             encoding=_encoding(info, notes),
             icc=own.icc or icc,
             pixel_size_mm=_pixel_size(info),
@@ -144,7 +144,17 @@ class FolderReader(ModelReader, LightsReader):
                 where=str(info.file),
                 expected="lights, x, y, z of each",
             )
-        return NamedLights.named(lights)
+        return NamedLights.named(_photographed(lights, _Own.read(info).config) or lights)
+
+
+def _photographed(
+    lights: LightDirections | None, config: Mapping[str, Any]
+) -> LightDirections | None:
+    """The first lights, where the others are nodes at which drti predicted photographs."""
+    count = config.get("photographs")
+    if lights is None or type(count) is not int or not 1 <= count <= len(lights):
+        return lights
+    return lights[:count]
 
 
 def _load(path: Path) -> Node:
