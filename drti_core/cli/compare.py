@@ -46,20 +46,25 @@ def compare(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Photographs, codecs and error maps side by side, each with its PSNR, in one picture.
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
     outputs.check_output(output, overwrite, inputs=named)
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
     photographs = doors.open_stack(stack, **how)
-    shown = photographs if test is None else doors.open_stack(test, **(how | {"images": None}))
+    shown = (
+        photographs
+        if test is None
+        else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
+    )
     outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *shown.files])
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))

@@ -51,6 +51,10 @@ Linear = Annotated[bool, typer.Option("--linear", help="Linear light values of t
 PixelSize = Annotated[
     float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
 ]
+ByOrder = Annotated[
+    bool,
+    typer.Option("--by-order", help="Rows of a light file go to the photographs in their order."),
+]
 
 
 def say(*lines: str) -> None:
@@ -208,6 +212,7 @@ def stack_options(
     images: Path | None,
     linear: bool,
     pixel_size: float | None,
+    by_order: bool = False,
 ) -> StackOptions:
     """How photographs are opened, from the options that every verb has for it.
 
@@ -221,6 +226,7 @@ def stack_options(
         "images": images,
         "to_linear": linear,
         "pixel_size_mm": pixel_size,
+        "by_order": by_order,
     }
 
 

@@ -42,18 +42,23 @@ def evaluate(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit codecs, relight under the test lights, and report PSNR and SSIM.
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if json is not None:
         named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
         outputs.check_output(json, overwrite, inputs=named)
     photographs = doors.open_stack(stack, **how)
-    others = None if test is None else doors.open_stack(test, **(how | {"images": None}))
+    others = (
+        None
+        if test is None
+        else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
+    )
     with console.progress_bar() as progress:
         if model:
             target = others or photographs

@@ -27,6 +27,7 @@ def fit(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     to: Annotated[
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
     ] = None,
@@ -72,7 +73,7 @@ def fit(
                 **console.parse_options(option),
                 **{k: v for k, v in training.items() if v is not None},
             },
-            **console.stack_options(reader, crop, mask, images, linear, pixel_size),
+            **console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order),
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},
             overwrite=overwrite,

@@ -15,6 +15,9 @@ HINTS = {
     r"(photographs, no model; fit them)": r"\1: drti fit",
     r"((?:Choose|\.mp4, or) a part of it)": r"\1 (--window)",
     r"the reader (\w+:\w+=FOLDER)": r"--reader \1",
+    r"\(images=\)": "(--images FOLDER)",
+    r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",
+    r"\(by_order=\)": "(--by-order)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }
 

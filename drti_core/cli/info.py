@@ -25,6 +25,7 @@ def info(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the lights and the planes' histograms: .svg, .png, .jpg or .tif."),
@@ -32,7 +33,7 @@ def info(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if plot is not None:  # first: it may be refused
         plot_file(path, plot, reader=reader, overwrite=overwrite)
     found = describe_file(path, **how)

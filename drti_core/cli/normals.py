@@ -41,6 +41,7 @@ def normals(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     json: console.Json = False,
     overwrite: console.Overwrite = False,
 ) -> None:
@@ -52,7 +53,7 @@ def normals(
     _one_of(truth_y, ("up", "down"), "--truth-y")
     wanted: Any = {"method": method, "bits": bits, "y": y}
     green: Any = truth_y
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     found = open_any(source, **how)
     with console.progress_bar() as progress:
         error = save_normals(

@@ -24,6 +24,8 @@ from drti_core.errors import (
     UnsupportedFormatError,
 )
 from drti_core.io import outputs, regular
+from drti_core.io.pictures.decoders import kind_of
+from drti_core.io.pictures.photos import pictures
 from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
@@ -36,6 +38,9 @@ from drti_core.registry.shelf import Shelf, named, warn_once
 from drti_core.stack import Stack
 
 T = TypeVar("T")
+
+#: Names of a folder's content in a message, and folders in it that are looked into.
+_SHOWN, _LOOKED_INTO = 4, 20
 
 
 def find_reader(
@@ -73,13 +78,8 @@ def find_reader(
         ending = file.name[file.name.rfind(".") :].lower()
         claims = {name: item for name, item in readers.items() if ending in item.suffixes}
     if not claims:
-        what = "folder" if file.is_dir() else f"file (it starts with {head[:16]!r})"
         wanted = [item for item in readers.values() if kind is None or isinstance(item, kind)]
-        raise UnsupportedFormatError(
-            f"not a {what} of a known format",
-            where=str(file),
-            expected="one of: " + "; ".join(item.summary for item in wanted),
-        )
+        raise _unknown(file, head, "one of: " + "; ".join(item.summary for item in wanted))
     if kind is None:
         claims = _own(shelf, claims)
     for preferred in (ModelReader, StackReader, LightsReader) if kind is None else (kind,):
@@ -87,6 +87,47 @@ def find_reader(
             claims = of_kind
             break
     return _only(shelf, claims, "claim it", file)
+
+
+def _unknown(file: Path, head: bytes, expected: str) -> UnsupportedFormatError:
+    """What was found where no reader recognises it, and what may be meant."""
+    where = str(file)
+    if not file.is_dir():
+        if kind_of(head) is not None:
+            return UnsupportedFormatError(
+                "a picture by itself",
+                where=where,
+                expected="a model, or photographs with their lights: a folder or its light file",
+            )
+        return UnsupportedFormatError(
+            f"not a file (it starts with {head[:16]!r}) of a known format",
+            where=where,
+            expected=expected,
+        )
+    photographs = [path.name for path in pictures(file)]
+    if photographs:
+        return UnsupportedFormatError(
+            f"{len(photographs)} photographs ({photographs[0]} to {photographs[-1]}) and no light "
+            "file",
+            where=where,
+            expected="a light file (.lp) beside them, or a project or dome that knows their lights",
+            mend="Find the lights by glossy balls in the photographs, or name the light file and "
+            "their folder (images=).",
+        )
+    inside = sorted(path for path in file.iterdir() if not path.name.startswith("."))
+    shown = ", ".join(path.name for path in inside[:_SHOWN]) + ", …" * (len(inside) > _SHOWN)
+    known = next((path for path in inside[:_LOOKED_INTO] if path.is_dir() and _known(path)), None)
+    return UnsupportedFormatError(
+        f"not a folder ({f'it holds {shown}' if inside else 'it is empty'}) of a known format",
+        where=where,
+        expected=expected,
+        mend="" if known is None else f"Did you mean the folder {known.name} in it?",
+    )
+
+
+def _known(folder: Path) -> bool:
+    """Whether a reader recognises a folder."""
+    return any(_recognises(name, folder, b"") for name in registry().readers.load_all())
 
 
 def head_of(path: Path) -> bytes:
@@ -166,6 +207,7 @@ class StackOptions(TypedDict, total=False):
     images: str | os.PathLike[str] | None
     to_linear: bool
     pixel_size_mm: float | None
+    by_order: bool
 
 
 #: Names of a file that stands for its folder end so.
@@ -245,6 +287,7 @@ def open_stack(
     images: str | os.PathLike[str] | None = None,
     to_linear: bool = False,
     pixel_size_mm: float | None = None,
+    by_order: bool = False,
 ) -> Stack:
     """Open photographs and their lights; pixels are decoded when they are first needed.
 
@@ -258,13 +301,16 @@ def open_stack(
         images: folder of the photographs, if they are not where the input says.
         to_linear: give linear values of photographs that hold sRGB ones.
         pixel_size_mm: side of a pixel on the object, millimetres.
+        by_order: give the rows of a light file to the photographs in natural order, whatever names
+            they have, as the lights of a dome serve many objects.
 
     Raises:
         MissingFileError: it, or a photograph, is not there.
         FormatError: damaged or unknown; names the place.
         LightError: no light file, several of them, or a direction that cannot be used.
         StackError: a photograph is damaged or differs from its siblings.
-        OptionError: the crop is not inside, the mask does not fit, or the reader knows no images.
+        OptionError: the crop is not inside, the mask does not fit, or the reader knows no images
+            or no order.
         MissingExtraError: 16-bit RGB photographs without pyvips.
         PluginError: its reader is not installed.
     """
@@ -276,6 +322,7 @@ def open_stack(
         images=images,
         to_linear=to_linear,
         pixel_size_mm=pixel_size_mm,
+        by_order=by_order,
     )
     if not isinstance(found, Stack):
         raise _another_kind(found, path, "photographs and a light file")
@@ -318,8 +365,8 @@ def read(
     """What a reader that was chosen gives of a path; a stack as it is to be looked at.
 
     Raises:
-        OptionError: an option of stacks for something else, or ``images`` for a reader that has
-            no such option.
+        OptionError: an option of stacks for something else, or ``images`` or ``by_order`` for a
+            reader that has no such option.
         DrtiError: see :func:`open_any`.
     """
     images, mask = options.get("images"), options.get("mask")
@@ -331,6 +378,14 @@ def read(
             expected="a reader that looks for photographs",
         )
     told: dict[str, Any] = {} if images is None else {"images": os.fspath(images)}
+    if options.get("by_order") and "by_order" not in own:
+        raise OptionError(
+            f"photographs by their order for the reader {chosen.reader_id}",
+            where=str(path),
+            expected="a light file",
+        )
+    if options.get("by_order"):
+        told["by_order"] = "always"
     if isinstance(mask, (str, Path)) and "skip" in own:
         told["skip"] = str(mask)
     if options.get("pixel_size_mm") is not None and "pixel_size_mm" in own:
@@ -339,7 +394,7 @@ def read(
     given: dict[str, Any] = {
         name: value
         for name, value in options.items()
-        if name not in ("reader", "images") and value is not None and value is not False
+        if name not in ("reader", "images", "by_order") and value is not None and value is not False
     }
     if isinstance(found, Stack):
         return found.adjusted(**given)

@@ -36,6 +36,7 @@ def fit_file(
     images: str | os.PathLike[str] | None = None,
     to_linear: bool = False,
     pixel_size_mm: float | None = None,
+    by_order: bool = False,
     writer: str | None = None,
     writer_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -59,6 +60,7 @@ def fit_file(
         images: folder of the photographs, if they are not where the stack says.
         to_linear: fit linear values.
         pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
+        by_order: give the rows of a light file to the photographs in natural order.
         writer: id of the writer, with options.
         writer_options: more of them.
         overwrite: replace an output that exists.
@@ -89,6 +91,7 @@ def fit_file(
         images=images,
         to_linear=to_linear,
         pixel_size_mm=pixel_size_mm,
+        by_order=by_order,
     )
     teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")

@@ -157,6 +157,10 @@ def test_b6_the_names_of_the_light_file_count(cli):
     for name in ("padded", "plain"):
         cli("-b ptm -p 18", name, f"out-{name}")
     assert np.array_equal(relit("out-padded"), relit("out-plain"))
+    # A dome's light file names the photographs that it was made with: rows go by order.
+    write_lp("padded/dirs.lp", [f"ball{i}.jpg" for i in range(count)], dome(), overwrite=True)
+    cli("-b ptm -p 18", "padded", "out-dome")
+    assert np.array_equal(relit("out-padded"), relit("out-dome"))
 
 
 @pytest.mark.slow

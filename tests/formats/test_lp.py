@@ -480,6 +480,50 @@ def test_sniffing_real_files(data):
     assert not READER.sniff(data / "relight" / "ptm", b"")
 
 
+def test_rows_go_to_the_photographs_by_order(tmp_path):
+    """The lights of a dome were measured with a ball, whose photographs had other names."""
+    for name, grey in (("c10.png", 3), ("c2.png", 2), ("c1.png", 1)):
+        photo(tmp_path / name, grey)
+    file = lp(tmp_path, "ball1.jpg 0 0 1\nball2.jpg 0.6 0 0.8\nball3.jpg 0 0.6 0.8\n")
+    with pytest.raises(MissingFileError) as error:
+        open_stack(file)
+    assert str(error.value) == (
+        f"{file}: 3 of 3 photographs are not there: ball1.jpg, ball2.jpg, ball3.jpg; expected them "
+        f"in {tmp_path}. Put them there, or name their folder (images=). Or the rows may be those "
+        "of the 3 pictures there by their order (by_order=)."
+    )
+    order = "the pictures were taken in natural order, c1.png to c10.png."
+    for stack, why in (
+        (
+            open_stack(file, by_order=True),
+            "The names in the light file are left alone, as was asked",
+        ),
+        (
+            open_stack(file, reader="lp:by_order=unmatched"),
+            "No photograph is there that a row names",
+        ),
+    ):
+        assert greys(stack) == [1, 2, 3]
+        assert stack.notes == (f"{why}: {order}",)
+    named = lp(tmp_path, "c10.png 0 0 1\nc2.png 0.6 0 0.8\nc1.png 0 0.6 0.8\n", "named.lp")
+    assert greys(open_stack(named, reader="lp:by_order=unmatched")) == [3, 2, 1]
+    assert greys(open_stack(named, by_order=True)) == [1, 2, 3]
+    photo(tmp_path / "c11.png", 4)
+    with pytest.raises(StackError) as few:
+        open_stack(file, by_order=True)
+    assert str(few.value) == (
+        f"{file}: 3 rows and 4 pictures in {tmp_path}; expected a name in each row, or a picture "
+        "for each row. Name the photographs, or take the others out of the folder."
+    )
+    (tmp_path / "a.dome").write_text('{"lightConfiguration": "directional", "directions": []}')
+    with pytest.raises(OptionError) as other:
+        open_stack(tmp_path / "a.dome", by_order=True)
+    assert str(other.value) == (
+        f"{tmp_path / 'a.dome'}: photographs by their order for the reader dome; expected a light "
+        "file"
+    )
+
+
 def test_folders_without_one_light_file(tmp_path):
     with pytest.raises(LightError) as none:
         open_stack(tmp_path, reader="lp")
@@ -489,9 +533,11 @@ def test_folders_without_one_light_file(tmp_path):
     with pytest.raises(UnsupportedFormatError) as unknown:
         open_stack(tmp_path)
     assert str(unknown.value) == (
-        f"{tmp_path}: not a folder of a known format; expected one of: "
+        f"{tmp_path}: not a folder (it is empty) of a known format; expected one of: "
         "lights of RelightLab (.dome) beside their photographs; "
         "photographs with a light file (.lp), or their folder; "
+        "photometric-stereo benchmarks (filenames.txt, light_directions.txt, "
+        "light_intensities.txt); "
         "project of RelightLab (.relight) with its photographs"
     )
     lp(tmp_path, "a 0 0 1", "b10.lp")

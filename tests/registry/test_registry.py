@@ -358,13 +358,44 @@ def test_files_of_no_known_format(tmp_path):
     for path, what in {
         junk: "file (it starts with b'GIF89a and so on')",
         empty: "file (it starts with b'')",
-        folder: "folder",
+        folder: "folder (it is empty)",
     }.items():
         with pytest.raises(UnsupportedFormatError) as caught:
             open_any(path)
         assert str(caught.value) == (
             f"{path}: not a {what} of a known format; expected one of: {known}"
         )
+
+
+def test_what_is_found_where_lights_are_missing(tmp_path):
+    """Photographs without lights, one photograph, and a folder too high, each in a sentence."""
+    from PIL import Image
+
+    for number in range(12):
+        Image.new("L", (4, 4)).save(tmp_path / f"DSC{number}.png")
+    with pytest.raises(UnsupportedFormatError) as caught:
+        open_any(tmp_path)
+    assert str(caught.value) == (
+        f"{tmp_path}: 12 photographs (DSC0.png to DSC11.png) and no light file; expected a light "
+        "file (.lp) beside them, or a project or dome that knows their lights. Find the lights by "
+        "glossy balls in the photographs, or name the light file and their folder (images=)."
+    )
+    with pytest.raises(UnsupportedFormatError) as caught:
+        open_any(tmp_path / "DSC3.png")
+    assert str(caught.value) == (
+        f"{tmp_path / 'DSC3.png'}: a picture by itself; expected a model, or photographs with "
+        "their lights: a folder or its light file"
+    )
+    above = tmp_path / "above"
+    for name in ("a", "b", "c", "d", "set"):
+        (above / name).mkdir(parents=True)
+    (above / "set" / "dirs.lp").write_text("1\na.png 0 0 1\n")
+    with pytest.raises(UnsupportedFormatError) as caught:
+        open_any(above)
+    assert str(caught.value).startswith(
+        f"{above}: not a folder (it holds a, b, c, d, …) of a known format; expected one of: "
+    )
+    assert str(caught.value).endswith(" Did you mean the folder set in it?")
 
 
 def test_missing_files(tmp_path):
@@ -411,7 +442,10 @@ def test_reader_by_id_with_options(tmp_path):
     assert found == with_options(registry().readers.get("rti"), {"legacy_hshfitter": True})
     with pytest.raises(OptionError) as caught:
         find_reader(tmp_path, "lp:fast=yes")
-    assert str(caught.value) == "unknown option 'fast' of lp; expected images, pixel_size_mm, skip"
+    assert (
+        str(caught.value)
+        == "unknown option 'fast' of lp; expected by_order, images, pixel_size_mm, skip"
+    )
 
 
 @pytest.mark.parametrize(

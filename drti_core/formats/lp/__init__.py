@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from drti_core.errors import LightError
 from drti_core.formats._shared.folders import files
-from drti_core.formats.lp.names import resolve
+from drti_core.formats.lp.names import ByOrder, resolve
 from drti_core.formats.lp.text import (
     LightFile,
     check_target,
@@ -47,6 +47,8 @@ class LpReader(StackReader, LightsReader):
         skip: a picture that is none of the photographs (the mask).
         pixel_size_mm: side of a pixel on the object, millimetres; lights whose positions the file
             holds are then near ones, else their directions are used.
+        by_order: ``always``: rows go to the photographs in natural order, whatever their names;
+            ``unmatched``: where no row's photograph is there.
     """
 
     reader_id: ClassVar[str] = "lp"
@@ -56,6 +58,7 @@ class LpReader(StackReader, LightsReader):
     images: str | None = None
     skip: str | None = None
     pixel_size_mm: float | None = None
+    by_order: ByOrder = "never"
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """Whether it reads as a light file, or as a folder with one."""
@@ -72,7 +75,8 @@ class LpReader(StackReader, LightsReader):
         """
         file = parse_lp(_light_file(path))
         folder = None if self.images is None else Path(self.images)
-        paths, notes = resolve(file, folder, None if self.skip is None else Path(self.skip))
+        skip = None if self.skip is None else Path(self.skip)
+        paths, notes = resolve(file, folder, skip, self.by_order)
         near = file.near(self.pixel_size_mm)
         return ImageStack.open(paths, file.lights, positions=near, notes=(*file.notes, *notes))
 

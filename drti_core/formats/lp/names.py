@@ -1,7 +1,8 @@
 """From the names in a light file to the photographs on this disk.
 
 Light files travel: they hold paths of another computer, folders that were renamed, endings of
-before a conversion. A row without its photograph is an error, never a guess by order.
+before a conversion. A row without its photograph is an error; rows go to the photographs by order
+where they have no names, or where that is asked for (the lights of a dome serve many objects).
 """
 
 from __future__ import annotations
@@ -10,20 +11,29 @@ import os
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from drti_core.errors import MissingFileError, StackError
 from drti_core.formats.lp.text import LightFile
 from drti_core.io import regular
 from drti_core.io.pictures.photos import pictures
 
+#: When rows go to the photographs by order: never but where they have no names; where no row's
+#: photograph is there; always.
+ByOrder = Literal["never", "unmatched", "always"]
+
 #: RTIBuilder's folder of photographs, beside that of its light files.
 _EXPORTS = "jpeg-exports"
 #: Names listed in a message.
 _LISTED = 4
+_ASKED = "The names in the light file are left alone, as was asked"
 
 
 def resolve(
-    file: LightFile, folder: Path | None = None, skip: Path | None = None
+    file: LightFile,
+    folder: Path | None = None,
+    skip: Path | None = None,
+    by_order: ByOrder = "never",
 ) -> tuple[list[Path], tuple[str, ...]]:
     r"""The photograph of each row.
 
@@ -36,6 +46,8 @@ def resolve(
         file: the light file.
         folder: where to look; by default where the light file is.
         skip: a picture that is none of the photographs (the mask).
+        by_order: when the pictures of the folder are taken in natural order, whatever the names of
+            the rows.
 
     Returns:
         The photographs, in the order of the rows, and notes, a sentence each.
@@ -50,8 +62,8 @@ def resolve(
     left_out = None if skip is None else Path(os.path.realpath(skip))
     own = [path for path in listing.pictures(folder) if path.resolve() != left_out]
     names = [name for name in file.names if name is not None]
-    if not names:
-        return _by_order(file, own, folder)
+    if not names or by_order == "always":
+        return _by_order(file, own, folder, "The rows have no names" if not names else _ASKED)
     if len(names) < len(file.names):
         row = file.rows[file.names.index(None)]
         raise StackError(
@@ -62,16 +74,22 @@ def resolve(
         )
     found = [listing.find(name, folder, file) for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
+    if len(missing) == len(own) == len(names) and by_order == "unmatched":
+        return _by_order(file, own, folder, "No photograph is there that a row names")
     if missing:
         for name in missing:
             for path in _places(name, folder):
                 if _is_there(path):  # and no file
                     regular.check(path)
+        mend = "Put them there, or name their folder (images=)."
+        if len(missing) == len(own) == len(names):
+            mend += f" Or the rows may be those of the {len(own)} pictures there by their order "
+            mend += "(by_order=)."
         raise MissingFileError(
             f"{len(missing)} of {len(names)} photographs are not there: {_some(missing)}",
             where=str(file.path),
             expected=f"them in {folder}",
-            mend="Put them there, or name their folder (images=).",
+            mend=mend,
         )
     paths = [path for path in found if path is not None]
     _check_unique(file, paths)
@@ -117,17 +135,18 @@ class _Listing:
 
 
 def _by_order(
-    file: LightFile, pictures: Sequence[Path], folder: Path
+    file: LightFile, pictures: Sequence[Path], folder: Path, why: str
 ) -> tuple[list[Path], tuple[str, ...]]:
     if len(pictures) != len(file.names):
         raise StackError(
-            f"{len(file.names)} rows without names and {len(pictures)} pictures in {folder}",
+            f"{len(file.names)} rows{' without names' * (why is not _ASKED)} and {len(pictures)} "
+            f"pictures in {folder}",
             where=str(file.path),
             expected="a name in each row, or a picture for each row",
             mend="Name the photographs, or take the others out of the folder.",
         )
     first, last = pictures[0].name, pictures[-1].name
-    note = f"The rows have no names: the pictures were taken in natural order, {first} to {last}."
+    note = f"{why}: the pictures were taken in natural order, {first} to {last}."
     return list(pictures), (note,)
 
 

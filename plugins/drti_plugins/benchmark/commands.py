@@ -63,6 +63,7 @@ def fit(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     json: console.Json = False,
 ) -> None:
     """Fit and save in a fresh process each: CPU seconds and peak memory of the whole process."""
@@ -85,7 +86,7 @@ def fit(
                 arguments=option or (),
                 keep=keep,
                 progress=progress,
-                **console.stack_options(reader, crop, mask, images, linear, pixel_size),
+                **console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order),
             )
     if json:
         console.say_json([cost.as_dict() for cost in costs])
@@ -203,10 +204,11 @@ def train(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     json: console.Json = False,
 ) -> None:
     """A training step against the published one: CPU seconds for a million samples."""
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     photographs = None if stack is None else open_stack(stack, **how)
     with console.progress_bar() as progress:
         costs = benchmark_train(

@@ -66,7 +66,10 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     Raises:
         DrtiError: of many kinds; see :mod:`drti_core.errors`.
     """
-    found = doors.open_stack(file, pixel_size_mm=arguments.pixel_size_mm)
+    reader = doors.find_reader(file, kind=StackReader)
+    # As relight-cli does, where no photograph has a name of the light file.
+    named = "lp:by_order=unmatched" if reader.reader_id == "lp" else None
+    found = doors.open_stack(file, reader=named, pixel_size_mm=arguments.pixel_size_mm)
     if not isinstance(found, ImageStack):
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
     stack = found
