@@ -347,6 +347,16 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "lp tif": lambda: Seed(
             "lp", {**photographs("tif"), "a.lp": light_file(photographs("tif"))}, "a.lp"
         ),
+        "lp pgm": lambda: Seed(
+            "lp",
+            {
+                "a.pgm": b"P5\n16 11\n255\n" + bytes(range(H * W)),
+                "b.pgm": b"P5\n# 8 bits\n16 11\n200\n" + bytes(H * W),
+                "c.pgm": b"P2\n16 11\n255\n" + b"7 " * (H * W),
+                "d.pgm": b"P2 16 11 255 " + b"12\n" * (H * W),
+                "a.lp": light_file([f"{name}.pgm" for name in "abcd"]),
+            },
+        ),
         "lp csv": lambda: Seed(
             "lp",
             {

@@ -153,10 +153,72 @@ def test_profile_packet_and_resolution_are_carried(tmp_path, decoder):
     check(path, pixels(), tolerance=4)  # the profile is not applied
 
 
+# --- Graymaps
+
+
+GREY = np.arange(24, dtype=np.uint16).reshape(4, 6) * 170
+
+
+@pytest.mark.parametrize(
+    ("head", "data", "bits", "factor"),
+    [
+        (b"P5\n6 4\n255\n", (GREY // 17).astype(np.uint8).tobytes(), 8, 1 / 17),
+        (b"P5 # by a toolbox\n# two\n6 4 65535 ", GREY.astype(">u2").tobytes(), 16, 1),
+        (b"P5\t6\r4 4095\n", GREY.astype(">u2").tobytes(), 16, 65535 / 4095),
+        (b"P2\n6 4\n4095\n", " ".join(map(str, GREY.ravel())).encode(), 16, 65535 / 4095),
+    ],
+)
+def test_graymaps(tmp_path, decoder, head, data, bits, factor):
+    path = tmp_path / "a.dat"  # judged by content
+    path.write_bytes(head + data)
+    info = probe(path)
+    assert (info.format, info.shape, info.channels, info.bits) == ("pgm", (4, 6), 1, bits)
+    whole = decode(info)
+    assert (whole.dtype, whole.shape) == (info.dtype, (4, 6, 1))
+    assert np.abs(whole[..., 0] - GREY * factor).max() <= 0.5
+    part = Window(1, 2, 2, 3)
+    assert np.array_equal(decode(info, part), whole[part.slices])
+    with tempfile.TemporaryFile(buffering=0) as file:
+        stream(info, part, file)
+        file.seek(0)
+        assert file.read() == whole[part.slices].tobytes()
+
+
+@pytest.mark.parametrize(
+    ("content", "text"),
+    [
+        (b"P5\n6 4\n255\n" + bytes(23), "34 bytes for 6x4 pixels"),
+        (b"P5\n6 4\n70000\n" + bytes(99), "6x4 pixels of values up to 70000"),
+        (b"P5\n6 four\n", "no width, height and value of white"),
+    ],
+)
+def test_damaged_graymaps(tmp_path, content, text):
+    path = tmp_path / "a.pgm"
+    path.write_bytes(content)
+    with pytest.raises(StackError) as error:
+        probe(path)
+    assert str(error.value) == (
+        f"{path}: its header cannot be read ({text}); expected {READABLE}. Restore the file from "
+        "its original, or save it anew."
+    )
+
+
+def test_a_graymap_of_words_or_too_bright(tmp_path):
+    path = tmp_path / "a.pgm"
+    for content, reason in (
+        (b"P2 2 1 9 1 x ", "2 words for 2 values"),
+        (b"P5 2 1 9 \x01\x0a", "a value of 10, above white at 9"),
+    ):
+        path.write_bytes(content)
+        with pytest.raises(StackError) as error:
+            decode(probe(path))
+        assert str(error.value) == f"{path}: its pixels cannot be decoded ({reason}); {WHOLE}"
+
+
 # --- Damage
 
 WHOLE = "expected a whole, undamaged photograph. Restore the file from its original."
-READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
+READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG, TIFF or PGM"
 
 
 def noisy(path: Path) -> Path:

@@ -1,9 +1,9 @@
 """One photograph: its header, and its pixels decoded to rows.
 
-JPEG, PNG and TIFF, 8 or 16 bits, RGB or grey, judged by content. The EXIF orientation is applied;
-an ICC profile is carried, never applied. Pixels come through libvips where the ``tiles`` extra is
-installed (bounded memory, any 16-bit RGB), else through tifffile (TIFF, by strips and tiles) and
-Pillow (whole images, 8-bit RGB).
+JPEG, PNG, TIFF and PGM, 8 or 16 bits, RGB or grey, judged by content. The EXIF orientation is
+applied; an ICC profile is carried, never applied. Pixels come through libvips where the ``tiles``
+extra is installed (bounded memory, any 16-bit RGB), else through tifffile (TIFF, by strips and
+tiles) and Pillow (whole images, 8-bit RGB).
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from drti_core.errors import (
     StackError,
     raise_if_short,
 )
-from drti_core.io.pictures import decoders, exif, tiff
+from drti_core.io.pictures import decoders, exif, pgm, tiff
 from drti_core.io.pictures.xmp import split
 from drti_core.io.regular import open_file
 
 #: File endings of photographs, lower case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm")
 #: No photograph has more pixels; a header that claims more is not believed.
 MAX_PIXELS = 10**9
 
-_READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG or TIFF"
+_READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG, TIFF or PGM"
 _RESAVE = f"Save it as {_READABLE}."
 #: Pillow's modes that hold colour, or grey.
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA")
@@ -65,7 +65,7 @@ class PhotoInfo:
     """
 
     path: Path
-    format: Literal["jpeg", "png", "tiff"]
+    format: Literal["jpeg", "png", "tiff", "pgm"]
     width: int
     height: int
     channels: int
@@ -124,6 +124,8 @@ def probe(path: Path) -> PhotoInfo:
     try:
         head = decoders.head_of(path)
         kind = decoders.kind_of(head)
+        if pgm.is_graymap(head):
+            return _bounded(_graymap_info(path))
         if kind is None or kind == "webp":
             raise StackError(
                 f"starts with {head[:8]!r}", where=str(path), expected=_READABLE, mend=_RESAVE
@@ -145,14 +147,24 @@ def probe(path: Path) -> PhotoInfo:
             expected=_READABLE,
             mend="Restore the file from its original, or save it anew.",
         ) from error
+    return _bounded(info)
+
+
+def _bounded(info: PhotoInfo) -> PhotoInfo:
+    """A photograph that is not too large."""
     if max(info.shape) > MAX_SIDE or info.width * info.height > MAX_PIXELS:
         raise StackError(
             f"claims {info.width}x{info.height} pixels",
-            where=str(path),
+            where=str(info.path),
             expected=f"sides up to {MAX_SIDE} and {MAX_PIXELS} pixels in all",
             mend="Scale or crop the photographs first.",
         )
     return info
+
+
+def _graymap_info(path: Path) -> PhotoInfo:
+    header = pgm.probe(path)
+    return PhotoInfo(path, "pgm", header.width, header.height, channels=1, bits=header.bits)
 
 
 def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
@@ -168,6 +180,11 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
     """
     window = window or Window(0, 0, *info.shape)
     pixels: Any
+    if info.format == "pgm":
+        try:
+            return pgm.read(pgm.probe(info.path), window)
+        except (ValueError, OSError) as error:
+            raise decoders.system_error(error, info.path) or _damaged(info, error) from error
     turn = info.orientation
     part = window if turn == 1 else None  # what must be turned is decoded whole
     if decoders.libvips() is not None:
@@ -194,7 +211,7 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
         OSError: the file cannot be written.
     """
     vips = decoders.libvips()
-    if vips is None or info.orientation != 1:
+    if vips is None or info.orientation != 1 or info.format == "pgm":
         pixels: Any = decode(info, window)
         rows = memoryview(pixels).cast("B")
         while rows:
@@ -326,6 +343,7 @@ def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
 
 def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
     """Whole pixels as Pillow gives them, and the orientation still to be applied."""
+    assert info.format != "pgm"
     try:
         where = str(info.path)
         with decoders.quiet(), decoders.open_image(info.path, info.format, where) as image:
@@ -347,6 +365,7 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
 def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]) -> Any:
     """Call ``save`` with the photograph as a libvips image, cropped, not turned."""
     vips: Any = decoders.libvips()
+    assert info.format != "pgm"
     # A JPEG's warnings are damage, but for some; a TIFF's may be no more than unknown tags.
     for fail_on in ("warning", "error") if info.format == "jpeg" else ("error",):
         try:
