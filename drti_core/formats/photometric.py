@@ -29,7 +29,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.directions import usable
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.strengths import even
+from drti_core.stack.strengths import LEAST, MOST, even
 
 __all__ = ["READER", "WRITER", "PhotometricReader"]
 
@@ -125,11 +125,13 @@ def _strengths(file: Path, count: int) -> F64:
             where=str(file),
             expected=f"{count} rows of the strength of red, green and blue, or of one for all",
         )
-    dark = np.flatnonzero(~(np.isfinite(table) & (table > 0)).all(axis=1))
+    dark = np.flatnonzero(~((table >= LEAST) & (table <= MOST)).all(axis=1))
     if len(dark):
         values = " ".join(f"{value:g}" for value in table[dark[0]])
         raise FormatError(
-            f"strength {values}", where=f"{file}, row {dark[0] + 1}", expected="numbers over 0"
+            f"strength {values}",
+            where=f"{file}, row {dark[0] + 1}",
+            expected=f"{LEAST:g} to {MOST:g}",
         )
     return np.asarray(np.broadcast_to(table, (count, 3)), np.float64)
 

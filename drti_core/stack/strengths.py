@@ -16,6 +16,9 @@ from drti_core.errors import StackError
 from drti_core.stack.decoded import Progress
 from drti_core.stack.stack import Stack
 
+#: Strengths of lamps; others are no measurements, and overflow.
+LEAST, MOST = 1e-6, 1e6
+
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EvenStack(Stack):
@@ -65,13 +68,13 @@ def even(stack: Stack, strengths: npt.ArrayLike, note: str) -> EvenStack:
         note: what was done, for :attr:`Stack.notes`.
 
     Raises:
-        StackError: other than L rows of three numbers over 0.
+        StackError: other than L rows of three numbers from 1e-6 to 1e6.
     """
     values = np.asarray(strengths, np.float64)
-    if values.shape != (len(stack), 3) or not (np.isfinite(values) & (values > 0)).all():
+    if values.shape != (len(stack), 3) or not ((values >= LEAST) & (values <= MOST)).all():
         raise StackError(
             f"strengths of shape {values.shape}",
-            expected=f"({len(stack)}, 3) finite numbers over 0",
+            expected=f"({len(stack)}, 3) numbers from {LEAST:g} to {MOST:g}",
         )
     kept = ("lights", "positions", "shape", "names", "mask", "icc", "xmp", "exif", "pixel_size_mm")
     return EvenStack(

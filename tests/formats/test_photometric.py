@@ -94,7 +94,7 @@ def test_a_mask_and_a_matrix_of_directions(folder):
         (
             "light_intensities.txt",
             text(STRENGTHS[:4]) + "0 1 1\n",
-            "{file}, row 5: strength 0 1 1; expected numbers over 0",
+            "{file}, row 5: strength 0 1 1; expected 1e-06 to 1e+06",
         ),
         (
             "light_intensities.txt",
