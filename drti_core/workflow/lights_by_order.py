@@ -1,0 +1,60 @@
+"""The lights of a dome, given to the photographs of another object by their order."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from drti_core.errors import StackError
+from drti_core.formats.lp import check_target, write_lights
+from drti_core.io import outputs
+from drti_core.io.outputs import size_of
+from drti_core.io.pictures.photos import pictures
+from drti_core.registry import doors
+from drti_core.workflow.report import Report
+
+
+def lights_by_order_file(
+    capture: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+) -> Report:
+    """Write a light file of photographs whose lights are known from another capture.
+
+    Args:
+        capture: folder of the photographs.
+        source: whatever :func:`drti_core.open_lights` opens; the names in it are not looked at.
+        output: ``.lp`` or ``.csv``; photographs are named relative to its folder.
+        overwrite: replace it if it is there.
+
+    Returns:
+        What was written, and notes on how.
+
+    Raises:
+        StackError: other than one photograph for each light.
+        LightError: the source has no lights.
+        OutputExistsError: the output exists and ``overwrite`` is false.
+        OptionError: another ending, or the output is an input.
+    """
+    target = check_target(output, None, overwrite=overwrite)
+    folder = Path(capture)
+    photographs = pictures(folder)
+    outputs.check_apart(target, [*photographs, *doors.read_from(source)])
+    found = doors.open_lights(source)
+    if len(photographs) != len(found):
+        raise StackError(
+            f"{len(found)} lights and {len(photographs)} pictures",
+            where=f"{source}, {folder}",
+            expected="a picture for each light",
+            mend="Put the photographs of one object into the folder, and no others.",
+        )
+    first, last = photographs[0].name, photographs[-1].name
+    to = os.path.relpath(folder, target.parent)
+    names = [
+        path.name if to == "." else f"{Path(to).as_posix()}/{path.name}" for path in photographs
+    ]
+    write_lights(target, names, found, overwrite=overwrite)
+    order = f"The lights go to the pictures in natural order, {first} to {last}."
+    return Report(f"lights of {len(found)} photographs", size_of(target), (order, *found.notes))
