@@ -46,15 +46,28 @@ def _clear(path: Path, record: notes.Record, cleared: list[str]) -> bool:
                 return True
         elif record.holds:
             put_back(folder, record.name, record.holds)
-        else:
-            inside = _folders(path / record.name)
-            if os_.remove(folder, record.name) is not None:
-                return False
-            for each in inside:  # outputs that were being made in there have notes of their own
-                notes.look_after(each, partial(_is_gone, each))
+        elif remove(folder, record.name) is not None:
+            return False
         cleared.append(record.name)
         _log.info("cleared %s", path / record.name)
     return True
+
+
+def remove(folder: system.Folder, name: str) -> OSError | None:
+    """Remove what was made under a temporary name, and the notes of what was made in it.
+
+    Returns:
+        Why something of it is still there; None if nothing is.
+    """
+    inside = _folders(folder.path / name)
+    failed = system.os_.remove(folder, name)
+    if failed is not None:  # it may have been asked for in vain, and be in its place long since
+        with suppress(OSError):
+            failed = None if name not in system.os_.names(folder) else failed
+    if failed is None:
+        for each in inside:  # outputs that were being made in there have notes of their own
+            notes.look_after(each, partial(_is_gone, each))
+    return failed
 
 
 def _is_gone(path: Path, record: notes.Record) -> bool:  # noqa: ARG001

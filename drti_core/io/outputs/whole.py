@@ -56,7 +56,7 @@ def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Tempo
 
 
 def _finish(folder: system.Folder, name: str, note: notes.Note, target: Path) -> None:
-    failed = system.os_.remove(folder, name)
+    failed = cleaning.remove(folder, name)
     if failed is None:
         note.drop()
         return
