@@ -5,8 +5,9 @@ surfaces look like is known in part, though: a value is a random function of the
 what is constant, of what follows the light's height and its sides as matt surfaces do, of a
 highlight that a flat surface shows under a light at the camera, and of a rest that is smooth
 (Rasmussen & Williams 2006, section 2.7). How large each part is, is chosen by the evidence: the
-likelihood of the photographs' second moment, of all pixels together (ibid., eq. 2.30). Predictions
-are linear in the photographs.
+likelihood of the photographs' second moment, of all pixels together (ibid., eq. 2.30). Plain HSH of
+four terms counts beside it where it predicts a left-out photograph as well. Predictions are linear
+in the photographs.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from drti_core.arrays import F32, F64
 from drti_core.lights.bases import Basis, squared_distances
 from drti_core.lights.coverage import nearest
 from drti_core.lights.directions import LightDirections
-from drti_core.lights.kriging import prediction_error, second_moment
+from drti_core.lights.kriging import left_out, prediction_error, second_moment
 
 #: Fewer lights say nothing of what lies between them.
 FEWEST = 3
@@ -30,6 +31,11 @@ _CHOSEN_ON = 20
 _SPREAD, _APART = 48, 12.0
 #: The lowest predicted lights' z, where the photographs' are higher: lamps seldom go lower.
 _LOW = 0.3
+#: Of the four terms of HSH: singular values below this share of the largest count for none; more
+#: noise of what they predict than this, in units of the photographs', disqualifies them.
+_FOUR, _RANK, _NOISE = Basis("hsh", 4), 2e-3, 4.0
+#: Of the errors, to which the shares of two predictions are inverse.
+_POWER = 4
 #: Variances tried, in units of the smooth rest's; a highlight's with the number of its width.
 _PART = (0.3, 3.0, 30.0, 300.0)
 _CHOICES: tuple[tuple[str, tuple[Any, ...]], ...] = (
@@ -67,7 +73,7 @@ class Completed:
 def complete(lights: LightDirections, sample: F32) -> Completed:
     """Predict photographs under lights spread evenly over the hemisphere, apart from the given.
 
-    Down to the lowest of them, or to :data:`_LOW` where all are high.
+    Down to the lowest of them, or to :data:`_LOW` where all are high; one at least.
 
     Args:
         lights: L of the photographs.
@@ -75,7 +81,8 @@ def complete(lights: LightDirections, sample: F32) -> Completed:
     """
     lowest = min(float(lights.xyz[:, 2].min()), _LOW)
     spread = LightDirections.spread(_SPREAD, lowest=max(0.0, lowest))
-    more = spread[np.flatnonzero(nearest(lights, spread) > _APART)]
+    apart = nearest(lights, spread)
+    more = spread[np.flatnonzero(apart > min(_APART, float(apart.max()) - 1e-6))]
     moment = second_moment(sample)
     count = len(lights)
     weights, predictors = np.zeros((len(more), count)), np.zeros((count, count))
@@ -84,6 +91,16 @@ def complete(lights: LightDirections, sample: F32) -> Completed:
         inverse = np.linalg.inv(system)
         weights += share * (_covariance(more, lights, sizes) @ inverse)
         predictors += share * (np.eye(count) - inverse / np.diag(inverse)[:, None])
+    # Where four terms fitted to the photographs predict a left-out one about as well, they count
+    # too: each by the inverse of a power of its error (Bates & Granger 1969).
+    design = _FOUR(lights)
+    operator = np.linalg.pinv(design, rcond=_RANK)
+    straight, alone = _FOUR(more) @ operator, left_out(design @ operator)
+    if count > _FOUR.terms and np.square(straight).sum(axis=1).mean() <= _NOISE:
+        ours, theirs = (max(prediction_error(p, moment), 1e-12) for p in (predictors, alone))
+        share = 1 / (1 + (theirs / ours) ** _POWER)
+        weights = (1 - share) * weights + share * straight
+        predictors = (1 - share) * predictors + share * alone
     both = LightDirections(np.concatenate([lights.xyz, more.xyz]))
     error = prediction_error(predictors, moment)
     return Completed(both, np.vstack([np.eye(count), weights]), error)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from drti_core.lights import LightDirections
+from drti_core.lights.bases import Basis
 from drti_core.lights.completion import complete
 from drti_core.lights.coverage import nearest
 from drti_core.testing.stacks import photographs
@@ -51,3 +52,20 @@ def test_lights_in_a_narrow_cone_are_completed_around_it():
     found = complete(lights, photographs(lights).reshape(12, -1, 3))
     assert found.lights.xyz[:, 2].min() < 0.4
     assert np.abs(found.weights).max() < 20
+
+
+def test_lights_everywhere_get_one_more():
+    lights = LightDirections.spread(200)
+    found = complete(lights, photographs(lights, 4, 5).reshape(200, -1, 3))
+    assert len(found.lights) == 201
+    assert np.abs(found.weights).max() < 2
+
+
+def test_what_four_terms_hold_is_left_to_them():
+    """Of pixels that are exactly four terms of HSH the predictions are these terms."""
+    lights, basis = LightDirections.spread(7, lowest=0.3), Basis("hsh", 4)
+    terms = np.random.default_rng(2).uniform(0.1, 0.3, (4, 30, 3))
+    pixels = np.tensordot(basis(lights), terms, 1).astype(np.float32)
+    found = complete(lights, pixels)
+    true = np.tensordot(basis(found.lights), terms, 1)
+    assert np.abs(np.tensordot(found.weights, pixels, 1) - true).max() < 1e-3
