@@ -53,7 +53,8 @@ def test_a_model_says_what_it_is_in_a_line(srgb, linear):
     bare = srgb.with_metadata(lights=None)
     assert repr(bare) == "<hsh model 24 x 40, 27 planes>"
     assert repr(srgb.planes) == "<Planes 27 x 24 x 40 uint8>"
-    assert len(repr(srgb.with_metadata(icc=bytes(1000), xmp=bytes(1000)).metadata)) < 200
+    heavy = srgb.with_metadata(icc=bytes(1000), xmp=bytes(1000), notes=())
+    assert len(repr(heavy.metadata)) < 200
 
 
 def test_a_strangers_class_does_too_unless_it_says_otherwise(srgb):
