@@ -114,7 +114,10 @@ def relight(
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
     # A path may also be the word circle or spiral, which is no file as a rule.
     given_files = (lights, env, None if path is None else Path(path))
-    common["inputs"] = [*read_from(model), *(file for file in given_files if file is not None)]
+    common["inputs"] = [
+        *read_from(model, reader=reader),
+        *(file for file in given_files if file is not None),
+    ]
     if env is not None:
         kind: Any = env_kind
         surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)

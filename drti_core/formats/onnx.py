@@ -64,6 +64,15 @@ class OnnxReader(ModelReader):
             graph=path,
         )
 
+    def beside(self, path: Path) -> list[Path]:
+        """Planes, and what numbers of the graph lie in other files."""
+        from drti_core.runtime.onnx.check import parse
+
+        tensors = parse(path).graph.initializer
+        names = {entry.value for each in tensors for entry in each.external_data}
+        planes = path.parent.glob("plane_*")
+        return [*planes, *(path.parent / Path(name).name for name in names)]
+
 
 def _is_model(head: bytes) -> bool:
     # Protobuf has no magic number, but fields are written in the order of their numbers:

@@ -143,6 +143,11 @@ class ModelReader(Reader):
     def read(self, path: Path) -> StoredModel:
         """Read it; see :meth:`Reader.read`."""
 
+    def beside(self, path: Path) -> list[Path]:
+        """What is read with it and lies elsewhere: no output may touch it. None by default."""
+        del path
+        return []
+
 
 class StackReader(Reader):
     """Reads photographs and their lights.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypedDict, TypeVar, Unpack
@@ -238,6 +239,9 @@ def read_from(
     mask, images = options.get("mask"), options.get("images")
     found = [given, unit_of(given)]
     found += [Path(other) for other in (mask, images) if isinstance(other, (str, os.PathLike))]
+    with suppress(DrtiError):  # of what cannot be read, opening it will tell
+        reader = find_reader(given, options.get("reader"))
+        found += reader.beside(given) if isinstance(reader, ModelReader) else []
     if isinstance(opened, Stack):
         named = None if given.is_dir() else Path(os.path.realpath(given.parent))
         found += opened.files

@@ -54,7 +54,9 @@ def convert_file(
         UnsupportedFormatError: unknown, or the output's format cannot hold this model.
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
-    target = outputs.check_output(output, overwrite, outputs.EITHER, inputs=doors.read_from(source))
+    target = outputs.check_output(
+        output, overwrite, outputs.EITHER, inputs=doors.read_from(source, reader=reader)
+    )
     if target.suffix.lower() in LIGHT_FILES and writer is None:
         wanted: Any = convention
         check_target(target, wanted, overwrite=overwrite)

@@ -43,7 +43,7 @@ def export_file(
         DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
     """
     chosen = named(registry().exporters, exporter, options)
-    inputs = [*doors.read_from(source), *chosen.reads()]
+    inputs = [*doors.read_from(source, reader=reader), *chosen.reads()]
     outputs.check_output(output, overwrite, outputs.EITHER, inputs=inputs)
     model = doors.open_model(source, reader=reader)
     return _export(model, output, chosen, overwrite)

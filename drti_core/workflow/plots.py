@@ -96,7 +96,7 @@ def plot_file(
         MissingExtraError: matplotlib is not installed.
         DrtiError: the source cannot be read.
     """
-    outputs.check_output(path, overwrite, inputs=doors.read_from(source))
+    outputs.check_output(path, overwrite, inputs=doors.read_from(source, reader=reader))
     figures.need("a plot of lights and planes")
     file, planes = Path(source), None
     lights: LightDirections | None

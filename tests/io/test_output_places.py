@@ -93,6 +93,16 @@ REFUSED = {
         "is the input",
     ),
     "normals": ("normals stack -o stack/photo1.png", "stack/photo1.png", "lies in the input stack"),
+    "relight a graph": (
+        f"relight web/decoder.onnx {LIGHT} -o web/plane_0.jpg",
+        "web/plane_0.jpg",
+        "is the input web/plane_0.jpg",
+    ),
+    "companion": (
+        f"relight coin.ptm --reader ptm:companion=web {LIGHT} -o web/a.png",
+        "web/a.png",
+        "lies in the input web",
+    ),
     "normals 2": ("normals web -o web/plane_0.png", "web/plane_0.png", "lies in the input web"),
     "truth": ("normals web --truth room.png -o room.png", "room.png", "is the input room.png"),
     "compare": ("compare stack coin.ptm -o stack/photo1.jpg", "stack/photo1.jpg", "lies in the"),

@@ -55,6 +55,10 @@ class PtmReader(ModelReader):
         """Whether the file begins with ``PTM_``."""
         return head.startswith(b"PTM_")
 
+    def beside(self, path: Path) -> list[Path]:  # noqa: ARG002
+        """The folder of the same fit, if one is named."""
+        return [] if self.companion is None else [Path(self.companion)]
+
     def read(self, path: Path) -> StoredModel:
         """Read a .ptm.
 
