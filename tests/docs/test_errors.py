@@ -310,6 +310,11 @@ SAID = {
     "Choose .webp or .mp4, or a part of it.": "Choose .webp or .mp4, or a part of it (--window).",
     "Name their folder: the reader project:images=FOLDER": "Name their folder: "
     "--reader project:images=FOLDER",
+    "Put them there, or name their folder (images=).": "Put them there, or name their folder "
+    "(--images FOLDER).",
+    "Find the lights by glossy balls in the photographs": "Find the lights by glossy balls in the "
+    "photographs (drti lights)",
+    "by their order (by_order=).": "by their order (--by-order).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
 }
 

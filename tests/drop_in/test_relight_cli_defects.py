@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from drti_core.arrays import Window
+from drti_core.codecs.hsh import HshCodec
 from drti_core.colour import linear_to_srgb
 from drti_core.formats.lp import write_lp
 from drti_core.lights import LightDirections
@@ -344,7 +345,7 @@ def test_b14_options_that_relight_forgets(cli, option: str):
 
 @pytest.mark.slow
 def test_b14_sparse_lights_are_tamed(cli, data: Path):
-    """-H: without low lights, hsh with ridge stays much nearer to the photographs of others."""
+    """Without low lights, hsh stays much nearer to the photographs of others; with -H too."""
     item = data / "synthrti" / "Single" / "Object2" / "material2"
     stack = open_stack(item / "Dome")
     high = np.flatnonzero(stack.lights.to_spherical()[:, 1] > 45)
@@ -358,7 +359,8 @@ def test_b14_sparse_lights_are_tamed(cli, data: Path):
     for option in ("", "-H"):
         cli(option, "-k 80x60+100+100 -b hsh -p 27 in out")
         reached.append(evaluate_model(doors.open_model("out"), test, with_ssim=False).psnr)
-    assert reached[1] > reached[0] + 1.5
+    plain = HshCodec(ridge=1e-9).fit(open_stack("in/dirs.lp", crop=crop))
+    assert min(reached) > evaluate_model(plain, test, with_ssim=False).psnr + 1.5
 
 
 @pytest.mark.slow
