@@ -1,0 +1,120 @@
+"""The photographs of a capture: a folder of pictures without lights, and what is read of them.
+
+Each is decoded once. What looks at all of a capture looks at small copies of it; what looks closely
+looks at windows.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import F32, U8, Window, bands
+from drti_core.errors import StackError
+from drti_core.io.pictures.photos import pictures
+from drti_core.lights import LightDirections
+from drti_core.progress import Progress, no_progress
+from drti_core.stack import ImageStack, Stack
+
+#: Pixels of the small copies of all photographs together, and the most of one.
+_ALL, _ONE = 96 << 20, 3 << 19
+#: Pictures that are named so are no photographs.
+_NONE = re.compile(r"(?i)(^|[^a-z])(mask|normal|normals|albedo)([^a-z]|$)")
+
+
+def open_capture(path: str | os.PathLike[str] | Sequence[Path]) -> ImageStack:
+    """Photographs whose lights are not known: a folder of pictures, or their files.
+
+    Pictures whose names call them a mask or a map of normals are left out, and told. The lights of
+    the stack all stand in the zenith, for want of any.
+
+    Raises:
+        StackError: fewer than three photographs, or one differs from its siblings in size.
+        DrtiError: of other kinds; see :meth:`drti_core.stack.ImageStack.open`.
+    """
+    notes: list[str] = []
+    if isinstance(path, str | os.PathLike):
+        found = pictures(Path(path))
+        files = [file for file in found if not _NONE.search(file.stem)]
+        if len(files) < len(found):
+            left = ", ".join(file.name for file in found if file not in files)
+            notes.append(f"Left out, as they are no photographs by their names: {left}.")
+        where = os.fspath(path)
+    else:
+        files, where = list(path), ""
+    if len(files) < 3:
+        raise StackError(
+            f"{len(files)} photograph{'s' * (len(files) != 1)}",
+            where=where,
+            expected="a folder with three or more, each under another light",
+        )
+    zenith = LightDirections(np.tile([0.0, 0.0, 1.0], (len(files), 1)))
+    return ImageStack.open(files, zenith, notes=notes)
+
+
+@dataclass(frozen=True, eq=False)
+class Copies:
+    """Small copies of all photographs, grey.
+
+    Args:
+        grey: (L, h, w) mean of the channels, codes of 8 bits.
+        step: pixels of a photograph to one of its copy, along a side.
+    """
+
+    grey: U8
+    step: int
+
+
+def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
+    """Decode the photographs, and make a small copy of each; a copy's pixel is a mean.
+
+    Raises:
+        StackError: a photograph is damaged.
+        ResourceError: neither memory nor the folder for temporary files suffices.
+    """
+    stack.prepare(progress)
+    height, width = stack.shape
+    room = min(_ONE, _ALL // len(stack))
+    step = 1
+    while (height // step) * (width // step) > room:
+        step += 1
+    out = np.empty((len(stack), height // step, width // step), np.uint8)
+    for number in range(len(stack)):
+        one = stack.select([number])
+        rows = max(step, one.band_rows // step * step)
+        for band in bands((out.shape[1] * step, width), rows):
+            out[number, band.y // step : (band.y + band.height) // step] = _reduced(
+                one, band, step, out.shape[2]
+            )
+    return Copies(out, step)
+
+
+def grey_window(stack: Stack, number: int, window: Window) -> F32:
+    """(h, w) mean of the channels of a part of one photograph, linear light, 0..1."""
+    one = stack.select([number])
+    codes = one.codes(window)
+    values = stack.values(codes)
+    if stack.encoding == "srgb":
+        from drti_core.colour import srgb_to_linear
+
+        values = srgb_to_linear(values)
+    return np.asarray(values.mean(axis=-1, dtype=np.float32)).reshape(window.height, window.width)
+
+
+def _reduced(one: Stack, band: Window, step: int, columns: int) -> U8:
+    codes: Any = one.codes(band).reshape(band.height, band.width, 3)
+    codes = codes[:, : columns * step]
+    if codes.dtype == np.uint8:
+        total = codes.reshape(-1, step, columns * step * 3).sum(axis=1, dtype=np.uint16)
+        top = 255.0
+    else:
+        total = codes.reshape(-1, step, columns * step * 3).sum(axis=1, dtype=np.float32)
+        top = one.code_max
+    sums = total.reshape(len(total), columns, step * 3).sum(axis=2, dtype=np.float32)
+    return np.asarray(np.rint(sums * (255 / top / (3 * step * step))), np.uint8)

@@ -1,0 +1,303 @@
+"""How a ball mirrors a light: the camera's view, the ball's normals, and lamps seen in two balls.
+
+The frame is that of :mod:`drti_core.lights.directions`. Lengths are pixels of the photograph on
+the object's ground, z = 0; its origin is the centre of the picture, and the camera stands ``focal``
+over it. Places in the picture are (x, y) in pixels from its top left corner, rows down; the middle
+of the first pixel is (0.5, 0.5).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F64
+from drti_core.errors import OptionError
+
+
+@dataclass(frozen=True)
+class View:
+    """How the camera looks at the ground.
+
+    Args:
+        width: of the photographs, pixels.
+        height: likewise.
+        focal: focal length in pixels; None: unknown, and the view is taken for a parallel one.
+    """
+
+    width: int
+    height: int
+    focal: float | None = None
+
+    @classmethod
+    def of(cls, width: int, height: int, focal_mm: float | None) -> View:
+        """A view by the focal length that would see as much on film of 36 x 24 mm.
+
+        Args:
+            width: pixels.
+            height: pixels.
+            focal_mm: the focal length, 35-mm equivalent, millimetres; None: unknown.
+
+        Raises:
+            OptionError: a focal length that is not 2 to 5000 mm.
+
+        >>> View.of(3600, 2400, 50).focal
+        5000.0
+        """
+        if focal_mm is None:
+            return cls(width, height)
+        if not 2 <= focal_mm <= 5000:
+            raise OptionError(
+                f"a focal length of {focal_mm:g} mm", expected="2 to 5000 mm, 35-mm equivalent"
+            )
+        return cls(width, height, focal_mm / 36 * max(width, height))
+
+    def rays(self, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
+        """(…, 3) unit vectors from what is seen at these places towards the camera."""
+        across = np.asarray(x, np.float64) - self.width / 2
+        up = self.height / 2 - np.asarray(y, np.float64)
+        if self.focal is None:
+            rays = np.stack([0 * across, 0 * across, 1 + 0 * across], axis=-1)
+        else:
+            rays = np.stack([-across, -up, self.focal + 0 * across], axis=-1)
+        return np.asarray(rays / np.linalg.norm(rays, axis=-1, keepdims=True), np.float64)
+
+
+@dataclass(frozen=True)
+class Ball:
+    """A ball as the photographs show it: a circle, or under perspective the ellipse of a sphere.
+
+    Args:
+        x: of the ellipse's centre, pixels from the left edge of the picture.
+        y: likewise, from the top edge.
+        radius: pixels; of an ellipse the smaller half axis, across the direction to the picture's
+            centre. The larger one follows from the view.
+        confidence: 0..1, that there is a ball; 1 of one that was told.
+        told: whether it was told, not found.
+
+    Raises:
+        OptionError: a radius that is not 2 or more, or a value that is not finite.
+    """
+
+    x: float
+    y: float
+    radius: float
+    confidence: float = 1.0
+    told: bool = False
+
+    def __post_init__(self) -> None:
+        if not all(map(math.isfinite, (self.x, self.y, self.radius))) or self.radius < 2:
+            raise OptionError(
+                f"a ball at {self.x:g},{self.y:g} with the radius {self.radius:g}",
+                expected="pixels, and a radius of 2 or more",
+            )
+
+    @classmethod
+    def through(cls, points: npt.ArrayLike) -> Ball:
+        """The ball whose rim goes through three points of the picture.
+
+        Args:
+            points: (3, 2) x and y, pixels.
+
+        Raises:
+            OptionError: the points lie on a line.
+
+        >>> Ball.through([[10, 0], [20, 10], [10, 20]])
+        Ball(x=10.0, y=10.0, radius=10.0, confidence=1.0, told=True)
+        """
+        rim = np.asarray(points, np.float64).reshape(3, 2)
+        sides = rim[1:] - rim[0]
+        if abs(np.linalg.det(sides)) < 1e-3 * (sides**2).sum():
+            shown = " ".join(f"{x:g},{y:g}" for x, y in rim)
+            raise OptionError(
+                f"the points {shown}", expected="three on a ball's rim, not on a line"
+            )
+        middle = rim[0] + np.linalg.solve(2 * sides, (sides**2).sum(axis=1))
+        x, y = (float(value) for value in middle)
+        return cls(x, y, float(np.linalg.norm(middle - rim[0])), told=True)
+
+    def axes(self, view: View) -> tuple[float, float, float]:
+        """Half axes of the ellipse, pixels, and the angle of the larger one.
+
+        Returns:
+            The larger half axis, the smaller, and the angle of the larger, which points from the
+            picture's centre: radians from +x towards the rows below.
+        """
+        across, down = self.x - view.width / 2, self.y - view.height / 2
+        angle = math.atan2(down, across)
+        if view.focal is None:
+            return self.radius, self.radius, angle
+        cosine, sine = self._cone(view)
+        larger = view.focal * sine * math.sqrt(1 - sine**2) / (cosine**2 - sine**2)
+        return larger, self.radius, angle
+
+    def _cone(self, view: View) -> tuple[float, float]:
+        """Cosine of the angle between the optical axis and the ball's centre; sine of its radius.
+
+        The ball's image is where a cone of half angle a, whose axis is t from the optical one, cuts
+        the picture's plane: an ellipse with the centre f sin t cos t / (cos² t - sin² a) from the
+        picture's centre and the smaller half axis f sin a / √(cos² t - sin² a).
+        """
+        assert view.focal is not None
+        f, b = view.focal, self.radius
+        off = math.hypot(self.x - view.width / 2, self.y - view.height / 2)
+        cosine = 1 / math.hypot(1, off * f / (f * f + b * b))
+        return cosine, b * cosine / math.hypot(f, b)
+
+    def sphere(self, view: View) -> tuple[F64, float]:
+        """The ball itself as it lies on the ground.
+
+        Returns:
+            (3,) its centre, and its radius, pixels of the ground.
+        """
+        across, up = self.x - view.width / 2, view.height / 2 - self.y
+        if view.focal is None:
+            return np.array([across, up, self.radius]), self.radius
+        f = view.focal
+        cosine, sine = self._cone(view)
+        # It touches the ground: its centre is as high over it as its radius.
+        radius = sine * f / (cosine + sine)
+        scale = f / (f * f + self.radius**2) * (f - radius)  # from the ellipse's centre to its own
+        return np.array([across * scale, up * scale, radius]), radius
+
+    def normals(self, view: View, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
+        """(…, 3) outward unit normals of the ball where it is seen; NaN beside it."""
+        views = view.rays(x, y)
+        centre, radius = self.sphere(view)
+        if view.focal is None:
+            to = np.stack([np.asarray(x) - self.x, self.y - np.asarray(y)], axis=-1) / radius
+            inside = 1 - (to**2).sum(axis=-1, keepdims=True)
+            with np.errstate(invalid="ignore"):
+                return np.asarray(np.concatenate([to, np.sqrt(inside)], axis=-1), np.float64)
+        camera = np.array([0.0, 0.0, view.focal])
+        away = camera - centre  # |camera - t v - centre| = radius, the smaller t
+        along = (views * away).sum(axis=-1, keepdims=True)
+        with np.errstate(invalid="ignore"):
+            t = along - np.sqrt(along**2 - (away @ away - radius**2))
+        return np.asarray((away - t * views) / radius, np.float64)
+
+    def mirrored(self, view: View, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
+        """(…, 3) unit vectors to what is mirrored at these places; NaN beside the ball.
+
+        With n the normal and v the direction to the camera it is 2 (n·v) n - v.
+        """
+        normals, views = self.normals(view, x, y), view.rays(x, y)
+        cosine = (normals * views).sum(axis=-1, keepdims=True)
+        return np.asarray(2 * cosine * normals - views, np.float64)
+
+    def seen_at(self, view: View, lights: npt.ArrayLike) -> F64:
+        """(…, 2) where far lights are mirrored: x and y in the picture, pixels.
+
+        Args:
+            view: of the camera.
+            lights: (…, 3) unit vectors to them.
+        """
+        lights = np.asarray(lights, np.float64)
+        centre, radius = self.sphere(view)
+        views = np.broadcast_to(view.rays(self.x, self.y), lights.shape)
+        for _ in range(1 if view.focal is None else 6):
+            half = lights + views
+            half = half / np.linalg.norm(half, axis=-1, keepdims=True)
+            points = centre + radius * half
+            if view.focal is not None:
+                views = np.array([0.0, 0.0, view.focal]) - points
+                views = views / np.linalg.norm(views, axis=-1, keepdims=True)
+        scale = 1.0 if view.focal is None else view.focal / (view.focal - points[..., 2:])
+        places = points[..., :2] * scale
+        return np.asarray(
+            np.stack([view.width / 2 + places[..., 0], view.height / 2 - places[..., 1]], axis=-1),
+            np.float64,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Lamp:
+    """A lamp as one ball or more show it.
+
+    Args:
+        direction: (3,) unit vector to it from the centre of the picture's ground.
+        nearness: one over its distance from there, 1/pixels; 0: so far that it does not show.
+        residuals: of each ball's direction, degrees from the one that this lamp would have there.
+        uncertainty: of the nearness, for directions that are a tenth of a degree off.
+    """
+
+    direction: F64
+    nearness: float
+    residuals: F64
+    uncertainty: float = math.inf
+
+    @property
+    def position(self) -> F64 | None:
+        """(3,) where it is, pixels from the centre of the ground; None: too far to tell."""
+        if self.nearness <= 2 * self.uncertainty:
+            return None
+        return np.asarray(self.direction / self.nearness, np.float64)
+
+
+def lamp_of(points: npt.ArrayLike, directions: npt.ArrayLike, weights: npt.ArrayLike = 1.0) -> Lamp:
+    """The lamp that is seen best from these points in these directions.
+
+    With u its direction and w its nearness, it is seen from p along u - w p: least squares of the
+    angles, w ≥ 0, by Gauss and Newton. With one point, the direction there.
+
+    Args:
+        points: (B, 3) pixels, on the balls.
+        directions: (B, 3) unit vectors.
+        weights: (B) of the squared angles.
+    """
+    points = np.atleast_2d(np.asarray(points, np.float64))
+    seen = np.atleast_2d(np.asarray(directions, np.float64))
+    weight = np.sqrt(np.broadcast_to(np.asarray(weights, np.float64), len(seen)))
+    u = (weight[:, None] ** 2 * seen).sum(axis=0)
+    u /= np.linalg.norm(u)
+    w, spread = 0.0, math.inf
+    scale = max(1.0, float(np.abs(points).max()))
+    if len(seen) > 1:
+        for _ in range(12):
+            along = u - w * points
+            length = np.linalg.norm(along, axis=1, keepdims=True)
+            unit = along / length
+            tangent = np.stack([_frame(s) for s in seen])  # (B, 2, 3)
+            residual = (tangent @ unit[:, :, None])[..., 0]  # seen lies in no tangent
+            slope = (np.eye(3) - unit[:, :, None] * unit[:, None, :]) / length[:, :, None]
+            turn = _frame(u).T  # (3, 2) ways to turn u
+            jacobian = np.concatenate(
+                [tangent @ slope @ turn, -(tangent @ (slope @ (points[:, :, None] / scale)))],
+                axis=2,
+            )
+            a = (weight[:, None, None] * jacobian).reshape(-1, 3)
+            b = (weight[:, None] * residual).reshape(-1)
+            step = np.linalg.lstsq(a, -b, rcond=1e-9)[0]
+            inverse = np.linalg.pinv(a.T @ a)
+            spread = math.radians(0.1) * math.sqrt(inverse[2, 2]) / scale
+            if w + step[2] / scale < 0:  # beyond infinity: the farthest is the best
+                step = np.append(np.linalg.lstsq(a[:, :2], -b, rcond=1e-9)[0], -w * scale)
+            u = u + turn @ step[:2]
+            u /= np.linalg.norm(u)
+            w += step[2] / scale
+            if np.abs(step).max() < 1e-10:
+                break
+    along = u - w * points
+    unit = along / np.linalg.norm(along, axis=1, keepdims=True)
+    if len(seen) == 1:
+        u = seen[0]
+        unit = seen
+    return Lamp(u, w, angles(unit, seen), spread)
+
+
+def angles(a: npt.ArrayLike, b: npt.ArrayLike) -> F64:
+    """(…) degrees between unit vectors."""
+    a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    half = np.clip(np.linalg.norm(a - b, axis=-1) / 2, 0, 1)  # exact of small ones, too
+    return np.asarray(2 * np.degrees(np.arcsin(half)), np.float64)
+
+
+def _frame(vector: F64) -> F64:
+    """(2, 3) unit vectors across this one and one another."""
+    other = np.array([1.0, 0.0, 0.0]) if abs(vector[0]) < 0.8 else np.array([0.0, 1.0, 0.0])
+    first = np.cross(vector, other)
+    first /= np.linalg.norm(first)
+    return np.stack([first, np.cross(vector, first)])
