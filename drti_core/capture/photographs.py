@@ -6,6 +6,7 @@ looks at windows.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -15,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F32, U8, Window, bands
+from drti_core.arrays import F32, F64, U8, Window, bands
+from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io.pictures.photos import pictures
 from drti_core.lights import LightDirections
@@ -95,16 +97,57 @@ def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
     return Copies(out, step)
 
 
-def grey_window(stack: Stack, number: int, window: Window) -> F32:
-    """(h, w) mean of the channels of a part of one photograph, linear light, 0..1."""
-    one = stack.select([number])
-    codes = one.codes(window)
-    values = stack.values(codes)
-    if stack.encoding == "srgb":
-        from drti_core.colour import srgb_to_linear
+@dataclass(frozen=True, eq=False)
+class Crop:
+    """The same part of all photographs, grey, reduced where it is large.
 
-        values = srgb_to_linear(values)
-    return np.asarray(values.mean(axis=-1, dtype=np.float32)).reshape(window.height, window.width)
+    Args:
+        grey: (L, h, w) mean of the channels, linear light, 0..1.
+        x: of its left edge, pixels of a photograph.
+        y: of its top edge.
+        step: pixels of a photograph to one of the crop, along a side.
+    """
+
+    grey: F32
+    x: int
+    y: int
+    step: int
+
+    def places(self) -> tuple[F64, F64]:
+        """(h, w) x and y of the pixels' middles in the photographs."""
+        height, width = self.grey.shape[1:]
+        rows, columns = np.mgrid[:height, :width] + 0.5
+        return self.x + columns * self.step, self.y + rows * self.step
+
+
+def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Crop:
+    """A part of all photographs, as linear light.
+
+    Args:
+        stack: of the photographs.
+        x: of its middle, pixels of a photograph.
+        y: likewise, from the top.
+        reach: half of its side, pixels; what lies outside the picture is left out.
+        most: half of its side, pixels of the crop, that it is reduced to.
+    """
+    height, width = stack.shape
+    step = max(1, math.ceil(reach / most))
+    left, top = max(0, math.floor(x - reach)), max(0, math.floor(y - reach))
+    columns = (min(width, math.ceil(x + reach)) - left) // step
+    rows = (min(height, math.ceil(y + reach)) - top) // step
+    out = np.empty((len(stack), rows, columns), np.float32)
+    for number in range(len(stack)):
+        one = stack.select([number])
+        for band in bands((rows * step, columns * step), 64 * step):
+            part = Window(top + band.y, left, band.height, band.width)
+            values = one.values(one.codes(part))
+            if stack.encoding == "srgb":
+                values = srgb_to_linear(values)
+            grey = values.mean(axis=-1, dtype=np.float32)
+            blocks = grey.reshape(band.height // step, step, columns, step)
+            at = band.y // step
+            out[number, at : at + len(blocks)] = blocks.mean(axis=(1, 3))
+    return Crop(out, left, top, step)
 
 
 def _reduced(one: Stack, band: Window, step: int, columns: int) -> U8:

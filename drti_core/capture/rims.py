@@ -1,0 +1,203 @@
+"""The rim of a ball to a fraction of a pixel: where, from its centre outwards, the light changes.
+
+In each of many directions from the centre the squared change outwards is summed over the photographs;
+the ellipse of a sphere is laid through where the sums are highest.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import F32, F64
+from drti_core.capture.photographs import Crop
+from drti_core.capture.reflection import Ball, View
+
+#: Radii that are looked at, in radii of the circle that was found.
+_FROM, _TO = 0.78, 1.24
+#: Steps of the search for the ellipse: how far from what was found, in radii.
+_SEARCH = 0.12
+
+
+@dataclass(frozen=True, eq=False)
+class Rim:
+    """A ball's rim as the photographs show it.
+
+    Args:
+        ball: where it is.
+        seen: 0..1, share of the rim in the picture that is an edge where it should be.
+        scatter: standard deviation of the edge around the ellipse, radii.
+    """
+
+    ball: Ball
+    seen: float
+    scatter: float
+
+
+def fit_rim(crop: Crop, ball: Ball, view: View) -> Rim:
+    """Lay an ellipse through the rim.
+
+    Args:
+        crop: of all photographs, the ball and a quarter of its radius around it.
+        ball: about where it is.
+        view: of the camera, which tells the ellipse's shape.
+    """
+    angle, radius, change = _changes(crop, ball)
+    place = _search(angle, radius, change, ball, view)
+    return _refined(angle, radius, change, place, ball, view)
+
+
+def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
+    """(A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes there; NaN out."""
+    size = ball.radius / crop.step
+    count = int(np.clip(2 * math.pi * size, 48, 400))
+    angle = np.arange(count) * 2 * math.pi / count
+    fine = min(0.25, 0.02 * size)  # pixels of the crop
+    radius = np.arange(_FROM * size, _TO * size, fine)
+    x = (ball.x - crop.x) / crop.step - 0.5 + np.cos(angle)[:, None] * radius
+    y = (ball.y - crop.y) / crop.step - 0.5 + np.sin(angle)[:, None] * radius
+    height, width = crop.grey.shape[1:]
+    outside = (x < 0) | (y < 0) | (x > width - 1) | (y > height - 1)
+    left = np.clip(np.floor(x), 0, max(0, width - 2)).astype(np.intp)
+    top = np.clip(np.floor(y), 0, max(0, height - 2)).astype(np.intp)
+    dx, dy = (x - left).astype(np.float32), (y - top).astype(np.float32)
+    first = (top * width + left).ravel()
+    weights = [(1 - dx) * (1 - dy), dx * (1 - dy), (1 - dx) * dy, dx * dy]
+    corners = [first, first + 1, first + width, first + width + 1]
+    lag = max(1, round(1 / fine))  # the change over two pixels
+    total = np.zeros((count, len(radius) - lag))
+    for one in crop.grey:
+        flat = np.sqrt(one.ravel())  # edges in the shade count, too
+        values: Any = sum(
+            flat[corner].reshape(x.shape) * weight
+            for corner, weight in zip(corners, weights, strict=True)
+        )
+        change = values[:, lag:] - values[:, :-lag]
+        square = change * change
+        total += square / (square + (4 * np.median(np.abs(change))) ** 2 + 1e-5)
+    gone = outside[:, lag:] | outside[:, :-lag]
+    total[gone] = np.nan
+    middle = (radius[lag:] + radius[:-lag]) / 2
+    return angle, middle * crop.step, total / len(crop.grey)
+
+
+def _ellipse(ball: Ball, view: View, x: float, y: float, grow: float, angle: F64) -> F64:
+    """(A) distance of the rim from the ball's first centre, of a ball that is moved and grown.
+
+    Args:
+        ball: as it was first.
+        view: of the camera.
+        x: by how much it is moved, pixels.
+        y: likewise, down.
+        grow: by how much its radius is larger, pixels.
+        angle: from the first centre, radians.
+    """
+    moved = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
+    larger, smaller, turn = moved.axes(view)
+    # The ray t (cos, sin) from the first centre meets the ellipse around (x, y).
+    c, s = math.cos(turn), math.sin(turn)
+    u, v = np.cos(angle - turn) / larger, np.sin(angle - turn) / smaller
+    p, q = -(x * c + y * s) / larger, -(y * c - x * s) / smaller
+    a, b, d = u * u + v * v, u * p + v * q, p * p + q * q - 1
+    return np.asarray((-b + np.sqrt(np.maximum(b * b - a * d, 0))) / a, np.float64)
+
+
+def _search(
+    angle: F64, radius: F64, change: F64, ball: Ball, view: View
+) -> tuple[float, float, float]:
+    """The shift and growth by which most of the rim is where the light changes; from far to near."""
+    fine = float(radius[1] - radius[0])
+    place = (0.0, 0.0, 0.0)
+    known = np.nan_to_num(change)
+    reach = _SEARCH * ball.radius
+    while reach > 0.6 * fine:
+        smooth = _smooth(known, reach / 3 / fine)
+        best = -1.0
+        centre = place
+        for x in (-1, -0.5, 0, 0.5, 1):
+            for y in (-1, -0.5, 0, 0.5, 1):
+                for grow in (-1, -0.5, 0, 0.5, 1):
+                    tried = (
+                        centre[0] + x * reach,
+                        centre[1] + y * reach,
+                        centre[2] + grow * reach,
+                    )
+                    at = (_ellipse(ball, view, *tried, angle) - radius[0]) / fine
+                    index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
+                    score = float(np.sqrt(smooth[np.arange(len(angle)), index]).sum())
+                    if score > best:
+                        best, place = score, tried
+        reach *= 0.6
+    return place
+
+
+def _smooth(values: F64, width: float) -> F64:
+    """Blur along the last axis with a Gaussian of this standard deviation, samples."""
+    reach = max(1, math.ceil(2.5 * width))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(width, 0.3)) ** 2)
+    kernel /= kernel.sum()
+    return np.stack([np.convolve(row, kernel, "same") for row in values])
+
+
+def _refined(
+    angle: F64,
+    radius: F64,
+    change: F64,
+    place: tuple[float, float, float],
+    ball: Ball,
+    view: View,
+) -> Rim:
+    """Least squares through the highest change near the ellipse in each direction, robust."""
+    fine = float(radius[1] - radius[0])
+    reach = max(2.5 * fine, min(1.5 * 4 * fine, 0.06 * ball.radius))
+    values = np.array(place)
+    seen, scatter = 0.0, 1.0
+    for _ in range(6):
+        rim = _ellipse(ball, view, *values, angle)
+        near = np.abs(radius[None] - rim[:, None]) <= reach
+        known = near & np.isfinite(change)
+        enough = known.sum(axis=1) >= 0.7 * near.sum(axis=1)
+        enough &= near.any(axis=1)
+        local = np.where(known, change, -np.inf)
+        peak = local.argmax(axis=1)
+        height = np.where(enough, local[np.arange(len(angle)), peak], 0)
+        found = radius[peak] + fine * _vertex(change, peak)
+        inner = (peak > 0) & (peak < len(radius) - 1) & enough & (height > 0.02)
+        if inner.sum() < 8:
+            break
+        off = found - rim
+        robust = 1.5 * np.median(np.abs(off[inner])) + 0.3 * fine
+        weight = height * np.maximum(0, 1 - (off / (4 * robust)) ** 2) ** 2 * inner
+        small = 1e-3 * ball.radius
+        slopes = np.stack(
+            [
+                (_ellipse(ball, view, *(values + small * unit), angle) - rim) / small
+                for unit in np.eye(3)
+            ],
+            axis=1,
+        )
+        root = np.sqrt(weight)
+        step = np.linalg.lstsq(root[:, None] * slopes, root * off, rcond=1e-6)[0]
+        values = values + np.clip(step, -reach, reach)
+        close = inner & (np.abs(off) < max(2 * fine, 0.02 * ball.radius))
+        seen = float(close.sum() / max(1, enough.sum()))
+        scatter = float(np.sqrt((weight * off**2).sum() / max(weight.sum(), 1e-9)) / ball.radius)
+        if np.abs(step).max() < 1e-3 * fine:
+            break
+    x, y, grow = (float(value) for value in values)
+    fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
+    return Rim(fitted, seen, scatter)
+
+
+def _vertex(change: F64, peak: Any) -> F32:
+    """Where between samples the parabola through a peak and its neighbours is highest, -0.5..0.5."""
+    rows = np.arange(len(change))
+    at = np.clip(peak, 1, change.shape[1] - 2)
+    left, middle, right = (change[rows, at + step] for step in (-1, 0, 1))
+    bend = left - 2 * middle + right
+    with np.errstate(invalid="ignore", divide="ignore"):
+        vertex = 0.5 * (left - right) / bend
+    return np.asarray(np.clip(np.nan_to_num(vertex), -0.5, 0.5), np.float32)
