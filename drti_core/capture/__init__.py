@@ -6,8 +6,8 @@ shine), ``reflection`` (what light shines there), ``find_lights`` (all of it tog
 
 from __future__ import annotations
 
-from drti_core.capture.find_lights import FoundLight, FoundLights
+from drti_core.capture.find_lights import FoundLight, FoundLights, find_lights
 from drti_core.capture.photographs import open_capture
 from drti_core.capture.reflection import Ball, View
 
-__all__ = ["Ball", "FoundLight", "FoundLights", "View", "open_capture"]
+__all__ = ["Ball", "FoundLight", "FoundLights", "View", "find_lights", "open_capture"]

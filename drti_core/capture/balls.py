@@ -130,7 +130,9 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
     if largest and level.step > 1:
         radii = [*_SMALL, *radii]
     if min(height, width) <= _SMALLEST:
-        radii += [r for n in range(1, 16) if (r := radii[-1] * 2 ** (n / 5)) < 0.7 * max(height, width)]
+        radii += [
+            r for n in range(1, 16) if (r := radii[-1] * 2 ** (n / 5)) < 0.7 * max(height, width)
+        ]
     border = math.ceil(max(radii)) + 2
     sizes = _fast(height + 2 * border), _fast(width + 2 * border)
     padded = np.zeros(sizes, np.complex64)
@@ -148,7 +150,9 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
     for radius in radii:
         ring = np.clip(1 - np.abs(away - radius) / (0.6 + 0.05 * radius), 0, 1)
         ring /= ring.sum()
-        rim = np.fft.ifft2(turned * np.conj(np.fft.fft2((ring * direction).astype(np.complex64)))).real
+        rim = np.fft.ifft2(
+            turned * np.conj(np.fft.fft2((ring * direction).astype(np.complex64)))
+        ).real
         part = np.fft.irfft2(shown * np.conj(np.fft.rfft2(ring.astype(np.float32))), sizes)
         part = np.clip(part, 0, 1)
         score = np.where(part > _IN_PICTURE, rim / np.maximum(part, 0.3) * np.sqrt(part), 0)
@@ -216,6 +220,9 @@ def _shining(circle: Circle, levels: Sequence[Copies]) -> Circle | None:
     others = (values[:, at] > peaks / 2).sum(axis=0) - 1
     alone = others < 0.25 * len(values)
     places = np.stack([across[inside][at], down[inside][at]], axis=1)
-    good = small & alone & (peaks > 10)
-    spread = float(np.sqrt(places[good].var(axis=0).sum())) if good.any() else 0.0
+    # Beside its highlight a ball hardly changes from light to light; a coin changes all over.
+    busy = (np.abs(values) > peaks[:, None] / 5).mean(axis=1)
+    good = small * alone * (peaks > 10) * np.clip(1.6 - busy / 0.2, 0, 1)
+    shown = places[good > 0]
+    spread = float(np.sqrt(shown.var(axis=0).sum())) if len(shown) else 0.0
     return replace(circle, shine=float(good.mean()), spread=spread)

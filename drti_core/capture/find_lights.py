@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import itertools
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from drti_core.arrays import F64
-from drti_core.capture.highlights import Highlight
-from drti_core.capture.reflection import Ball, View
+from drti_core.arrays import F64, U8
+from drti_core.capture.balls import Circle, find_circles
+from drti_core.capture.explained import explained, tiny_values
+from drti_core.capture.focal_length import agreed_view
+from drti_core.capture.highlights import Highlight, find_highlights
+from drti_core.capture.photographs import Copies, Crop, crop_around, small_copies
+from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
+from drti_core.capture.rims import Rim, fit_rim
+from drti_core.colour import linear_to_srgb
+from drti_core.errors import OptionError
+from drti_core.io.pictures.exif import focal_length_35mm
 from drti_core.lights import LightDirections
+from drti_core.progress import Progress, no_progress, part_of
+from drti_core.stack import Stack
 
 #: Where a light was found: in the balls, by the other photographs' prediction, or nowhere.
 Source = Literal["balls", "estimated", "none"]
@@ -49,6 +62,23 @@ class FoundLight:
 
 
 @dataclass(frozen=True, eq=False)
+class Portrait:
+    """A ball enlarged, as bright as in its brightest photograph.
+
+    Args:
+        picture: (h, w) uint8, grey.
+        x: of its left edge, pixels of a photograph.
+        y: of its top edge.
+        step: pixels of a photograph to one of the picture.
+    """
+
+    picture: U8
+    x: int
+    y: int
+    step: int
+
+
+@dataclass(frozen=True, eq=False)
 class FoundLights:
     """The lights of a capture, and how they were found.
 
@@ -58,6 +88,8 @@ class FoundLights:
         photographs: one for each, in their order.
         pixel_mm: side of a pixel on the ground, millimetres; None: not known.
         notes: what the user should know, a sentence each.
+        portraits: of the balls.
+        backdrop: the whole picture, likewise.
     """
 
     view: View
@@ -65,6 +97,8 @@ class FoundLights:
     photographs: tuple[FoundLight, ...]
     pixel_mm: float | None = None
     notes: tuple[str, ...] = ()
+    portraits: tuple[Portrait, ...] = field(default=(), repr=False)
+    backdrop: Portrait | None = field(default=None, repr=False)
 
     def __len__(self) -> int:
         return len(self.photographs)
@@ -88,3 +122,341 @@ class FoundLights:
     def names(self) -> tuple[str, ...]:
         """Names of those that have a direction."""
         return tuple(self.photographs[i].name for i in self.known)
+
+    @property
+    def missing(self) -> tuple[str, ...]:
+        """Names of the photographs without a direction."""
+        return tuple(p.name for p in self.photographs if p.direction is None)
+
+    @property
+    def doubtful(self) -> tuple[str, ...]:
+        """Names of the photographs whose direction should be looked at."""
+        return tuple(p.name for p in self.photographs if p.direction is not None and p.doubtful)
+
+
+def find_lights(
+    stack: Stack,
+    balls: Sequence[Ball] | None = None,
+    *,
+    focal_mm: float | None = None,
+    ball_mm: float | None = None,
+    pixel_size_mm: float | None = None,
+    progress: Progress = no_progress,
+) -> FoundLights:
+    """Find the light of each photograph by the balls in it.
+
+    Args:
+        stack: the photographs (:func:`open_capture`); its own lights are not looked at.
+        balls: where they are; by default they are found.
+        focal_mm: focal length, 35-mm equivalent, millimetres; by default what EXIF says. Without
+            one the view is taken for a parallel one.
+        ball_mm: diameter of the balls, millimetres, if all are alike.
+        pixel_size_mm: side of a pixel on the ground, millimetres.
+        progress: called with the share done and what is being done.
+
+    Returns:
+        What was found; without a ball, no photograph has a light.
+
+    Raises:
+        OptionError: a ball wholly outside the picture, or a value out of range.
+        StackError: a photograph is damaged.
+        ResourceError: neither memory nor the folder for temporary files suffices.
+    """
+    height, width = stack.shape
+    focal = focal_mm if focal_mm is not None else focal_length_35mm(stack.exif)
+    view = View.of(width, height, focal)
+    for ball in balls or ():
+        if not (-ball.radius < ball.x < width + ball.radius) or not (
+            -ball.radius < ball.y < height + ball.radius
+        ):
+            raise OptionError(
+                f"a ball at {ball.x:g},{ball.y:g}", expected=f"a place in {width} x {height} pixels"
+            )
+    copies = small_copies(stack, part_of(progress, 0, 0.7))
+    progress(0.7, "looking for balls")
+    told = [Circle(ball.x, ball.y, ball.radius, 1.0, 1.0) for ball in balls or ()]
+    circles = told or [one for one in find_circles(copies) if one.score > _LEAST][:_MOST]
+    guess = None if view.focal is not None else _agreed_view(stack, circles, view)
+    view = guess or view
+    if balls:
+        seen = [
+            _look_in(_crop(stack, one), ball, view) for one, ball in zip(told, balls, strict=True)
+        ]
+    else:
+        seen = _found(stack, copies, circles, view)
+    progress(0.9, "looking for highlights")
+    photographs = [
+        _light(name, [one.spots[number] for one in seen], seen, view)
+        for number, name in enumerate(stack.names)
+    ]
+    notes = [*stack.notes]
+    if guess is not None:
+        notes.append(
+            "The photographs do not tell the focal length: the balls agree best with "
+            f"{guess.focal_mm:.0f} mm (35-mm equivalent{', a fisheye' * guess.fisheye}), which was "
+            "used. Tell it if you know it better."
+        )
+    elif view.focal is None and seen:
+        notes.append(
+            "The photographs do not tell the focal length: the view was taken for a parallel one, "
+            "which turns the lights by as much as a ball lies off the optical axis. Tell the focal "
+            "length if you know it."
+        )
+    notes += _disagreements(photographs)
+    return FoundLights(
+        view=view,
+        balls=tuple(one.ball for one in seen),
+        photographs=tuple(photographs),
+        pixel_mm=_pixel(pixel_size_mm or stack.pixel_size_mm, ball_mm, seen, view),
+        notes=tuple(notes),
+        portraits=tuple(one.portrait for one in seen),
+        backdrop=Portrait(copies.grey.max(axis=0), 0, 0, copies.step),
+    )
+
+
+#: Circles that score lower, and those after so many, are not looked at.
+_LEAST, _MOST = 0.1, 8
+#: Half of the side of a ball's crop, in its radii and in pixels.
+_REACH, _PIXELS = 1.3, 210
+#: To guess the focal length: so many circles, half of the side of their crops in pixels, and the
+#: sine of how far below the horizon a lamp may seem to be while it is not known.
+_PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
+#: Share of a rim that is seen of a ball, and of photographs in which it shines.
+_RIM, _SHINE = 0.45, 0.6
+#: Balls whose lights are farther from those of a better one are none, degrees.
+_STRANGE = 25.0
+#: Share of the picture's changes that a ball's lights explain at least.
+_EXPLAINED = 0.2
+#: More balls than these are not looked for.
+_BALLS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A ball and what may be the lamp's image in it, in each photograph."""
+
+    ball: Ball
+    spots: list[list[Highlight]]
+    portrait: Portrait
+
+    def lights(self, view: View) -> F64:
+        """(L, 3) what the likeliest spots mirror; NaN where there is none."""
+        none = np.full(3, np.nan)
+        return np.array([self.light(one[0], view) if one else none for one in self.spots])
+
+    def light(self, spot: Highlight, view: View) -> F64:
+        """(3,) unit vector to what is mirrored there; NaN beside the ball."""
+        return self.ball.mirrored(view, spot.x, spot.y)
+
+    def point(self, spot: Highlight, view: View) -> F64:
+        """(3,) where on the ball that is."""
+        centre, radius = self.ball.sphere(view)
+        return np.asarray(centre + radius * self.ball.normals(view, spot.x, spot.y), np.float64)
+
+
+def _crop(stack: Stack, circle: Circle, most: int = _PIXELS) -> Crop:
+    return crop_around(stack, circle.x, circle.y, _REACH * circle.radius + 3, most)
+
+
+def _look_in(crop: Crop, ball: Ball, view: View) -> _Seen:
+    brightest = np.rint(255 * linear_to_srgb(np.clip(crop.grey.max(axis=0), 0, 1)))
+    portrait = Portrait(brightest.astype(np.uint8), crop.x, crop.y, crop.step)
+    return _Seen(ball, find_highlights(crop, ball, view), portrait)
+
+
+def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) -> list[_Seen]:
+    """The balls among what is round, the best first: those that show the same lights."""
+    tiny = tiny_values(copies)
+    found: list[_Seen] = []
+    for circle in circles:
+        crop = _crop(stack, circle)
+        rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+        one = _look_in(crop, rim.ball, view)
+        if (larger := _around(stack, one, rim, view)) is not None:
+            one, rim = larger
+        sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
+        if rim.seen < _RIM or sure < _SHINE:
+            continue
+        told = explained(tiny, one.lights(view))
+        if told is not None and told < _EXPLAINED:
+            continue
+        share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
+        share *= 1.0 if told is None else min(1.0, 0.3 + told)
+        found.append(replace(one, ball=replace(one.ball, confidence=min(1.0, share))))
+    return _of_one_mind(found, view)
+
+
+def _around(stack: Stack, one: _Seen, rim: Rim, view: View) -> tuple[_Seen, Rim] | None:
+    """The ball of which the rim was not found, but the mirrored horizon: 0.71 of its radius."""
+    ball = one.ball
+    crop = _crop(stack, Circle(ball.x, ball.y, 1.42 * ball.radius, 1.0))
+    larger = fit_rim(crop, replace(ball, radius=1.42 * ball.radius), view)
+    grown = larger.ball.radius / ball.radius
+    moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
+    if larger.seen < max(_RIM, 0.7 * rim.seen) or not 1.2 < grown < 1.6 or moved > 0.35:
+        return None
+    return _look_in(crop, larger.ball, view), larger
+
+
+def _of_one_mind(found: Sequence[_Seen], view: View) -> list[_Seen]:
+    """Those balls of the largest confidence together that show the same lights, none twice."""
+    best: list[_Seen] = []
+    for seed in found:
+        others = sorted(found, key=lambda one: (one is not seed, -one.ball.confidence))
+        group: list[_Seen] = []
+        for one in others:
+            if any(_overlap(one.ball, other.ball) for other in group):
+                continue
+            if group and _apart(one, seed, view) > _STRANGE:
+                continue
+            group.append(one)
+        if sum(one.ball.confidence for one in group) > sum(one.ball.confidence for one in best):
+            best = group
+    return sorted(best, key=lambda one: -one.ball.confidence)[:_BALLS]
+
+
+def _overlap(a: Ball, b: Ball) -> bool:
+    return math.hypot(a.x - b.x, a.y - b.y) < 0.8 * max(a.radius, b.radius)
+
+
+def _agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | None:
+    """The view under which the two likeliest balls agree best; None if it is no better."""
+    looked: list[tuple[Ball, list[list[Highlight]]]] = []
+    for circle in circles[:_PAIRED]:
+        if circle.shine < _SHINE:
+            continue
+        crop = _crop(stack, circle, _COARSE)
+        rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+        if rim.seen >= _RIM:
+            looked.append((rim.ball, find_highlights(crop, rim.ball, view, _ANYWHERE)))
+        if len(looked) == 2:
+            break
+    else:
+        return None
+
+    def disagreement(tried: View) -> float:
+        return _disagreement(*looked, tried)
+
+    return agreed_view(view, disagreement)
+
+
+def _disagreement(
+    one: tuple[Ball, list[list[Highlight]]], other: tuple[Ball, list[list[Highlight]]], view: View
+) -> float:
+    """How far two balls' directions are from those of one lamp, degrees, median of photographs."""
+    points, lights = [], []
+    for ball, spots in (one, other):
+        centre, radius = ball.sphere(view)
+        seen, normals = np.full((2, len(spots), 3), np.nan)
+        for number, of_one in enumerate(spots):
+            for spot in of_one:
+                light = ball.mirrored(view, spot.x, spot.y)
+                if light[2] > 0:
+                    seen[number] = light
+                    normals[number] = ball.normals(view, spot.x, spot.y)
+                    break
+        lights.append(seen)
+        points.append(centre + radius * normals)
+    both = np.isfinite(lights).all(axis=(0, 2))
+    if both.sum() < max(3, 0.5 * len(both)):
+        return 180.0
+    return float(
+        np.median(
+            [
+                lamp_of([p, q], [a, b]).residuals.max()
+                for p, q, a, b in zip(
+                    points[0][both], points[1][both], lights[0][both], lights[1][both], strict=True
+                )
+            ]
+        )
+    )
+
+
+def _apart(a: _Seen, b: _Seen, view: View) -> float:
+    """Median angle between the lights that two balls show, degrees; 180 where none tells."""
+    between = angles(a.lights(view), b.lights(view))
+    return float(np.nanmedian(between)) if np.isfinite(between).any() else 180.0
+
+
+def _light(
+    name: str, spots: Sequence[list[Highlight]], seen: Sequence[_Seen], view: View
+) -> FoundLight:
+    """The light of one photograph, from what may be its highlights in each ball."""
+    chosen = _agreeing(spots, seen, view)
+    highlights = tuple(None if at is None else spots[i][at] for i, at in enumerate(chosen))
+    using = [(one, spot) for one, spot in zip(seen, highlights, strict=True) if spot is not None]
+    if not using:
+        return FoundLight(name, None, highlights=highlights, reason="no highlight in any ball")
+    lamp = _lamp(using, view)
+    confidence = 1 - math.prod(1 - 0.99 * spot.confidence for _, spot in using)
+    reason = next((spot.reason for _, spot in using if spot.reason), "")
+    residual = float(lamp.residuals.max()) if len(using) > 1 else None
+    if residual is not None:
+        allowed = max(_tolerance(one.ball) for one, _ in using)
+        if residual > allowed:
+            confidence *= math.exp(-(residual / allowed - 1))
+            reason = f"the balls disagree by {residual:.1f}°"
+    return FoundLight(
+        name=name,
+        direction=lamp.direction,
+        position=lamp.position if len(using) > 1 else None,
+        confidence=min(1.0, confidence),
+        source="balls",
+        highlights=highlights,
+        residual=residual,
+        reason=reason if confidence < 0.9 else "",
+    )
+
+
+def _tolerance(ball: Ball) -> float:
+    """How far off a ball's direction may well be, degrees: of half a pixel of the highlight."""
+    return 1.0 + math.degrees(2 * 0.4 / ball.radius)
+
+
+def _lamp(using: Sequence[tuple[_Seen, Highlight]], view: View) -> Lamp:
+    points = np.array([one.point(spot, view) for one, spot in using])
+    lights = np.array([one.light(spot, view) for one, spot in using])
+    weights = [spot.confidence / _tolerance(one.ball) ** 2 for one, spot in using]
+    return lamp_of(points, lights, weights)
+
+
+def _agreeing(
+    spots: Sequence[list[Highlight]], seen: Sequence[_Seen], view: View
+) -> list[int | None]:
+    """Which spot of each ball is the lamp's image: the likeliest, unless others agree better."""
+    first = [0 if of_ball else None for of_ball in spots]
+    with_some = [i for i, of_ball in enumerate(spots) if of_ball]
+    if len(with_some) < 2:
+        return first
+    best, cost = first, math.inf
+    for picks in itertools.product(*(range(min(3, len(spots[i]))) for i in with_some)):
+        using = [(seen[i], spots[i][at]) for i, at in zip(with_some, picks, strict=True)]
+        residuals = _lamp(using, view).residuals
+        off = [
+            min(4.0, float(r) / _tolerance(one.ball))
+            for r, (one, _) in zip(residuals, using, strict=True)
+        ]
+        doubt = sum(-math.log(max(0.05, spot.confidence)) for _, spot in using)
+        total = sum(value**2 for value in off) + doubt
+        if total < cost - 1e-9:
+            best, cost = list(first), total
+            for i, at in zip(with_some, picks, strict=True):
+                best[i] = at
+    return best
+
+
+def _disagreements(photographs: Sequence[FoundLight]) -> list[str]:
+    """A sentence on the photographs in which the balls disagree."""
+    named = [p.name for p in photographs if p.reason.startswith("the balls disagree")]
+    if not named:
+        return []
+    return [f"The balls disagree in {len(named)} of {len(photographs)}: {', '.join(named)}."]
+
+
+def _pixel(
+    size: float | None, ball_mm: float | None, seen: Sequence[_Seen], view: View
+) -> float | None:
+    """Side of a pixel on the ground, millimetres."""
+    if size is not None or ball_mm is None or not seen:
+        return size
+    return ball_mm / (2 * float(np.median([one.ball.sphere(view)[1] for one in seen])))

@@ -1,8 +1,30 @@
-"""Where a ball shines: each photograph's image of the lamp in it."""
+"""Where a ball shines: each photograph's image of the lamp in it.
+
+What shines in all photographs (dust, another lamp, a window) is taken off with their median. The
+ground is mirrored near the rim only, where no lamp above it can be. Glass shows a lamp twice: the
+front's image is the one nearer to the ball's middle.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+
+from drti_core.arrays import F32, Bool
+from drti_core.capture.photographs import Crop
+from drti_core.capture.reflection import Ball, View
+
+#: Blobs that are looked at in each photograph, and how bright at least, of the brightest.
+_BLOBS, _FAINT = 5, 0.15
+#: A blob this much dimmer than is usual in this ball is no lamp.
+_DIM = 0.08
+#: The sine of how far below the horizon a lamp's image may seem to be.
+HORIZON = -0.03
+#: Linear light of which less is no highlight.
+_DARK = 0.004
 
 
 @dataclass(frozen=True)
@@ -22,3 +44,171 @@ class Highlight:
     confidence: float
     size: float
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class _Blob:
+    """Something bright: where, how bright, how large (pixels of the crop), and how usual there."""
+
+    x: float
+    y: float
+    peak: float
+    area: int
+    common: float
+    cut: bool
+
+
+def find_highlights(
+    crop: Crop, ball: Ball, view: View, horizon: float = HORIZON
+) -> list[list[Highlight]]:
+    """What may be the lamp's image in each photograph, the likeliest first.
+
+    Args:
+        crop: of all photographs, around the ball.
+        ball: where it is.
+        view: of the camera.
+        horizon: sine of how far below the horizon a lamp's image may seem to be.
+
+    Returns:
+        A list for each photograph, empty where none is seen.
+    """
+    x, y = crop.places()
+    mirrored = ball.mirrored(view, x, y)
+    with np.errstate(invalid="ignore"):
+        above = mirrored[..., 2] > horizon
+        whole = np.isfinite(mirrored[..., 2])
+    usual = np.median(crop.grey, axis=0)
+    blobs = [_blobs(one - usual, crop.grey, usual, above, whole) for one in crop.grey]
+    firsts = [found[0] for found in blobs if found]
+    if not firsts:
+        return [[] for _ in blobs]
+    peak = float(np.median([blob.peak for blob in firsts]))
+    area = float(np.median([blob.area for blob in firsts if blob.peak > peak / 2]))
+    return [_judged(found, peak, area, crop, ball) for found in blobs]
+
+
+def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list[_Blob]:
+    """The brightest spots of one photograph within what can mirror a lamp."""
+    rest = np.where(whole, bright, 0)
+    inside = bright[above]
+    if not inside.size:
+        return []
+    noise = 1.5 * float(np.median(np.abs(inside - np.median(inside))))
+    least = max(_DARK, 8 * noise)
+    found: list[_Blob] = []
+    for _ in range(4 * _BLOBS):
+        top = int(np.argmax(np.where(above, rest, 0)))
+        row, column = divmod(top, rest.shape[1])
+        peak = float(rest[row, column])
+        if peak < least or (found and peak < _FAINT * found[0].peak) or len(found) == _BLOBS:
+            break
+        part, (down, across) = _connected(rest, row, column, peak / 2)
+        rows, columns = np.nonzero(part)
+        values = rest[down : down + part.shape[0], across : across + part.shape[1]][rows, columns]
+        if values.max() <= peak * 1.05:  # else it is the flank of something beyond the horizon
+            weight = values - peak / 2 + 1e-9
+            y = float((weight * (rows + 0.5)).sum() / weight.sum()) + down
+            x = float((weight * (columns + 0.5)).sum() / weight.sum()) + across
+            at = grey[:, row, column] - usual[row, column]
+            common = float(((at > peak / 2).sum() - 1) / max(1, len(grey) - 1))
+            height, width = rest.shape
+            cut = bool(
+                (rows + down).min() == 0
+                or (columns + across).min() == 0
+                or (rows + down).max() == height - 1
+                or (columns + across).max() == width - 1
+            )
+            found.append(_Blob(x, y, peak, len(rows), common, cut))
+        rest[down : down + part.shape[0], across : across + part.shape[1]][part] = 0
+    return found
+
+
+def _connected(values: F32, row: int, column: int, least: float) -> tuple[Bool, tuple[int, int]]:
+    """The pixels above a value that hang together with one; and the first row and column."""
+    reach = 8
+    while True:
+        top, left = max(0, row - reach), max(0, column - reach)
+        high = values[top : row + reach + 1, left : column + reach + 1] > least
+        part = np.zeros_like(high)
+        part[row - top, column - left] = True
+        count = 0
+        while (now := int(part.sum())) != count:
+            count = now
+            wide = np.pad(part, 1)
+            part = high & (
+                wide[1:-1, 1:-1]
+                | wide[:-2, 1:-1]
+                | wide[2:, 1:-1]
+                | wide[1:-1, :-2]
+                | wide[1:-1, 2:]
+            )
+        edge = part[0].any() or part[-1].any() or part[:, 0].any() or part[:, -1].any()
+        if not edge or reach > max(values.shape):
+            return part, (top, left)
+        reach *= 2
+
+
+def _judged(
+    blobs: Sequence[_Blob], peak: float, area: float, crop: Crop, ball: Ball
+) -> list[Highlight]:
+    """Highlights of one photograph's blobs, the likeliest first.
+
+    Args:
+        blobs: of the photograph.
+        peak: that is usual in this ball.
+        area: likewise.
+        crop: the blobs' places are in.
+        ball: they are in.
+    """
+    scored = []
+    for blob in blobs:
+        if blob.peak < _DIM * peak:
+            continue
+        # Nearly of the usual size; small ones are as good as cut into a few pixels.
+        size = abs(math.log(blob.area / area)) if area else 0.0
+        size = max(0.0, size - math.log(2.5 + 4 / area))
+        score = math.log(blob.peak / peak) - size - 4 * max(0.0, blob.common - 0.15)
+        scored.append((score, blob))
+    scored.sort(key=lambda item: -item[0])
+    scored = _front_first(scored, crop, ball)
+    found = []
+    for number, (score, blob) in enumerate(scored):
+        confidence, reason = math.exp(min(0.0, score + 0.7)), ""
+        rivals = [other for other, _ in scored[:number] + scored[number + 1 :]]
+        if rivals and max(rivals) > score - 0.7:
+            confidence *= 0.6
+            reason = "another spot is about as bright"
+        if score < -1.4:
+            reason = "it is dim, large or seen in other photographs"
+        if blob.cut:
+            confidence *= 0.3
+            reason = "it is cut by the edge of the picture"
+        found.append(
+            Highlight(
+                crop.x + blob.x * crop.step,
+                crop.y + blob.y * crop.step,
+                confidence,
+                math.sqrt(blob.area) * crop.step,
+                reason,
+            )
+        )
+    return found
+
+
+def _front_first(
+    scored: list[tuple[float, _Blob]], crop: Crop, ball: Ball
+) -> list[tuple[float, _Blob]]:
+    """Of two images on opposite sides the one nearer to the middle first: the front's."""
+    if len(scored) < 2 or scored[1][0] < scored[0][0] - 1.6:
+        return scored
+    first, second = (
+        (
+            (crop.x + blob.x * crop.step - ball.x) / ball.radius,
+            (crop.y + blob.y * crop.step - ball.y) / ball.radius,
+        )
+        for _, blob in scored[:2]
+    )
+    opposite = first[0] * second[0] + first[1] * second[1] < 0
+    if opposite and math.hypot(*second) < 0.6 * math.hypot(*first) and math.hypot(*second) < 0.25:
+        return [scored[1], scored[0], *scored[2:]]
+    return scored

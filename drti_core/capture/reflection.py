@@ -26,20 +26,24 @@ class View:
         width: of the photographs, pixels.
         height: likewise.
         focal: focal length in pixels; None: unknown, and the view is taken for a parallel one.
+        fisheye: whether the lens draws a ball off the axis as a circle (a stereographic view: the
+            angle t from the axis is seen 2 f tan(t/2) from the centre), not as an ellipse.
     """
 
     width: int
     height: int
     focal: float | None = None
+    fisheye: bool = False
 
     @classmethod
-    def of(cls, width: int, height: int, focal_mm: float | None) -> View:
+    def of(cls, width: int, height: int, focal_mm: float | None, fisheye: bool = False) -> View:
         """A view by the focal length that would see as much on film of 36 x 24 mm.
 
         Args:
             width: pixels.
             height: pixels.
             focal_mm: the focal length, 35-mm equivalent, millimetres; None: unknown.
+            fisheye: see the class.
 
         Raises:
             OptionError: a focal length that is not 2 to 5000 mm.
@@ -53,7 +57,12 @@ class View:
             raise OptionError(
                 f"a focal length of {focal_mm:g} mm", expected="2 to 5000 mm, 35-mm equivalent"
             )
-        return cls(width, height, focal_mm / 36 * max(width, height))
+        return cls(width, height, focal_mm / 36 * max(width, height), fisheye)
+
+    @property
+    def focal_mm(self) -> float | None:
+        """The focal length, 35-mm equivalent, millimetres."""
+        return None if self.focal is None else 36 * self.focal / max(self.width, self.height)
 
     def rays(self, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
         """(…, 3) unit vectors from what is seen at these places towards the camera."""
@@ -62,7 +71,9 @@ class View:
         if self.focal is None:
             rays = np.stack([0 * across, 0 * across, 1 + 0 * across], axis=-1)
         else:
-            rays = np.stack([-across, -up, self.focal + 0 * across], axis=-1)
+            # Of a stereographic view the same point of the ground, closer to the horizon.
+            bend = 1 - (across**2 + up**2) / (2 * self.focal) ** 2 if self.fisheye else 1.0
+            rays = np.stack([-across, -up, self.focal * bend + 0 * across], axis=-1)
         return np.asarray(rays / np.linalg.norm(rays, axis=-1, keepdims=True), np.float64)
 
 
@@ -128,7 +139,7 @@ class Ball:
         """
         across, down = self.x - view.width / 2, self.y - view.height / 2
         angle = math.atan2(down, across)
-        if view.focal is None:
+        if view.focal is None or view.fisheye:
             return self.radius, self.radius, angle
         cosine, sine = self._cone(view)
         larger = view.focal * sine * math.sqrt(1 - sine**2) / (cosine**2 - sine**2)
@@ -144,6 +155,9 @@ class Ball:
         assert view.focal is not None
         f, b = view.focal, self.radius
         off = math.hypot(self.x - view.width / 2, self.y - view.height / 2)
+        if view.fisheye:
+            near, far = (2 * math.atan((off + side) / (2 * f)) for side in (-b, b))
+            return math.cos((near + far) / 2), math.sin((far - near) / 2)
         cosine = 1 / math.hypot(1, off * f / (f * f + b * b))
         return cosine, b * cosine / math.hypot(f, b)
 
@@ -156,12 +170,12 @@ class Ball:
         across, up = self.x - view.width / 2, view.height / 2 - self.y
         if view.focal is None:
             return np.array([across, up, self.radius]), self.radius
-        f = view.focal
         cosine, sine = self._cone(view)
         # It touches the ground: its centre is as high over it as its radius.
-        radius = sine * f / (cosine + sine)
-        scale = f / (f * f + self.radius**2) * (f - radius)  # from the ellipse's centre to its own
-        return np.array([across * scale, up * scale, radius]), radius
+        radius = sine * view.focal / (cosine + sine)
+        off = math.hypot(across, up)
+        out = (view.focal - radius) * math.sqrt(1 - cosine**2) / cosine / max(off, 1e-9)
+        return np.array([across * out, up * out, radius]), radius
 
     def normals(self, view: View, x: npt.ArrayLike, y: npt.ArrayLike) -> F64:
         """(…, 3) outward unit normals of the ball where it is seen; NaN beside it."""
@@ -187,30 +201,6 @@ class Ball:
         normals, views = self.normals(view, x, y), view.rays(x, y)
         cosine = (normals * views).sum(axis=-1, keepdims=True)
         return np.asarray(2 * cosine * normals - views, np.float64)
-
-    def seen_at(self, view: View, lights: npt.ArrayLike) -> F64:
-        """(…, 2) where far lights are mirrored: x and y in the picture, pixels.
-
-        Args:
-            view: of the camera.
-            lights: (…, 3) unit vectors to them.
-        """
-        lights = np.asarray(lights, np.float64)
-        centre, radius = self.sphere(view)
-        views = np.broadcast_to(view.rays(self.x, self.y), lights.shape)
-        for _ in range(1 if view.focal is None else 6):
-            half = lights + views
-            half = half / np.linalg.norm(half, axis=-1, keepdims=True)
-            points = centre + radius * half
-            if view.focal is not None:
-                views = np.array([0.0, 0.0, view.focal]) - points
-                views = views / np.linalg.norm(views, axis=-1, keepdims=True)
-        scale = 1.0 if view.focal is None else view.focal / (view.focal - points[..., 2:])
-        places = points[..., :2] * scale
-        return np.asarray(
-            np.stack([view.width / 2 + places[..., 0], view.height / 2 - places[..., 1]], axis=-1),
-            np.float64,
-        )
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,6 +20,9 @@ from drti_core.capture.reflection import Ball, View
 _FROM, _TO = 0.78, 1.24
 #: Steps of the search for the ellipse: how far from what was found, in radii.
 _SEARCH = 0.12
+#: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
+#: largest change lies inside the rim, by about so many pixels.
+_INWARDS = 0.22
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,7 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
     size = ball.radius / crop.step
     count = int(np.clip(2 * math.pi * size, 48, 400))
     angle = np.arange(count) * 2 * math.pi / count
-    fine = min(0.25, 0.02 * size)  # pixels of the crop
+    fine = 0.25  # pixels of the crop
     radius = np.arange(_FROM * size, _TO * size, fine)
     x = (ball.x - crop.x) / crop.step - 0.5 + np.cos(angle)[:, None] * radius
     y = (ball.y - crop.y) / crop.step - 0.5 + np.sin(angle)[:, None] * radius
@@ -67,10 +70,10 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
     first = (top * width + left).ravel()
     weights = [(1 - dx) * (1 - dy), dx * (1 - dy), (1 - dx) * dy, dx * dy]
     corners = [first, first + 1, first + width, first + width + 1]
-    lag = max(1, round(1 / fine))  # the change over two pixels
+    lag = 4  # the change over a pixel
     total = np.zeros((count, len(radius) - lag))
     for one in crop.grey:
-        flat = np.sqrt(one.ravel())  # edges in the shade count, too
+        flat = one.ravel()
         values: Any = sum(
             flat[corner].reshape(x.shape) * weight
             for corner, weight in zip(corners, weights, strict=True)
@@ -188,6 +191,7 @@ def _refined(
         if np.abs(step).max() < 1e-3 * fine:
             break
     x, y, grow = (float(value) for value in values)
+    grow += _INWARDS * 4 * fine
     fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
     return Rim(fitted, seen, scatter)
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 #: Tags of the first directory: description, make, model, software, date, artist, copyright.
 _FIRST = frozenset({270, 271, 272, 305, 306, 315, 33432})
 _EXIF, _GPS = 34665, 34853
+_FOCAL_35MM = 41989
 #: Tags of the EXIF directory that are left out: maker's note, width, height, other directories.
 _PRIVATE = frozenset({37500, 40962, 40963, 40965, _EXIF, _GPS})
 #: Bytes of a value, by its TIFF type; the last three are offsets, two of them BigTIFF's.
@@ -57,6 +58,17 @@ def clean(block: bytes | None) -> bytes | None:
         return None
     data = block.removeprefix(b"Exif\0\0")
     return write(parse(lambda at, size: data[at : at + size]))
+
+
+def focal_length_35mm(block: bytes | None) -> float | None:
+    """The focal length in terms of 35-mm film, millimetres, of a block as :func:`clean` gives it.
+
+    None where it is not said (tag 41989, FocalLengthIn35mmFilm; 0 is "unknown").
+    """
+    if not block:
+        return None
+    kind, value = parse(lambda at, size: block[at : at + size]).exif.get(_FOCAL_35MM, (0, b""))
+    return float(int.from_bytes(value, "little")) or None if kind in (3, 4) else None
 
 
 def parse(read: Callable[[int, int], bytes]) -> Exif:
