@@ -269,16 +269,13 @@ def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) 
     tiny = tiny_values(copies)
     found: list[_Seen] = []
     for circle in circles:
-        crop = _crop(stack, circle)
-        rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
-        one = _look_in(crop, rim.ball, view)
-        if (larger := _around(stack, one, rim, view)) is not None:
-            one, rim = larger
-        sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
-        if rim.seen < _RIM or sure < _SHINE:
+        crop, rim = _rim_of(stack, circle, view)
+        if rim.seen < _RIM:
             continue
+        one = _look_in(crop, rim.ball, view)
+        sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
         told = explained(tiny, one.lights(view))
-        if told is not None and told < _EXPLAINED:
+        if sure < _SHINE or (told is not None and told < _EXPLAINED):
             continue
         share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
         share *= 1.0 if told is None else min(1.0, 0.3 + told)
@@ -286,16 +283,22 @@ def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) 
     return _of_one_mind(found, view)
 
 
-def _around(stack: Stack, one: _Seen, rim: Rim, view: View) -> tuple[_Seen, Rim] | None:
-    """The ball of which the rim was not found, but the mirrored horizon: 0.71 of its radius."""
-    ball = one.ball
-    crop = _crop(stack, Circle(ball.x, ball.y, 1.42 * ball.radius, 1.0))
-    larger = fit_rim(crop, replace(ball, radius=1.42 * ball.radius), view)
+def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
+    """A ball's rim, and the photographs around it.
+
+    What was found may be the horizon that the ball mirrors, at 0.71 of its radius.
+    """
+    crop = _crop(stack, circle, most)
+    rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+    ball = rim.ball
+    wide = Circle(ball.x, ball.y, 1.42 * ball.radius, circle.rim, circle.shine)
+    around = _crop(stack, wide, most)
+    larger = fit_rim(around, replace(ball, radius=wide.radius), view)
     grown = larger.ball.radius / ball.radius
     moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
-    if larger.seen < max(_RIM, 0.7 * rim.seen) or not 1.2 < grown < 1.6 or moved > 0.35:
-        return None
-    return _look_in(crop, larger.ball, view), larger
+    if larger.seen >= max(_RIM, 0.7 * rim.seen) and 1.2 < grown < 1.6 and moved < 0.35:
+        return around, larger
+    return crop, rim
 
 
 def _of_one_mind(found: Sequence[_Seen], view: View) -> list[_Seen]:
@@ -325,8 +328,7 @@ def _agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | 
     for circle in circles[:_PAIRED]:
         if circle.shine < _SHINE:
             continue
-        crop = _crop(stack, circle, _COARSE)
-        rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+        crop, rim = _rim_of(stack, circle, view, _COARSE)
         if rim.seen >= _RIM:
             looked.append((rim.ball, find_highlights(crop, rim.ball, view, _ANYWHERE)))
         if len(looked) == 2:
