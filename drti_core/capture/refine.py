@@ -1,0 +1,238 @@
+"""The light under which the other photographs say that a photograph was taken.
+
+A photograph's light is a smooth function of how the photograph looks, and the other photographs
+with their lights are samples of that function: ridge regression on a kernel of looks (kriging the
+other way round; Rasmussen & Williams 2006, chapter 2). Which looks are compared (brightness,
+shading whatever the exposure, relief at two scales), how wide the kernel is and how much the
+lights are trusted is chosen by leave-one-photograph-out error, so that flat paintings and round
+pots each get their own; photographs that contradict the rest lose their weight.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F32, F64, Bool
+from drti_core.capture.photographs import small_copies
+from drti_core.colour import srgb_to_linear
+from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
+from drti_core.progress import Progress, no_progress
+from drti_core.stack import Stack
+
+#: Photographs are reduced to this many pixels or a little more, and looks hold so many of them.
+_PIXELS, _SAMPLE = 80_000, 4000
+#: Radii in pixels of the means that relief is told from, and what is added to a linear mean.
+_RADII, _DARK = (2, 8), 0.004
+#: Widths of Gaussian kernels, as shares of the median squared distance of looks; inf is linear.
+_WIDTHS = (0.5, 2.0, 8.0, np.inf)
+#: Variance of what the looks do not tell, as shares of what they do.
+_NUGGETS = 10.0 ** np.arange(-6, 1.1, 0.5)
+#: Degrees beyond which an error counts no more when a kernel is chosen, and rounds of weighting.
+_OUTLIER, _ROUNDS = 15.0, 6
+#: Usual errors by which an estimate is off now and then.
+_HAPPENS = 4.0
+#: A light of less weight contradicts the rest.
+_CONTRADICTS = 0.1
+#: Fewer known lights tell nothing of another.
+FEWEST = 6
+
+
+@dataclass(frozen=True, eq=False)
+class Estimated:
+    """Lights by the photographs' looks.
+
+    Args:
+        lights: L; of each photograph, as the *others* tell it.
+        error: (L,) degrees that such an estimate is off, as a rule.
+        weight: (L,) 0..1; how well the light that a photograph had before fits the others. 0 where
+            it had none.
+        smoothed: L; of each photograph, as the others *and* the light it had before tell it.
+    """
+
+    lights: LightDirections
+    error: F64
+    weight: F64
+    smoothed: LightDirections
+
+
+def looks(stack: Stack, progress: Progress = no_progress) -> tuple[F32, ...]:
+    """How the photographs of a stack look, for :func:`estimate`; see :func:`looks_of`.
+
+    Raises:
+        StackError: a photograph is damaged.
+        ResourceError: neither memory nor the folder for temporary files suffices.
+    """
+    return looks_of(small_copies(stack, progress).grey)
+
+
+def looks_of(pictures: npt.NDArray[Any]) -> tuple[F32, ...]:
+    """How photographs look, in ways of which one may tell their lights better than another.
+
+    Args:
+        pictures: (L, h, w) grey, sRGB encoded: uint8, or floats 0..1. Large ones are reduced.
+
+    Returns:
+        Arrays (L, n), the same pixels in every row: brightness; its logarithm; coarse shading and
+        fine and coarse relief whatever the exposure.
+    """
+    count, height, width = pictures.shape
+    step = max(1, round((height * width / _PIXELS) ** 0.5))
+    height, width = height // step, width // step
+    chosen = np.random.default_rng(0).permutation(height * width)[:_SAMPLE]
+    rows: list[list[F32]] = [[] for _ in range(3 + len(_RADII))]
+    for picture in pictures:
+        codes = np.asarray(picture[: height * step, : width * step], np.float32)
+        if pictures.dtype == np.uint8:
+            codes /= 255
+        codes = codes.reshape(height, step, width, step).mean(axis=(1, 3))
+        linear = srgb_to_linear(codes)
+        found = [codes, np.log(linear + 0.01)]
+        for radius in _RADII:
+            mean = blurred(linear, radius)
+            found.append(np.clip((linear - mean) / (mean + _DARK), -2, 2))
+            linear = mean
+        coarse = np.sqrt(np.maximum(linear, 0))
+        found.append(coarse / np.sqrt(np.mean(coarse**2) + 1e-9))
+        for row, values in zip(rows, found, strict=True):
+            row.append(values.ravel()[chosen])
+    return tuple(np.asarray(row, np.float32).reshape(count, -1) for row in rows)
+
+
+def estimate(
+    looks: tuple[F32, ...], lights: LightDirections, known: Bool | None = None
+) -> Estimated:
+    """The light of every photograph, as the others tell it.
+
+    Args:
+        looks: of the L photographs.
+        lights: L; those that are not known may stand anywhere.
+        known: (L,) which are; all by default.
+
+    Raises:
+        OptionError: fewer than :data:`FEWEST` lights are known.
+    """
+    known = np.ones(len(lights), bool) if known is None else np.asarray(known, bool)
+    if known.sum() < FEWEST:
+        raise OptionError(
+            f"{int(known.sum())} known lights", expected=f"{FEWEST} or more to estimate others from"
+        )
+    xyz = lights.xyz.astype(np.float64)[known]
+    sound = known
+    for _ in range(2):  # the kernel once more without those that contradict the rest
+        kernel, nugget = _chosen(looks, lights.xyz.astype(np.float64), sound)
+        inside = kernel[np.ix_(known, known)]
+        weight = np.ones(len(xyz)) if sound is known else np.where(sound[known], 1.0, 1e-4)
+        noise = np.full(len(xyz), nugget)
+        for _ in range(_ROUNDS):
+            residual, variance, solved, system = _left_out(inside, noise, xyz)
+            angle = _angles(_unit(xyz - residual), xyz)
+            # What is not known of a photograph whatever its own light is.
+            variance = np.maximum(variance - noise + nugget, nugget)
+            usual = np.sqrt(variance / np.median(variance))
+            scale = max(0.1, float(np.median(angle / usual)) / 0.9)
+            # Full weight for what happens; next to none for what does not.
+            excess = np.maximum(angle / (usual * scale) - _HAPPENS, 0)
+            weight = 1 / np.square(1 + np.square(excess))
+            noise = nugget + variance * (1 / np.maximum(weight, 1e-4) - 1)
+        sound = known.copy()
+        sound[known] = weight > _CONTRADICTS
+        if sound.sum() < FEWEST:
+            break
+    found = np.empty((len(lights), 3))
+    error, trust = np.empty(len(lights)), np.zeros(len(lights))
+    found[known], error[known], trust[known] = xyz - residual, scale * usual, weight
+    smoothed = found.copy()
+    smoothed[known] = np.hstack([inside, np.ones((len(xyz), 1))]) @ solved
+    if not known.all():
+        across = np.hstack([kernel[np.ix_(~known, known)], np.ones(((~known).sum(), 1))])
+        found[~known] = smoothed[~known] = across @ solved
+        own = np.diag(kernel)[~known] + nugget
+        rest = own - np.einsum("ij,jk,ik->i", across, np.linalg.pinv(system), across)
+        error[~known] = scale * np.sqrt(np.maximum(rest, nugget) / np.median(variance))
+    return Estimated(LightDirections(_unit(found)), error, trust, LightDirections(_unit(smoothed)))
+
+
+def blurred(picture: F32, radius: int) -> F32:
+    """(H, W) means of squares of 2 radius + 1 pixels, taken twice; the rim is mirrored."""
+    size = 2 * radius + 1
+    for axis in (0, 1, 0, 1):
+        before = [(0, 0), (0, 0)]
+        before[axis] = (radius + 1, radius)
+        sums = np.cumsum(np.pad(picture, before, mode="symmetric"), axis=axis, dtype=np.float64)
+        count = picture.shape[axis]
+        upper = np.take(sums, np.arange(size, size + count), axis=axis)
+        picture = np.asarray(
+            (upper - np.take(sums, np.arange(count), axis=axis)) / size, np.float32
+        )
+    return picture
+
+
+def _chosen(looks: tuple[F32, ...], lights: F64, known: Bool) -> tuple[F64, float]:
+    """The (L, L) kernel and the nugget with the smallest leave-one-out error."""
+    best, found = np.inf, (np.eye(len(known)), 1.0)
+    xyz = lights[known]
+    mean = xyz.mean(axis=0)
+    count = len(xyz)
+    for kernel in _kernels(looks):
+        inside = kernel[np.ix_(known, known)]
+        centred = inside - inside.mean(axis=0) - inside.mean(axis=1)[:, None] + inside.mean()
+        values, vectors = np.linalg.eigh(centred)
+        values = np.maximum(values, 0)
+        turned = vectors.T @ (xyz - mean)
+        for nugget in _NUGGETS:
+            share = values / (values + nugget)
+            leverage = 1 / count + np.einsum("ij,j,ij->i", vectors, share, vectors)
+            fitted = mean + vectors @ (share[:, None] * turned)
+            residual = (xyz - fitted) / np.maximum(1 - leverage, 1e-6)[:, None]
+            angle = _angles(_unit(xyz - residual), xyz)
+            score = float(np.mean(np.square(np.minimum(angle, _OUTLIER))))
+            if score < best:
+                best, found = score, (kernel, float(nugget))
+    return found
+
+
+def _kernels(looks: tuple[F32, ...]) -> Iterator[F64]:
+    """(L, L) kernels of each kind of look, and of all of them together."""
+    grams = []
+    for look in looks:
+        centred = (look - look.mean(axis=0)).astype(np.float64)
+        gram = centred @ centred.T
+        grams.append(gram / max(float(np.trace(gram)) / len(gram), 1e-12))
+    for gram in (*grams, np.asarray(sum(grams)) / len(grams)):
+        own = np.diag(gram)
+        squares = np.maximum(own[:, None] + own - 2 * gram, 0)
+        usual = max(float(np.median(squares[np.triu_indices(len(gram), 1)])), 1e-12)
+        for width in _WIDTHS:
+            if np.isinf(width):
+                yield gram
+            else:
+                # Of wide kernels the differences shrink; so they are made as large as narrow ones'.
+                yield np.exp(-squares / (2 * width * usual)) * max(1.0, 2 * width)
+
+
+def _left_out(kernel: F64, nuggets: F64, xyz: F64) -> tuple[F64, F64, F64, F64]:
+    """Leave-one-out residuals (L, 3), their variances (L,), the solution and the system."""
+    count = len(xyz)
+    one = np.ones((count, 1))
+    system = np.block([[kernel + np.diag(nuggets), one], [one.T, np.zeros((1, 1))]])
+    inverse = np.linalg.pinv(system, rcond=1e-13)
+    variance = 1 / np.maximum(np.diag(inverse)[:count], 1e-12)
+    solved = inverse[:, :count] @ xyz
+    return solved[:count] * variance[:, None], variance, solved, system
+
+
+def _unit(vectors: F64) -> F64:
+    """Unit vectors, raised to the horizon where they lie below it."""
+    raised = np.column_stack([vectors[:, :2], np.maximum(vectors[:, 2], 1e-3)])
+    return np.asarray(raised / np.linalg.norm(raised, axis=1, keepdims=True))
+
+
+def _angles(a: F64, b: F64) -> F64:
+    """(L,) degrees between unit vectors."""
+    return np.asarray(2 * np.degrees(np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1))))
