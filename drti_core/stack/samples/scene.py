@@ -18,6 +18,9 @@ from drti_core.errors import OptionError
 #: Smallest and largest side of the picture, pixels.
 SIDES = (16, 4096)
 
+#: x, y from the scene's centre, in its unit.
+Place = tuple[float, float]
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:
@@ -43,12 +46,42 @@ class Scene:
         return self.height.shape[0], self.height.shape[1]
 
 
-def make_scene(size: tuple[int, int] = (240, 320), seed: int = 0) -> Scene:
+@dataclass(frozen=True)
+class Layout:
+    """What lies on the cloth, and where; in the scene's unit, from its centre.
+
+    Args:
+        tablets: centre and half of the width and height of each.
+        coins: centre and radius of each.
+        beads: centre, radius, albedo and roughness of each.
+        cloth: the cloth's mean albedo, linear RGB.
+    """
+
+    tablets: tuple[tuple[Place, tuple[float, float]], ...] = ()
+    coins: tuple[tuple[Place, float], ...] = ()
+    beads: tuple[tuple[Place, float, tuple[float, float, float], float], ...] = ()
+    cloth: tuple[float, float, float] = (0.16, 0.17, 0.2)
+
+
+#: The demo's.
+DEMO = Layout(
+    tablets=(((-0.98, 0.0), (0.78, 1.22)),),
+    coins=(((0.98, 0.62), 0.74),),
+    beads=(
+        ((0.42, -0.88), 0.3, (0.02, 0.07, 0.35), 0.22),
+        ((1.08, -0.78), 0.36, (0.55, 0.1, 0.05), 0.42),
+        ((1.64, -0.98), 0.24, (0.75, 0.73, 0.66), 0.16),
+    ),
+)
+
+
+def make_scene(size: tuple[int, int] = (240, 320), seed: int = 0, layout: Layout = DEMO) -> Scene:
     """Build the scene.
 
     Args:
         size: (height, width) in pixels; the scene is centred in it.
         seed: of the strokes and textures; the same seed gives the same scene.
+        layout: what lies where.
 
     Raises:
         OptionError: a side outside 16..4096.
@@ -60,12 +93,13 @@ def make_scene(size: tuple[int, int] = (240, 320), seed: int = 0) -> Scene:
     x = ((np.arange(columns) + 0.5 - columns / 2) * pixel)[None, :]
     y = ((rows / 2 - np.arange(rows) - 0.5) * pixel)[:, None]
     builder = _Builder(x + 0 * y, y + 0 * x, pixel, np.random.default_rng(seed))
-    builder.cloth()
-    builder.tablet((-0.98, 0.0), (0.78, 1.22))
-    builder.coin((0.98, 0.62), 0.74)
-    builder.bead((0.42, -0.88), 0.3, (0.02, 0.07, 0.35), 0.22)
-    builder.bead((1.08, -0.78), 0.36, (0.55, 0.1, 0.05), 0.42)
-    builder.bead((1.64, -0.98), 0.24, (0.75, 0.73, 0.66), 0.16)
+    builder.cloth(layout.cloth)
+    for tablet in layout.tablets:
+        builder.tablet(*tablet)
+    for coin in layout.coins:
+        builder.coin(*coin)
+    for bead in layout.beads:
+        builder.bead(*bead)
     return builder.scene()
 
 
@@ -109,7 +143,7 @@ class _Builder:
         """0..1: how much of each pixel is inside, from the signed distance (negative inside)."""
         return np.clip(0.5 - distance / self.pixel, 0, 1)
 
-    def cloth(self) -> None:
+    def cloth(self, colour: tuple[float, float, float]) -> None:
         """Woven linen: threads over and under one another."""
         turn = 0.12 * self.noise(1.5)
         period = max(0.075, 3.5 * self.pixel)
@@ -118,9 +152,9 @@ class _Builder:
         warp = np.abs(np.sin(u)) * (1 + over) + np.abs(np.sin(v)) * (1 - over)
         self.height = 0.011 * warp + 0.02 * self.noise(1.0)
         shade = (0.8 + 0.15 * warp + 0.12 * self.noise(0.3, 2))[..., None]
-        self.paint(np.ones_like(self.x), shade * np.array([0.16, 0.17, 0.2]), 0.9)
+        self.paint(np.ones_like(self.x), shade * np.array(colour), 0.9)
 
-    def tablet(self, centre: tuple[float, float], half: tuple[float, float]) -> None:
+    def tablet(self, centre: Place, half: tuple[float, float]) -> None:
         """A pillow of fired clay with wedge-shaped strokes in ruled lines."""
         x, y = self.x - centre[0], self.y - centre[1]
         corner = 0.3
@@ -177,7 +211,7 @@ class _Builder:
                     yield x + 0.12, top, -np.pi / 2, top - bottom
                     x += 0.29
 
-    def coin(self, centre: tuple[float, float], radius: float) -> None:
+    def coin(self, centre: Place, radius: float) -> None:
         """A struck bronze with rim, beading and a rosette; green patina in its recesses."""
         x, y = self.x - centre[0], self.y - centre[1]
         r, phi = np.hypot(x, y), np.arctan2(y, x)
@@ -211,7 +245,7 @@ class _Builder:
 
     def bead(
         self,
-        centre: tuple[float, float],
+        centre: Place,
         radius: float,
         albedo: tuple[float, float, float],
         roughness: float,
