@@ -1,8 +1,8 @@
 """A made-up camera straight above the ground, pinhole or orthographic, and how it sees a ball.
 
 Frame: that of the lights, +x right, +y up, +z to the camera; the origin is the point of the ground
-(z = 0) in the picture's centre, and the unit is a pixel there. A place in the picture is (column,
-row) as arrays count: (0, 0) is the middle of the pixel at the upper left.
+(z = 0) in the picture's centre, and the unit is a pixel there. Places in the picture are (x, y)
+from its upper left corner, rows down: the middle of the first pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ class Ellipse:
     """A ball's outline in the picture, pixels.
 
     Args:
-        column: of its centre.
-        row: of its centre.
+        x: of its centre, from the left edge.
+        y: likewise, from the top edge.
         major: half of the long axis, which points to the picture's centre.
         minor: half of the short axis.
-        turn: of the long axis from the columns' direction towards the rows', radians.
+        turn: of the long axis, from +x towards the rows below, radians.
     """
 
-    column: float
-    row: float
+    x: float
+    y: float
     major: float
     minor: float
     turn: float
@@ -55,22 +55,20 @@ class Camera:
         """Height of the pinhole over the ground, pixels: its focal length; None without one."""
         return None if self.focal_mm is None else self.focal_mm / FILM_MM * max(self.size)
 
-    def ground(self, column: npt.ArrayLike, row: npt.ArrayLike) -> tuple[F64, F64]:
+    def ground(self, x: npt.ArrayLike, y: npt.ArrayLike) -> tuple[F64, F64]:
         """(x, y) of the ground's points that are seen at places of the picture."""
         height, width = self.size
-        x = np.asarray(column, np.float64) - (width - 1) / 2
-        y = (height - 1) / 2 - np.asarray(row, np.float64)
-        return x, y
+        return np.asarray(x, np.float64) - width / 2, height / 2 - np.asarray(y, np.float64)
 
     def project(self, points: npt.ArrayLike) -> F64:
-        """(…, 2) columns and rows of points (…, 3)."""
+        """(…, 2) places of points (…, 3)."""
         points = np.asarray(points, np.float64)
         x, y = points[..., 0], points[..., 1]
         if self.distance is not None:
             scale = self.distance / (self.distance - points[..., 2])
             x, y = x * scale, y * scale
         height, width = self.size
-        return np.stack([x + (width - 1) / 2, (height - 1) / 2 - y], axis=-1)
+        return np.stack([x + width / 2, height / 2 - y], axis=-1)
 
     def to_camera(self, points: npt.ArrayLike) -> F64:
         """(…, 3) unit vectors from points (…, 3) to the camera."""
@@ -84,7 +82,7 @@ class Camera:
         """The ellipse in which a ball is seen (the section of its cone of rays)."""
         x, y, z = centre
         height, width = self.size
-        middle = (width - 1) / 2, (height - 1) / 2
+        middle = width / 2, height / 2
         if self.distance is None:
             return Ellipse(middle[0] + x, middle[1] - y, radius, radius, 0.0)
         depth, off = self.distance - z, hypot(x, y)

@@ -91,7 +91,7 @@ class CapturePlan:
     gain: float = 1.0
     read_noise: float = 5e-4
     shot_noise: float = 5e-5
-    softness: float = 0.6
+    softness: float = 0.5
     quality: int = 93
     subsampled: bool = False
 
@@ -155,7 +155,7 @@ def plan_capture(
         gain=float(look.uniform(0.55, 1.25)),
         read_noise=float(look.uniform(2e-4, 1.2e-3)),
         shot_noise=float(look.uniform(1e-5, 1.2e-4)),
-        softness=float(look.uniform(0.45, 0.9)),
+        softness=float(look.uniform(0.35, 0.7)),
         quality=int(look.integers(84, 98)),
         subsampled=bool(look.random() < 0.5),
     )
@@ -263,10 +263,10 @@ def _free(
             continue  # people lay the second ball on the other side
         outline = camera.outline((x, y, radius), radius)
         beyond = max(
-            outline.major - outline.column,
-            outline.column + outline.major - (columns - 1),
-            outline.major - outline.row,
-            outline.row + outline.major - (rows - 1),
+            outline.major - outline.x,
+            outline.x + outline.major - columns,
+            outline.major - outline.y,
+            outline.y + outline.major - rows,
         )
         wanted = 2 * outline.major * cut if cut is not None else -3.0
         if beyond > wanted or (cut is not None and beyond < wanted - 0.3 * outline.major):

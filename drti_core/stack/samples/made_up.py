@@ -7,15 +7,15 @@ Use::
     capture.picture(0)                             # (H, W, 3) uint8, as photograph 0 shows it
     truth = write_capture(capture, folder)         # photo01.jpg … with EXIF, and truth.json
     truth.balls[0].outline                         # ellipse in the picture, pixels
-    truth.balls[0].highlights[5]                   # (column, row) in photograph 5; NaN: none
+    truth.balls[0].highlights[5]                   # (x, y) in photograph 5; NaN: none
     truth.balls[0].directions[5]                   # unit vector from the highlight to the lamp
     truth.directions[5], truth.positions           # at the picture's centre; None if lamps are far
     truth.listed                                   # what a light file says, wrong ones and all
 
 Frame: that of the lights (+x right, +y up, +z to the camera). Origin: the point of the ground that
 is seen in the picture's centre. Unit: a pixel there, so a pinhole stands ``camera.distance`` (its
-focal length in pixels) above it. Places in pictures are (column, row) as arrays count: (0, 0) is
-the middle of the upper left pixel. A seed gives the same bytes each time, photograph by photograph.
+focal length in pixels) above it. Places in pictures are (x, y) from the upper left corner, rows
+down: the middle of the first pixel is (0.5, 0.5). A seed gives the same bytes each time, photograph by photograph.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class BallTruth:
     Args:
         ball: centre, radius and material.
         outline: in the picture, of photographs that have not moved.
-        highlights: (L, 2) column and row of the lamp's mirrored middle in each file, moved with a
+        highlights: (L, 2) x and y of the lamp's mirrored middle in each file, moved with a
             moved photograph; NaN where there is none: hidden, outside the picture, not fired.
         points: (L, 3) where on the ball it is mirrored.
         directions: (L, 3) unit vectors from there to the lamp.
@@ -213,8 +213,8 @@ class MadeUpCapture:
             hidden = not self._sees[number, self.shown[photograph]]
             for fault in self.faults_of(photograph):
                 places[photograph] += fault.move
-            column, row = places[photograph]
-            inside = 0 <= column <= columns - 1 and 0 <= row <= rows - 1
+            x, y = places[photograph]
+            inside = 0 <= x <= columns and 0 <= y <= rows
             if hidden or dark[photograph] or not inside:
                 places[photograph] = np.nan
         towards = _unit(self._positions[self.shown] - points)

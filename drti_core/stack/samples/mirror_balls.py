@@ -23,6 +23,10 @@ from drti_core.stack.samples.table_top import (
     mirrored,
 )
 
+#: The lens blurs highlights so far (standard deviation, pixels) before pixels are cut out of them:
+#: a blur of pixels would lose where in a pixel they lie.
+_SOFT = 0.45
+
 Material = Literal["black", "steel", "chrome", "glass"]
 
 
@@ -151,7 +155,7 @@ class TracedBall:
         normals: (3, N).
         mirrored: (3, N) mirrored rays.
         fresnel: (3, N) what of them is mirrored.
-        footprint: (N,) by how much neighbouring samples' mirrored rays differ, radians.
+        footprint: (N,) by how much the lens blurs the mirrored rays, radians.
         down: (N,) mirrored rays that meet the ground, in the order of ``ground``.
         ground: where they meet it.
         hidden: (N,) mirrored rays that meet another ball.
@@ -186,15 +190,15 @@ class TracedBall:
         outline = camera.outline(ball.centre, ball.radius)
         reach = outline.major + 2
         left, right = (
-            max(0, floor(outline.column - reach)),
-            min(width, ceil(outline.column + reach)),
+            max(0, floor(outline.x - reach)),
+            min(width, ceil(outline.x + reach)),
         )
-        top, bottom = max(0, floor(outline.row - reach)), min(height, ceil(outline.row + reach))
+        top, bottom = max(0, floor(outline.y - reach)), min(height, ceil(outline.y + reach))
         if left >= right or top >= bottom:
             return None
         window = Window(top, left, bottom - top, right - left)
         fine = 5 if ball.radius < 25 else 3 if ball.radius < 90 else 2
-        steps = (np.arange(fine) + 0.5) / fine - 0.5
+        steps = (np.arange(fine) + 0.5) / fine
         columns = (left + np.arange(right - left)[:, None] + steps).ravel()
         rows = (top + np.arange(bottom - top)[:, None] + steps).ravel()
         x, y = camera.ground(*np.meshgrid(columns, rows))
@@ -241,7 +245,7 @@ class TracedBall:
             normals=normals.astype(np.float32),
             mirrored=out.astype(np.float32),
             fresnel=fresnel.astype(np.float32),
-            footprint=(0.6 / fine / ball.radius / np.maximum(cosine, 0.1)).astype(np.float32),
+            footprint=(2 * _SOFT / ball.radius / np.maximum(cosine, 0.1)).astype(np.float32),
             down=down,
             ground=ground,
             hidden=hidden.astype(np.float32),

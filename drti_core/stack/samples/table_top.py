@@ -170,7 +170,7 @@ class TableTop:
         normals = np.stack([-right, down, np.ones_like(down)])
         normals /= np.sqrt(dot(normals, normals))
         albedo = np.moveaxis(scene.albedo, 2, 0)
-        x, y = camera.ground(*np.meshgrid(np.arange(columns), np.arange(rows)))
+        x, y = camera.ground(*np.meshgrid(np.arange(columns) + 0.5, np.arange(rows) + 0.5))
         z = np.zeros_like(x)
         if camera.distance is not None:
             open_ = np.ones(x.shape, bool)  # rays that are still above the ground
