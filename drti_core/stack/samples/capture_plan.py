@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import degrees, hypot, pi, radians
+from math import hypot, pi, radians
 from typing import Literal, get_args
 
 import numpy as np
@@ -198,15 +198,13 @@ def _table(
     layout = _objects(random, cloth)
     taken = [(x * unit, y * unit, reach * unit) for x, y, reach in _discs(layout)]
     balls: list[Ball] = []
+    least = 12.0 if columns >= 400 else 5.0
     for _ in range(count):
-        radius = float(np.exp(random.uniform(np.log(12), np.log(85)))) * columns / 600
+        radius = max(float(np.exp(random.uniform(np.log(12), np.log(85)))) * columns / 600, least)
         cut = float(random.uniform(0.1, 0.35)) if random.random() < 0.1 else None
-        while True:
-            place = _free(random, camera, radius, cut, taken, balls)
-            if place is not None:
-                break
-            radius = max(0.85 * radius, 10.0)
-        balls.append(_ball(random, place, max(radius, 12.0)))
+        while (place := _free(random, camera, radius, cut, taken, balls)) is None:
+            radius = max(0.85 * radius, least)
+        balls.append(_ball(random, place, radius))
         taken.append((*place, radius))
     return layout, tuple(balls)
 
@@ -334,10 +332,3 @@ def draw_faults(
             case "light":
                 faults.append(Fault(kind, (first,), float(random.uniform(20, 45))))
     return tuple(faults)
-
-
-def angle_between(a: Sequence[float], b: Sequence[float]) -> float:
-    """Degrees between two vectors."""
-    one, two = np.asarray(a, np.float64), np.asarray(b, np.float64)
-    cross = np.linalg.norm(np.cross(one, two))
-    return degrees(float(np.arctan2(cross, one @ two)))

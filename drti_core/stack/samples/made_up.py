@@ -15,7 +15,8 @@ Use::
 Frame: that of the lights (+x right, +y up, +z to the camera). Origin: the point of the ground that
 is seen in the picture's centre. Unit: a pixel there, so a pinhole stands ``camera.distance`` (its
 focal length in pixels) above it. Places in pictures are (x, y) from the upper left corner, rows
-down: the middle of the first pixel is (0.5, 0.5). A seed gives the same bytes each time, photograph by photograph.
+down: the middle of the first pixel is (0.5, 0.5). A seed gives the same bytes each time,
+photograph by photograph.
 """
 
 from __future__ import annotations
@@ -297,7 +298,7 @@ class MadeUpCapture:
                 shot = fault.photographs[0]
         values = self.radiance(shot)
         random = np.random.default_rng([self.plan.seed, 1000 + shot])
-        scatter = np.sqrt(self.plan.read_noise**2 + self.plan.shot_noise * np.minimum(values, 1))
+        scatter = np.sqrt(self.plan.read_noise**2 + self.plan.shot_noise * np.clip(values, 0, 1))
         values += scatter * random.standard_normal(values.shape, np.float32)
         coded = np.rint(255 * linear_to_srgb(np.clip(values, 0, 1))).astype(np.uint8)
         return np.ascontiguousarray(np.moveaxis(coded, 0, 2))

@@ -82,8 +82,8 @@ class Ball:
     dust: tuple[Speck, ...] = ()
 
     def sphere(self) -> Sphere:
-        """The ball as what throws a shadow; glass lets half of the light pass."""
-        return Sphere(self.centre, self.radius, 0.55 if self.material == "glass" else 1.0)
+        """The ball as what throws a shadow."""
+        return Sphere(self.centre, self.radius, FINISHES[self.material].index is not None)
 
     def mirror_points(self, camera: Camera, lamps: F64) -> F64:
         """(L, 3) where the ball mirrors the middles of lamps (L, 3) to the camera.

@@ -22,8 +22,10 @@ EXPOSURE = 1.1
 _AROUND = 0.02
 #: Steps of a ray that looks for the height field, and of one that looks for the lamp.
 _SEEN, _SHADED = 32, 28
-#: The mirrored ground: cells along a side, its half side in picture widths, its crowding.
-_CELLS, _EXTENT, _CROWDING = 360, 6.0, 3.2
+#: The mirrored ground: cells along a side (a share of the picture's width, and how many at least
+#: and at most), its half side in picture widths, its crowding.
+_SHARE, _FEWEST, _MOST = 0.6, 96, 360
+_EXTENT, _CROWDING = 6.0, 3.2
 
 
 @dataclass(frozen=True)
@@ -53,11 +55,11 @@ class Lamp:
 
 @dataclass(frozen=True)
 class Sphere:
-    """A ball in space, and how much of the light it stops (1: all)."""
+    """A ball in space; a clear one throws a shadow with a bright spot."""
 
     centre: tuple[float, float, float]
     radius: float
-    opacity: float = 1.0
+    clear: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,7 +137,12 @@ def shadows(points: F32, light: F32, angle: F32, spheres: Sequence[Sphere]) -> F
         beside = np.sqrt(np.maximum(dot(off, off) - along * along, 0))
         soft = 2 * angle * np.maximum(along, 0) + 1
         stopped = np.clip(0.5 + (sphere.radius - beside) / soft, 0, 1) * (along > 0)
-        lit *= 1 - np.float32(sphere.opacity) * stopped
+        passed = np.zeros_like(along)
+        if sphere.clear:  # near the ball its light is gathered to a spot, far off it is spread
+            gathered = np.clip(2 - along / (1.5 * sphere.radius), 0, 1)
+            spot = np.exp(-12 * (beside / sphere.radius) ** 2)
+            passed = 0.45 + gathered * (2 * spot - 0.3)
+        lit *= 1 - stopped * (1 - passed)
     return lit
 
 
@@ -282,34 +289,34 @@ class Bilinear:
         return total
 
 
-def _warp(width: int) -> tuple[float, float]:
-    """Half side of the mirrored ground, and the steepness by which its cells crowd."""
-    return _EXTENT * width, np.sinh(_CROWDING)
+def _warp(width: int) -> tuple[int, float, float]:
+    """Cells along the mirrored ground, half of its side, and how steeply the cells crowd."""
+    cells = min(max(round(_SHARE * width), _FEWEST), _MOST)
+    return cells, _EXTENT * width, float(np.sinh(_CROWDING))
 
 
 def mirrored(width: int, x: F32, y: F32) -> Bilinear:
     """Where points (x, y) of the ground lie in the mirrored ground of a picture so wide."""
-    half, steep = _warp(width)
+    cells, half, steep = _warp(width)
     row, column = (
-        (np.arcsinh(sign * v / half * steep) / _CROWDING + 1) / 2 * (_CELLS - 1)
+        (np.arcsinh(sign * v / half * steep) / _CROWDING + 1) / 2 * (cells - 1)
         for v, sign in ((y, -1), (x, 1))
     )
-    return Bilinear.of((_CELLS, _CELLS), row, column)
+    return Bilinear.of((cells, cells), row, column)
 
 
 def _around(scene: Scene, normals: F32, albedo: F32, seed: int) -> Surface:
     """The ground as balls mirror it: the scene, coarse, and plain cloth beyond."""
-    half, steep = _warp(scene.shape[1])
-    along = np.sinh(np.linspace(-1, 1, _CELLS) * _CROWDING) / steep * half
+    cells, half, steep = _warp(scene.shape[1])
+    along = np.sinh(np.linspace(-1, 1, cells) * _CROWDING) / steep * half
     x, y = np.meshgrid(along, -along)
     row, column = _cells(scene, x, y)
     rows, columns = scene.shape
     inside = (np.abs(x) < columns / 2) & (np.abs(y) < rows / 2)
     cloth = np.median(np.concatenate([albedo[:, 0], albedo[:, -1]], axis=1), axis=1)
-    patches = (
-        np.random.default_rng([seed, 7]).uniform(0.8, 1.2, (24, 24)).repeat(15, 0).repeat(15, 1)
-    )
-    shade = cloth[:, None, None] * patches[None, :_CELLS, :_CELLS]
+    patches = np.random.default_rng([seed, 7]).uniform(0.8, 1.2, (24, 24))
+    nearest = np.arange(cells) * len(patches) // cells
+    shade = cloth[:, None, None] * patches[np.ix_(nearest, nearest)]
     flat = np.zeros_like(normals[:, :1, :1]) + np.array([0, 0, 1], np.float32)[:, None, None]
     return Surface(
         np.stack([x, y, np.where(inside, scene.height[row, column], 0)]).astype(np.float32),
