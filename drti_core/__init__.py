@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from importlib.metadata import version as _version
 
     from drti_core.arrays import Window
+    from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
     from drti_core.decoder import (
         Decoder,
         Dense,
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.describe import Description, describe, describe_file
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
+    from drti_core.workflow.lights import find_lights_file
     from drti_core.workflow.view import viewing
 
     __version__ = _version("drti")
@@ -115,6 +117,7 @@ else:
     #: so take Ctrl-C into its hands before the third of a second that numpy and the rest cost.
     _LATER = {
         "arrays": "Window",
+        "capture": "Ball FoundLight FoundLights find_lights open_capture",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
         "LightError MissingExtraError MissingFileError OptionError OutputError OutputExistsError "
@@ -148,6 +151,7 @@ else:
         "workflow.describe": "describe describe_file Description",
         "workflow.export": "export export_file",
         "workflow.fit": "fit_file",
+        "workflow.lights": "find_lights_file",
         "workflow.view": "viewing",
     }
 
@@ -191,6 +195,13 @@ __all__ = [
     "Description",
     "viewing",
     "demo_stack",
+    # from a camera
+    "open_capture",
+    "find_lights",
+    "find_lights_file",
+    "FoundLights",
+    "FoundLight",
+    "Ball",
     # relight
     "save_relit",
     "save_rendered",

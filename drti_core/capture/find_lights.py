@@ -16,6 +16,7 @@ from drti_core.capture.explained import explained, tiny_values
 from drti_core.capture.focal_length import agreed_view
 from drti_core.capture.highlights import Highlight, find_highlights
 from drti_core.capture.photographs import Copies, Crop, crop_around, small_copies
+from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
 from drti_core.capture.rims import Rim, fit_rim
 from drti_core.colour import linear_to_srgb
@@ -189,6 +190,7 @@ def find_lights(
         _light(name, [one.spots[number] for one in seen], seen, view)
         for number, name in enumerate(stack.names)
     ]
+    photographs = _completed(photographs, copies)
     notes = [*stack.notes]
     if guess is not None:
         notes.append(
@@ -227,6 +229,11 @@ _RIM, _SHINE = 0.45, 0.6
 _STRANGE = 25.0
 #: Share of the picture's changes that a ball's lights explain at least.
 _EXPLAINED = 0.2
+#: A photograph darker than this share of the usual has no lamp.
+_DARK = 0.1
+#: Degrees: an estimate so near to a doubtful light confirms it, one so far makes a sound one
+#: doubtful, and one that may be so far off is none.
+_NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
 #: More balls than these are not looked for.
 _BALLS = 4
 
@@ -337,7 +344,7 @@ def _agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | 
         return None
 
     def disagreement(tried: View) -> float:
-        return _disagreement(*looked, tried)
+        return _disagreement(looked[0], looked[1], tried)
 
     return agreed_view(view, disagreement)
 
@@ -359,7 +366,7 @@ def _disagreement(
                     break
         lights.append(seen)
         points.append(centre + radius * normals)
-    both = np.isfinite(lights).all(axis=(0, 2))
+    both = np.asarray(np.isfinite(lights).all(axis=(0, 2)), bool)
     if both.sum() < max(3, 0.5 * len(both)):
         return 180.0
     return float(
@@ -445,6 +452,60 @@ def _agreeing(
             for i, at in zip(with_some, picks, strict=True):
                 best[i] = at
     return best
+
+
+def _completed(photographs: Sequence[FoundLight], copies: Copies) -> list[FoundLight]:
+    """Missing and doubtful lights by the looks of the other photographs; sound ones checked."""
+    sound = np.array([not p.doubtful for p in photographs])
+    if sound.sum() < FEWEST:
+        return list(photographs)
+    zenith = np.array([0.0, 0.0, 1.0])
+    known = np.array([zenith if p.direction is None else p.direction for p in photographs])
+    told = estimate(looks_of(copies.grey), LightDirections(known), sound)
+    light = copies.grey.mean(axis=(1, 2), dtype=np.float64)
+    dark = light < _DARK * np.median(light)
+    return [
+        _judged(
+            photograph, told.lights.xyz[i].astype(np.float64), float(told.error[i]), bool(dark[i])
+        )
+        for i, photograph in enumerate(photographs)
+    ]
+
+
+def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLight:
+    """A photograph's light, given what the others tell and how far that may be off, degrees."""
+    if dark:
+        return replace(
+            found,
+            direction=None,
+            position=None,
+            confidence=0.0,
+            source="none",
+            reason="the photograph is dark: no lamp shone",
+        )
+    allowed = max(_NEAR, 4 * error)
+    apart = math.inf if found.direction is None else float(angles(found.direction, told))
+    if found.doubtful and apart > allowed:
+        if error > _VAGUE:
+            return found
+        seen = "no highlight was found" if found.direction is None else found.reason
+        return replace(
+            found,
+            direction=told,
+            position=None,
+            confidence=min(0.9 * DOUBTFUL, math.exp(-error / _VAGUE)),
+            source="estimated",
+            reason=f"{seen}: estimated from the other photographs",
+        )
+    if found.doubtful:
+        return replace(found, confidence=max(found.confidence, 1.1 * DOUBTFUL))
+    if apart > max(_FAR, 4 * error):
+        return replace(
+            found,
+            confidence=0.8 * DOUBTFUL,
+            reason=f"the other photographs tell a light {apart:.0f}° off",
+        )
+    return found
 
 
 def _disagreements(photographs: Sequence[FoundLight]) -> list[str]:

@@ -1,7 +1,7 @@
 """The focal length, where no file tells it: the one with which the balls agree on the lamps.
 
 Under a view that is taken for a parallel one, a ball off the optical axis shows each light turned
-towards the axis, by as much as the ball lies off it; balls on two sides then disagree by twice that.
+towards the axis, by as much as it lies off it; balls on two sides then disagree by twice that.
 """
 
 from __future__ import annotations

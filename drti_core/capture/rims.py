@@ -1,7 +1,7 @@
 """The rim of a ball to a fraction of a pixel: where, from its centre outwards, the light changes.
 
-In each of many directions from the centre the squared change outwards is summed over the photographs;
-the ellipse of a sphere is laid through where the sums are highest.
+In each of many directions from the centre the squared change outwards is summed over the
+photographs; the ellipse of a sphere is laid through where the sums are highest.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ import numpy as np
 from drti_core.arrays import F32, F64
 from drti_core.capture.photographs import Crop
 from drti_core.capture.reflection import Ball, View
+
+#: How far a ball is moved to the right and down, and grown, pixels.
+Place = tuple[float, float, float]
 
 #: Radii that are looked at, in radii of the circle that was found.
 _FROM, _TO = 0.78, 1.24
@@ -54,7 +57,7 @@ def fit_rim(crop: Crop, ball: Ball, view: View) -> Rim:
 
 
 def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
-    """(A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes there; NaN out."""
+    """(A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes; NaN outside."""
     size = ball.radius / crop.step
     count = int(np.clip(2 * math.pi * size, 48, 400))
     angle = np.arange(count) * 2 * math.pi / count
@@ -87,17 +90,16 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
     return angle, middle * crop.step, total / len(crop.grey)
 
 
-def _ellipse(ball: Ball, view: View, x: float, y: float, grow: float, angle: F64) -> F64:
+def _ellipse(ball: Ball, view: View, place: Place, angle: F64) -> F64:
     """(A) distance of the rim from the ball's first centre, of a ball that is moved and grown.
 
     Args:
         ball: as it was first.
         view: of the camera.
-        x: by how much it is moved, pixels.
-        y: likewise, down.
-        grow: by how much its radius is larger, pixels.
+        place: by how much it is moved to the right and down, and grown, pixels.
         angle: from the first centre, radians.
     """
+    x, y, grow = place
     moved = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
     larger, smaller, turn = moved.axes(view)
     # The ray t (cos, sin) from the first centre meets the ellipse around (x, y).
@@ -108,12 +110,10 @@ def _ellipse(ball: Ball, view: View, x: float, y: float, grow: float, angle: F64
     return np.asarray((-b + np.sqrt(np.maximum(b * b - a * d, 0))) / a, np.float64)
 
 
-def _search(
-    angle: F64, radius: F64, change: F64, ball: Ball, view: View
-) -> tuple[float, float, float]:
-    """The shift and growth by which most of the rim is where the light changes; from far to near."""
+def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Place:
+    """The shift and growth by which most of the rim lies where the light changes."""
     fine = float(radius[1] - radius[0])
-    place = (0.0, 0.0, 0.0)
+    place: Place = (0.0, 0.0, 0.0)
     known = np.nan_to_num(change)
     reach = _SEARCH * ball.radius
     while reach > 0.6 * fine:
@@ -128,7 +128,7 @@ def _search(
                         centre[1] + y * reach,
                         centre[2] + grow * reach,
                     )
-                    at = (_ellipse(ball, view, *tried, angle) - radius[0]) / fine
+                    at = (_ellipse(ball, view, tried, angle) - radius[0]) / fine
                     index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
                     score = float(np.sqrt(smooth[np.arange(len(angle)), index]).sum())
                     if score > best:
@@ -149,7 +149,7 @@ def _refined(
     angle: F64,
     radius: F64,
     change: F64,
-    place: tuple[float, float, float],
+    place: Place,
     ball: Ball,
     view: View,
 ) -> Rim:
@@ -159,7 +159,7 @@ def _refined(
     values = np.array(place)
     seen, scatter = 0.0, 1.0
     for _ in range(6):
-        rim = _ellipse(ball, view, *values, angle)
+        rim = _ellipse(ball, view, _place(values), angle)
         near = np.abs(radius[None] - rim[:, None]) <= reach
         known = near & np.isfinite(change)
         enough = known.sum(axis=1) >= 0.7 * near.sum(axis=1)
@@ -177,7 +177,7 @@ def _refined(
         small = 1e-3 * ball.radius
         slopes = np.stack(
             [
-                (_ellipse(ball, view, *(values + small * unit), angle) - rim) / small
+                (_ellipse(ball, view, _place(values + small * unit), angle) - rim) / small
                 for unit in np.eye(3)
             ],
             axis=1,
@@ -190,14 +190,19 @@ def _refined(
         scatter = float(np.sqrt((weight * off**2).sum() / max(weight.sum(), 1e-9)) / ball.radius)
         if np.abs(step).max() < 1e-3 * fine:
             break
-    x, y, grow = (float(value) for value in values)
+    x, y, grow = _place(values)
     grow += _INWARDS * 4 * fine
     fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
     return Rim(fitted, seen, scatter)
 
 
+def _place(values: F64) -> Place:
+    x, y, grow = values.tolist()
+    return x, y, grow
+
+
 def _vertex(change: F64, peak: Any) -> F32:
-    """Where between samples the parabola through a peak and its neighbours is highest, -0.5..0.5."""
+    """Where between samples the parabola through a peak is highest, -0.5..0.5."""
     rows = np.arange(len(change))
     at = np.clip(peak, 1, change.shape[1] - 2)
     left, middle, right = (change[rows, at + step] for step in (-1, 0, 1))

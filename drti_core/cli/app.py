@@ -16,6 +16,7 @@ from drti_core.errors import DrtiError
 #: A module of drti_core.cli each, in the order of the help.
 VERBS = (
     "info",
+    "lights",
     "fit",
     "convert",
     "relight",

@@ -14,6 +14,8 @@ HINTS = {
     r"(Fit it first)": r"\1: drti fit",
     r"(photographs, no model; fit them)": r"\1: drti fit",
     r"((?:Choose|\.mp4, or) a part of it)": r"\1 (--window)",
+    r"\(ball=X,Y,R\)": "(--ball X,Y,R)",
+    r"look at a sheet": "look at a sheet (--sheet lights.png)",
     r"the reader (\w+:\w+=FOLDER)": r"--reader \1",
     r"\(images=\)": "(--images FOLDER)",
     r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
 
 from drti_core.errors import StackError
 from drti_core.formats._shared.dome import parse_dome
 from drti_core.formats._shared.folders import files
-from drti_core.io import strict_json
+from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.photos import pictures, probe
 from drti_core.io.regular import open_file
-from drti_core.lights import NamedLights
+from drti_core.lights import LightDirections, NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack
 
-__all__ = ["READER", "WRITER", "DomeReader"]
+__all__ = ["READER", "WRITER", "DomeReader", "write_dome"]
 
 #: The head of a file that is looked at.
 _HEAD = 64 << 10
@@ -91,6 +96,45 @@ class DomeReader(StackReader, LightsReader):
         """The lights alone; see :meth:`read`."""
         lights, notes = parse_dome(strict_json.load(_file(path))).lights()
         return NamedLights.named(lights, notes=notes)
+
+
+def write_dome(
+    path: str | os.PathLike[str],
+    lights: LightDirections,
+    positions: npt.ArrayLike | None,
+    width_mm: float,
+    *,
+    notes: Sequence[str] = (),
+    overwrite: bool = False,
+) -> None:
+    """Write a dome: positions of the lights, or their directions alone.
+
+    Args:
+        path: the file.
+        lights: directions from the centre of the photograph.
+        positions: (L, 3) millimetres from there; None: not known.
+        width_mm: of the photograph on the object.
+        notes: kept under ``notes``, which RelightLab does not look at.
+        overwrite: replace the file if it is there.
+
+    Raises:
+        OutputExistsError: the file is there and ``overwrite`` is false.
+    """
+    dome: dict[str, Any] = {
+        "label": Path(path).stem,
+        "lightConfiguration": "directional" if positions is None else "lights3d",
+        "directions": _objects(lights.xyz),
+    }
+    if positions is not None:
+        dome |= {"imageWidth": width_mm, "positions3d": _objects(positions)}
+    text = json.dumps({**dome, "notes": list(notes)}, indent=1, allow_nan=False)
+    with outputs.atomic_file(path, overwrite=overwrite) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def _objects(vectors: npt.ArrayLike) -> list[dict[str, float]]:
+    rows = np.asarray(vectors, np.float64).tolist()
+    return [{axis: round(value, 7) for axis, value in zip("xyz", row, strict=True)} for row in rows]
 
 
 def _file(path: Path) -> Path:

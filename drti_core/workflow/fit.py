@@ -16,10 +16,11 @@ from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, Writer
 from drti_core.options import with_options
-from drti_core.progress import Progress, logged, no_progress
+from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
+from drti_core.workflow.lights import is_capture, lit_capture
 from drti_core.workflow.report import Report, words_of
 
 
@@ -50,7 +51,8 @@ def fit_file(
 
     Args:
         stack: whatever :func:`drti_core.open_stack` opens: a light file or the folder of one, a
-            project or a dome of RelightLab, …
+            project or a dome of RelightLab, …; or a folder of photographs without one, if balls
+            in them show the lights beyond doubt.
         output: a file or folder; its ending chooses the writer.
         codec: by default ``ptm`` for a ``.ptm`` file and ``hsh`` otherwise.
         options: of the codec.
@@ -83,16 +85,23 @@ def fit_file(
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    opened = doors.open_stack(
-        stack,
-        reader=reader,
-        crop=crop,
-        mask=mask,
-        images=images,
-        to_linear=to_linear,
-        pixel_size_mm=pixel_size_mm,
-        by_order=by_order,
-    )
+    fitting = progress
+    if reader is None and is_capture(stack):
+        fitting = part_of(progress, 0.5, 1)
+        opened = lit_capture(stack, part_of(progress, 0, 0.5)).adjusted(
+            crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
+        )
+    else:
+        opened = doors.open_stack(
+            stack,
+            reader=reader,
+            crop=crop,
+            mask=mask,
+            images=images,
+            to_linear=to_linear,
+            pixel_size_mm=pixel_size_mm,
+            by_order=by_order,
+        )
     teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")
     inputs = outputs.Inputs([*doors.read_from(stack, opened, **opening), *teachers])
@@ -108,7 +117,7 @@ def fit_file(
         running,
         output=target,
         provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
-        progress=progress,
+        progress=fitting,
     )
     notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     if running is not fitter:

@@ -91,7 +91,7 @@ def from_csv(text: str, where: str) -> tuple[tuple[str | None, ...], F64, tuple[
     rows: list[str] = []
     columns = _COLUMNS[convention]
     for fields in reader:
-        if not any(field.strip() for field in fields):
+        if not any(field.strip() for field in fields) or fields[0].startswith("# "):
             continue
         row = f"line {reader.line_num}"
         try:

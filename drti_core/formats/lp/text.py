@@ -107,6 +107,7 @@ def write_lp(
     names: Sequence[str | None],
     lights: LightDirections,
     *,
+    comments: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
     r"""Write a light file: the count, then ``name x y z``; ``%.8g``, forward slashes, LF, UTF-8.
@@ -115,6 +116,7 @@ def write_lp(
         path: the file.
         names: of the photographs, None for a row without; backslashes become forward slashes.
         lights: one for each name.
+        comments: lines that follow the lights, where readers that count them look no more.
         overwrite: replace the file if it is there.
 
     Raises:
@@ -134,6 +136,7 @@ def write_lp(
             # A row must not look like a comment.
             words.insert(0, ("./" if name.startswith("#") else "") + name.replace("\\", "/"))
         lines.append(" ".join(words))
+    lines += [f"# {' '.join(comment.split())}" for comment in comments]
     with outputs.atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
 
@@ -167,6 +170,7 @@ def write_lights(
     lights: LightDirections,
     *,
     convention: Convention | None = None,
+    comments: Sequence[str] = (),
     overwrite: bool = False,
 ) -> None:
     """Write a ``.lp`` or, with any convention, a ``.csv``, by the file's ending.
@@ -176,6 +180,7 @@ def write_lights(
         names: of the photographs, None for a row without.
         lights: one for each name.
         convention: Cartesian by default.
+        comments: lines that follow the lights, each after a ``#``.
         overwrite: replace the file if it is there.
 
     Raises:
@@ -185,9 +190,10 @@ def write_lights(
     """
     target = check_target(path, convention, overwrite=overwrite)
     if target.suffix.lower() == ".lp":
-        write_lp(target, names, lights, overwrite=overwrite)
+        write_lp(target, names, lights, comments=comments, overwrite=overwrite)
         return
     table = to_csv(lights, convention or "cartesian", names)
+    table += "".join(f"# {' '.join(comment.split())}\n" for comment in comments)
     with outputs.atomic_file(target, overwrite=overwrite) as temporary:
         temporary.write_text(table, encoding="utf-8", newline="\n")
 
