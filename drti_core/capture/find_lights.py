@@ -12,8 +12,8 @@ import numpy as np
 
 from drti_core.arrays import F64, U8
 from drti_core.capture.balls import Circle, find_circles
-from drti_core.capture.explained import explained, tiny_values
-from drti_core.capture.focal_length import agreed_view
+from drti_core.capture.explained import Places, explained
+from drti_core.capture.focal_length import agreeing_views
 from drti_core.capture.highlights import Highlight, find_highlights
 from drti_core.capture.photographs import Copies, Crop, crop_around, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
@@ -273,7 +273,7 @@ def _look_in(crop: Crop, ball: Ball, view: View) -> _Seen:
 
 def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) -> list[_Seen]:
     """The balls among what is round, the best first: those that show the same lights."""
-    tiny = tiny_values(copies)
+    places = Places.of(copies)
     found: list[_Seen] = []
     for circle in circles:
         crop, rim = _rim_of(stack, circle, view)
@@ -281,7 +281,7 @@ def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) 
             continue
         one = _look_in(crop, rim.ball, view)
         sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
-        told = explained(tiny, one.lights(view))
+        told = explained(places.beside(rim.ball), one.lights(view))
         if sure < _SHINE or (told is not None and told < _EXPLAINED):
             continue
         share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
@@ -332,11 +332,13 @@ def _overlap(a: Ball, b: Ball) -> bool:
 def _agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | None:
     """The view under which the two likeliest balls agree best; None if it is no better."""
     looked: list[tuple[Ball, list[list[Highlight]]]] = []
+    looked_at: list[Circle] = []
     for circle in circles[:_PAIRED]:
         if circle.shine < _SHINE:
             continue
         crop, rim = _rim_of(stack, circle, view, _COARSE)
         if rim.seen >= _RIM:
+            looked_at.append(circle)
             looked.append((rim.ball, find_highlights(crop, rim.ball, view, _ANYWHERE)))
         if len(looked) == 2:
             break
@@ -346,7 +348,14 @@ def _agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | 
     def disagreement(tried: View) -> float:
         return _disagreement(looked[0], looked[1], tried)
 
-    return agreed_view(view, disagreement)
+    views = agreeing_views(view, disagreement)
+    if len(views) < 2:
+        return views[0] if views else None
+
+    def rims(tried: View) -> float:
+        return sum(_rim_of(stack, circle, tried, _COARSE)[1].seen for circle in looked_at)
+
+    return max(views, key=rims)  # balls off the axis are ellipses, or circles
 
 
 def _disagreement(

@@ -17,23 +17,27 @@ from drti_core.capture.reflection import View
 _TRIED = (20, 24, 28, 35, 45, 60, 85, 130, 200)
 #: The balls must disagree this much less than under a parallel view.
 _BETTER = 0.75
+#: Views are about as good if balls disagree by no more than this factor more.
+_ALIKE = 1.6
 
 
-def agreed_view(view: View, disagreement: Callable[[View], float]) -> View | None:
-    """The view under which balls disagree least.
+def agreeing_views(view: View, disagreement: Callable[[View], float]) -> list[View]:
+    """The views, of a pinhole and of a fisheye, under which balls disagree least; the best first.
 
     Args:
         view: without a focal length.
         disagreement: gives, degrees, how much they disagree under a view.
 
     Returns:
-        The view; None where a parallel one is about as good.
+        None where a parallel view is about as good; one where it is much better than the other.
     """
-    pinhole, cost = _best(view, disagreement, fisheye=False)
-    fisheye, fisheye_cost = _best(view, disagreement, fisheye=True)
-    if fisheye_cost < _BETTER * cost:
-        pinhole, cost = fisheye, fisheye_cost
-    return pinhole if cost < _BETTER * disagreement(view) else None
+    found = sorted(
+        (_best(view, disagreement, fisheye=fisheye) for fisheye in (False, True)),
+        key=lambda item: item[1],
+    )
+    if found[0][1] > _BETTER * disagreement(view):
+        return []
+    return [tried for tried, cost in found if cost <= _ALIKE * found[0][1] + 0.2]
 
 
 def _best(

@@ -51,13 +51,21 @@ def fit_rim(crop: Crop, ball: Ball, view: View) -> Rim:
         ball: about where it is.
         view: of the camera, which tells the ellipse's shape.
     """
-    angle, radius, change = _changes(crop, ball)
-    place = _search(angle, radius, change, ball, view)
-    return _refined(angle, radius, change, place, ball, view)
+    angle, radius, rooted, linear = _changes(crop, ball)
+    place = _search(angle, radius, rooted, ball, view)
+    robust = _refined(angle, radius, rooted, place, ball, view)
+    exact = _refined(angle, radius, linear, place, ball, view)
+    return exact if exact.seen > 0.85 * robust.seen else robust
 
 
-def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
-    """(A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes; NaN outside."""
+def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
+    """How much the light changes outwards; NaN outside of the picture.
+
+    Returns:
+        (A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes, of the root of
+        the light, which shows edges in the shade too, and of the light itself, whose edges lie
+        where they are.
+    """
     size = ball.radius / crop.step
     count = int(np.clip(2 * math.pi * size, 48, 400))
     angle = np.arange(count) * 2 * math.pi / count
@@ -74,20 +82,23 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64]:
     weights = [(1 - dx) * (1 - dy), dx * (1 - dy), (1 - dx) * dy, dx * dy]
     corners = [first, first + 1, first + width, first + width + 1]
     lag = 4  # the change over a pixel
-    total = np.zeros((count, len(radius) - lag))
+    totals = np.zeros((2, count, len(radius) - lag))
     for one in crop.grey:
         flat = one.ravel()
         values: Any = sum(
             flat[corner].reshape(x.shape) * weight
             for corner, weight in zip(corners, weights, strict=True)
         )
-        change = values[:, lag:] - values[:, :-lag]
-        square = change * change
-        total += square / (square + (4 * np.median(np.abs(change))) ** 2 + 1e-5)
+        rooted = np.sqrt(np.maximum(values, 0))
+        for total, seen, faint in zip(totals, (rooted, values), (0.003, 3e-4), strict=True):
+            change = seen[:, lag:] - seen[:, :-lag]
+            square = change * change
+            total += square / (square + (4 * np.median(np.abs(change))) ** 2 + faint**2)
     gone = outside[:, lag:] | outside[:, :-lag]
-    total[gone] = np.nan
+    totals[:, gone] = np.nan
     middle = (radius[lag:] + radius[:-lag]) / 2
-    return angle, middle * crop.step, total / len(crop.grey)
+    rooted, linear = totals / len(crop.grey)
+    return angle, middle * crop.step, rooted, linear
 
 
 def _ellipse(ball: Ball, view: View, place: Place, angle: F64) -> F64:
