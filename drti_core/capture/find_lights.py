@@ -223,6 +223,8 @@ _REACH, _PIXELS = 1.3, 210
 #: To guess the focal length: so many circles, half of the side of their crops in pixels, and the
 #: sine of how far below the horizon a lamp may seem to be while it is not known.
 _PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
+#: Of lines that lean towards each other, as much counts as disagreement: lamps are mostly far.
+_LEANING = 0.1
 #: Share of a rim that is seen of a ball, and of photographs in which it shines.
 _RIM, _SHINE = 0.45, 0.6
 #: Balls whose lights are farther from those of a better one are none, degrees.
@@ -234,6 +236,8 @@ _DARK = 0.1
 #: Degrees: an estimate so near to a doubtful light confirms it, one so far makes a sound one
 #: doubtful, and one that may be so far off is none.
 _NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
+#: Balls that are so many degrees apart do not show the same lamp.
+_SPLIT = 10.0
 #: More balls than these are not looked for.
 _BALLS = 4
 
@@ -378,16 +382,18 @@ def _disagreement(
     both = np.asarray(np.isfinite(lights).all(axis=(0, 2)), bool)
     if both.sum() < max(3, 0.5 * len(both)):
         return 180.0
-    return float(
-        np.median(
-            [
-                lamp_of([p, q], [a, b]).residuals.max()
-                for p, q, a, b in zip(
-                    points[0][both], points[1][both], lights[0][both], lights[1][both], strict=True
-                )
-            ]
-        )
-    )
+    # Lines to one lamp lie in one plane with the balls, and lean towards each other.
+    one_light, other_light = lights[0][both], lights[1][both]
+    towards = one_light + other_light
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    base = points[1][both] - points[0][both]
+    base -= (base * towards).sum(axis=1, keepdims=True) * towards
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    apart = one_light - other_light
+    beside = (apart * np.cross(towards, base)).sum(axis=1)
+    leaning = (apart * base).sum(axis=1)
+    leaning *= np.where(leaning < 0, 1.0, _LEANING)
+    return math.degrees(float(np.median(np.hypot(beside, leaning))))
 
 
 def _apart(a: _Seen, b: _Seen, view: View) -> float:
@@ -409,15 +415,14 @@ def _light(
     confidence = 1 - math.prod(1 - 0.99 * spot.confidence for _, spot in using)
     reason = next((spot.reason for _, spot in using if spot.reason), "")
     residual = float(lamp.residuals.max()) if len(using) > 1 else None
-    if residual is not None:
-        allowed = max(_tolerance(one.ball) for one, _ in using)
-        if residual > allowed:
-            confidence *= math.exp(-(residual / allowed - 1))
-            reason = f"the balls disagree by {residual:.1f}°"
+    allowed = max(_tolerance(one.ball) for one, _ in using)
+    if residual is not None and residual > allowed:
+        confidence *= math.exp(-(residual / allowed - 1))
+        reason = f"the balls disagree by {residual:.1f}°"
     return FoundLight(
         name=name,
         direction=lamp.direction,
-        position=lamp.position if len(using) > 1 else None,
+        position=lamp.position if residual is not None and residual <= allowed else None,
         confidence=min(1.0, confidence),
         source="balls",
         highlights=highlights,
@@ -494,7 +499,8 @@ def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLigh
         )
     allowed = max(_NEAR, 4 * error)
     apart = math.inf if found.direction is None else float(angles(found.direction, told))
-    if found.doubtful and apart > allowed:
+    split = found.residual is not None and found.residual > _SPLIT
+    if found.doubtful and (split or apart > allowed):
         if error > _VAGUE:
             return found
         seen = "no highlight was found" if found.direction is None else found.reason

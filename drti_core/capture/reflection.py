@@ -222,7 +222,7 @@ class Lamp:
     @property
     def position(self) -> F64 | None:
         """(3,) where it is, pixels from the centre of the ground; None: too far to tell."""
-        if self.nearness <= 2 * self.uncertainty:
+        if self.nearness <= 4 * self.uncertainty:
             return None
         return np.asarray(self.direction / self.nearness, np.float64)
 

@@ -13,12 +13,15 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
+from drti_core.capture import Ball
 from drti_core.cli import app, main, view
 from drti_plugins.benchmark.train import NETWORKS
+from tests.capture.painted import paint, save
 
 #: Verb, its arguments, what it says, and the file or folder that it writes.
 RUNS = [
     ("info", "drti-demo/ptm.ptm", "64 x 48 pixels", None),
+    ("lights", "balls -o dirs.lp --sheet s.png", "by 1 ball", "s.png"),
     ("fit", "drti-demo/stack -o m --codec hsh:terms=4", "wrote m ", "m/info.json"),
     ("convert", "drti-demo/hsh.rti web", "wrote web ", "web/info.json"),
     ("relight", "drti-demo/rbf --light 0.5,0.3,0.8 -o relit.png", "wrote relit.png", "relit.png"),
@@ -44,6 +47,7 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("verbs")
     with contextlib.chdir(folder):
         assert main(["demo", "--size", "64x48"]) == 0
+    save(paint([Ball(40.3, 60.6, 24.2)]), folder / "balls")
     return folder
 
 

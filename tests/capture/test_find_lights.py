@@ -1,0 +1,85 @@
+"""Balls, highlights and lights of small painted captures."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from drti_core.capture import Ball, View, find_lights
+from drti_core.capture.lights_sheet import lights_sheet
+from drti_core.capture.reflection import angles
+from drti_core.errors import OptionError
+from drti_core.stack import ArrayStack
+from tests.capture.painted import LIGHTS, SHAPE, paint
+
+
+def stack_of(pictures):
+    return ArrayStack.of(pictures, LIGHTS)
+
+
+def errors(found):
+    told = [np.full(3, np.nan) if p.direction is None else p.direction for p in found.photographs]
+    return angles(np.array(told), LIGHTS.xyz)
+
+
+@pytest.mark.slow
+def test_two_balls_are_found_and_nothing_else():
+    balls = [Ball(40.3, 60.6, 24.2), Ball(170.7, 100.2, 18.5)]
+    found = find_lights(stack_of(paint(balls)))
+    for ball in balls:
+        (same,) = [b for b in found.balls if np.hypot(b.x - ball.x, b.y - ball.y) < 2]
+        assert np.allclose((same.x, same.y), (ball.x, ball.y), atol=0.25)
+        assert same.radius == pytest.approx(ball.radius, abs=0.5)
+    assert len(found.balls) == 2
+    assert errors(found).max() < 2.5
+    assert np.median(errors(found)) < 1
+    assert not found.doubtful
+
+
+@pytest.mark.slow
+def test_a_ball_that_is_told_is_where_it_is_told():
+    ball = Ball(170.7, 100.2, 18.5, told=True)
+    found = find_lights(stack_of(paint([ball])), [ball])
+    assert found.balls == (ball,)
+    assert errors(found).max() < 1.2
+
+
+@pytest.mark.slow
+def test_perspective_turns_the_lights_of_a_ball_off_the_axis():
+    view = View.of(SHAPE[1], SHAPE[0], 30)
+    ball = Ball(30, 75, 22, told=True)
+    stack = stack_of(paint([ball], view))
+    assert errors(find_lights(stack, [ball], focal_mm=30)).max() < 1.2
+    parallel = find_lights(stack, [ball])
+    assert np.median(errors(parallel)) > 10
+    assert "The photographs do not tell the focal length" in parallel.notes[0]
+
+
+@pytest.mark.slow
+def test_a_hidden_highlight_is_estimated_and_marked():
+    ball = Ball(40.3, 60.6, 24.2, told=True)
+    found = find_lights(stack_of(paint([ball], hidden=[(4, 0)])), [ball])
+    light = found.photographs[4]
+    assert light.doubtful
+    assert light.highlights == (None,)
+    assert light.source == "estimated"
+    assert errors(found)[4] < 45
+    assert all(p.source == "balls" for n, p in enumerate(found.photographs) if n != 4)
+    sheet = lights_sheet(found, "painted")
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[2] == 3
+    assert ((sheet == (240, 160, 30)).all(axis=2)).sum() > 10  # the estimated one on the disk
+
+
+@pytest.mark.slow
+def test_without_a_ball_there_is_none():
+    found = find_lights(stack_of(paint([])))
+    assert found.balls == ()
+    assert found.missing == tuple(f"image {i}" for i in range(len(LIGHTS)))
+    assert lights_sheet(found).ndim == 3
+
+
+def test_a_ball_beside_the_picture_is_refused():
+    with pytest.raises(OptionError) as error:
+        find_lights(stack_of(np.zeros((14, *SHAPE), np.uint8)), [Ball(500, 20, 30)])
+    assert str(error.value) == "a ball at 500,20; expected a place in 210 x 150 pixels"
