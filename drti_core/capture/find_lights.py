@@ -451,6 +451,12 @@ def _agreeing(
     with_some = [i for i, of_ball in enumerate(spots) if of_ball]
     if len(with_some) < 2:
         return first
+    likely = [(seen[i], spots[i][0]) for i in with_some]
+    if all(
+        residual <= _tolerance(one.ball)
+        for residual, (one, _) in zip(_lamp(likely, view).residuals, likely, strict=True)
+    ):
+        return first
     best, cost = first, math.inf
     for picks in itertools.product(*(range(min(3, len(spots[i]))) for i in with_some)):
         using = [(seen[i], spots[i][at]) for i, at in zip(with_some, picks, strict=True)]

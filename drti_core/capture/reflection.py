@@ -246,30 +246,28 @@ def lamp_of(points: npt.ArrayLike, directions: npt.ArrayLike, weights: npt.Array
     w, spread = 0.0, math.inf
     scale = max(1.0, float(np.abs(points).max()))
     if len(seen) > 1:
-        for _ in range(12):
+        across = np.stack([_frame(one) for one in seen])  # (B, 2, 3)
+        scaled = (points / scale)[:, :, None]
+        for _ in range(10):
             along = u - w * points
-            length = np.linalg.norm(along, axis=1, keepdims=True)
+            length = np.sqrt((along * along).sum(axis=1))[:, None]
             unit = along / length
-            tangent = np.stack([_frame(s) for s in seen])  # (B, 2, 3)
-            residual = (tangent @ unit[:, :, None])[..., 0]  # seen lies in no tangent
+            residual = (across @ unit[:, :, None])[..., 0]  # seen lies in none of these
             slope = (np.eye(3) - unit[:, :, None] * unit[:, None, :]) / length[:, :, None]
+            sloped = across @ slope
             turn = _frame(u).T  # (3, 2) ways to turn u
-            jacobian = np.concatenate(
-                [tangent @ slope @ turn, -(tangent @ (slope @ (points[:, :, None] / scale)))],
-                axis=2,
-            )
+            jacobian = np.concatenate([sloped @ turn, -(sloped @ scaled)], axis=2)
             a = (weight[:, None, None] * jacobian).reshape(-1, 3)
             b = (weight[:, None] * residual).reshape(-1)
             step = np.linalg.lstsq(a, -b, rcond=1e-9)[0]
-            inverse = np.linalg.pinv(a.T @ a)
-            spread = math.radians(0.1) * math.sqrt(inverse[2, 2]) / scale
             if w + step[2] / scale < 0:  # beyond infinity: the farthest is the best
                 step = np.append(np.linalg.lstsq(a[:, :2], -b, rcond=1e-9)[0], -w * scale)
             u = u + turn @ step[:2]
-            u /= np.linalg.norm(u)
+            u /= math.sqrt(u @ u)
             w += step[2] / scale
-            if np.abs(step).max() < 1e-10:
+            if np.abs(step).max() < 1e-7:
                 break
+        spread = math.radians(0.1) * math.sqrt(np.linalg.pinv(a.T @ a)[2, 2]) / scale
     along = u - w * points
     unit = along / np.linalg.norm(along, axis=1, keepdims=True)
     if len(seen) == 1:
@@ -287,7 +285,10 @@ def angles(a: npt.ArrayLike, b: npt.ArrayLike) -> F64:
 
 def _frame(vector: F64) -> F64:
     """(2, 3) unit vectors across this one and one another."""
-    other = np.array([1.0, 0.0, 0.0]) if abs(vector[0]) < 0.8 else np.array([0.0, 1.0, 0.0])
-    first = np.cross(vector, other)
-    first /= np.linalg.norm(first)
-    return np.stack([first, np.cross(vector, first)])
+    x, y, z = vector.tolist()
+    if abs(x) < 0.8:
+        first = np.array([0.0, z, -y]) / math.hypot(y, z)
+    else:
+        first = np.array([-z, 0.0, x]) / math.hypot(x, z)
+    a, b, c = first.tolist()
+    return np.array([[a, b, c], [y * c - z * b, z * a - x * c, x * b - y * a]])

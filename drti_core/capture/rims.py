@@ -131,9 +131,9 @@ def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Pla
         smooth = _smooth(known, reach / 3 / fine)
         best = -1.0
         centre = place
-        for x in (-1, -0.5, 0, 0.5, 1):
-            for y in (-1, -0.5, 0, 0.5, 1):
-                for grow in (-1, -0.5, 0, 0.5, 1):
+        for x in (-1, 0, 1):
+            for y in (-1, 0, 1):
+                for grow in (-1, 0, 1):
                     tried = (
                         centre[0] + x * reach,
                         centre[1] + y * reach,
