@@ -226,7 +226,10 @@ _PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
 #: Of lines that lean towards each other, as much counts as disagreement: lamps are mostly far.
 _LEANING = 0.1
 #: Share of a rim that is seen of a ball, and of photographs in which it shines.
-_RIM, _SHINE = 0.45, 0.6
+_RIM, _SHINE = 0.25, 0.6
+#: Share that is seen of a rim around what may be a mirrored horizon: perhaps a rim, surely one; and
+#: how far out of a ball no lamp is mirrored, radii.
+_FAINT_RIM, _SURE_RIM, _HORIZON = 0.25, 0.42, 0.75
 #: Balls whose lights are farther from those of a better one are none, degrees.
 _STRANGE = 25.0
 #: Share of the picture's changes that a ball's lights explain at least.
@@ -307,9 +310,20 @@ def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tu
     larger = fit_rim(around, replace(ball, radius=wide.radius), view)
     grown = larger.ball.radius / ball.radius
     moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
-    if larger.seen >= max(_RIM, 0.7 * rim.seen) and 1.2 < grown < 1.6 and moved < 0.35:
+    if larger.seen < _FAINT_RIM or not 1.2 < grown < 1.6 or moved > 0.35:
+        return crop, rim
+    if larger.seen > _SURE_RIM or _reach(crop, ball, view) > _HORIZON:
         return around, larger
     return crop, rim
+
+
+def _reach(crop: Crop, ball: Ball, view: View) -> float:
+    """How far from the middle of a ball highlights are, radii, nearly the most."""
+    spots = [found[0] for found in find_highlights(crop, ball, view, _ANYWHERE) if found]
+    if not spots:
+        return 0.0
+    off = [math.hypot(spot.x - ball.x, spot.y - ball.y) / ball.radius for spot in spots]
+    return float(np.quantile(off, 0.9))
 
 
 def _of_one_mind(found: Sequence[_Seen], view: View) -> list[_Seen]:

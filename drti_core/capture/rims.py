@@ -7,6 +7,7 @@ photographs; the ellipse of a sphere is laid through where the sums are highest.
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -36,11 +37,13 @@ class Rim:
         ball: where it is.
         seen: 0..1, share of the rim in the picture that is an edge where it should be.
         scatter: standard deviation of the edge around the ellipse, radii.
+        strength: 0..1, how much the light changes there, in how many photographs.
     """
 
     ball: Ball
     seen: float
     scatter: float
+    strength: float = 0.0
 
 
 def fit_rim(crop: Crop, ball: Ball, view: View) -> Rim:
@@ -168,7 +171,11 @@ def _refined(
     fine = float(radius[1] - radius[0])
     reach = max(2.5 * fine, min(1.5 * 4 * fine, 0.06 * ball.radius))
     values = np.array(place)
-    seen, scatter = 0.0, 1.0
+    seen, scatter, strength = 0.0, 1.0, 0.0
+    # Shadows and cloth have edges everywhere; a rim stands out of them.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # directions wholly outside of the picture
+        plain = 2 * np.nan_to_num(np.nanmedian(change, axis=1))
     for _ in range(6):
         rim = _ellipse(ball, view, _place(values), angle)
         near = np.abs(radius[None] - rim[:, None]) <= reach
@@ -196,7 +203,8 @@ def _refined(
         root = np.sqrt(weight)
         step = np.linalg.lstsq(root[:, None] * slopes, root * off, rcond=1e-6)[0]
         values = values + np.clip(step, -reach, reach)
-        close = inner & (np.abs(off) < max(2 * fine, 0.02 * ball.radius))
+        close = inner & (np.abs(off) < max(2 * fine, 0.02 * ball.radius)) & (height > plain)
+        strength = float(height[enough].mean())
         seen = float(close.sum() / max(1, enough.sum()))
         scatter = float(np.sqrt((weight * off**2).sum() / max(weight.sum(), 1e-9)) / ball.radius)
         if np.abs(step).max() < 1e-3 * fine:
@@ -204,7 +212,7 @@ def _refined(
     x, y, grow = _place(values)
     grow += _INWARDS * 4 * fine
     fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
-    return Rim(fitted, seen, scatter)
+    return Rim(fitted, seen, scatter, strength)
 
 
 def _place(values: F64) -> Place:
