@@ -227,9 +227,9 @@ _PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
 _LEANING = 0.1
 #: Share of a rim that is seen of a ball, and of photographs in which it shines.
 _RIM, _SHINE = 0.25, 0.6
-#: Share that is seen of a rim around what may be a mirrored horizon: perhaps a rim, surely one; and
-#: how far out of a ball no lamp is mirrored, radii.
-_FAINT_RIM, _SURE_RIM, _HORIZON = 0.25, 0.42, 0.75
+#: Share that is seen of a rim around what may be a mirrored horizon: of one that must be there,
+#: and of one that may be. Lamps are mirrored so far out of a ball, radii, if some stand low.
+_FAINT_RIM, _SURE_RIM, _HIGH, _HORIZON = 0.2, 0.42, 0.5, 0.735
 #: Balls whose lights are farther from those of a better one are none, degrees.
 _STRANGE = 25.0
 #: Share of the picture's changes that a ball's lights explain at least.
@@ -300,21 +300,31 @@ def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) 
 def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
     """A ball's rim, and the photographs around it.
 
-    What was found may be the horizon that the ball mirrors, at 0.71 of its radius.
+    What was found may be the horizon that the ball mirrors, at about 0.71 of its radius: then lamps
+    are mirrored farther out than in a ball, or all of them stand high.
     """
     crop = _crop(stack, circle, most)
-    rim = fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
-    ball = rim.ball
-    wide = Circle(ball.x, ball.y, 1.42 * ball.radius, circle.rim, circle.shine)
-    around = _crop(stack, wide, most)
-    larger = fit_rim(around, replace(ball, radius=wide.radius), view)
-    grown = larger.ball.radius / ball.radius
-    moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
-    if larger.seen < _FAINT_RIM or not 1.2 < grown < 1.6 or moved > 0.35:
-        return crop, rim
-    if larger.seen > _SURE_RIM or _reach(crop, ball, view) > _HORIZON:
-        return around, larger
-    return crop, rim
+    best = crop, fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+    ball = best[1].ball
+    reach = _reach(crop, ball, view)
+    if _HIGH < reach < _HORIZON:
+        return best
+    least = _FAINT_RIM if reach > _HIGH else _SURE_RIM
+    found = 0.0
+    for factor in (1.42, 1.2) if reach > _HIGH else (1.42,):
+        wide = Circle(ball.x, ball.y, factor * ball.radius, circle.rim, circle.shine)
+        around = _crop(stack, wide, most)
+        larger = fit_rim(around, replace(ball, radius=wide.radius), view, beyond=ball)
+        grown = larger.ball.radius / ball.radius
+        moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
+        if larger.seen > max(least, found) and 1.08 < grown < 1.55 and moved < 0.35:
+            best, found = (around, larger), larger.seen
+    if found:
+        around, larger = best
+        again = fit_rim(around, larger.ball, view)
+        if again.seen > larger.seen and _reach(around, again.ball, view) < _HORIZON:
+            return around, again
+    return best
 
 
 def _reach(crop: Crop, ball: Ball, view: View) -> float:

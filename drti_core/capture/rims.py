@@ -23,7 +23,9 @@ Place = tuple[float, float, float]
 #: Radii that are looked at, in radii of the circle that was found.
 _FROM, _TO = 0.78, 1.24
 #: Steps of the search for the ellipse: how far from what was found, in radii.
-_SEARCH = 0.12
+_SEARCH = 0.15
+#: An edge has a width: so many radii of a circle are left out with what lies within it.
+_BEYOND = 1.07
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
 #: largest change lies inside the rim, by about so many pixels.
 _INWARDS = 0.22
@@ -46,15 +48,21 @@ class Rim:
     strength: float = 0.0
 
 
-def fit_rim(crop: Crop, ball: Ball, view: View) -> Rim:
+def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> Rim:
     """Lay an ellipse through the rim.
 
     Args:
         crop: of all photographs, the ball and a quarter of its radius around it.
         ball: about where it is.
         view: of the camera, which tells the ellipse's shape.
+        beyond: a circle within the ball, whose own edge is not meant.
     """
     angle, radius, rooted, linear = _changes(crop, ball)
+    if beyond is not None:
+        x = ball.x + np.cos(angle)[:, None] * radius - beyond.x
+        y = ball.y + np.sin(angle)[:, None] * radius - beyond.y
+        within = np.hypot(x, y) < _BEYOND * beyond.radius
+        rooted[within], linear[within] = 0, 0
     place = _search(angle, radius, rooted, ball, view)
     robust = _refined(angle, radius, rooted, place, ball, view)
     exact = _refined(angle, radius, linear, place, ball, view)
