@@ -19,6 +19,7 @@ from drti_core.capture.photographs import Copies, Crop, crop_around, small_copie
 from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
 from drti_core.capture.rims import Rim, fit_rim
+from drti_core.capture.together import agreeing_balls
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import OptionError
 from drti_core.io.pictures.exif import focal_length_35mm
@@ -186,8 +187,9 @@ def find_lights(
     else:
         seen = _found(stack, copies, circles, view)
     progress(0.9, "looking for highlights")
+    seen, near = _together(seen, view)
     photographs = [
-        _light(name, [one.spots[number] for one in seen], seen, view)
+        _light(name, [one.spots[number] for one in seen], seen, view, near)
         for number, name in enumerate(stack.names)
     ]
     photographs = _completed(photographs, copies)
@@ -241,6 +243,9 @@ _DARK = 0.1
 _NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
 #: Balls that are so many degrees apart do not show the same lamp.
 _SPLIT = 10.0
+#: Lamps of a capture are so much alike in distance, share; and those of a nearness of so little,
+#: in one over the picture's width, are far.
+_ALIKE, _FARTHEST = 0.1, 0.01
 #: More balls than these are not looked for.
 _BALLS = 4
 
@@ -252,6 +257,7 @@ class _Seen:
     ball: Ball
     spots: list[list[Highlight]]
     portrait: Portrait
+    rim: float = 1.0
 
     def lights(self, view: View) -> F64:
         """(L, 3) what the likeliest spots mirror; NaN where there is none."""
@@ -293,7 +299,7 @@ def _found(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) 
             continue
         share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
         share *= 1.0 if told is None else min(1.0, 0.3 + told)
-        found.append(replace(one, ball=replace(one.ball, confidence=min(1.0, share))))
+        found.append(replace(one, rim=rim.seen, ball=replace(one.ball, confidence=min(1.0, share))))
     return _of_one_mind(found, view)
 
 
@@ -427,7 +433,11 @@ def _apart(a: _Seen, b: _Seen, view: View) -> float:
 
 
 def _light(
-    name: str, spots: Sequence[list[Highlight]], seen: Sequence[_Seen], view: View
+    name: str,
+    spots: Sequence[list[Highlight]],
+    seen: Sequence[_Seen],
+    view: View,
+    near: float | None,
 ) -> FoundLight:
     """The light of one photograph, from what may be its highlights in each ball."""
     chosen = _agreeing(spots, seen, view)
@@ -435,7 +445,7 @@ def _light(
     using = [(one, spot) for one, spot in zip(seen, highlights, strict=True) if spot is not None]
     if not using:
         return FoundLight(name, None, highlights=highlights, reason="no highlight in any ball")
-    lamp = _lamp(using, view)
+    lamp = _lamp(using, view, near)
     confidence = 1 - math.prod(1 - 0.99 * spot.confidence for _, spot in using)
     reason = next((spot.reason for _, spot in using if spot.reason), "")
     residual = float(lamp.residuals.max()) if len(using) > 1 else None
@@ -460,11 +470,22 @@ def _tolerance(ball: Ball) -> float:
     return 1.0 + math.degrees(2 * 0.4 / ball.radius)
 
 
-def _lamp(using: Sequence[tuple[_Seen, Highlight]], view: View) -> Lamp:
+def _lamp(using: Sequence[tuple[_Seen, Highlight]], view: View, near: float | None = None) -> Lamp:
+    """The lamp that highlights in one ball or more show.
+
+    Args:
+        using: the balls and their highlights.
+        view: of the camera.
+        near: how near the lamps of the capture are, 1/pixels; None: not known.
+    """
     points = np.array([one.point(spot, view) for one, spot in using])
     lights = np.array([one.light(spot, view) for one, spot in using])
     weights = [spot.confidence / _tolerance(one.ball) ** 2 for one, spot in using]
-    return lamp_of(points, lights, weights)
+    if near is None:
+        return lamp_of(points, lights, weights)
+    # Highlights are some eight times better than what is tolerated; lamps are about equally far.
+    stiff = (math.radians(1) / 8 / (_ALIKE * near + _FARTHEST / view.width)) ** 2
+    return lamp_of(points, lights, weights, near, stiff)
 
 
 def _agreeing(
@@ -496,6 +517,23 @@ def _agreeing(
             for i, at in zip(with_some, picks, strict=True):
                 best[i] = at
     return best
+
+
+def _together(seen: list[_Seen], view: View) -> tuple[list[_Seen], float | None]:
+    """The balls moved until they agree, and how near their lamps are; see ``together``."""
+    if len(seen) < 2:
+        return seen, None
+    none = (math.nan, math.nan)
+    places = np.array(
+        [
+            [(s[0].x, s[0].y) if s and s[0].confidence > 0.5 else none for s in one.spots]
+            for one in seen
+        ]
+    )
+    balls, near = agreeing_balls(
+        [one.ball for one in seen], [one.rim for one in seen], places, view
+    )
+    return [replace(one, ball=ball) for one, ball in zip(seen, balls, strict=True)], near
 
 
 def _completed(photographs: Sequence[FoundLight], copies: Copies) -> list[FoundLight]:

@@ -227,7 +227,13 @@ class Lamp:
         return np.asarray(self.direction / self.nearness, np.float64)
 
 
-def lamp_of(points: npt.ArrayLike, directions: npt.ArrayLike, weights: npt.ArrayLike = 1.0) -> Lamp:
+def lamp_of(
+    points: npt.ArrayLike,
+    directions: npt.ArrayLike,
+    weights: npt.ArrayLike = 1.0,
+    usual: float | None = None,
+    stiff: float = 0.0,
+) -> Lamp:
     """The lamp that is seen best from these points in these directions.
 
     With u its direction and w its nearness, it is seen from p along u - w p: least squares of the
@@ -237,6 +243,8 @@ def lamp_of(points: npt.ArrayLike, directions: npt.ArrayLike, weights: npt.Array
         points: (B, 3) pixels, on the balls.
         directions: (B, 3) unit vectors.
         weights: (B) of the squared angles.
+        usual: nearness that lamps have, 1/pixels; None: nothing is known of it.
+        stiff: weight, beside those, of the squared difference from it.
     """
     points = np.atleast_2d(np.asarray(points, np.float64))
     seen = np.atleast_2d(np.asarray(directions, np.float64))
@@ -259,6 +267,9 @@ def lamp_of(points: npt.ArrayLike, directions: npt.ArrayLike, weights: npt.Array
             jacobian = np.concatenate([sloped @ turn, -(sloped @ scaled)], axis=2)
             a = (weight[:, None, None] * jacobian).reshape(-1, 3)
             b = (weight[:, None] * residual).reshape(-1)
+            if usual is not None:
+                a = np.vstack([a, [0, 0, math.sqrt(stiff) / scale]])
+                b = np.append(b, math.sqrt(stiff) * (w - usual))
             step = np.linalg.lstsq(a, -b, rcond=1e-9)[0]
             if w + step[2] / scale < 0:  # beyond infinity: the farthest is the best
                 step = np.append(np.linalg.lstsq(a[:, :2], -b, rcond=1e-9)[0], -w * scale)
