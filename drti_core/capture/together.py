@@ -112,7 +112,7 @@ def _residuals(balls: Sequence[Ball], places: F64, view: View, nearness: float) 
         points.append(centre + radius * ball.normals(view, at[:, 0], at[:, 1]))
         usual.append(2 * _SPOT / ball.radius + _ANGLE)
     seen, shift = np.array(lights), w * np.array(points)
-    known = np.isfinite(seen).all(axis=2)
+    known = np.asarray(np.isfinite(seen).all(axis=2), bool)
     seen, shift = np.where(known[..., None], seen, 0), np.where(known[..., None], shift, 0)
     weight = known / np.square(usual)[:, None]
     middle = _unit((weight[..., None] * seen).sum(axis=0))
