@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 
 from drti_core.cli import console
@@ -14,16 +15,30 @@ from drti_core.measure.tour import run_demo
 
 def demo(
     out: Annotated[Path, typer.Option(help="Folder to make.")] = Path("drti-demo"),
-    size: Annotated[str, typer.Option(metavar="WxH", help="Of the photographs.")] = "320x240",
+    size: Annotated[
+        str | None,
+        typer.Option(metavar="WxH", help="Of the photographs [320x240; --capture: 480x360]."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the scene.")] = 0,
     ssim: Ssim = None,
+    capture: Annotated[
+        bool,
+        typer.Option(
+            "--capture",
+            help="Begin at the camera: balls in the photographs and no light file; find the "
+            "lights, fit HSH and write a page.",
+        ),
+    ] = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Photograph a procedural scene, fit PTM, HSH and RBF to it, and compare them."""
+    if capture:
+        _from_the_camera(out, console.parse_size(size or "480x360"), seed, overwrite)
+        return
     with console.progress_bar() as progress:
         result = run_demo(
             out,
-            size=console.parse_size(size),
+            size=console.parse_size(size or "320x240"),
             seed=seed,
             with_ssim=ssim,
             overwrite=overwrite,
@@ -32,3 +47,20 @@ def demo(
     show(result.evaluation)
     say_ssim(ssim)
     console.say(*(f"wrote {out / file}" for file in result.files))
+
+
+def _from_the_camera(out: Path, size: tuple[int, int], seed: int, overwrite: bool) -> None:
+    """``--capture``."""
+    from drti_core.workflow.capture_tour import run_capture_tour
+
+    with console.progress_bar() as progress:
+        tour = run_capture_tour(out, size=size, seed=seed, overwrite=overwrite, progress=progress)
+    found, count = tour.lights, len(tour.lights)
+    console.say(
+        f"found {len(found.balls)} ball{'s' * (len(found.balls) != 1)} and the lights of "
+        f"{len(found.known)} of {count} photographs",
+        f"off the truth by {np.median(tour.errors):.2f}° (median), "
+        f"{tour.errors.max():.2f}° (worst)",
+    )
+    console.say_notes(found.notes)
+    console.say(*(f"wrote {out / file}" for file in tour.files))

@@ -21,7 +21,7 @@ EXPOSURE = 1.1
 #: What a face turned away from the lamp still gets from the room.
 _AROUND = 0.02
 #: Steps of a ray that looks for the height field, and of one that looks for the lamp.
-_SEEN, _SHADED = 32, 28
+_SEEN, _SHADED = 32, 22
 #: The mirrored ground: cells along a side (a share of the picture's width, and how many at least
 #: and at most), its half side in picture widths, its crowding.
 _SHARE, _FEWEST, _MOST = 0.6, 96, 360
@@ -202,7 +202,7 @@ class TableTop:
     def photograph(self, lamp: Lamp, spheres: Sequence[Sphere]) -> tuple[F32, F32]:
         """Linear radiance (3, H, W) of the picture without balls, and of the mirrored ground."""
         pictures = []
-        for surface, step in ((self.seen, 2), (self.around, 2)):
+        for surface, step in ((self.seen, 2), (self.around, 4)):
             light, _, angle = lamp.seen_from(surface.points)
             some = np.s_[..., ::step, ::step]
             coarse = self.lit(surface.points[some], light[some], angle[some])

@@ -1,0 +1,88 @@
+"""From photographs with balls in them to a page: the way that ``drti demo --capture`` shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from drti_core.arrays import F64
+from drti_core.capture.find_lights import FoundLights, find_lights
+from drti_core.capture.photographs import open_capture
+from drti_core.capture.reflection import angles
+from drti_core.formats.lp import write_lp
+from drti_core.io import outputs
+from drti_core.progress import Progress, no_progress, part_of
+from drti_core.registry import doors
+from drti_core.registry.codec_calls import fit
+from drti_core.stack.samples.made_up import CAPTURE, make_capture, write_capture
+from drti_core.workflow.export import export
+
+#: Lights of the capture: a usual number.
+_PHOTOGRAPHS = 40
+_PAGE = "page.html"
+_TOUR = outputs.FolderKind(
+    "what drti demo --capture wrote", (_PAGE,), folders=(("photographs", CAPTURE),)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class CaptureTour:
+    """What was made, and how right the lights are.
+
+    Args:
+        folder: everything lies in it.
+        files: what it holds, relative to it.
+        lights: as they were found.
+        errors: (L,) degrees between the lights found and the true ones, of those that were found.
+    """
+
+    folder: Path
+    files: tuple[Path, ...]
+    lights: FoundLights
+    errors: F64
+
+
+def run_capture_tour(
+    out: Path,
+    *,
+    size: tuple[int, int] = (360, 480),
+    seed: int = 0,
+    overwrite: bool = False,
+    progress: Progress = no_progress,
+) -> CaptureTour:
+    """Make up a sound capture with two balls, find its lights, fit it and write a page.
+
+    Writes ``out/photographs`` (with ``truth.json`` and the lights found, ``dirs.lp``) and
+    ``out/page.html``.
+
+    Args:
+        out: the folder to make.
+        size: (height, width) of the photographs.
+        seed: of the capture.
+        overwrite: replace ``out``.
+        progress: called with the share done and what is being done.
+
+    Raises:
+        OutputExistsError: ``out`` exists and ``overwrite`` is false.
+        OptionError: a size outside 96..4096, or ``out`` holds something else.
+        LightError: no light was found in these photographs.
+    """
+    outputs.check_output(out, overwrite, _TOUR)
+    capture = make_capture(seed, _PHOTOGRAPHS, size=size, balls=2, faults=())
+    with outputs.atomic_folder(out, overwrite=overwrite, kind=_TOUR) as folder:
+        shots = folder / "photographs"
+        truth = write_capture(capture, shots, progress=part_of(progress, 0, 0.4))
+        # What EXIF does not tell, the photographer knows.
+        focal = None if truth.focal_in_exif else truth.focal_mm
+        found = find_lights(
+            open_capture(shots), focal_mm=focal, progress=part_of(progress, 0.4, 0.6)
+        )
+        write_lp(shots / "dirs.lp", found.names, found.lights)
+        stack = doors.open_stack(shots)
+        model, _ = fit(stack, "hsh", progress=part_of(progress, 0.6, 0.9))
+        progress(0.9, "writing the page")
+        export(model, folder / _PAGE, exporter="html")
+    progress(1, "done")
+    errors = angles(found.lights.xyz, truth.directions[list(found.known)])
+    made = ("photographs", "photographs/dirs.lp", "photographs/truth.json", _PAGE)
+    return CaptureTour(out, tuple(Path(name) for name in made), found, errors)
