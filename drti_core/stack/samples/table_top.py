@@ -183,7 +183,7 @@ class TableTop:
             open_ = np.ones(x.shape, bool)  # rays that are still above the ground
             for level in np.linspace(float(height.max()), 0, _SEEN):
                 share = 1 - level / camera.distance
-                row, column = _cells(scene, x * share, y * share)
+                row, column = _cells(height.shape, x * share, y * share)
                 found = open_ & (height[row, column] >= level)
                 z[found] = height[row, column][found]
                 open_ &= ~found
@@ -202,14 +202,15 @@ class TableTop:
     def photograph(self, lamp: Lamp, spheres: Sequence[Sphere]) -> tuple[F32, F32]:
         """Linear radiance (3, H, W) of the picture without balls, and of the mirrored ground."""
         pictures = []
-        for surface, step in ((self.seen, 2), (self.around, 4)):
+        # Balls mirror the far ground at grazing angles from the other side; it is taken for matte.
+        for surface, step, eye in ((self.seen, 2, self.camera.distance), (self.around, 4, None)):
             light, _, angle = lamp.seen_from(surface.points)
             some = np.s_[..., ::step, ::step]
             coarse = self.lit(surface.points[some], light[some], angle[some])
             lit = np.repeat(np.repeat(coarse, step, 0), step, 1)
             lit = _smooth(lit[: surface.points.shape[1], : surface.points.shape[2]])
             lit = lit * shadows(surface.points, light, angle, spheres)
-            pictures.append(surface.under(lamp, self.camera.distance, lit))
+            pictures.append(surface.under(lamp, eye, lit))
         return pictures[0], pictures[1]
 
     def lit(self, points: F32, light: F32, angle: F32) -> F32:
@@ -217,7 +218,8 @@ class TableTop:
 
         Args: see :func:`shadows`.
         """
-        height = self.scene.height
+        # Beyond the scene the ground is flat.
+        height = np.pad(self.scene.height, 1)
         top = np.float32(height.max())
         level = np.hypot(light[0], light[1])
         # Up to where the ray is above everything; the steps grow with the distance.
@@ -226,7 +228,8 @@ class TableTop:
         lit = np.ones(points.shape[1:], np.float32)
         for share in (np.arange(1, _SHADED + 1) / _SHADED) ** 1.4:
             t = np.float32(share) * reach + 1.5
-            row, column = _cells(self.scene, points[0] + t * light[0], points[1] + t * light[1])
+            x, y = points[0] + t * light[0], points[1] + t * light[1]
+            row, column = _cells(height.shape, x, y)
             above = points[2] + t * light[2] + 0.5 - height[row, column]
             soft = 2 * angle * t + 1.5 * level + 0.5
             np.minimum(lit, np.clip(0.5 + above / soft, 0, 1), out=lit)
@@ -234,10 +237,10 @@ class TableTop:
 
 
 def _cells(
-    scene: Scene, x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]
+    shape: tuple[int, int], x: npt.NDArray[np.floating], y: npt.NDArray[np.floating]
 ) -> tuple[Indices, Indices]:
-    """Nearest rows and columns of the height field; what is beyond takes the border's."""
-    rows, columns = scene.height.shape
+    """Nearest rows and columns of a map centred on the origin; what is beyond takes the border."""
+    rows, columns = shape
     row = np.clip(np.rint((rows - 1) / 2 - y).astype(np.intp), 0, rows - 1)
     column = np.clip(np.rint(x + (columns - 1) / 2).astype(np.intp), 0, columns - 1)
     return row, column
@@ -306,17 +309,21 @@ def mirrored(width: int, x: F32, y: F32) -> Bilinear:
 
 
 def _around(scene: Scene, normals: F32, albedo: F32, seed: int) -> Surface:
-    """The ground as balls mirror it: the scene, coarse, and plain cloth beyond."""
+    """The ground as balls mirror it: the scene, coarse, plain cloth beyond, and the table's end."""
     cells, half, steep = _warp(scene.shape[1])
     along = np.sinh(np.linspace(-1, 1, cells) * _CROWDING) / steep * half
     x, y = np.meshgrid(along, -along)
-    row, column = _cells(scene, x, y)
+    row, column = _cells(scene.shape, x, y)
     rows, columns = scene.shape
     inside = (np.abs(x) < columns / 2) & (np.abs(y) < rows / 2)
     cloth = np.median(np.concatenate([albedo[:, 0], albedo[:, -1]], axis=1), axis=1)
-    patches = np.random.default_rng([seed, 7]).uniform(0.8, 1.2, (24, 24))
+    random = np.random.default_rng([seed, 7])
+    patches = random.uniform(0.8, 1.2, (24, 24))
     nearest = np.arange(cells) * len(patches) // cells
     shade = cloth[:, None, None] * patches[np.ix_(nearest, nearest)]
+    left, right, below, above = columns * random.uniform(1, 6, 4)
+    table = (-left < x) & (x < right) & (-below < y) & (y < above)
+    shade = np.where(table, shade, 0.1 * shade)
     flat = np.zeros_like(normals[:, :1, :1]) + np.array([0, 0, 1], np.float32)[:, None, None]
     return Surface(
         np.stack([x, y, np.where(inside, scene.height[row, column], 0)]).astype(np.float32),
