@@ -28,6 +28,8 @@ _WRONG, _WRONG_PIXELS = 0.1, 1.5
 _NEAR = 0.25
 #: A light this far off, degrees, must be marked.
 _OFF = 3.0
+#: Degrees between two balls' directions from which a tenth of a degree tells distance to 2 %.
+_PARALLAX = 7.0
 #: Captures that are kept as pictures.
 _WORST = 12
 
@@ -126,6 +128,8 @@ def compare(light: FoundLight, number: int, pairs: dict[int, int], truth: Truth)
         row["error"] = angle(light.direction, true)
     if truth.positions is not None and len(truth.balls) > 1 and len(here) > 1:
         place = truth.positions[number]
+        seen = [truth.balls[index].directions[number] for index in here]
+        row["parallax"] = max(angle(a, b) for a in seen for b in seen)
         row["position"] = (
             math.inf
             if light.position is None
@@ -214,8 +218,9 @@ def table(rows: list[Row]) -> str:
     lines.append("highlights, radii: " + quantiles(p for x in lights for p in x["places"]))
     known = [x["position"] for x in lights if "position" in x]
     if known:
-        good = sum(p < 0.02 for p in known) / len(known)
-        lines.append(f"positions: within 2 % {good:.1%}; " + quantiles(known))
+        lines.append(f"positions: {share(known)}")
+        wide = [x["position"] for x in lights if x.get("parallax", 0) > _PARALLAX]
+        lines.append(f"  of a parallax over {_PARALLAX:g} degrees: {share(wide)}")
     none = [x for x in lights if not x["seen"]]
     marked = sum(x["doubtful"] or x["source"] != "balls" for x in none)
     lines.append(f"without a highlight: {len(none)}, marked {marked}")
@@ -226,6 +231,12 @@ def table(rows: list[Row]) -> str:
         if weight(row) > 0:
             lines.append(f"  {row['name']}, {row.get('seed', '')}: {why(row)}")
     return "\n".join(lines)
+
+
+def share(values: list[float]) -> str:
+    """How many positions are right to 2 %, as text."""
+    good = sum(value < 0.02 for value in values)
+    return f"within 2 % {good}/{len(values)}; {quantiles(values)}"
 
 
 def weight(row: Row) -> float:
