@@ -33,12 +33,11 @@ _RADII, _DARK = (2, 8), 0.004
 _WIDTHS = (0.5, 2.0, 8.0, np.inf)
 #: Variance of what the looks do not tell, as shares of what they do.
 _NUGGETS = 10.0 ** np.arange(-6, 1.1, 0.5)
-#: Degrees beyond which an error counts no more when a kernel is chosen, and rounds of weighting.
-_OUTLIER, _ROUNDS = 15.0, 6
-#: Usual errors by which an estimate is off now and then.
-_HAPPENS = 4.0
-#: A light of less weight contradicts the rest.
-_CONTRADICTS = 0.1
+#: Share of the photographs, the best fitting ones, that a kernel is chosen by.
+_TRIMMED = 0.9
+#: A light contradicts the others from so many usual errors and degrees; the largest share of lights
+#: that may, and how many are looked at closely at a time.
+_HAPPENS, _CONTRADICTS, _MOST, _CANDIDATES = 5.0, 8.0, 0.34, 12
 #: Fewer known lights tell nothing of another.
 FEWEST = 6
 
@@ -50,14 +49,14 @@ class Estimated:
     Args:
         lights: L; of each photograph, as the *others* tell it.
         error: (L,) degrees that such an estimate is off, as a rule.
-        weight: (L,) 0..1; how well the light that a photograph had before fits the others. 0 where
-            it had none.
+        contradicts: (L,) whose known light is so far from the estimate that it was left out when
+            others were estimated.
         smoothed: L; of each photograph, as the others *and* the light it had before tell it.
     """
 
     lights: LightDirections
     error: F64
-    weight: F64
+    contradicts: Bool
     smoothed: LightDirections
 
 
@@ -122,40 +121,25 @@ def estimate(
         raise OptionError(
             f"{int(known.sum())} known lights", expected=f"{FEWEST} or more to estimate others from"
         )
-    xyz = lights.xyz.astype(np.float64)[known]
+    xyz = lights.xyz.astype(np.float64)
     sound = known
     for _ in range(2):  # the kernel once more without those that contradict the rest
-        kernel, nugget = _chosen(looks, lights.xyz.astype(np.float64), sound)
-        inside = kernel[np.ix_(known, known)]
-        weight = np.ones(len(xyz)) if sound is known else np.where(sound[known], 1.0, 1e-4)
-        noise = np.full(len(xyz), nugget)
-        for _ in range(_ROUNDS):
-            residual, variance, solved, system = _left_out(inside, noise, xyz)
-            angle = _angles(_unit(xyz - residual), xyz)
-            # What is not known of a photograph whatever its own light is.
-            variance = np.maximum(variance - noise + nugget, nugget)
-            usual = np.sqrt(variance / np.median(variance))
-            scale = max(0.1, float(np.median(angle / usual)) / 0.9)
-            # Full weight for what happens; next to none for what does not.
-            excess = np.maximum(angle / (usual * scale) - _HAPPENS, 0)
-            weight = 1 / np.square(1 + np.square(excess))
-            noise = nugget + variance * (1 / np.maximum(weight, 1e-4) - 1)
-        sound = known.copy()
-        sound[known] = weight > _CONTRADICTS
-        if sound.sum() < FEWEST:
-            break
-    found = np.empty((len(lights), 3))
-    error, trust = np.empty(len(lights)), np.zeros(len(lights))
-    found[known], error[known], trust[known] = xyz - residual, scale * usual, weight
-    smoothed = found.copy()
-    smoothed[known] = np.hstack([inside, np.ones((len(xyz), 1))]) @ solved
-    if not known.all():
-        across = np.hstack([kernel[np.ix_(~known, known)], np.ones(((~known).sum(), 1))])
-        found[~known] = smoothed[~known] = across @ solved
-        own = np.diag(kernel)[~known] + nugget
-        rest = own - np.einsum("ij,jk,ik->i", across, np.linalg.pinv(system), across)
-        error[~known] = scale * np.sqrt(np.maximum(rest, nugget) / np.median(variance))
-    return Estimated(LightDirections(_unit(found)), error, trust, LightDirections(_unit(smoothed)))
+        kernel, nugget = _chosen(looks, xyz, sound)
+        sound = _agreeing(kernel, nugget, xyz, known)
+    rest = np.flatnonzero(sound)
+    inverse = _inverse(kernel[np.ix_(rest, rest)], nugget)
+    residual, variance = _left_out(inverse, xyz[rest])
+    usual = np.sqrt(variance / np.median(variance))
+    scale = _scale(_angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
+    across = np.hstack([kernel[:, rest], np.ones((len(xyz), 1))])
+    smoothed = across @ (inverse[:, : len(rest)] @ xyz[rest])
+    own = np.diag(kernel) + nugget - np.einsum("ij,jk,ik->i", across, inverse, across)
+    error = scale * np.sqrt(np.maximum(own, nugget) / np.median(variance))
+    found = smoothed.copy()
+    found[rest], error[rest] = xyz[rest] - residual, scale * usual
+    return Estimated(
+        LightDirections(_unit(found)), error, known & ~sound, LightDirections(_unit(smoothed))
+    )
 
 
 def blurred(picture: F32, radius: int) -> F32:
@@ -179,6 +163,7 @@ def _chosen(looks: tuple[F32, ...], lights: F64, known: Bool) -> tuple[F64, floa
     xyz = lights[known]
     mean = xyz.mean(axis=0)
     count = len(xyz)
+    most = int(np.ceil(_TRIMMED * count))
     for kernel in _kernels(looks):
         inside = kernel[np.ix_(known, known)]
         centred = inside - inside.mean(axis=0) - inside.mean(axis=1)[:, None] + inside.mean()
@@ -191,7 +176,7 @@ def _chosen(looks: tuple[F32, ...], lights: F64, known: Bool) -> tuple[F64, floa
             fitted = mean + vectors @ (share[:, None] * turned)
             residual = (xyz - fitted) / np.maximum(1 - leverage, 1e-6)[:, None]
             angle = _angles(_unit(xyz - residual), xyz)
-            score = float(np.mean(np.square(np.minimum(angle, _OUTLIER))))
+            score = float(np.mean(np.square(np.sort(angle)[: most])))
             if score < best:
                 best, found = score, (kernel, float(nugget))
     return found
@@ -216,15 +201,71 @@ def _kernels(looks: tuple[F32, ...]) -> Iterator[F64]:
                 yield np.exp(-squares / (2 * width * usual)) * max(1.0, 2 * width)
 
 
-def _left_out(kernel: F64, nuggets: F64, xyz: F64) -> tuple[F64, F64, F64, F64]:
-    """Leave-one-out residuals (L, 3), their variances (L,), the solution and the system."""
+def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool) -> Bool:
+    """(L,) known lights without those that contradict the rest, taken away one by one.
+
+    Of those that are farthest off, the one whose absence makes the others agree best goes first:
+    beside a wrong light its neighbours look as wrong.
+    """
+    keep = np.flatnonzero(known)
+    inverse = _inverse(kernel[np.ix_(keep, keep)], nugget)
+    fewest = max(FEWEST, int(np.ceil((1 - _MOST) * len(keep))))
+    while len(keep) > fewest:
+        residual, variance = _left_out(inverse, xyz[keep])
+        off = _angles(_unit(xyz[keep] - residual), xyz[keep]) / np.sqrt(variance)
+        best = (np.inf, -1, inverse)
+        for i in np.argsort(-off)[:_CANDIDATES]:
+            left = np.delete(np.arange(len(keep)), i)
+            smaller = _without(inverse, i)
+            residual, variance = _left_out(smaller, xyz[keep[left]])
+            angle = _angles(_unit(xyz[keep[left]] - residual), xyz[keep[left]])
+            total = float(np.sum(np.square(angle) / variance))
+            if total < best[0]:
+                best = (total, int(i), smaller)
+        gone, smaller = keep[best[1]], best[2]
+        rest = np.delete(keep, best[1])
+        residual, variance = _left_out(smaller, xyz[rest])
+        usual = np.sqrt(variance / np.median(variance))
+        scale = _scale(_angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
+        across = np.append(kernel[gone, rest], 1.0)
+        found = across @ (smaller[:, : len(rest)] @ xyz[rest])
+        own = kernel[gone, gone] + nugget - across @ smaller @ across
+        error = scale * np.sqrt(max(own, nugget) / np.median(variance))
+        angle = _angles(_unit(found[None]), xyz[gone][None])[0]
+        if angle < max(_CONTRADICTS, _HAPPENS * error):
+            break
+        keep, inverse = rest, smaller
+    sound = np.zeros(len(xyz), bool)
+    sound[keep] = True
+    return sound
+
+
+def _inverse(kernel: F64, nugget: float) -> F64:
+    """(L + 1, L + 1) inverse of the system of the kernel and a constant."""
+    one = np.ones((len(kernel), 1))
+    noisy = kernel + nugget * np.eye(len(kernel))
+    return np.asarray(
+        np.linalg.pinv(np.block([[noisy, one], [one.T, np.zeros((1, 1))]]), rcond=1e-13)
+    )
+
+
+def _without(inverse: F64, i: int) -> F64:
+    """The inverse of the system without its row i."""
+    left = np.delete(np.arange(len(inverse)), i)
+    part = inverse[np.ix_(left, left)]
+    return np.asarray(part - np.outer(inverse[left, i], inverse[i, left]) / inverse[i, i])
+
+
+def _left_out(inverse: F64, xyz: F64) -> tuple[F64, F64]:
+    """Leave-one-out residuals (L, 3) of lights and their variances (L,) (Dubrule 1983)."""
     count = len(xyz)
-    one = np.ones((count, 1))
-    system = np.block([[kernel + np.diag(nuggets), one], [one.T, np.zeros((1, 1))]])
-    inverse = np.linalg.pinv(system, rcond=1e-13)
     variance = 1 / np.maximum(np.diag(inverse)[:count], 1e-12)
-    solved = inverse[:, :count] @ xyz
-    return solved[:count] * variance[:, None], variance, solved, system
+    return np.asarray((inverse[:count, :count] @ xyz) * variance[:, None]), np.asarray(variance)
+
+
+def _scale(angle: F64, usual: F64) -> float:
+    """Degrees that an estimate of usual variance is off."""
+    return max(0.1, float(np.median(angle / usual)) / 0.9)
 
 
 def _unit(vectors: F64) -> F64:

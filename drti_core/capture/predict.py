@@ -1,0 +1,168 @@
+"""Each photograph predicted from the others: how bright, how sharp and where it should be.
+
+Predictions are kriged over the lights (:mod:`drti_core.lights.kriging`) from those photographs that
+are sound so far; a prediction is lit like its photograph, so that what differs is the photograph's
+own: its exposure, its sharpness, its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from drti_core.arrays import F32, F64, Bool
+from drti_core.lights import LightDirections
+from drti_core.lights.kriging import Kriging, choose
+
+#: Pixels that the kernel is chosen by.
+_SAMPLE = 3000
+#: Linear values between which a pixel tells the exposure: neither black nor clipped.
+_DIM, _BRIGHT = 0.004, 0.85
+#: Detail of less than this, as a share of white, is none.
+_FAINT = 0.003
+#: Standard deviation of the spectrum that places are told from, as a share of the sampling rate.
+_BAND = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Place:
+    """How far a picture is moved from another one.
+
+    Args:
+        y: rows downwards, pixels.
+        x: columns to the right.
+        sure: height of the correlation's peak, in standard deviations of the rest of it.
+    """
+
+    y: float
+    x: float
+    sure: float
+
+    @property
+    def distance(self) -> float:
+        """Pixels."""
+        return float(np.hypot(self.y, self.x))
+
+
+def kernel_of(lights: LightDirections, encoded: F32, sound: Bool) -> Kriging:
+    """The kernel that suits the sound photographs.
+
+    Args:
+        lights: L.
+        encoded: (L, h, w) pictures.
+        sound: (L,).
+    """
+    flat = encoded.reshape(len(encoded), -1)
+    step = max(1, flat.shape[1] // _SAMPLE)
+    return choose(lights[np.flatnonzero(sound)], flat[sound][:, ::step, None])
+
+
+def predictors(kernel: Kriging, lights: LightDirections, sound: Bool) -> F64:
+    """(L, L) weights that make each photograph from the other sound ones; rows sum to 1.
+
+    Args:
+        kernel: of the lights.
+        lights: L.
+        sound: (L,) photographs that may be used.
+    """
+    rest = np.flatnonzero(sound)
+    weights = np.zeros((len(lights), len(lights)))
+    own = kernel.without(lights[rest], [np.array([i]) for i in range(len(rest))])
+    for index, row in zip(rest, own, strict=True):
+        weights[index, rest] = row[0]
+    others = np.flatnonzero(~sound)
+    if len(others):
+        weights[np.ix_(others, rest)] = kernel.weights(lights[rest], lights[others])
+    return weights
+
+
+def exposure(picture: F32, predicted: F32) -> tuple[float, float]:
+    """By how much a picture is brighter than predicted, as log2: 1 is twice as bright.
+
+    Args:
+        picture: linear light.
+        predicted: of the same shape.
+
+    Returns:
+        The median over pixels that are neither black nor clipped, and how far it varies over the
+        picture (half the distance of the quartiles). Zeros where there are no such pixels.
+    """
+    lit = (predicted > _DIM) & (predicted < _BRIGHT) & (picture < _BRIGHT)
+    if np.count_nonzero(lit) < 0.01 * lit.size:
+        return 0.0, float("inf")
+    ratio = np.log2(np.maximum(picture[lit], 1e-4) / predicted[lit])
+    low, middle, high = np.quantile(ratio, (0.25, 0.5, 0.75)).tolist()
+    return middle, (high - low) / 2
+
+
+def sharpness(pictures: F32, predicted: F32) -> float:
+    """How much of the detail of 3 pixels is there, beside that of 9 pixels, log2; 0 as predicted.
+
+    Light that makes all detail fainter makes both fainter.
+
+    Args:
+        pictures: (N, h, w).
+        predicted: of the same shape.
+
+    Returns:
+        0 where hardly any detail is predicted.
+    """
+    fine, coarse = _detail(pictures)
+    fine_wanted, coarse_wanted = _detail(predicted)
+    if fine_wanted < _FAINT**2:
+        return 0.0
+    return float(np.log2((fine + 1e-8) / (coarse + 1e-7) * (coarse_wanted + 1e-7) / fine_wanted))
+
+
+def place(pictures: F32, predicted: F32) -> Place:
+    """How far pictures are moved from predicted ones: phase correlation, to a part of a pixel.
+
+    All parts are taken to have moved alike (Kuglin & Hines 1975; the peak is a parabola's).
+
+    Args:
+        pictures: (N, h, w).
+        predicted: of the same shape.
+    """
+    height, width = pictures.shape[1:]
+    taper = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
+    cross = np.zeros((height, width // 2 + 1), complex)
+    for one, other in zip(pictures, predicted, strict=True):
+        a, b = (np.fft.rfft2((part - part.mean()) * taper) for part in (one, other))
+        product = a * np.conj(b)
+        size = np.abs(product)
+        cross += product / (size + 0.1 * size.mean() + 1e-12)
+    rows, columns = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+    cross *= np.exp(-(rows**2 + columns**2) / (2 * _BAND**2))
+    surface = np.fft.irfft2(cross, (height, width))
+    top, left = np.unravel_index(int(np.argmax(surface)), surface.shape)
+    peak = surface[top, left]
+    sure = float((peak - surface.mean()) / (surface.std() + 1e-12))
+    y = top + _vertex(*(surface[(top + d) % height, left] for d in (-1, 0, 1)))
+    x = left + _vertex(*(surface[top, (left + d) % width] for d in (-1, 0, 1)))
+    return Place(
+        float((y + height / 2) % height - height / 2), float((x + width / 2) % width - width / 2), sure
+    )
+
+
+def _vertex(before: float, at: float, after: float) -> float:
+    """Where a parabola through three neighbours is highest, from the middle one."""
+    bend = before - 2 * at + after
+    return 0.0 if bend >= 0 else float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
+
+
+def _detail(pictures: F32) -> tuple[float, float]:
+    """Mean square of what means of 3 x 3 pixels leave out, and of what lies between 3 and 9."""
+    mean = _means(pictures)
+    fine = pictures[:, 1:-1, 1:-1] - mean
+    wide = mean
+    for _ in range(3):
+        wide = _means(wide)
+    coarse = mean[:, 3:-3, 3:-3] - wide
+    return float(np.mean(np.square(fine))), float(np.mean(np.square(coarse)))
+
+
+def _means(pictures: F32) -> F32:
+    """(N, h - 2, w - 2) means of 3 x 3 pixels."""
+    rows = pictures[:, :-2] + pictures[:, 1:-1] + pictures[:, 2:]
+    return np.asarray((rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9, np.float32)
