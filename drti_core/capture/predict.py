@@ -124,7 +124,9 @@ def place(pictures: F32, predicted: F32) -> Place:
         pictures: (N, h, w).
         predicted: of the same shape.
     """
-    height, width = pictures.shape[1:]
+    # Lengths with small factors, for the Fourier transform; what is cut off is tapered anyway.
+    height, width = (size // 32 * 32 if size >= 64 else size for size in pictures.shape[1:])
+    pictures, predicted = (part[:, :height, :width] for part in (pictures, predicted))
     taper = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
     cross = np.zeros((height, width // 2 + 1), complex)
     for one, other in zip(pictures, predicted, strict=True):
@@ -141,7 +143,9 @@ def place(pictures: F32, predicted: F32) -> Place:
     y = top + _vertex(*(surface[(top + d) % height, left] for d in (-1, 0, 1)))
     x = left + _vertex(*(surface[top, (left + d) % width] for d in (-1, 0, 1)))
     return Place(
-        float((y + height / 2) % height - height / 2), float((x + width / 2) % width - width / 2), sure
+        float((y + height / 2) % height - height / 2),
+        float((x + width / 2) % width - width / 2),
+        sure,
     )
 
 

@@ -176,7 +176,7 @@ def _chosen(looks: tuple[F32, ...], lights: F64, known: Bool) -> tuple[F64, floa
             fitted = mean + vectors @ (share[:, None] * turned)
             residual = (xyz - fitted) / np.maximum(1 - leverage, 1e-6)[:, None]
             angle = _angles(_unit(xyz - residual), xyz)
-            score = float(np.mean(np.square(np.sort(angle)[: most])))
+            score = float(np.mean(np.square(np.sort(angle)[:most])))
             if score < best:
                 best, found = score, (kernel, float(nugget))
     return found

@@ -77,10 +77,9 @@ def survey(stack: Stack, progress: Progress = no_progress) -> Survey:
             some = codes[::2, ::2].max(axis=2)
             white[number] += 4 * np.count_nonzero(some >= _WHITE * one.code_max)
             dark = np.count_nonzero(some <= _BLACK * one.code_max)
-            outside = 0
-            if one.mask is not None:
-                outside = np.count_nonzero(~one.mask[band.slices][::2, ::2])
-            black[number] += 4 * (dark - outside)
+            black[number] += 4 * dark
+            if one.mask is not None:  # what is left out reads as black
+                black[number] -= 4 * np.count_nonzero(~one.mask[band.slices][::2, ::2])
         for to, window in enumerate(windows):
             codes = one.codes(window)[0].reshape(window.height, window.width, 3)
             close[number, to] = codes.mean(axis=2, dtype=np.float32) / one.code_max

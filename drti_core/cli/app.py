@@ -17,6 +17,7 @@ from drti_core.errors import DrtiError
 VERBS = (
     "info",
     "lights",
+    "check",
     "fit",
     "convert",
     "relight",

@@ -1,0 +1,513 @@
+"""What is wrong with a stack: each photograph is compared with what the others say of it.
+
+Faults hide one another: a dark frame spoils its neighbours' predictions, and an exchanged one seems
+too bright. So what is found is put right in a copy (brightness and place) or left out (misfires and
+wrong lights), and the rest is looked at again, until nothing new turns up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+from typing import Any, Literal
+
+import numpy as np
+
+from drti_core.arrays import F32, F64, U8, Bool
+from drti_core.capture import predict, refine
+from drti_core.capture.exposures import exposures_of
+from drti_core.capture.survey import Survey, survey
+from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.lights import LightDirections
+from drti_core.lights.coverage import Coverage, coverage
+from drti_core.lights.kriging import Kriging
+from drti_core.progress import Progress, no_progress, part_of
+from drti_core.stack import Stack
+
+Kind = Literal[
+    "misfire", "exchanged", "light", "exposure", "exif", "moved", "blurred", "duplicate",
+    "coverage", "clipped", "note",
+]  # fmt: skip
+
+#: Of fewer photographs each other tells too little.
+FEWEST = 8
+#: Stops (factors of two) below its prediction at which a photograph is a misfire, and off it at
+#: which its exposure is another one; how much more than it varies over the picture that must be.
+_MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 1.2
+#: Stops by which EXIF's exposures differ when they are not the same.
+_EXIF = 0.2
+#: Pixels by which a photograph must be moved, and how sure that must be.
+_MOVED, _SURE = 1.2, 9.0
+#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
+_BLURRED = -1.6
+#: Of robust deviations over all photographs, what must be exceeded as well.
+_DEVIATIONS = 6.0
+#: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
+#: both photographs together, and of each.
+_EXCHANGED, _EACH = 0.8, 0.9
+#: Degrees by which a light must be wrong; the error there as a share of that at its own light where
+#: looks tell it as well, and where they do not.
+_WRONG, _BETTER, _MUCH_BETTER = 12.0, 0.8, 0.3
+#: An error at its own light, as a multiple of the usual one, below which a light is never wrong.
+_FAR_WORSE = 3.0
+#: Directions that are tried for each photograph.
+_TRIED = 400
+#: Mean difference of codes (of 8 bits) of one shot kept twice, and as a share of the usual one
+#: between neighbours of two shots under one light.
+_SAME, _ALIKE = 0.35, 0.2
+#: Share of clipped pixels worth a note, and worth one for each photograph.
+_CLIPPED, _SPOILED = 0.05, 0.4
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a stack that a user should know.
+
+    Args:
+        kind: of it.
+        photographs: numbers of those concerned, from 0; none where it is about all of them.
+        text: a sentence without its full stop.
+        amount: how much: stops, pixels, degrees or a share; None where there is no such number.
+        grave: whether the stack is doubtful with it.
+    """
+
+    kind: Kind
+    photographs: tuple[int, ...]
+    text: str
+    amount: float | None = None
+    grave: bool = True
+
+    def as_dict(self, names: Sequence[str]) -> dict[str, Any]:
+        """JSON-able."""
+        return {
+            "kind": self.kind,
+            "photographs": [names[i] for i in self.photographs],
+            "text": self.text,
+            "amount": None if self.amount is None else round(self.amount, 4),
+            "grave": self.grave,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Checked:
+    """What a check found.
+
+    Args:
+        names: of the L photographs.
+        lights: as given.
+        shape: (H, W) of the photographs.
+        findings: the gravest first.
+        stops: (L,) by how much each is brighter than predicted, factors of two.
+        moved: (L, 2) rows down and columns to the right, pixels.
+        sharpness: (L,) log2; 0 as predicted.
+        light_off: (L,) degrees between a light and what the other photographs say of it.
+        white: (L,) clipped shares.
+        black: (L,) shares of black pixels.
+        best_lights: of the photographs, as the others tell them; None where they are too few.
+        coverage: of the hemisphere.
+        thumbnails: (L, h, w, 3), for a sheet.
+    """
+
+    names: tuple[str, ...]
+    lights: LightDirections
+    shape: tuple[int, int]
+    findings: tuple[Finding, ...]
+    stops: F64
+    moved: F64
+    sharpness: F64
+    light_off: F64
+    white: F64
+    black: F64
+    best_lights: LightDirections | None
+    coverage: Coverage
+    thumbnails: U8 = field(repr=False)
+
+    @property
+    def sound(self) -> bool:
+        """Whether nothing found is grave."""
+        return not any(finding.grave for finding in self.findings)
+
+    def of(self, photograph: int) -> tuple[Finding, ...]:
+        """What was found of one photograph."""
+        return tuple(f for f in self.findings if photograph in f.photographs)
+
+    def note(self) -> str | None:
+        """The gravest finding about photographs in one line; None where there is none."""
+        grave = [f for f in self.findings if f.grave and f.photographs]
+        if not grave:
+            return None
+        more = len(grave) - 1
+        others = f" (and {more} more finding{'s' * (more > 1)})" if more else ""
+        return f"{grave[0].text}{others}; drti check says more"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Strictly JSON-able."""
+        best = self.best_lights
+        return {
+            "sound": self.sound,
+            "photographs": len(self.names),
+            "height": self.shape[0],
+            "width": self.shape[1],
+            "findings": [finding.as_dict(self.names) for finding in self.findings],
+            "coverage": self.coverage.as_dict(),
+            "lights": [
+                {
+                    "name": name,
+                    "light": _numbers(self.lights.xyz[i]),
+                    "best_light": None if best is None else _numbers(best.xyz[i]),
+                    "light_off_degrees": round(float(self.light_off[i]), 2),
+                    "stops": round(float(self.stops[i]), 3),
+                    "moved_pixels": _numbers(self.moved[i], 2),
+                    "sharpness": round(float(self.sharpness[i]), 3),
+                    "white": round(float(self.white[i]), 5),
+                    "black": round(float(self.black[i]), 5),
+                }
+                for i, name in enumerate(self.names)
+            ],
+        }
+
+
+def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress) -> Checked:
+    """Compare each photograph of a stack with what the others say of it.
+
+    Args:
+        stack: photographs and their lights.
+        quick: leave out what takes a while (places, sharpness, and lights told by looks).
+        progress: called with the share done and what is being done.
+
+    Raises:
+        StackError: a photograph is damaged.
+        ResourceError: neither memory nor the folder for temporary files suffices.
+    """
+    seen = survey(stack, part_of(progress, 0, 0.6))
+    found = _Search(stack.lights, seen, quick=quick)
+    if len(stack) >= FEWEST:
+        found.run(part_of(progress, 0.6, 1))
+    findings = [
+        *found.findings(stack.names),
+        *_by_exif(stack),
+        *_duplicates(seen, found.dark, stack.names),
+        *_clipped(seen, stack.names),
+    ]
+    covered = coverage(stack.lights)
+    if (note := covered.note()) is not None:
+        findings.append(Finding("coverage", (), note, covered.gap))
+    findings += [Finding("note", (), note.rstrip("."), grave=False) for note in stack.notes]
+    return Checked(
+        names=stack.names,
+        lights=stack.lights,
+        shape=stack.shape,
+        findings=tuple(_explained(findings)),
+        stops=found.stops,
+        moved=found.moved,
+        sharpness=found.sharpness,
+        light_off=found.light_off,
+        white=seen.white,
+        black=seen.black,
+        best_lights=found.best_lights,
+        coverage=covered,
+        thumbnails=seen.thumbnails,
+    )
+
+
+class _Search:
+    """The state of a search for faults among L photographs."""
+
+    def __init__(self, lights: LightDirections, seen: Survey, *, quick: bool) -> None:
+        self.lights, self.seen, self.quick = lights, seen, quick
+        count = len(lights)
+        self.stops, self.moved = np.zeros(count), np.zeros((count, 2))
+        self.sharpness, self.light_off = np.zeros(count), np.zeros(count)
+        self.dark = np.zeros(count, bool)
+        self.other_exposure, self.elsewhere = np.zeros(count, bool), np.zeros(count, bool)
+        self.blurred, self.wrong = np.zeros(count, bool), np.zeros(count, bool)
+        self.exchanged: list[tuple[int, ...]] = []
+        self.best_lights: LightDirections | None = None
+        #: Which photograph's light each photograph has, in truth.
+        self.order = np.arange(count)
+
+    @property
+    def own_lights(self) -> LightDirections:
+        """Of the photographs, with exchanged ones put back."""
+        return self.lights[self.order]
+
+    @property
+    def sound(self) -> Bool:
+        """Which photographs others may be predicted from."""
+        return ~(self.dark | self.other_exposure | self.elsewhere | self.blurred | self.wrong)
+
+    def run(self, progress: Progress) -> None:
+        """Look until nothing new turns up, three times at most."""
+        for number in range(3):
+            before = self._state()
+            self._pixels()
+            progress((number + 0.5) / 3, "predicting each photograph from the others")
+            self._lights()
+            progress((number + 1) / 3, "predicting each photograph from the others")
+            if number and self._state() == before:
+                break
+
+    def _state(self) -> tuple[bytes, ...]:
+        return (self.sound.tobytes(), self.order.tobytes())
+
+    def _pixels(self) -> None:
+        """Brightness, place and sharpness, each beside its prediction."""
+        encoded = self.seen.encoded()
+        sound = self.sound
+        kernel = predict.kernel_of(self.own_lights, encoded, sound)
+        weights = predict.predictors(kernel, self.own_lights, sound)
+        count = len(encoded)
+        predicted = srgb_to_linear(np.maximum(_apply(weights, encoded), 0))
+        pairs = zip(self.seen.small, predicted, strict=True)
+        stops, varies = np.array([predict.exposure(*pair) for pair in pairs]).T
+        self.stops = stops
+        brightness = self.seen.small.reshape(count, -1).mean(axis=1)
+        expected = predicted.reshape(count, -1).mean(axis=1)
+        self.dark = np.log2((brightness + 1e-6) / (expected + 1e-6)) < _MISFIRE
+        usual = _DEVIATIONS * _deviation(stops[sound])
+        off = np.abs(stops - np.median(stops[sound]))
+        self.other_exposure = ~self.dark & (off > np.maximum(_EXPOSURE, usual))
+        self.other_exposure &= off > _UNIFORM * varies
+        if self.quick:
+            return
+        close = _apply(weights, self.seen.close)
+        for i in range(count):
+            # As bright as the photograph, so that noise and clipping weigh alike.
+            own = predict.place(self.seen.close[i], close[i])
+            far = predict.place(encoded[i][None], linear_to_srgb(predicted[i])[None])
+            step = self.seen.step
+            if far.distance * step > self.seen.close.shape[-1] / 4 and far.sure > _SURE:
+                own = predict.Place(far.y * step, far.x * step, far.sure)
+            self.moved[i] = (own.y, own.x) if own.sure > _SURE else (0.0, 0.0)
+            self.sharpness[i] = predict.sharpness(self.seen.close[i], close[i])
+        distance = np.hypot(*self.moved.T)
+        usual = _DEVIATIONS * _deviation(distance[sound])
+        self.elsewhere = ~self.dark & (distance > max(_MOVED, np.median(distance[sound]) + usual))
+        usual = _DEVIATIONS * _deviation(self.sharpness[sound])
+        off = self.sharpness - np.median(self.sharpness[sound])
+        self.blurred = ~self.dark & (off < min(_BLURRED, -usual))
+
+    def _mended(self) -> F32:
+        """(L, h, w) linear pictures, as bright and where they should be."""
+        pictures = self.seen.small.copy()
+        for i in np.flatnonzero(self.other_exposure):
+            pictures[i] *= 2 ** -self.stops[i]
+        for i in np.flatnonzero(self.elsewhere):
+            rows, columns = np.rint(self.moved[i] / self.seen.step).astype(int).tolist()
+            pictures[i] = np.roll(pictures[i], (-rows, -columns), axis=(0, 1))
+        return pictures
+
+    def _lights(self) -> None:
+        """Exchanged lights, then wrong ones."""
+        encoded = linear_to_srgb(np.minimum(self._mended(), 1))
+        flat = encoded.reshape(len(encoded), -1).astype(np.float64)
+        flat -= flat.mean(axis=0)
+        moment = flat @ flat.T / flat.shape[1]
+        usable = ~self.dark
+        self.order = np.arange(len(encoded))
+        kernel = predict.kernel_of(self.lights, encoded, usable & ~self.wrong)
+        self.exchanged = self._exchanges(kernel, moment, usable)
+        for one, other in self.exchanged:
+            self.order[[one, other]] = self.order[[other, one]]
+        self.wrong = np.zeros(len(encoded), bool)
+        self.light_off = np.zeros(len(encoded))
+        suspects = np.zeros(len(encoded), bool)
+        if not self.quick and usable.sum() > refine.FEWEST:
+            told = refine.estimate(refine.looks_of(encoded), self.own_lights, usable)
+            off = _angles(told.lights, self.own_lights)
+            suspects = told.contradicts & (off > _WRONG)
+            self.light_off, self.best_lights = off, told.lights
+        self._wrong_lights(kernel, moment, usable, suspects)
+        self.light_off[self.dark] = 0
+
+    def _exchanges(self, kernel: Kriging, moment: F64, usable: Bool) -> list[tuple[int, ...]]:
+        """Pairs of which each is better predicted under the other's light."""
+        rest = np.flatnonzero(usable)
+        pairs = list(combinations(range(len(rest)), 2))
+        lights = self.lights[rest]
+        part = moment[np.ix_(rest, rest)]
+        found: list[tuple[float, int, int]] = []
+        weights = kernel.without(lights, [np.array(pair) for pair in pairs])
+        for (one, other), (first, second) in zip(pairs, weights, strict=True):
+            as_is = _error(part, one, first), _error(part, other, second)
+            changed = _error(part, one, second), _error(part, other, first)
+            share = sum(changed) / max(sum(as_is), 1e-12)
+            better = all(c < _EACH * e for c, e in zip(changed, as_is, strict=True))
+            if share < _EXCHANGED and better:
+                found.append((share, int(rest[one]), int(rest[other])))
+        taken: set[int] = set()
+        kept: list[tuple[int, ...]] = []
+        for _, one, other in sorted(found):
+            if not taken & {one, other}:
+                taken |= {one, other}
+                kept.append((one, other))
+        return sorted(kept)
+
+    def _wrong_lights(self, kernel: Kriging, moment: F64, usable: Bool, suspects: Bool) -> None:
+        """Lights under which the others predict their photographs far worse than under another."""
+        tried = LightDirections.spread(_TRIED)
+        share, best = np.ones(len(moment)), self.own_lights.xyz.copy()
+        as_is = np.zeros(len(moment))
+        for i in np.flatnonzero(usable).tolist():
+            rest = np.flatnonzero(usable & ~suspects)
+            rest = rest[rest != i]
+            own = self.own_lights[[i]]
+            candidates = LightDirections(np.vstack([own.xyz, tried.xyz]))
+            weights = kernel.weights(self.own_lights[rest], candidates)
+            part = moment[np.ix_(rest, rest)]
+            errors = moment[i, i] - 2 * weights @ moment[rest, i]
+            errors += np.einsum("ci,ij,cj->c", weights, part, weights)
+            far = _angles(candidates, own) > _WRONG
+            errors[~far & (np.arange(len(errors)) > 0)] = np.inf
+            chosen = 1 + int(np.argmin(errors[1:]))
+            share[i] = max(errors[chosen], 0) / max(errors[0], 1e-12)
+            best[i], as_is[i] = candidates.xyz[chosen], errors[0]
+        usual = float(np.quantile(share[usable], 0.1))
+        alone = usable & ~suspects & (share < min(_MUCH_BETTER, _MUCH_BETTER * usual))
+        alone &= as_is > _FAR_WORSE * np.median(as_is[usable])
+        self.wrong = (suspects & (share < _BETTER)) | alone
+        told = self.own_lights if self.best_lights is None else self.best_lights
+        lights = np.where(alone[:, None], best, told.xyz)
+        self.best_lights = LightDirections(lights)
+        self.light_off = np.where(
+            alone | self.quick & self.wrong,
+            _angles(self.best_lights, self.own_lights),
+            self.light_off,
+        )
+
+    def findings(self, names: Sequence[str]) -> list[Finding]:
+        """What was found, in words."""
+        found = []
+        for i in np.flatnonzero(self.dark).tolist():
+            found.append(Finding("misfire", (i,), f"{names[i]} is dark: a misfire"))
+        for pair in self.exchanged:
+            one, other = (names[i] for i in pair)
+            found.append(
+                Finding("exchanged", pair, f"{one} and {other} have each other's light: exchanged")
+            )
+        for i in np.flatnonzero(self.wrong & ~self.dark).tolist():
+            off = float(self.light_off[i])
+            text = f"the light of {names[i]} seems {off:.0f} degrees wrong"
+            found.append(Finding("light", (i,), text, off))
+        for i in np.flatnonzero(self.other_exposure).tolist():
+            stops = float(self.stops[i])
+            times = f"{2**stops:.2g} times as bright as the others say"
+            found.append(Finding("exposure", (i,), f"{names[i]} is {times}", stops))
+        for i in np.flatnonzero(self.elsewhere).tolist():
+            y, x = self.moved[i].tolist()
+            far = float(np.hypot(y, x))
+            text = f"{names[i]} is moved by {far:.1f} pixels ({x:+.1f} right, {y:+.1f} down)"
+            found.append(Finding("moved", (i,), text, far))
+        for i in np.flatnonzero(self.blurred).tolist():
+            found.append(
+                Finding("blurred", (i,), f"{names[i]} is blurred", float(self.sharpness[i]))
+            )
+        return found
+
+
+def _explained(findings: Sequence[Finding]) -> list[Finding]:
+    """Without what follows from a graver finding about the same photograph."""
+    hides = {
+        "misfire": {"exposure", "moved", "blurred", "light", "exchanged", "duplicate"},
+        "duplicate": {"light", "exchanged", "exposure", "moved", "blurred"},
+        "exchanged": {"light"},
+    }
+    found = []
+    for finding in findings:
+        other = [
+            f
+            for f in findings
+            if finding.kind in hides.get(f.kind, ())
+            and set(f.photographs) & set(finding.photographs)
+        ]
+        if not other:
+            found.append(finding)
+    return sorted(found, key=lambda finding: not finding.grave)
+
+
+def _by_exif(stack: Stack) -> list[Finding]:
+    """Photographs whose exposure is another one than most have, by their EXIF."""
+    stops = exposures_of(stack)
+    known = np.isfinite(stops)
+    if known.sum() < 2:
+        return []
+    off = stops - np.median(stops[known])
+    found = []
+    for i in np.flatnonzero(known & (np.abs(off) > _EXIF)).tolist():
+        times = f"{2 ** off[i]:.2g} times the exposure of the others, by its EXIF"
+        found.append(Finding("exif", (i,), f"{stack.names[i]} has {times}", float(off[i])))
+    return found
+
+
+def _duplicates(seen: Survey, dark: Bool, names: Sequence[str]) -> list[Finding]:
+    """Photographs that are one shot, or two under one light."""
+    count = len(names)
+    close = (seen.close * 255).reshape(count, -1)
+    close = close[:, :: max(1, close.shape[1] // 20_000)]
+    difference = np.full((count, count), np.inf)
+    for i in range(count):
+        for j in range(i):
+            if not (dark[i] or dark[j]):
+                difference[i, j] = difference[j, i] = float(np.abs(close[i] - close[j]).mean())
+    found = []
+    for i in range(count):
+        for j in range(i):
+            others = np.sort(np.concatenate([difference[i], difference[j]]))
+            next_best = float(np.median(others[np.isfinite(others)][2:8])) if count > 8 else np.inf
+            same = difference[i, j] < _SAME
+            if same or (np.isfinite(next_best) and difference[i, j] < _ALIKE * next_best):
+                how = "are one shot" if same else "were taken under one light"
+                text = f"{names[j]} and {names[i]} {how}: a duplicate"
+                found.append(Finding("duplicate", (j, i), text))
+    return found
+
+
+def _clipped(seen: Survey, names: Sequence[str]) -> list[Finding]:
+    """Notes on photographs of which much is clipped."""
+    found = []
+    spoiled = np.flatnonzero(seen.white > _SPOILED).tolist()
+    for i in spoiled:
+        share = float(seen.white[i])
+        found.append(
+            Finding("clipped", (i,), f"{share:.0%} of {names[i]} is clipped", share, grave=False)
+        )
+    some = np.flatnonzero((seen.white > _CLIPPED) & (seen.white <= _SPOILED))
+    if len(some):
+        worst = int(some[np.argmax(seen.white[some])])
+        share = float(seen.white[worst])
+        count = len(some)
+        text = f"{count} photograph{'s are' if count > 1 else ' is'} clipped over {_CLIPPED:.0%}"
+        text += f" or more of the object, {names[worst]} the most ({share:.0%})"
+        found.append(Finding("clipped", tuple(some.tolist()), text, share, grave=False))
+    return found
+
+
+def _apply(weights: F64, pictures: F32) -> F32:
+    """Pictures (n, …) made of pictures (L, …) by (n, L) weights."""
+    flat = pictures.reshape(len(pictures), -1)
+    return (weights.astype(np.float32) @ flat).reshape(len(weights), *pictures.shape[1:])
+
+
+def _error(moment: F64, photograph: int, weights: F64) -> float:
+    """Mean squared error of a photograph made of the others by (L,) weights."""
+    return float(
+        moment[photograph, photograph]
+        - 2 * weights @ moment[photograph]
+        + weights @ moment @ weights
+    )
+
+
+def _deviation(values: F64) -> float:
+    """A robust standard deviation."""
+    return float(1.48 * np.median(np.abs(values - np.median(values))))
+
+
+def _angles(a: LightDirections, b: LightDirections) -> F64:
+    """(n,) degrees between lights of two sets, or of one set and one light."""
+    distance = np.linalg.norm(a.xyz.astype(np.float64) - b.xyz, axis=1)
+    return np.asarray(2 * np.degrees(np.arcsin(np.clip(distance / 2, 0, 1))))
+
+
+def _numbers(values: Any, digits: int = 5) -> list[float]:
+    return [round(float(value), digits) + 0.0 for value in values]

@@ -1,0 +1,146 @@
+"""What a check found, as one HTML page with all photographs; it needs no other file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from html import escape
+from itertools import pairwise
+
+import numpy as np
+
+from drti_core.arrays import U8
+from drti_core.capture.check import Checked, Finding
+from drti_core.lights.coverage import outline
+
+_STYLE = """
+:root { color-scheme: light dark; --paper: #faf9f6; --ink: #1e1e1e; --faint: #78766f;
+  --line: #dedcd6; --bad: #b3261e; --fill: #58843e33; }
+@media (prefers-color-scheme: dark) { :root { --paper: #1c1b1a; --ink: #ecebe8; --faint: #a09d96;
+  --line: #3c3a37; --bad: #ff8a80; } }
+body { background: var(--paper); color: var(--ink); font: 14px/1.45 system-ui, sans-serif;
+  margin: 24px auto; max-width: 1100px; padding: 0 16px; }
+h1 { font-size: 20px; margin: 0 0 4px; overflow-wrap: anywhere; }
+p, ul { margin: 4px 0 12px; } li { margin: 2px 0; } .faint { color: var(--faint); }
+.bad { color: var(--bad); } .top { display: flex; flex-wrap: wrap; gap: 24px; }
+.top > div { flex: 1 1 420px; } svg { flex: 0 0 300px; max-width: 100%; }
+.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; }
+figure { margin: 0; border: 2px solid var(--line); border-radius: 6px; padding: 6px;
+  overflow-wrap: anywhere; }
+figure.bad { border-color: var(--bad); color: inherit; } img { width: 100%; display: block; }
+figcaption { font-size: 12px; } figcaption b { display: block; margin-top: 4px; }
+""".strip()
+
+
+def check_sheet(found: Checked, title: str) -> str:
+    """The page.
+
+    Args:
+        found: what a check found.
+        title: what was checked.
+    """
+    grave = [finding for finding in found.findings if finding.grave]
+    notes = [finding for finding in found.findings if not finding.grave]
+    count = len(grave)
+    verdict = f"{count} finding{'s' * (count > 1)}" if grave else "sound"
+    order = sorted(range(len(found.names)), key=lambda i: not any(f.grave for f in found.of(i)))
+    height, width = found.shape
+    parts = [
+        "<!doctype html>",
+        '<html lang="en"><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width">',
+        f"<title>check of {_text(title)}</title>",
+        f"<style>{_STYLE}</style>",
+        f"<h1>{_text(title)}</h1>",
+        f'<p class="faint">{len(found.names)} photographs of {width} × {height} pixels; '
+        f"<span{' class=bad' if grave else ''}>{verdict}</span></p>",
+        '<div class="top"><div>',
+        _list(grave, "bad"),
+        _list(notes, "faint"),
+        f'<p class="faint">Largest gap between the lights: {found.coverage.gap:.0f}° around '
+        f"azimuth {found.coverage.gap_at[0]:.0f}°, elevation {found.coverage.gap_at[1]:.0f}°.</p>",
+        "</div>",
+        _lights(found),
+        "</div>",
+        '<div class="cards">',
+        *(_card(found, i) for i in order),
+        "</div></html>",
+    ]
+    return "\n".join(part for part in parts if part) + "\n"
+
+
+def _list(findings: list[Finding], kind: str) -> str:
+    rows = "".join(f"<li>{_text(finding.text)}</li>" for finding in findings)
+    return f'<ul class="{kind}">{rows}</ul>' if rows else ""
+
+
+def _card(found: Checked, i: int) -> str:
+    """A photograph with its numbers."""
+    mine = found.of(i)
+    bad = any(finding.grave for finding in mine)
+    moved = float(np.hypot(*found.moved[i]))
+    facts = [f"{found.stops[i]:+.2f} stops", f"moved {moved:.1f} px"]
+    if found.best_lights is not None:
+        facts.append(f"light {found.light_off[i]:.1f}° off")
+    if found.white[i] > 0.001:
+        facts.append(f"{found.white[i]:.1%} clipped")
+    kinds = ", ".join(dict.fromkeys(finding.kind for finding in mine if finding.grave))
+    return (
+        f'<figure{" class=bad" if bad else ""}><img alt="" src="{_jpeg(found.thumbnails[i])}">'
+        f"<figcaption><b>{_text(found.names[i])}</b>"
+        + (f'<span class="bad">{kinds}</span><br>' if kinds else "")
+        + f'<span class="faint">{", ".join(facts)}</span></figcaption></figure>'
+    )
+
+
+def _lights(found: Checked) -> str:
+    """The lights on the disk; an arrow to where the others say that a wrong one was."""
+    edge = outline(found.lights)
+    shape = " ".join(f"{x:.3f},{-y:.3f}" for x, y in edge.tolist())
+    marks = []
+    for i, (x, y, _) in enumerate(found.lights.xyz.tolist()):
+        bad = any(finding.grave for finding in found.of(i))
+        fill = "var(--bad)" if bad else "var(--ink)"
+        name = _text(found.names[i])
+        marks.append(
+            f'<circle cx="{x:.3f}" cy="{-y:.3f}" r=".022" fill="{fill}"><title>{name}</title>'
+            "</circle>"
+        )
+        ends = [(x, -y)]
+        if any(finding.kind == "light" for finding in found.of(i)) and found.best_lights:
+            to = found.best_lights.xyz[i].tolist()
+            ends.append((to[0], -to[1]))
+        for finding in found.of(i):
+            if finding.kind == "exchanged":
+                other = next(j for j in finding.photographs if j != i)
+                to = found.lights.xyz[other].tolist()
+                ends.append((to[0], -to[1]))
+        for (x1, y1), (x2, y2) in pairwise(ends):
+            marks.append(
+                f'<line x1="{x1:.3f}" y1="{y1:.3f}" x2="{x2:.3f}" y2="{y2:.3f}" '
+                'stroke="var(--bad)" stroke-width=".01"/>'
+            )
+        if bad:
+            marks.append(
+                f'<text x="{x + 0.03:.3f}" y="{-y - 0.02:.3f}" font-size=".07" '
+                f'fill="var(--bad)">{name}</text>'
+            )
+    return (
+        '<svg viewBox="-1.05 -1.05 2.1 2.1" width="300" role="img" aria-label="the lights">'
+        '<circle r="1" fill="none" stroke="var(--line)" stroke-width=".01"/>'
+        f'<polygon points="{shape}" fill="var(--fill)"/>{"".join(marks)}</svg>'
+    )
+
+
+def _jpeg(picture: U8) -> str:
+    """A picture as a data URI."""
+    from PIL import Image
+
+    file = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(picture)).save(file, "jpeg", quality=80)
+    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _text(text: str) -> str:
+    """Text of a page; a file name may hold bytes that are no text."""
+    return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
