@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from drti_core.arrays import F32, F64, U8, Bool
+from drti_core.arrays import F32, F64, U8, Bool, Indices
 from drti_core.capture import predict, refine
 from drti_core.capture.exposures import exposures_of
 from drti_core.capture.survey import Survey, survey
@@ -34,23 +34,33 @@ Kind = Literal[
 FEWEST = 8
 #: Stops (factors of two) below its prediction at which a photograph is a misfire, and off it at
 #: which its exposure is another one; how much more than it varies over the picture that must be.
-_MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 1.2
+_MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 2.0
+#: Share of the plainest other exposure from which on exposures are told at once.
+_PLAINEST = 0.7
 #: Stops by which EXIF's exposures differ when they are not the same.
 _EXIF = 0.2
 #: Pixels by which a photograph must be moved, and how sure that must be.
-_MOVED, _SURE = 1.2, 9.0
+_MOVED, _SURE = 1.5, 7.0
+#: Error of a moved photograph put back, as a share of that as it is, where it was moved indeed.
+_PUT_BACK = 0.7
 #: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
-_BLURRED = -1.6
+_BLURRED = -0.45
 #: Of robust deviations over all photographs, what must be exceeded as well.
 _DEVIATIONS = 6.0
 #: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
 #: both photographs together, and of each.
 _EXCHANGED, _EACH = 0.8, 0.9
+#: An error, as a multiple of the usual one, above which a photograph is not where it belongs,
+#: unless it fell to such a share.
+_AT_HOME, _PLAIN = 4.0, 0.3
 #: Degrees by which a light must be wrong; the error there as a share of that at its own light where
 #: looks tell it as well, and where they do not.
 _WRONG, _BETTER, _MUCH_BETTER = 12.0, 0.8, 0.3
 #: An error at its own light, as a multiple of the usual one, below which a light is never wrong.
 _FAR_WORSE = 3.0
+#: Error at another light, as a share of that of a picture made as bright as it should be, from
+#: which on it is the light that is wrong and not the exposure.
+_RATHER = 0.7
 #: Directions that are tried for each photograph.
 _TRIED = 400
 #: Mean difference of codes (of 8 bits) of one shot kept twice, and as a share of the usual one
@@ -222,7 +232,7 @@ class _Search:
         self.dark = np.zeros(count, bool)
         self.other_exposure, self.elsewhere = np.zeros(count, bool), np.zeros(count, bool)
         self.blurred, self.wrong = np.zeros(count, bool), np.zeros(count, bool)
-        self.exchanged: list[tuple[int, ...]] = []
+        self.exchanged: list[tuple[int, int]] = []
         self.best_lights: LightDirections | None = None
         #: Which photograph's light each photograph has, in truth.
         self.order = np.arange(count)
@@ -239,11 +249,16 @@ class _Search:
 
     def run(self, progress: Progress) -> None:
         """Look until nothing new turns up, three times at most."""
+        # First of all: the wrong light of an exchanged photograph looks like a wrong exposure.
+        encoded = self.seen.encoded()
+        usable = np.ones(len(encoded), bool)
+        self._exchange(predict.kernel_of(self.lights, encoded, usable), encoded, usable)
         for number in range(3):
             before = self._state()
-            self._pixels()
+            quick = self.quick or number == 0
+            self._pixels(quick)
             progress((number + 0.5) / 3, "predicting each photograph from the others")
-            self._lights()
+            self._lights(quick)
             progress((number + 1) / 3, "predicting each photograph from the others")
             if number and self._state() == before:
                 break
@@ -251,42 +266,78 @@ class _Search:
     def _state(self) -> tuple[bytes, ...]:
         return (self.sound.tobytes(), self.order.tobytes())
 
-    def _pixels(self) -> None:
+    def _pixels(self, quick: bool) -> None:
         """Brightness, place and sharpness, each beside its prediction."""
         encoded = self.seen.encoded()
         sound = self.sound
         kernel = predict.kernel_of(self.own_lights, encoded, sound)
         weights = predict.predictors(kernel, self.own_lights, sound)
         count = len(encoded)
-        predicted = srgb_to_linear(np.maximum(_apply(weights, encoded), 0))
-        pairs = zip(self.seen.small, predicted, strict=True)
-        stops, varies = np.array([predict.exposure(*pair) for pair in pairs]).T
-        self.stops = stops
-        brightness = self.seen.small.reshape(count, -1).mean(axis=1)
-        expected = predicted.reshape(count, -1).mean(axis=1)
-        self.dark = np.log2((brightness + 1e-6) / (expected + 1e-6)) < _MISFIRE
-        usual = _DEVIATIONS * _deviation(stops[sound])
-        off = np.abs(stops - np.median(stops[sound]))
-        self.other_exposure = ~self.dark & (off > np.maximum(_EXPOSURE, usual))
-        self.other_exposure &= off > _UNIFORM * varies
-        if self.quick:
+        for number in range(3):
+            predicted = srgb_to_linear(np.maximum(_apply(weights, encoded), 0))
+            before = self.sound
+            self._brightness(predicted, before, plainest=number == 0)
+            if (self.sound == before).all():
+                break
+            weights = predict.predictors(kernel, self.own_lights, self.sound)
+        self._spare_wrong_lights(kernel, weights, encoded)
+        if quick:
             return
         close = _apply(weights, self.seen.close)
+        sure, sharp = np.zeros(count, bool), np.zeros((count, 3))
         for i in range(count):
             # As bright as the photograph, so that noise and clipping weigh alike.
             own = predict.place(self.seen.close[i], close[i])
             far = predict.place(encoded[i][None], linear_to_srgb(predicted[i])[None])
             step = self.seen.step
             if far.distance * step > self.seen.close.shape[-1] / 4 and far.sure > _SURE:
-                own = predict.Place(far.y * step, far.x * step, far.sure)
-            self.moved[i] = (own.y, own.x) if own.sure > _SURE else (0.0, 0.0)
-            self.sharpness[i] = predict.sharpness(self.seen.close[i], close[i])
+                self.moved[i] = far.y * step, far.x * step
+                better = predict.put_back(encoded[[i]], linear_to_srgb(predicted[[i]]), far)
+            else:
+                self.moved[i] = own.y, own.x
+                better = predict.put_back(self.seen.close[i], close[i], own)
+            sure[i] = own.sure > _SURE and better < _PUT_BACK
+            if not sure[i]:
+                self.moved[i] = 0
+            sharp[i] = predict.sharpness(self.seen.close[i], close[i])
         distance = np.hypot(*self.moved.T)
         usual = _DEVIATIONS * _deviation(distance[sound])
-        self.elsewhere = ~self.dark & (distance > max(_MOVED, np.median(distance[sound]) + usual))
-        usual = _DEVIATIONS * _deviation(self.sharpness[sound])
-        off = self.sharpness - np.median(self.sharpness[sound])
-        self.blurred = ~self.dark & (off < min(_BLURRED, -usual))
+        self.elsewhere = ~self.dark & sure
+        self.elsewhere &= distance > max(_MOVED, float(np.median(distance[sound])) + usual)
+        sharp -= np.median(sharp[sound], axis=0)
+        usual = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
+        self.sharpness = sharp.min(axis=1)
+        self.blurred = ~self.dark & (sharp < np.minimum(_BLURRED, -usual)).any(axis=1)
+
+    def _brightness(self, predicted: F32, sound: Bool, *, plainest: bool) -> None:
+        """Misfires and other exposures; at first the plainest, which spoil their neighbours."""
+        small = self.seen.small
+        pairs = zip(small, predicted, strict=True)
+        self.stops, varies = np.array([predict.exposure(*pair) for pair in pairs]).T
+        brightness, expected = (a.reshape(len(a), -1).mean(axis=1) for a in (small, predicted))
+        self.dark = np.log2((brightness + 1e-6) / (expected + 1e-6)) < _MISFIRE
+        usual = _DEVIATIONS * _deviation(self.stops[sound])
+        off = np.abs(self.stops - np.median(self.stops[sound]))
+        self.other_exposure = ~self.dark & (off > np.maximum(_EXPOSURE, usual))
+        self.other_exposure &= off > _UNIFORM * varies
+        if plainest and self.other_exposure.any():
+            self.other_exposure &= off > _PLAINEST * off[self.other_exposure].max()
+
+    def _spare_wrong_lights(self, kernel: Kriging, weights: F64, encoded: F32) -> None:
+        """No other exposure where another light explains the brightness better."""
+        tried = LightDirections.spread(_TRIED)
+        flat = encoded.reshape(len(encoded), -1)
+        for i in np.flatnonzero(self.other_exposure).tolist():
+            rest = np.flatnonzero(self.sound)
+            own = self.own_lights[[i]]
+            far = _angles(tried, own) > _WRONG
+            candidates = kernel.weights(self.own_lights[rest], tried[np.flatnonzero(far)])
+            as_bright = linear_to_srgb(np.minimum(self.seen.small[i] * 2 ** -self.stops[i], 1))
+            mended = as_bright.reshape(1, -1)
+            at_own = _shares(mended, flat[rest], weights[[i]][:, rest])
+            elsewhere = _shares(flat[[i]], flat[rest], candidates)
+            if elsewhere.min() < _RATHER * at_own.min():
+                self.other_exposure[i] = False
 
     def _mended(self) -> F32:
         """(L, h, w) linear pictures, as bright and where they should be."""
@@ -298,22 +349,16 @@ class _Search:
             pictures[i] = np.roll(pictures[i], (-rows, -columns), axis=(0, 1))
         return pictures
 
-    def _lights(self) -> None:
+    def _lights(self, quick: bool) -> None:
         """Exchanged lights, then wrong ones."""
         encoded = linear_to_srgb(np.minimum(self._mended(), 1))
-        flat = encoded.reshape(len(encoded), -1).astype(np.float64)
-        flat -= flat.mean(axis=0)
-        moment = flat @ flat.T / flat.shape[1]
         usable = ~self.dark
-        self.order = np.arange(len(encoded))
-        kernel = predict.kernel_of(self.lights, encoded, usable & ~self.wrong)
-        self.exchanged = self._exchanges(kernel, moment, usable)
-        for one, other in self.exchanged:
-            self.order[[one, other]] = self.order[[other, one]]
+        kernel = predict.kernel_of(self.own_lights, encoded, usable & ~self.wrong)
+        moment = self._exchange(kernel, encoded, usable)
         self.wrong = np.zeros(len(encoded), bool)
         self.light_off = np.zeros(len(encoded))
         suspects = np.zeros(len(encoded), bool)
-        if not self.quick and usable.sum() > refine.FEWEST:
+        if not quick and usable.sum() > refine.FEWEST:
             told = refine.estimate(refine.looks_of(encoded), self.own_lights, usable)
             off = _angles(told.lights, self.own_lights)
             suspects = told.contradicts & (off > _WRONG)
@@ -321,28 +366,50 @@ class _Search:
         self._wrong_lights(kernel, moment, usable, suspects)
         self.light_off[self.dark] = 0
 
-    def _exchanges(self, kernel: Kriging, moment: F64, usable: Bool) -> list[tuple[int, ...]]:
-        """Pairs of which each is better predicted under the other's light."""
-        rest = np.flatnonzero(usable)
+    def _exchange(self, kernel: Kriging, encoded: F32, usable: Bool) -> F64:
+        """Put exchanged lights in order, the plainest pair first.
+
+        Returns:
+            (L, L) the pictures' mean product with one another.
+        """
+        flat = encoded.reshape(len(encoded), -1)
+        flat = flat - flat.mean(axis=0)
+        moment = (flat @ flat.T / flat.shape[1]).astype(np.float64)
+        self.order, self.exchanged = np.arange(len(encoded)), []
+        while len(self.exchanged) < len(encoded) // 4:
+            pair = self._plainest_exchange(kernel, moment, np.flatnonzero(usable))
+            if pair is None:
+                break
+            self.exchanged.append(pair)
+            one, other = pair
+            self.order[[one, other]] = self.order[[other, one]]
+        self.exchanged.sort()
+        return moment
+
+    def _plainest_exchange(
+        self, kernel: Kriging, moment: F64, rest: Indices
+    ) -> tuple[int, int] | None:
+        """The pair of which each is much better predicted under the other's light."""
         pairs = list(combinations(range(len(rest)), 2))
-        lights = self.lights[rest]
         part = moment[np.ix_(rest, rest)]
-        found: list[tuple[float, int, int]] = []
-        weights = kernel.without(lights, [np.array(pair) for pair in pairs])
-        for (one, other), (first, second) in zip(pairs, weights, strict=True):
-            as_is = _error(part, one, first), _error(part, other, second)
-            changed = _error(part, one, second), _error(part, other, first)
-            share = sum(changed) / max(sum(as_is), 1e-12)
-            better = all(c < _EACH * e for c, e in zip(changed, as_is, strict=True))
-            if share < _EXCHANGED and better:
-                found.append((share, int(rest[one]), int(rest[other])))
-        taken: set[int] = set()
-        kept: list[tuple[int, ...]] = []
-        for _, one, other in sorted(found):
-            if not taken & {one, other}:
-                taken |= {one, other}
-                kept.append((one, other))
-        return sorted(kept)
+        lights = self.own_lights[rest]
+        weights = np.array(list(kernel.without(lights, [np.array(pair) for pair in pairs])))
+        one, other = np.array(pairs).T
+        at_one, at_other = weights[:, 0], weights[:, 1]
+        as_is = _errors(part, one, at_one), _errors(part, other, at_other)
+        changed = _errors(part, one, at_other), _errors(part, other, at_one)
+        share = (changed[0] + changed[1]) / np.maximum(as_is[0] + as_is[1], 1e-12)
+        usual = float(np.median(as_is))
+        good = share < _EXCHANGED
+        for before, after in zip(as_is, changed, strict=True):
+            good &= after < _EACH * before
+            good &= (after < _AT_HOME * usual) | (after < _PLAIN * before)
+        taken = np.isin(rest, [i for pair in self.exchanged for i in pair])
+        good &= ~(taken[one] | taken[other])
+        if not good.any():
+            return None
+        best = int(np.argmin(np.where(good, share, np.inf)))
+        return int(rest[one[best]]), int(rest[other[best]])
 
     def _wrong_lights(self, kernel: Kriging, moment: F64, usable: Bool, suspects: Bool) -> None:
         """Lights under which the others predict their photographs far worse than under another."""
@@ -489,13 +556,19 @@ def _apply(weights: F64, pictures: F32) -> F32:
     return (weights.astype(np.float32) @ flat).reshape(len(weights), *pictures.shape[1:])
 
 
-def _error(moment: F64, photograph: int, weights: F64) -> float:
-    """Mean squared error of a photograph made of the others by (L,) weights."""
-    return float(
-        moment[photograph, photograph]
-        - 2 * weights @ moment[photograph]
-        + weights @ moment @ weights
-    )
+def _errors(moment: F64, photographs: Indices, weights: F64) -> F64:
+    """(n,) mean squared errors of photographs made of the others by (n, L) weights."""
+    made = np.einsum("ni,ni->n", weights @ moment, weights)
+    across = np.einsum("ni,ni->n", weights, moment[photographs])
+    return np.asarray(moment[photographs, photographs] - 2 * across + made)
+
+
+def _shares(picture: F32, others: F32, weights: F64) -> F64:
+    """(n,) errors of one picture (1, P) made of others (L, P) by (n, L) weights, as its share."""
+    own = float(np.sum(np.square(picture), dtype=np.float64))
+    gram, across = (others @ others.T).astype(np.float64), (others @ picture[0]).astype(np.float64)
+    made = np.einsum("ni,ni->n", weights @ gram, weights)
+    return np.asarray((own - 2 * weights @ across + made) / max(own, 1e-9))
 
 
 def _deviation(values: F64) -> float:

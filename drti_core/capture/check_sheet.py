@@ -122,7 +122,8 @@ def _lights(found: Checked) -> str:
             )
         if bad:
             marks.append(
-                f'<text x="{x + 0.03:.3f}" y="{-y - 0.02:.3f}" font-size=".07" '
+                f'<text x="{x + (0.03 if x < 0.3 else -0.03):.3f}" y="{-y - 0.02:.3f}" '
+                f'text-anchor="{"start" if x < 0.3 else "end"}" font-size=".07" '
                 f'fill="var(--bad)">{name}</text>'
             )
     return (

@@ -96,23 +96,23 @@ def exposure(picture: F32, predicted: F32) -> tuple[float, float]:
     return middle, (high - low) / 2
 
 
-def sharpness(pictures: F32, predicted: F32) -> float:
-    """How much of the detail of 3 pixels is there, beside that of 9 pixels, log2; 0 as predicted.
+def sharpness(pictures: F32, predicted: F32) -> F64:
+    """How much detail of 1, 2 and 4 pixels is there, each beside that twice as coarse, log2.
 
-    Light that makes all detail fainter makes both fainter.
+    Light that makes all detail fainter makes all of it fainter; a blur takes the finer away. Under
+    noise fine detail says nothing, so there are three sizes.
 
     Args:
         pictures: (N, h, w).
         predicted: of the same shape.
 
     Returns:
-        0 where hardly any detail is predicted.
+        (3,) beside the prediction's; 0 as predicted, and where hardly any detail is predicted.
     """
-    fine, coarse = _detail(pictures)
-    fine_wanted, coarse_wanted = _detail(predicted)
-    if fine_wanted < _FAINT**2:
-        return 0.0
-    return float(np.log2((fine + 1e-8) / (coarse + 1e-7) * (coarse_wanted + 1e-7) / fine_wanted))
+    own, wanted = _detail(pictures), _detail(predicted)
+    shares = np.log2((own[:-1] + 1e-8) / (own[1:] + 1e-8))
+    shares -= np.log2((wanted[:-1] + 1e-8) / (wanted[1:] + 1e-8))
+    return np.where(wanted[:-1] < _FAINT**2, 0.0, shares)
 
 
 def place(pictures: F32, predicted: F32) -> Place:
@@ -149,21 +149,52 @@ def place(pictures: F32, predicted: F32) -> Place:
     )
 
 
+def put_back(pictures: F32, predicted: F32, moved: Place) -> float:
+    """Error of moved pictures put back by whole pixels, as a share of that as they are.
+
+    Both are told from detail, which light changes least.
+
+    Args:
+        pictures: (N, h, w).
+        predicted: of the same shape.
+        moved: less than half a picture.
+    """
+    rows, columns = round(moved.y), round(moved.x)
+    back = np.roll(pictures, (-rows, -columns), axis=(1, 2))
+    margin = max(abs(rows), abs(columns))
+    height, width = pictures.shape[1:]
+    if 2 * margin + 8 > min(height, width):
+        return 0.0
+    inside = (slice(None), slice(margin, height - margin), slice(margin, width - margin))
+    wanted = _band(predicted[inside])
+    now, then = (float(np.mean(np.square(_band(a[inside]) - wanted))) for a in (pictures, back))
+    return then / (now + 1e-9)
+
+
+def _band(pictures: F32) -> F32:
+    """(N, h - 6, w - 6) what lies between means of 3 pixels and of 7."""
+    mean = _means(pictures)
+    return np.asarray(mean[:, 2:-2, 2:-2] - _means(_means(mean)))
+
+
 def _vertex(before: float, at: float, after: float) -> float:
     """Where a parabola through three neighbours is highest, from the middle one."""
     bend = before - 2 * at + after
     return 0.0 if bend >= 0 else float(np.clip((before - after) / (2 * bend), -0.5, 0.5))
 
 
-def _detail(pictures: F32) -> tuple[float, float]:
-    """Mean square of what means of 3 x 3 pixels leave out, and of what lies between 3 and 9."""
-    mean = _means(pictures)
-    fine = pictures[:, 1:-1, 1:-1] - mean
-    wide = mean
-    for _ in range(3):
-        wide = _means(wide)
-    coarse = mean[:, 3:-3, 3:-3] - wide
-    return float(np.mean(np.square(fine))), float(np.mean(np.square(coarse)))
+def _detail(pictures: F32) -> F64:
+    """(4,) mean square difference of neighbours, pixel by pixel and in means of 2, 4 and 8."""
+    found = []
+    for _ in range(4):
+        down, right = np.diff(pictures, axis=1), np.diff(pictures, axis=2)
+        found.append(float(np.mean(np.square(down)) + np.mean(np.square(right))))
+        rows, columns = (size // 2 for size in pictures.shape[1:])
+        if min(rows, columns) < 2:
+            break
+        part = pictures[:, : 2 * rows, : 2 * columns]
+        pictures = part.reshape(len(part), rows, 2, columns, 2).mean(axis=(2, 4))
+    return np.array(found + found[-1:] * (4 - len(found)))
 
 
 def _means(pictures: F32) -> F32:
