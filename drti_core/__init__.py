@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from drti_core.arrays import Window
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
+    from drti_core.capture.check import Checked, Finding, check
     from drti_core.decoder import (
         Decoder,
         Dense,
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from drti_core.stack import ArrayStack, ImageStack, Stack
     from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.batch import convert_many
+    from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
     from drti_core.workflow.describe import Description, describe, describe_file
     from drti_core.workflow.export import export, export_file
@@ -118,6 +120,7 @@ else:
     _LATER = {
         "arrays": "Window",
         "capture": "Ball FoundLight FoundLights find_lights open_capture",
+        "capture.check": "check Checked Finding",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
         "LightError MissingExtraError MissingFileError OptionError OutputError OutputExistsError "
@@ -147,6 +150,7 @@ else:
         "stack": "ArrayStack ImageStack Stack",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.batch": "convert_many",
+        "workflow.check": "check_file",
         "workflow.convert": "convert_file",
         "workflow.describe": "describe describe_file Description",
         "workflow.export": "export export_file",
@@ -223,6 +227,10 @@ __all__ = [
     "save_normals",
     "read_normals",
     # measure
+    "check",
+    "check_file",
+    "Checked",
+    "Finding",
     "evaluate",
     "evaluate_model",
     "compare",

@@ -522,9 +522,11 @@ def _duplicates(seen: Survey, dark: Bool, names: Sequence[str]) -> list[Finding]
         for j in range(i):
             others = np.sort(np.concatenate([difference[i], difference[j]]))
             next_best = float(np.median(others[np.isfinite(others)][2:8])) if count > 8 else np.inf
-            same = difference[i, j] < _SAME
-            if same or (np.isfinite(next_best) and difference[i, j] < _ALIKE * next_best):
-                how = "are one shot" if same else "were taken under one light"
+            far = _ALIKE * next_best if np.isfinite(next_best) else 0.0
+            if difference[i, j] <= far:
+                how = "were taken under one light"
+                if difference[i, j] < _SAME:
+                    how = "are one shot"
                 text = f"{names[j]} and {names[i]} {how}: a duplicate"
                 found.append(Finding("duplicate", (j, i), text))
     return found

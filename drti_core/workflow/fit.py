@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
+from drti_core.capture.check import FEWEST, check
 from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
@@ -22,6 +23,9 @@ from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.lights import is_capture, lit_capture
 from drti_core.workflow.report import Report, words_of
+
+#: Share of the progress that looking for bad photographs has, decoding them included.
+_CHECKING = 0.3
 
 
 @logged("fit and save")
@@ -47,7 +51,9 @@ def fit_file(
 
     Whether the output may be written, and whether its format can hold such a model, is checked
     before the photographs are decoded. A codec that is trained keeps its checkpoints in
-    ``OUTPUT.training`` until the model is saved, unless it is told where.
+    ``OUTPUT.training`` until the model is saved, unless it is told where. The photographs are
+    looked at first (:func:`drti_core.check`, the quick part of it), and the gravest finding is a
+    note.
 
     Args:
         stack: whatever :func:`drti_core.open_stack` opens: a light file or the folder of one, a
@@ -85,12 +91,11 @@ def fit_file(
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    fitting = progress
     if reader is None and is_capture(stack):
-        fitting = part_of(progress, 0.5, 1)
         opened = lit_capture(stack, part_of(progress, 0, 0.5)).adjusted(
             crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
         )
+        progress = part_of(progress, 0.5, 1)
     else:
         opened = doors.open_stack(
             stack,
@@ -111,13 +116,19 @@ def fit_file(
     if running is not fitter:
         inputs.check(checkpoints)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
+    doubt = []
+    if len(opened) >= FEWEST:
+        quick = check(opened, quick=True, progress=part_of(progress, 0, _CHECKING))
+        doubt = [note] if (note := quick.note()) is not None else []
+        progress = part_of(progress, _CHECKING, 1)
     mask_file = Path(mask) if isinstance(mask, (str, Path)) else None
     model, report = fit(
         opened,
         running,
         output=target,
         provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
-        progress=fitting,
+        notes=doubt,
+        progress=progress,
     )
     notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     if running is not fitter:
