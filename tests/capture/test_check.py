@@ -1,0 +1,180 @@
+"""Faults put into photographs are named, and sound ones are not."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import drti_core as drti
+from drti_core.capture import predict
+from drti_core.capture.check_sheet import check_sheet
+from drti_core.capture.refine import estimate, looks
+from drti_core.cli.app import app
+from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.stack import ArrayStack
+from drti_core.workflow import check_file, fit_file
+
+
+@pytest.fixture(scope="module")
+def sound() -> ArrayStack:
+    return drti.demo_stack((72, 96), 30)
+
+
+@pytest.fixture(scope="module")
+def spoiled(sound) -> ArrayStack:
+    """Photograph 3 is a misfire, 8 and 20 are exchanged, 12 is twice as bright, 25 moved."""
+    pictures = sound.images.copy()
+    pictures[3] //= 20
+    pictures[[8, 20]] = pictures[[20, 8]]
+    brighter = 2 * srgb_to_linear(pictures[12] / np.float32(255))
+    pictures[12] = np.rint(255 * linear_to_srgb(np.minimum(brighter, 1)))
+    pictures[25] = np.roll(pictures[25], (-2, 3), axis=(0, 1))
+    return ArrayStack.of(pictures, sound.lights, names=sound.names)
+
+
+@pytest.fixture(scope="module")
+def folder(spoiled, tmp_path_factory):
+    """The spoiled photographs on disk."""
+    folder = tmp_path_factory.mktemp("capture")
+    rows = [str(len(spoiled))]
+    for name, picture, light in zip(
+        spoiled.names, spoiled.images, spoiled.lights.xyz.tolist(), strict=True
+    ):
+        Image.fromarray(picture).save(folder / name, quality=95)
+        rows.append(" ".join([name, *map(str, light)]))
+    (folder / "dirs.lp").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_sound_photographs_are_sound(sound):
+    found = drti.check(sound)
+    assert found.sound, [finding.text for finding in found.findings]
+    assert found.note() is None
+    assert np.abs(found.stops).max() < 0.4
+    assert np.median(found.light_off) < 3
+
+
+@pytest.mark.slow
+def test_every_fault_is_named_and_nothing_else(spoiled):
+    found = drti.check(spoiled)
+    named = {(finding.kind, finding.photographs) for finding in found.findings if finding.grave}
+    assert named == {
+        ("misfire", (3,)),
+        ("exchanged", (8, 20)),
+        ("exposure", (12,)),
+        ("moved", (25,)),
+    }
+    assert found.stops[12] == pytest.approx(1, abs=0.15)
+    assert found.moved[25] == pytest.approx([-2, 3], abs=0.3)
+    assert (
+        found.note() == "photo04.jpg is dark: a misfire (and 3 more findings); drti check says more"
+    )
+    page = check_sheet(found, "a <b> & c")
+    assert "a &lt;b&gt; &amp; c" in page
+    assert page.count("<figure") == len(spoiled)
+    assert page.count("<figure class=bad>") == 5
+
+
+@pytest.mark.slow
+def test_the_verb_tells_and_its_status_says_doubtful(folder, tmp_path):
+    sheet = tmp_path / "check.html"
+    done = CliRunner().invoke(app, ["check", str(folder), "--sheet", str(sheet)])
+    assert done.exit_code == 1
+    lines = done.stdout.splitlines()
+    assert lines[0] == "30 photographs of 96x72 pixels: 4 findings"
+    assert "- photo09.jpg and photo21.jpg have each other's light: exchanged" in lines
+    assert lines[-1] == f"wrote {sheet}"
+    with pytest.raises(drti.OutputExistsError):
+        check_file(folder, sheet=sheet)
+
+
+@pytest.mark.slow
+def test_fit_says_the_gravest_in_one_line(folder, tmp_path):
+    report = fit_file(folder, tmp_path / "model.ptm")
+    assert (
+        "photo04.jpg is dark: a misfire (and 2 more findings); drti check says more" in report.notes
+    )
+
+
+def test_json_holds_every_photograph_and_no_infinity(sound):
+    few = drti.check(sound.select(range(5)))  # too few for predictions; the rest is looked at
+    facts = json.loads(json.dumps(few.as_dict(), allow_nan=False))
+    assert [light["name"] for light in facts["lights"]] == list(sound.names[:5])
+    assert facts["lights"][0]["best_light"] is None
+    assert facts["photographs"] == 5
+
+
+def test_exif_tells_another_exposure(tmp_path, sound):
+    rows = ["6"]
+    for i in range(6):
+        exif = Image.Exif()
+        exif.get_ifd(34665)[33434] = 0.02 if i == 2 else 0.01
+        exif.get_ifd(34665)[34855] = 100
+        name = f"a{i}.jpg"
+        Image.fromarray(sound.images[i]).save(tmp_path / name, exif=exif)
+        rows.append(" ".join([name, *map(str, sound.lights.xyz[i].tolist())]))
+    (tmp_path / "dirs.lp").write_text("\n".join(rows) + "\n")
+    found = [f for f in drti.check(drti.open_stack(tmp_path)).findings if f.kind == "exif"]
+    assert [f.text for f in found] == ["a2.jpg has 2 times the exposure of the others, by its EXIF"]
+    assert found[0].photographs == (2,)
+
+
+def test_places_are_told_to_a_part_of_a_pixel():
+    random = np.random.default_rng(0)
+    rows, columns = np.fft.fftfreq(96)[:, None], np.fft.fftfreq(128)
+    spectrum = np.fft.fft2(random.normal(size=(96, 128))) / (1 + 400 * (rows**2 + columns**2))
+    moved = spectrum * np.exp(-2j * np.pi * (2.3 * rows - 4.6 * columns))
+    one, other = (np.fft.ifft2(a).real.astype(np.float32)[None] for a in (moved, spectrum))
+    place = predict.place(one, other)
+    assert (place.y, place.x) == pytest.approx((2.3, -4.6), abs=0.1)
+    assert predict.put_back(one, other, place) < 0.3
+    assert predict.put_back(one, other, predict.Place(-3, 4, 9)) > 0.8
+
+
+def test_exposure_is_the_median_over_what_is_neither_black_nor_clipped():
+    random = np.random.default_rng(0)
+    predicted = random.uniform(0.05, 0.4, (40, 50)).astype(np.float32)
+    brighter = predicted * 2**0.7
+    brighter[:8] = 1
+    stops, varies = predict.exposure(brighter, predicted)
+    assert (stops, varies) == pytest.approx((0.7, 0), abs=1e-3)
+    assert predict.exposure(brighter, np.zeros_like(predicted)) == (0.0, np.inf)
+
+
+def test_a_blur_takes_the_finer_detail():
+    random = np.random.default_rng(0)
+    picture = random.normal(0.5, 0.1, (1, 64, 64)).astype(np.float32)
+    blurred = picture.copy()
+    blurred[:, 1:-1, 1:-1] = predict._means(picture)
+    assert predict.sharpness(blurred, picture)[0] < -1
+    assert predict.sharpness(picture, picture) == pytest.approx([0, 0, 0])
+
+
+@pytest.mark.slow
+def test_missing_lights_are_filled_in_and_a_wrong_one_contradicts(sound):
+    seen = looks(sound)
+    xyz = sound.lights.xyz.copy()
+    known = np.ones(len(sound), bool)
+    known[[5, 15]] = False
+    xyz[~known] = 0, 0, 1
+    x, y, z = xyz[10]
+    xyz[10] = np.array([-y, x, z])  # turned by 90 degrees around the axis
+    told = estimate(seen, drti.LightDirections(xyz), known)
+    cosine = np.sum(told.lights.xyz * sound.lights.xyz, axis=1)
+    off = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+    assert off[[5, 15, 10]].max() < 12
+    assert np.median(off) < 3
+    assert np.flatnonzero(told.contradicts).tolist() == [10]
+
+
+def test_too_few_known_lights_tell_nothing(sound):
+    few = sound.select(range(7))
+    known = np.arange(7) < 5
+    with pytest.raises(drti.OptionError) as caught:
+        estimate(looks(few), few.lights, known)
+    assert str(caught.value) == "5 known lights; expected 6 or more to estimate others from"
