@@ -44,7 +44,7 @@ _MOVED, _SURE = 1.5, 7.0
 #: Error of a moved photograph put back, as a share of that as it is, where it was moved indeed.
 _PUT_BACK = 0.7
 #: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
-_BLURRED = -0.45
+_BLURRED = -0.5
 #: Of robust deviations over all photographs, what must be exceeded as well.
 _DEVIATIONS = 6.0
 #: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
@@ -305,9 +305,9 @@ class _Search:
         self.elsewhere = ~self.dark & sure
         self.elsewhere &= distance > max(_MOVED, float(np.median(distance[sound])) + usual)
         sharp -= np.median(sharp[sound], axis=0)
-        usual = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
+        spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)
-        self.blurred = ~self.dark & (sharp < np.minimum(_BLURRED, -usual)).any(axis=1)
+        self.blurred = ~self.dark & (sharp < np.minimum(_BLURRED, -spread)).any(axis=1)
 
     def _brightness(self, predicted: F32, sound: Bool, *, plainest: bool) -> None:
         """Misfires and other exposures; at first the plainest, which spoil their neighbours."""
@@ -384,7 +384,7 @@ class _Search:
             one, other = pair
             self.order[[one, other]] = self.order[[other, one]]
         self.exchanged.sort()
-        return moment
+        return np.asarray(moment)
 
     def _plainest_exchange(
         self, kernel: Kriging, moment: F64, rest: Indices
