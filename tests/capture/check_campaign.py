@@ -11,8 +11,8 @@ import argparse
 from collections import Counter
 
 import numpy as np
-from drti_core.capture.check import check
 
+from drti_core.capture.check import check
 from drti_core.formats.lp import write_lp
 from drti_core.registry.doors import open_stack
 from drti_core.stack.samples.capture_plan import FAULT_KINDS, FaultKind
