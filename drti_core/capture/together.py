@@ -25,6 +25,8 @@ _TRIED = (0.0, 0.2, 0.4, 0.7)
 #: Photographs that both of two balls must show.
 _FEWEST = 8
 _ROUNDS = 12
+#: A ball that would move so many times farther than its rim may be off is left where it is.
+_TOO_FAR = 4.0
 
 
 def agreeing_balls(
@@ -40,7 +42,7 @@ def agreeing_balls(
 
     Returns:
         The balls, and how near the lamps are, 1/pixels, 0 of far ones; None where too few
-        photographs show a highlight in two balls.
+        photographs show a highlight in two balls, or balls would have to move too far.
     """
     both = np.isfinite(places).all(axis=2).sum(axis=0) >= 2
     if both.sum() < _FEWEST:
@@ -85,6 +87,8 @@ def agreeing_balls(
                 damping *= 10
         if cost < least:
             best, least = values, cost
+    if np.abs(best[:-1]).max() > _TOO_FAR:
+        return list(balls), None  # something else is wrong: the view, or what a highlight is
     return _moved(balls, best[:-1] * loose), float(best[-1]) / view.width
 
 
