@@ -55,12 +55,10 @@ def _from_the_camera(out: Path, size: tuple[int, int], seed: int, overwrite: boo
 
     with console.progress_bar() as progress:
         tour = run_capture_tour(out, size=size, seed=seed, overwrite=overwrite, progress=progress)
-    found, count = tour.lights, len(tour.lights)
     console.say(
-        f"found {len(found.balls)} ball{'s' * (len(found.balls) != 1)} and the lights of "
-        f"{len(found.known)} of {count} photographs",
+        f"found {tour.lights.what}",
         f"off the truth by {np.median(tour.errors):.2f}° (median), "
         f"{tour.errors.max():.2f}° (worst)",
     )
-    console.say_notes(found.notes)
+    console.say_notes(tour.lights.notes)
     console.say(*(f"wrote {out / file}" for file in tour.files))

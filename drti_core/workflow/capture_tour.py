@@ -5,23 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from drti_core.arrays import F64
-from drti_core.capture.find_lights import FoundLights, find_lights
-from drti_core.capture.photographs import open_capture
 from drti_core.capture.reflection import angles
-from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack.samples.made_up import CAPTURE, make_capture, write_capture
 from drti_core.workflow.export import export
+from drti_core.workflow.lights import find_lights_file
+from drti_core.workflow.report import Report
 
 #: Lights of the capture: a usual number.
 _PHOTOGRAPHS = 40
-_PAGE = "page.html"
+_SHEET, _PAGE = "lights.png", "page.html"
 _TOUR = outputs.FolderKind(
-    "what drti demo --capture wrote", (_PAGE,), folders=(("photographs", CAPTURE),)
+    "what drti demo --capture wrote", (_SHEET, _PAGE), folders=(("photographs", CAPTURE),)
 )
 
 
@@ -32,13 +33,13 @@ class CaptureTour:
     Args:
         folder: everything lies in it.
         files: what it holds, relative to it.
-        lights: as they were found.
-        errors: (L,) degrees between the lights found and the true ones, of those that were found.
+        lights: what was found, and what should be looked at.
+        errors: (n,) degrees between the n lights found and the true ones.
     """
 
     folder: Path
     files: tuple[Path, ...]
-    lights: FoundLights
+    lights: Report
     errors: F64
 
 
@@ -52,8 +53,8 @@ def run_capture_tour(
 ) -> CaptureTour:
     """Make up a sound capture with two balls, find its lights, fit it and write a page.
 
-    Writes ``out/photographs`` (with ``truth.json`` and the lights found, ``dirs.lp``) and
-    ``out/page.html``.
+    Writes ``out/photographs`` (with ``truth.json`` and the lights found, ``dirs.lp``), the sheet to
+    check them by, ``out/lights.png``, and ``out/page.html``.
 
     Args:
         out: the folder to make.
@@ -74,15 +75,19 @@ def run_capture_tour(
         truth = write_capture(capture, shots, progress=part_of(progress, 0, 0.4))
         # What EXIF does not tell, the photographer knows.
         focal = None if truth.focal_in_exif else truth.focal_mm
-        found = find_lights(
-            open_capture(shots), focal_mm=focal, progress=part_of(progress, 0.4, 0.6)
+        found = find_lights_file(
+            shots,
+            shots / "dirs.lp",
+            focal_mm=focal,
+            sheet=folder / _SHEET,
+            progress=part_of(progress, 0.4, 0.6),
         )
-        write_lp(shots / "dirs.lp", found.names, found.lights)
         stack = doors.open_stack(shots)
         model, _ = fit(stack, "hsh", progress=part_of(progress, 0.6, 0.9))
         progress(0.9, "writing the page")
         export(model, folder / _PAGE, exporter="html")
     progress(1, "done")
-    errors = angles(found.lights.xyz, truth.directions[list(found.known)])
-    made = ("photographs", "photographs/dirs.lp", "photographs/truth.json", _PAGE)
+    true = np.array([truth.directions[truth.names.index(name)] for name in stack.names])
+    errors = angles(stack.lights.xyz, true)
+    made = ("photographs", "photographs/dirs.lp", "photographs/truth.json", _SHEET, _PAGE)
     return CaptureTour(out, tuple(Path(name) for name in made), found, errors)
