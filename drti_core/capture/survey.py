@@ -63,6 +63,7 @@ def survey(stack: Stack, progress: Progress = no_progress) -> Survey:
     step = max(1, round((height * width / PIXELS) ** 0.5))
     rows, columns = height // step, width // step
     windows = _close_windows(stack.shape)
+    every = max(1, step // 2)
     inside = 1.0 if stack.mask is None else float(stack.mask.mean())
     small = np.empty((count, rows, columns, 3), np.float32)
     close = np.empty((count, len(windows), windows[0].height, windows[0].width), np.float32)
@@ -73,13 +74,14 @@ def survey(stack: Stack, progress: Progress = no_progress) -> Survey:
             codes = one.codes(band)[0].reshape(band.height, width, 3)
             at = slice(band.y // step, (band.y + band.height) // step)
             small[number, at] = _blocks(codes, step, columns) / (step * step * one.code_max)
-            # Every fourth pixel says as much, and a highlight is larger.
-            some = codes[::2, ::2].max(axis=2)
-            white[number] += 4 * np.count_nonzero(some >= _WHITE * one.code_max)
-            dark = np.count_nonzero(some <= _BLACK * one.code_max)
-            black[number] += 4 * dark
+            # One pixel of a few says as much, and a highlight is larger.
+            red, green, blue = np.moveaxis(codes[::every, ::every], 2, 0)
+            some = np.maximum(np.maximum(red, green), blue)
+            white[number] += every**2 * np.count_nonzero(some >= _WHITE * one.code_max)
+            dark = int(np.count_nonzero(some <= _BLACK * one.code_max))
             if one.mask is not None:  # what is left out reads as black
-                black[number] -= 4 * np.count_nonzero(~one.mask[band.slices][::2, ::2])
+                dark -= np.count_nonzero(~one.mask[band.slices][::every, ::every])
+            black[number] += every**2 * dark
         for to, window in enumerate(windows):
             codes = one.codes(window)[0].reshape(window.height, window.width, 3)
             close[number, to] = codes.mean(axis=2, dtype=np.float32) / one.code_max
@@ -115,8 +117,10 @@ def _blocks(codes: npt.NDArray[Any], step: int, columns: int) -> F32:
     """(h, w, 3) sums of blocks of a band."""
     part = codes[:, : columns * step]
     rows = len(part) // step
-    by_rows = part.reshape(rows, step, -1).sum(axis=1, dtype=np.float32)
-    return np.asarray(by_rows.reshape(rows, columns, step, 3).sum(axis=2))
+    small = part.dtype == np.uint8 and step < 256  # so many fit into 16 bits, which is quicker
+    by_rows = part.reshape(rows, step, -1).sum(axis=1, dtype=np.uint16 if small else np.float32)
+    by_blocks = by_rows.reshape(rows, columns, step, 3)
+    return np.asarray(by_blocks.sum(axis=2, dtype=np.float32))
 
 
 def _thumbnails(shown: F32, side: int = 120) -> U8:
