@@ -80,7 +80,7 @@ def survey(stack: Stack, progress: Progress = no_progress) -> Survey:
             white[number] += every**2 * np.count_nonzero(some >= _WHITE * one.code_max)
             dark = int(np.count_nonzero(some <= _BLACK * one.code_max))
             if one.mask is not None:  # what is left out reads as black
-                dark -= np.count_nonzero(~one.mask[band.slices][::every, ::every])
+                dark -= int(np.count_nonzero(~one.mask[band.slices][::every, ::every]))
             black[number] += every**2 * dark
         for to, window in enumerate(windows):
             codes = one.codes(window)[0].reshape(window.height, window.width, 3)

@@ -22,7 +22,7 @@ from drti_core.workflow.report import Report
 _PHOTOGRAPHS = 40
 _SHEET, _PAGE = "lights.png", "page.html"
 _TOUR = outputs.FolderKind(
-    "what drti demo --capture wrote", (_SHEET, _PAGE), folders=(("photographs", CAPTURE),)
+    "what a demo of a capture wrote", (_SHEET, _PAGE), folders=(("photographs", CAPTURE),)
 )
 
 

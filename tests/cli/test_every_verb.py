@@ -22,6 +22,7 @@ from tests.capture.painted import paint, save
 RUNS = [
     ("info", "drti-demo/ptm.ptm", "64 x 48 pixels", None),
     ("lights", "balls -o dirs.lp --sheet s.png", "by 1 ball", "s.png"),
+    ("check", "drti-demo/stack", "sound", None),
     ("fit", "drti-demo/stack -o m --codec hsh:terms=4", "wrote m ", "m/info.json"),
     ("convert", "drti-demo/hsh.rti web", "wrote web ", "web/info.json"),
     ("relight", "drti-demo/rbf --light 0.5,0.3,0.8 -o relit.png", "wrote relit.png", "relit.png"),

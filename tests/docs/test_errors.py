@@ -271,8 +271,8 @@ needs_source = pytest.mark.skipif(
 @needs_source
 def test_messages_of_the_library_name_no_flags():
     found = [(name, text) for name, tree in library() for text in texts(tree) if FLAGS.search(text)]
-    # But for what is no flag of ours: a line of Radiance files, a command of shells.
-    others = ("-Y H +X W", "ulimit -")
+    # But for what is no flag of ours: a line of Radiance files, a command of shells, a style sheet.
+    others = ("-Y H +X W", "ulimit -", ":root {")
     assert [item for item in found if not any(text in item[1] for text in others)] == []
 
 
@@ -314,6 +314,8 @@ SAID = {
     "(--images FOLDER).",
     "Find the lights by glossy balls in the photographs": "Find the lights by glossy balls in the "
     "photographs (drti lights)",
+    "Tell where it is (ball=X,Y,R), or look at a sheet.": "Tell where it is "
+    "(--ball X,Y,R), or look at a sheet (--sheet lights.png).",
     "by their order (by_order=).": "by their order (--by-order).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
 }
