@@ -71,14 +71,14 @@ def _listed(found: FoundLights) -> list[str]:
 
 
 def _picture(portrait: Portrait, width: int, height: int) -> tuple[Any, float]:
-    """The portrait at most so large, on black, and pixels of the sheet to one of a photograph."""
+    """The portrait at most so large, on paper, and pixels of the sheet to one of a photograph."""
     from PIL import Image
 
     image = Image.fromarray(portrait.picture)
     scale = min(width / image.width, height / image.height)
     size = max(1, round(image.width * scale)), max(1, round(image.height * scale))
     filter_ = Image.Resampling.LANCZOS if scale < 1 else Image.Resampling.BICUBIC
-    canvas = Image.new("RGB", (width, height), (0, 0, 0))
+    canvas = Image.new("RGB", (width, height), _PAPER)
     canvas.paste(image.resize(size, filter_).convert("RGB"))
     return canvas, scale / portrait.step
 

@@ -89,7 +89,7 @@ def find_lights_file(
         progress=progress,
     )
     if drawn is not None:
-        _write_sheet(drawn, found, os.fspath(capture), overwrite)
+        _write_sheet(drawn, found, Path(capture).resolve().name, overwrite)
     _check(found, os.fspath(capture))
     _write(target, found, Path(capture), overwrite)
     return Report(summary(found), size_of(target), (*found.notes, *advice(found)))
