@@ -93,5 +93,5 @@ def quantiles(values: Iterable[float]) -> str:
     found = np.array(list(values), np.float64)
     if not found.size:
         return "-"
-    middle, most, worst = np.percentile(found, [50, 95, 100])
+    middle, most, worst = np.percentile(found, [50, 95, 100], method="higher")
     return f"median {middle:.3g}, 95 % {most:.3g}, worst {worst:.3g} (of {found.size})"
