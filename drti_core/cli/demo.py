@@ -59,6 +59,7 @@ def _from_the_camera(out: Path, size: tuple[int, int], seed: int, overwrite: boo
         f"found {tour.lights.what}",
         f"off the truth by {np.median(tour.errors):.2f}° (median), "
         f"{tour.errors.max():.2f}° (worst)",
+        f"checked: {tour.doubt or 'the photographs are sound'}",
     )
     console.say_notes(tour.lights.notes)
     console.say(*(f"wrote {out / file}" for file in tour.files))

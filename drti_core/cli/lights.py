@@ -11,6 +11,7 @@ from drti_core.capture.reflection import Ball
 from drti_core.cli import console
 from drti_core.errors import OptionError
 from drti_core.workflow.lights import find_lights_file
+from drti_core.workflow.lights_by_order import lights_by_order_file
 
 
 def lights(
@@ -37,9 +38,36 @@ def lights(
     sheet: Annotated[
         Path | None, typer.Option(help="Sheet to check the lights by: .png, .jpg or .html.")
     ] = None,
+    source: Annotated[
+        Path | None,
+        typer.Option("--from", help="Take the lights of another capture, as of a dome, instead."),
+    ] = None,
+    by_order: Annotated[
+        bool,
+        typer.Option("--by-order", help="Of --from: they go to the photographs in natural order."),
+    ] = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Find the lights of a folder of photographs by the glossy balls in them."""
+    if source is not None or by_order:
+        given: dict[str, object] = {
+            "--ball": ball,
+            "--focal": focal,
+            "--ball-diameter": ball_diameter,
+        }
+        given |= {"--pixel-size": pixel_size, "--sheet": sheet}
+        others = [name for name, value in given.items() if value is not None]
+        if source is None or not by_order or others:
+            what = ", ".join(others) or ("--by-order" if source is None else "--from")
+            raise OptionError(
+                what,
+                where="drti lights",
+                expected="--from LIGHTS and --by-order together, and nothing of balls",
+            )
+        known = lights_by_order_file(capture, source, output, overwrite=overwrite)
+        console.say(f"wrote {output} ({console.size_text(known.size)}), {known.what}")
+        console.say_notes(known.notes)
+        return
     with console.progress_bar() as progress:
         report = find_lights_file(
             capture,

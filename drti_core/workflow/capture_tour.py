@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import F64
+from drti_core.capture.check import check
+from drti_core.capture.check_sheet import check_sheet
 from drti_core.capture.reflection import angles
 from drti_core.io import outputs
 from drti_core.progress import Progress, no_progress, part_of
@@ -20,9 +22,9 @@ from drti_core.workflow.report import Report
 
 #: Lights of the capture: a usual number.
 _PHOTOGRAPHS = 40
-_SHEET, _PAGE = "lights.png", "page.html"
+_SHEET, _CHECK, _PAGE = "lights.png", "check.html", "page.html"
 _TOUR = outputs.FolderKind(
-    "what a demo of a capture wrote", (_SHEET, _PAGE), folders=(("photographs", CAPTURE),)
+    "what a demo of a capture wrote", (_SHEET, _CHECK, _PAGE), folders=(("photographs", CAPTURE),)
 )
 
 
@@ -34,12 +36,14 @@ class CaptureTour:
         folder: everything lies in it.
         files: what it holds, relative to it.
         lights: what was found, and what should be looked at.
+        doubt: the gravest that a check found in the photographs; None: they are sound.
         errors: (n,) degrees between the n lights found and the true ones.
     """
 
     folder: Path
     files: tuple[Path, ...]
     lights: Report
+    doubt: str | None
     errors: F64
 
 
@@ -51,10 +55,11 @@ def run_capture_tour(
     overwrite: bool = False,
     progress: Progress = no_progress,
 ) -> CaptureTour:
-    """Make up a sound capture with two balls, find its lights, fit it and write a page.
+    """Make up a sound capture with two balls, find its lights, check it, fit it, write a page.
 
-    Writes ``out/photographs`` (with ``truth.json`` and the lights found, ``dirs.lp``), the sheet to
-    check them by, ``out/lights.png``, and ``out/page.html``.
+    Writes ``out/photographs`` (with ``truth.json`` and the lights found, ``dirs.lp``), the
+    sheets to check lights and photographs by, ``out/lights.png`` and ``out/check.html``, and
+    ``out/page.html``.
 
     Args:
         out: the folder to make.
@@ -83,11 +88,14 @@ def run_capture_tour(
             progress=part_of(progress, 0.4, 0.6),
         )
         stack = doors.open_stack(shots)
-        model, _ = fit(stack, "hsh", progress=part_of(progress, 0.6, 0.9))
+        checked = check(stack, progress=part_of(progress, 0.6, 0.7))
+        (folder / _CHECK).write_text(check_sheet(checked, shots.name), encoding="utf-8")
+        model, _ = fit(stack, "hsh", progress=part_of(progress, 0.7, 0.9))
         progress(0.9, "writing the page")
         export(model, folder / _PAGE, exporter="html")
     progress(1, "done")
     true = np.array([truth.directions[truth.names.index(name)] for name in stack.names])
     errors = angles(stack.lights.xyz, true)
-    made = ("photographs", "photographs/dirs.lp", "photographs/truth.json", _SHEET, _PAGE)
-    return CaptureTour(out, tuple(Path(name) for name in made), found, errors)
+    made = ("photographs", "photographs/dirs.lp", "photographs/truth.json", _SHEET, _CHECK, _PAGE)
+    files = tuple(Path(name) for name in made)
+    return CaptureTour(out, files, found, checked.note(), errors)

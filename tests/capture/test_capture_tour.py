@@ -20,8 +20,10 @@ def test_the_way_from_photographs_to_a_page(tmp_path: Path, capsys) -> None:
     median = float(said[1].removeprefix("off the truth by ").split("°")[0])
     assert median < 1
     inside = ["dirs.lp", "truth.json"]
-    files = ["photographs", *(f"photographs/{name}" for name in inside), "lights.png", "page.html"]
-    assert said[-5:] == [f"wrote {out / name}" for name in files]
+    files = ["photographs", *(f"photographs/{name}" for name in inside), "lights.png"]
+    files += ["check.html", "page.html"]
+    assert said[2] == "checked: the photographs are sound"
+    assert said[-6:] == [f"wrote {out / name}" for name in files]
     assert all((out / name).exists() for name in files)
     truth = json.loads((out / "photographs" / "truth.json").read_text())
     assert len(truth["balls"]) == 2

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drti_core.cli import main
 from drti_core.errors import StackError
 from drti_core.formats.lp import write_lp
 from drti_core.registry.doors import open_stack
@@ -37,3 +38,21 @@ def test_lights_go_to_photographs_in_natural_order(tmp_path):
         "light. Put the photographs of one object into the folder, and no others."
     )
     assert not (tmp_path / "other.lp").exists()
+
+
+def test_command_line(tmp_path, capsys):
+    write_lp(tmp_path / "dome.lp", ["a.jpg", "b.jpg", "c.jpg"], dome(3))
+    for name in ("c10.png", "c2.png", "c1.png"):
+        Image.new("L", (4, 3)).save(tmp_path / name)
+    words = ["lights", str(tmp_path), "-o", str(tmp_path / "dirs.lp"), "--from"]
+    words.append(str(tmp_path / "dome.lp"))
+    assert main(words) == 1
+    assert capsys.readouterr().err == (
+        "error: drti lights: --from; expected --from LIGHTS and --by-order together, and nothing "
+        "of balls\n"
+    )
+    assert main([*words, "--by-order"]) == 0
+    assert capsys.readouterr().out.splitlines()[1] == (
+        "note: The lights go to the pictures in natural order, c1.png to c10.png."
+    )
+    assert open_stack(tmp_path / "dirs.lp").names == ("c1.png", "c2.png", "c10.png")
