@@ -416,15 +416,18 @@ class _Search:
         tried = LightDirections.spread(_TRIED)
         share, best = np.ones(len(moment)), self.own_lights.xyz.copy()
         as_is = np.zeros(len(moment))
+        rest = np.flatnonzero(usable & ~suspects)
+        part = moment[np.ix_(rest, rest)]
+        places = LightDirections(np.vstack([self.own_lights.xyz, tried.xyz]))
+        every = kernel.weights(self.own_lights[rest], places)
+        without = kernel.weights_without_each(self.own_lights[rest], places)
         for i in np.flatnonzero(usable).tolist():
-            rest = np.flatnonzero(usable & ~suspects)
-            rest = rest[rest != i]
             own = self.own_lights[[i]]
             candidates = LightDirections(np.vstack([own.xyz, tried.xyz]))
-            weights = kernel.weights(self.own_lights[rest], candidates)
-            part = moment[np.ix_(rest, rest)]
+            weights = every if suspects[i] else next(without)
+            weights = weights[[i, *range(len(moment), len(places))]]
             errors = moment[i, i] - 2 * weights @ moment[rest, i]
-            errors += np.einsum("ci,ij,cj->c", weights, part, weights)
+            errors += ((weights @ part) * weights).sum(axis=1)
             far = _angles(candidates, own) > _WRONG
             errors[~far & (np.arange(len(errors)) > 0)] = np.inf
             chosen = 1 + int(np.argmin(errors[1:]))

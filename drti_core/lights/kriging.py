@@ -8,6 +8,7 @@ photographs, so they are (n, L) weights, and pixels take part only through their
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,10 @@ MANY, FEW = 200, 100
 _NEAR, _AT_ONCE = 48, 256
 
 _TREND = Basis("affine", 4)
+
+
+#: Condition up to which a system is inverted as it is.
+_SOUND = 1e8
 
 
 @dataclass(frozen=True)
@@ -97,10 +102,36 @@ class Kriging:
                 yield weights
             return
         precision = self._inverse(lights)[: len(lights), : len(lights)]
-        for part in parts:
-            own = precision[np.ix_(part, part)]
-            weights = -np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ precision[part]
-            weights[:, part] = 0
+        # Parts of one size are worked out together.
+        sizes = {len(part) for part in parts}
+        groups = [np.array(list(parts))] if len(sizes) == 1 else [part[None] for part in parts]
+        for group in groups:
+            own = precision[group[:, :, None], group[:, None, :]]
+            found = -np.linalg.pinv(own, rcond=1e-10, hermitian=True) @ precision[group]
+            for part, weights in zip(group, found, strict=True):
+                weights[:, part] = 0
+                yield weights
+
+    def weights_without_each(
+        self, known: LightDirections, wanted: LightDirections
+    ) -> Iterator[F64]:
+        """For each of L known lights in turn, (n, L) weights of all the others; its own are 0.
+
+        From one inverse for all, as :meth:`without`; of many lights from near ones.
+        """
+        if len(known) > MANY:
+            for one in range(len(known)):
+                rest = np.delete(np.arange(len(known)), one)
+                weights = np.zeros((len(wanted), len(known)))
+                weights[:, rest] = self.weights(known[rest], wanted)
+                yield weights
+            return
+        inverse = self._inverse(known)[:, : len(known)]
+        right = np.hstack([self._kernel(wanted, known), _TREND(wanted)])
+        every = right @ inverse
+        for one in range(len(known)):
+            weights = every - np.outer(every[:, one] / inverse[one, one], inverse[one])
+            weights[:, one] = 0
             yield weights
 
     def _inverse(self, known: LightDirections) -> F64:
@@ -109,6 +140,11 @@ class Kriging:
         terms = trend.shape[1]
         kernel = self._kernel(known, known) + self.nugget * np.eye(len(known))
         system = np.block([[kernel, trend], [trend.T, np.zeros((terms, terms))]])
+        # Fifty times as fast as the pseudo-inverse, which is for lights that leave the trend open.
+        with suppress(np.linalg.LinAlgError):
+            inverse = np.linalg.inv(system)
+            if np.linalg.norm(system, 1) * np.linalg.norm(inverse, 1) < _SOUND:
+                return np.asarray(inverse)
         return np.asarray(np.linalg.pinv(system, rcond=1e-10))
 
     def _kernel(self, a: LightDirections, b: LightDirections) -> F64:

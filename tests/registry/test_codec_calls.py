@@ -95,7 +95,8 @@ def test_what_a_codec_declares_decides(tmp_path: Path, demo_folder: Path) -> Non
     seen: list[tuple[float, str]] = []
     out, mine = tmp_path / "a.ptm", tmp_path / "mine"
     drti.fit_file(demo_folder, out, codec=Trained(), progress=lambda *told: seen.append(told))
-    assert (0.02, "training") in seen
+    # After the look for bad photographs, and decoding.
+    assert any(what == "training" and 0.3 < share < 0.4 for share, what in seen)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.ptm"]
     drti.fit_file(demo_folder, out, codec=Trained(checkpoints=str(mine)), overwrite=True)
     assert mine.is_dir()
