@@ -274,7 +274,7 @@ def test_without_a_state_folder_nothing_is_cleared(
     if how == "open to others":
         state.mkdir(parents=True)
         state.chmod(0o777)
-        reason = f"{state} is not this user's own, or others may write there"
+        reason = f"{state} is not this user's own folder, or others may write there"
     elif how == "a file":
         state.parent.parent.write_text("")
         reason = f"[Errno 20] Not a directory: '{state}'"
@@ -293,14 +293,53 @@ def test_without_a_state_folder_nothing_is_cleared(
     assert listing(inbox) == {"a": b"a".hex(), "b": b"b".hex()}
 
 
+def aged(path: Path, days: int, text: str = "") -> None:
+    path.write_text(text)
+    path.chmod(0o600)
+    then = time.time() - days * 24 * 3600
+    os.utime(path, (then, then))
+
+
 def test_old_notes_are_dropped(tmp_path: Path, state: Path) -> None:
+    """Those of no living process; what is not called like a note, or reads like none, stays."""
     state.mkdir(mode=0o700, parents=True)
-    for name, days in (("aaaa-1", 500), ("bbbb-2", 300)):
-        (state / name).write_text("")
-        then = time.time() - days * 24 * 3600
-        os.utime(state / name, (then, then))
+    aged(state / f"{'a' * 16}-{'1' * 16}", 500)
+    aged(state / f"{'b' * 16}-{'2' * 16}", 300)
+    aged(state / f"{'c' * 16}-{'3' * 16}", 500, "years of work\n")
+    aged(state / "thesis.odt", 500)
+    note = notes.Note(tmp_path / "elsewhere", ".drti-0123456789abcdef.tmp")
+    (live,) = state.glob("*-0123456789abcdef")
+    os.utime(live, (0, 0))
     outputs.clean(tmp_path / "inbox")
-    assert [path.name for path in state.iterdir()] == ["bbbb-2"]
+    kept = [f"{'b' * 16}-{'2' * 16}", f"{'c' * 16}-{'3' * 16}", live.name, "thesis.odt"]
+    assert sorted(path.name for path in state.iterdir()) == sorted(kept)
+    note.drop()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs links and permissions of POSIX")
+def test_a_link_in_place_of_the_state_folder(tmp_path: Path, state: Path) -> None:
+    """It leads to a folder of this user's, and old files: they are no notes."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+    aged(home / f"{'a' * 16}-{'1' * 16}", 500)
+    state.parent.mkdir(parents=True)
+    state.symlink_to(home)
+    outputs.clean(tmp_path / "inbox")
+    with outputs.atomic_file(tmp_path / "inbox" / "a") as made:
+        made.write_text("a")
+        assert len(list(home.iterdir())) == 1
+    assert len(list(home.iterdir())) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions of POSIX")
+def test_no_umask_opens_the_state_folder(tmp_path: Path, state: Path) -> None:
+    before = os.umask(0)
+    try:
+        outputs.clean(tmp_path / "inbox")
+    finally:
+        os.umask(before)
+    for folder in (state, state.parent, state.parent.parent):
+        assert folder.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize("text", ["", '{"name": ".drti-0123'])

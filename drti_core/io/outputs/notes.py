@@ -26,6 +26,8 @@ from pathlib import Path
 _log = logging.getLogger("drti_core.io.outputs")
 
 NAME = re.compile(r"\.drti-[0-9a-f]{16}\.(tmp|old)")
+#: What a note is called; nothing else in their folder is touched.
+_NOTE = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 #: Notes of folders that nobody comes back to are dropped after so many seconds.
 _KEPT = 400 * 24 * 3600.0
 #: A note is some hundred bytes.
@@ -158,11 +160,13 @@ def look_after(folder: Path, clear: Callable[[Record], bool]) -> None:
         return
     for entry in entries:
         path = state / entry.name
+        if _NOTE.fullmatch(entry.name) is None:
+            continue
         with suppress(OSError, ValueError, TypeError, RecursionError):  # its process lives, or …
             if entry.name.startswith(f"{key}-"):
                 _look_after(path, clear)
             elif time.time() - entry.stat(follow_symlinks=False).st_mtime > _KEPT:
-                path.unlink()
+                _look_after(path, lambda _: True)
 
 
 def _look_after(path: Path, clear: Callable[[Record], bool]) -> None:
@@ -191,7 +195,8 @@ def _state_folder() -> Path:
     """The folder of the notes; made if it is not there.
 
     Raises:
-        OSError: it cannot be made, or is another user's, who could write notes of his own.
+        OSError: it cannot be made, or is a link or another user's, who could write notes of his
+            own.
     """
     if os.name == "nt":
         base = os.environ.get("LOCALAPPDATA", "")
@@ -202,10 +207,19 @@ def _state_folder() -> Path:
     if not Path(base).is_absolute():
         raise OSError("there is no folder for the state of programs: HOME is not set")
     folder = Path(base) / "drti" / "outputs"
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not _is_mine(folder.stat(), stat.S_ISDIR):
-        raise OSError(f"{folder} is not this user's own, or others may write there")
+    _make_private(folder)
+    if not _is_mine(folder.lstat(), stat.S_ISDIR):
+        raise OSError(f"{folder} is not this user's own folder, or others may write there")
     return folder
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder and those above it that are missing: each this user's alone, by any umask."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+    except FileNotFoundError:
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _is_mine(found: os.stat_result, kind: Callable[[int], bool]) -> bool:
