@@ -101,8 +101,8 @@ class Trap(system.System):
         code = getattr(errno, self.fault.what)
         raise OSError(code, os.strerror(code), str(path))
 
-    def exchange(self, folder: system.Folder, one: str, other: str) -> bool:
-        return not self.two_steps and super().exchange(folder, one, other)
+    def exchange(self, source: system.Folder, one: str, target: system.Folder, other: str) -> bool:
+        return not self.two_steps and super().exchange(source, one, target, other)
 
     def watch(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Count files that Python opens for writing below the folder (an audit hook)."""

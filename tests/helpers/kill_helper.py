@@ -33,8 +33,8 @@ class Killing(system.System):
             os.kill(os.getpid(), signal.SIGKILL)
         self.left -= 1
 
-    def exchange(self, folder: system.Folder, one: str, other: str) -> bool:
-        return not self.two_steps and super().exchange(folder, one, other)
+    def exchange(self, source: system.Folder, one: str, target: system.Folder, other: str) -> bool:
+        return not self.two_steps and super().exchange(source, one, target, other)
 
 
 def child(order) -> None:

@@ -61,8 +61,10 @@ def killed(inbox: Path, at: str, count: int = 0, *, two_steps: bool = False) -> 
                     os._exit(9)
                 self.left -= 1
 
-        def exchange(self, folder: system.Folder, one: str, other: str) -> bool:
-            return not two_steps and super().exchange(folder, one, other)
+        def exchange(
+            self, source: system.Folder, one: str, target: system.Folder, other: str
+        ) -> bool:
+            return not two_steps and super().exchange(source, one, target, other)
 
     child = os.fork()
     if child == 0:
@@ -150,8 +152,10 @@ def test_killed_at_every_call(tmp_path: Path, state: Path, two_steps: bool) -> N
         def step(self, call: str, path: Path) -> None:
             calls.append(call)
 
-        def exchange(self, folder: system.Folder, one: str, other: str) -> bool:
-            return not two_steps and super().exchange(folder, one, other)
+        def exchange(
+            self, source: system.Folder, one: str, target: system.Folder, other: str
+        ) -> bool:
+            return not two_steps and super().exchange(source, one, target, other)
 
     inbox, kind = tmp_path / "inbox", outputs.FolderKind("a coin", ("*",))
 

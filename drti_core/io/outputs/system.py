@@ -15,7 +15,7 @@ import shutil
 import stat
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -83,10 +83,48 @@ class System:
         flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_LINK
         os.close(os.open(folder.place(name), flags, 0o666, dir_fd=folder.descriptor))
 
-    def make_folder(self, folder: Folder, name: str) -> None:
+    def make_folder(self, folder: Folder, name: str, mode: int = 0o777) -> None:
         """Make an empty folder that is new."""
         self.step("make_folder", folder.path / name)
-        os.mkdir(folder.place(name), 0o777, dir_fd=folder.descriptor)
+        os.mkdir(folder.place(name), mode, dir_fd=folder.descriptor)
+
+    def exposed(self, folder: Folder, name: str) -> bool:
+        """Whether another user may swap what is made under a new name, and that can be helped.
+
+        It cannot without ``/proc``, nor on a disk that keeps no owners: there everybody may write
+        into everything.
+        """
+        if folder.descriptor is None or _through(folder.descriptor) is None:
+            return False
+        ways = {os.path.abspath(folder.path), os.path.realpath(folder.path)}  # noqa: PTH100
+        if not any(map(_is_open_to_others, {f for w in ways for f in (Path(w), *Path(w).parents)})):
+            return False
+        self.step("exposed", folder.path / name)
+        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | _NO_LINK
+        descriptor = os.open(name, flags, 0o600, dir_fd=folder.descriptor)
+        try:
+            return _is_private(os.fstat(descriptor))
+        finally:
+            os.close(descriptor)
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=folder.descriptor)
+
+    @contextmanager
+    def opened_private(self, path: Path, within: Folder) -> Iterator[Folder]:
+        """Open an empty folder of this user's alone, which others may rename but not enter.
+
+        Its path goes by the descriptor, so it leads there whatever becomes of the name; for other
+        processes of this user, too.
+
+        Raises:
+            OSError: it is something else, for somebody changed what lies there.
+        """
+        with self.opened(path, within) as folder:
+            descriptor = folder.descriptor
+            way = None if descriptor is None else _through(descriptor)
+            if way is None or not _is_private(way.stat()) or self.names(folder):
+                raise OSError(errno.EINVAL, "another user changed what is there", str(path))
+            yield Folder(way, descriptor)
 
     def state(self, folder: Folder, name: str) -> os.stat_result | None:
         """What lies there, links not followed; None if nothing does."""
@@ -156,10 +194,10 @@ class System:
                 return
         raise OSError(code, os.strerror(code), str(target.path / new))
 
-    def exchange(self, folder: Folder, one: str, other: str) -> bool:
-        """Swap two names in one step; False where the system or the file system cannot."""
-        self.step("exchange", folder.path / other)
-        return _renameat2(folder, one, folder, other, _RENAME_EXCHANGE)[0]
+    def exchange(self, source: Folder, one: str, target: Folder, other: str) -> bool:
+        """Swap two places in one step; False where the system or the file system cannot."""
+        self.step("exchange", target.path / other)
+        return _renameat2(source, one, target, other, _RENAME_EXCHANGE)[0]
 
     def remove(self, folder: Folder, name: str) -> OSError | None:
         """Remove a file, a link or a whole folder; links in it are not followed.
@@ -205,6 +243,31 @@ class System:
 
 #: What every output is made with; asked for at each call, so that a test may replace it.
 os_ = System()
+
+
+def _through(descriptor: int) -> Path | None:
+    """A path to what is open, for this process and others of its user; None without ``/proc``."""
+    try:
+        # Not ``/proc/self``: a program that is given the path may be another process.
+        path = Path("/proc", Path("/proc/self").readlink(), "fd", str(descriptor))
+        return path if os.path.samestat(path.stat(), os.fstat(descriptor)) else None
+    except OSError:
+        return None
+
+
+def _is_open_to_others(path: Path) -> bool:
+    """Whether another user (root apart) may give what lies in a folder another name."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    if found.st_uid not in (0, os.geteuid()):
+        return True
+    return bool(found.st_mode & 0o022) and not found.st_mode & stat.S_ISVTX
+
+
+def _is_private(found: os.stat_result) -> bool:
+    return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
 def _renameat2(source: Folder, old: str, target: Folder, new: str, how: int) -> tuple[bool, int]:

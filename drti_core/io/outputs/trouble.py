@@ -63,11 +63,16 @@ def of_outputs(target: Path) -> Iterator[None]:
 
 
 @contextmanager
-def of_writing(target: Path, temporary: str) -> Iterator[None]:
+def of_writing(target: Path, path: Path) -> Iterator[None]:
     """Errors in here are the output's if they name its temporary, or only writing gives them.
 
     Libraries in C tell some by their text alone.
+
+    Args:
+        target: the output.
+        path: of the temporary, as it is given to writers.
     """
+    temporary = path.name
     try:
         yield
     except Exception as error:
@@ -81,15 +86,21 @@ def of_writing(target: Path, temporary: str) -> Iterator[None]:
         if found is not None:
             raise output_error(found, target) from error
         if isinstance(error, DrtiError):
-            _rename(error, temporary, target.name)
+            _rename(error, path, target)
         raise
 
 
-def _rename(error: DrtiError, temporary: str, name: str) -> None:
+def _rename(error: DrtiError, path: Path, target: Path) -> None:
     """Let an error about a part of the output name it as it would have been called."""
-    error.where = error.where.replace(temporary, name)
-    error.problem = error.problem.replace(temporary, name)
-    error.args = (str(error).replace(temporary, name), *error.args[1:])
+
+    def named(text: str) -> str:
+        text = text.replace(str(path), str(target))
+        # A private folder and what is in it have the same name.
+        return text.replace(f"{path.name}/{path.name}", target.name).replace(path.name, target.name)
+
+    error.where = named(error.where)
+    error.problem = named(error.problem)
+    error.args = (named(str(error)), *error.args[1:])
     if isinstance(error, FileError):
         error.filename = error.where or None
 

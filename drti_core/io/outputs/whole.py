@@ -25,6 +25,16 @@ class LeftoverWarning(UserWarning):
 
 @dataclass(frozen=True)
 class _Temporary:
+    """What is made, and moved to its place at the end.
+
+    Args:
+        place: the folder of the output.
+        folder: that it is made in: the same, or a private one of the same name in there.
+        name: of it.
+        note: of the name in ``place``.
+    """
+
+    place: system.Folder
     folder: system.Folder
     name: str
     note: notes.Note
@@ -36,32 +46,62 @@ class _Temporary:
 
 @contextmanager
 def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Temporary]:
-    """Make a file or folder beside ``target``; what is under its name at the end is removed."""
+    """Make a file or folder beside ``target``; what is under its name at the end is removed.
+
+    Writers open it by its path. Where another user may rename it and put a link in its place, it
+    is made in a private folder that is open all the while, and the path goes by the descriptor.
+    """
     os_ = system.os_
     with ExitStack() as stack:
         with of_outputs(target):
             os_.make_parents(target.parent)
-            folder = stack.enter_context(os_.opened(target.parent))
+            place = stack.enter_context(os_.opened(target.parent))
         name = notes.new_name("tmp")
-        note = notes.Note(folder.path, name)
+        note = notes.Note(place.path, name)
+        folder: system.Folder | None = None
         try:
             with of_outputs(target):
+                if os_.exposed(place, name):
+                    os_.make_folder(place, name, 0o700)
+                    _note(note, place, name)
+                    folder = stack.enter_context(os_.opened_private(place.path / name, place))
+                else:
+                    folder = place
                 (os_.make_file if what == "file" else os_.make_folder)(folder, name)
-                made = os_.state(folder, name)
-                if made is not None:
-                    note.add_entry(made)
-            yield _Temporary(folder, name, note)
+                if folder is place:
+                    _note(note, place, name)
+            yield _Temporary(place, folder, name, note)
         finally:
-            _finish(folder, name, note, target)
+            _finish(place, folder, name, note, target)
 
 
-def _finish(folder: system.Folder, name: str, note: notes.Note, target: Path) -> None:
-    failed = cleaning.remove(folder, name)
+def _note(note: notes.Note, folder: system.Folder, name: str) -> None:
+    made = system.os_.state(folder, name)
+    if made is not None:
+        note.add_entry(made)
+
+
+def _finish(
+    place: system.Folder,
+    folder: system.Folder | None,
+    name: str,
+    note: notes.Note,
+    target: Path,
+) -> None:
+    failed = None if folder is None else cleaning.remove(folder, name)
+    if failed is None and folder is not place:
+        try:
+            # Never more than an empty folder: another user may have put one of this user's there.
+            system.os_.remove_empty(place, name)
+        except (FileNotFoundError, NotADirectoryError):
+            pass
+        except OSError as error:
+            failed = error
     if failed is None:
         note.drop()
         return
     note.keep()
-    _warn(folder.path / name, target, failed)
+    _warn(place.path / name, target, failed)
 
 
 def _warn(path: Path, target: Path, failed: OSError) -> None:
@@ -87,20 +127,20 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
     """
     target = check_output(path, overwrite)
     with _temporary(target, "file") as made:
-        with of_writing(target, made.name):
+        with of_writing(target, made.path):
             yield made.path
         with of_outputs(target):
             system.os_.sync(made.folder, made.name)
             if overwrite:
                 check_replaceable(target, None)
-                system.os_.rename(made.folder, made.name, made.folder, target.name)
+                system.os_.rename(made.folder, made.name, made.place, target.name)
             else:
                 _rename_new(made, target)
 
 
 def _rename_new(made: _Temporary, target: Path) -> None:
     try:
-        system.os_.rename_new(made.folder, made.name, made.folder, target.name)
+        system.os_.rename_new(made.folder, made.name, made.place, target.name)
     except FileExistsError:
         raise OutputExistsError(target) from None
 
@@ -129,22 +169,22 @@ def atomic_folder(
     kind = kind or _NOTHING
     target = check_output(path, overwrite, kind)
     with _temporary(target, "folder") as made:
-        with of_writing(target, made.name):
+        with of_writing(target, made.path):
             yield made.path
         with of_outputs(target):
             _sync_all(made.folder, made.name)
-            old = system.os_.state(made.folder, target.name) if overwrite else None
+            old = system.os_.state(made.place, target.name) if overwrite else None
             if old is None:
                 _rename_new(made, target)
                 return
             check_replaceable(target, kind)  # once more: much may have happened since
             made.note.add_entry(old)
-            if not system.os_.exchange(made.folder, made.name, target.name):
+            if not system.os_.exchange(made.folder, made.name, made.place, target.name):
                 _replace_in_two_steps(made, target)
 
 
 def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
-    os_, folder, aside = system.os_, made.folder, notes.new_name("old")
+    os_, folder, aside = system.os_, made.place, notes.new_name("old")
     note = notes.Note(folder.path, aside, holds=target.name)
     failed: OSError | None = None
     try:
@@ -155,7 +195,7 @@ def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
         try:
             with os_.opened(folder.path / aside, folder) as inner:
                 os_.rename(folder, target.name, inner, target.name)
-            os_.rename(folder, made.name, folder, target.name)
+            os_.rename(made.folder, made.name, folder, target.name)
         finally:
             failed = cleaning.put_back(folder, aside, target.name)
     except OSError:
@@ -211,7 +251,7 @@ def remove_folder(path: str | os.PathLike[str], kind: FolderKind) -> None:
 def folder_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a folder for what making ``path`` needs on the way; it is removed at the end."""
     target = Path(path)
-    with _temporary(target, "folder") as made, of_writing(target, made.name):
+    with _temporary(target, "folder") as made, of_writing(target, made.path):
         yield made.path
 
 
@@ -249,17 +289,17 @@ def merged_folder(
         raise FileError("is not a folder", where=str(target), expected="a folder")
     os_, apart, told = system.os_, Inputs(inputs), Path(output or path)
     with _temporary(target / key, "folder") as made:
-        with of_writing(told, made.name):
+        with of_writing(told, made.path):
             yield made.path
         with of_outputs(told), os_.opened(made.path, made.folder) as inner:
             names = sorted(os_.names(inner), key=lambda name: name == key)
             for name in names:
                 os_.sync(inner, name)
                 apart.check(target / name)
-                there = os_.state(made.folder, name)
+                there = os_.state(made.place, name)
                 if there is not None and stat.S_ISDIR(there.st_mode):
                     raise FileError("is a folder", where=str(target / name), expected="a file")
             if key in names:
-                os_.unlink(made.folder, key)
+                os_.unlink(made.place, key)
             for name in names:
-                os_.rename(inner, name, made.folder, name)
+                os_.rename(inner, name, made.place, name)
