@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -377,3 +378,22 @@ def test_notes_of_outputs_within_an_output_go_with_it(tmp_path: Path, state: Pat
     assert len(outputs.clean(inbox)) == 1
     assert list(inbox.iterdir()) == []
     assert list(state.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_what_is_forked_meanwhile_leaves_the_temporary(tmp_path: Path, state: Path) -> None:
+    child = -1
+    try:
+        with outputs.atomic_file(tmp_path / "inbox" / "a") as made:
+            made.write_text("whole")
+            child = os.fork()
+            if child == 0:
+                sys.exit()
+            assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+            assert len(list(state.iterdir())) == 1
+            assert outputs.clean(tmp_path / "inbox") == ()  # its note is locked still
+            assert made.exists()
+    finally:
+        if child == 0:
+            os._exit(7)
+    assert listing(tmp_path / "inbox") == {"a": b"whole".hex()}

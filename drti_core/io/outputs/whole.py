@@ -59,6 +59,7 @@ def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Tempo
         name = notes.new_name("tmp")
         note = notes.Note(place.path, name)
         folder: system.Folder | None = None
+        process = os.getpid()
         try:
             with of_outputs(target):
                 if os_.exposed(place, name):
@@ -72,7 +73,8 @@ def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Tempo
                     _note(note, place, name)
             yield _Temporary(place, folder, name, note)
         finally:
-            _finish(place, folder, name, note, target)
+            if os.getpid() == process:  # what was forked in here leaves it to its parent
+                _finish(place, folder, name, note, target)
 
 
 def _note(note: notes.Note, folder: system.Folder, name: str) -> None:
