@@ -15,6 +15,7 @@ import drti_core as drti
 from drti_core.cli import main
 from drti_core.errors import OptionError
 from drti_core.io import outputs
+from drti_core.io.outputs import system
 from drti_core.measure.tour import write_stack
 from drti_core.stack.samples.demo import make_stack
 
@@ -280,6 +281,46 @@ def test_what_comes_while_it_is_written_stays(home: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("two_steps", [False, True])
+def test_what_comes_at_the_last_moment_stays(
+    home: Path, monkeypatch: pytest.MonkeyPatch, two_steps: bool
+) -> None:
+    """After the folder was looked at, and before the new one has its place."""
+    folder = home / "coin"
+    folder.mkdir()
+    (folder / "old").touch()
+
+    class Late(system.System):
+        def step(self, call: str, path: Path) -> None:
+            if call == "exchange":
+                (folder / "thesis.txt").write_text("years of work")
+
+        def exchange(
+            self, source: system.Folder, one: str, target: system.Folder, other: str
+        ) -> bool:
+            if two_steps:
+                self.step("exchange", folder)
+                return False
+            return super().exchange(source, one, target, other)
+
+    monkeypatch.setattr(system, "os_", Late())
+    kind = outputs.FolderKind("a coin", ("old", "new"))
+    with (
+        pytest.warns(outputs.LeftoverWarning) as told,
+        outputs.atomic_folder(folder, overwrite=True, kind=kind) as made,
+    ):
+        (made / "new").touch()
+    assert [path.name for path in folder.iterdir()] == ["new"]
+    (kept,) = home.glob(".drti-*")
+    assert sorted(path.name for path in kept.iterdir()) == ["old", "thesis.txt"]
+    assert [str(each.message) for each in told] == [
+        f"{kept}: is the old coin, into which 'thesis.txt' came while it was replaced. "
+        "Nothing of it was removed: move what you need."
+    ]
+    assert outputs.clean(home) == ()
+    assert (kept / "thesis.txt").read_text() == "years of work"
+
+
 def test_tiles_are_looked_at_to_their_depths(home: Path) -> None:
     for layout in ("deepzoom", "google", "zoomify", "tarzoom", "itarzoom"):
         command = ["convert", "coin.ptm", "tiles", "-O", f"layout={layout}", "--overwrite"]

@@ -155,7 +155,8 @@ def atomic_folder(
 
     Old and new change places in one step where the system can do that (Linux). Elsewhere the old
     one is moved aside first; a run that is killed just then leaves it there, and :func:`clean`
-    puts it back. What of the old one cannot be removed stays beside ``path``, with a warning.
+    puts it back. What of the old one cannot be removed stays beside ``path``, with a warning; so
+    does all of it if something of another kind came into it at the last moment.
 
     Args:
         path: of the output.
@@ -181,11 +182,42 @@ def atomic_folder(
                 return
             check_replaceable(target, kind)  # once more: much may have happened since
             made.note.add_entry(old)
-            if not system.os_.exchange(made.folder, made.name, made.place, target.name):
-                _replace_in_two_steps(made, target)
+            if system.os_.exchange(made.folder, made.name, made.place, target.name):
+                _spare(made.folder, made.name, made.place, target, kind)
+            else:
+                _replace_in_two_steps(made, target, kind)
 
 
-def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
+def _spare(
+    folder: system.Folder, name: str, place: system.Folder, target: Path, kind: FolderKind
+) -> None:
+    """Keep the old folder if something else came into it while it was replaced.
+
+    Args:
+        folder: where it lies now, and is about to be removed.
+        name: of it there.
+        place: the folder of the output, where it is kept.
+        target: the output.
+        kind: what may be removed.
+    """
+    path = folder.path / name
+    try:
+        others = list(kind.others(path)) if stat.S_ISDIR(path.lstat().st_mode) else []
+    except OSError:
+        return  # what cannot be looked at cannot be removed, which is told
+    if not others:
+        return
+    kept = notes.new_name("old")  # of which there is no note, so nothing ever clears it
+    system.os_.rename_new(folder, name, place, kept)
+    warnings.warn(
+        f"{place.path / kept}: is the old {target.name}, into which {others[0]!r} came while it "
+        "was replaced. Nothing of it was removed: move what you need.",
+        LeftoverWarning,
+        stacklevel=2,
+    )
+
+
+def _replace_in_two_steps(made: _Temporary, target: Path, kind: FolderKind) -> None:
     os_, folder, aside = system.os_, made.place, notes.new_name("old")
     note = notes.Note(folder.path, aside, holds=target.name)
     failed: OSError | None = None
@@ -197,7 +229,8 @@ def _replace_in_two_steps(made: _Temporary, target: Path) -> None:
         try:
             with os_.opened(folder.path / aside, folder) as inner:
                 os_.rename(folder, target.name, inner, target.name)
-            os_.rename(made.folder, made.name, folder, target.name)
+                os_.rename(made.folder, made.name, folder, target.name)
+                _spare(inner, target.name, folder, target, kind)
         finally:
             failed = cleaning.put_back(folder, aside, target.name)
     except OSError:
