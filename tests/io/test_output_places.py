@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Callable
 from pathlib import Path
 
@@ -254,6 +255,44 @@ def test_a_link_is_replaced_and_not_followed(home: Path) -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs special files")
+@pytest.mark.skipif(os.name != "posix", reason="needs permissions of POSIX")
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o666])
+def test_what_is_replaced_stays_as_private(home: Path, mode: int) -> None:
+    """While it is written, too; files in folders, and what is merged into one."""
+    file, folder, merged = home / "picture", home / "model", home / "merged"
+    file.touch()
+    folder.mkdir()
+    merged.mkdir()
+    (merged / "a").touch()
+    for path in (file, merged / "a"):
+        path.chmod(mode)
+    folder.chmod(0o700)
+    for _ in range(2):
+        with outputs.atomic_file(file, overwrite=True) as made:
+            made.write_text("x")
+            assert stat.S_IMODE(made.stat().st_mode) == mode
+        with outputs.atomic_folder(folder, overwrite=True) as made:
+            assert stat.S_IMODE(made.stat().st_mode) == 0o700
+        with outputs.merged_folder(merged, key="b") as made:
+            (made / "a").write_text("x")
+            (made / "b").write_text("x")
+        assert stat.S_IMODE(file.stat().st_mode) == mode
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+        assert stat.S_IMODE((merged / "a").stat().st_mode) == mode
+    (home / "new").touch()
+    assert (merged / "b").stat().st_mode == (home / "new").stat().st_mode
+
+
+@pytest.mark.skipif(os.name != "posix" or os.geteuid() != 0, reason="gives files to another group")
+def test_what_is_replaced_stays_in_its_group(home: Path) -> None:
+    (home / "picture").touch(0o640)
+    os.chown(home / "picture", 0, 65534)
+    with outputs.atomic_file(home / "picture", overwrite=True) as made:
+        made.write_text("x")
+    found = (home / "picture").stat()
+    assert (found.st_gid, stat.S_IMODE(found.st_mode)) == (65534, 0o640)
+
+
 def test_devices_and_pipes_stay(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     os.mkfifo(home / "pipe.ptm")
     (home / "null.ptm").symlink_to(os.devnull)

@@ -126,6 +126,36 @@ class System:
                 raise OSError(errno.EINVAL, "another user changed what is there", str(path))
             yield Folder(way, descriptor)
 
+    def take_mode(self, folder: Folder, name: str, old: os.stat_result | None) -> None:
+        """Let only those read and write what was made who may do so with what it replaces.
+
+        Args:
+            folder: where it lies.
+            name: of it.
+            old: what it replaces; nothing is done for a link or another user's.
+        """
+        if folder.descriptor is None or old is None or stat.S_ISLNK(old.st_mode):
+            return
+        if old.st_uid != os.geteuid():
+            return
+        self.step("take_mode", folder.path / name)
+        flags = os.O_RDONLY | _NO_LINK | _NO_WAIT
+        descriptor = os.open(name, flags, dir_fd=folder.descriptor)
+        try:
+            made, mode = os.fstat(descriptor), old.st_mode & 0o777 | 0o600  # it is written yet
+            if stat.S_ISDIR(made.st_mode):
+                mode |= (mode & 0o444) >> 2
+            if made.st_gid != old.st_gid:
+                try:
+                    os.fchown(descriptor, -1, old.st_gid)
+                except OSError:  # this user is no member of that group: nor may another one read it
+                    mode &= ~0o070
+            mode |= made.st_mode & 0o7000
+            if mode != stat.S_IMODE(made.st_mode):
+                os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+
     def state(self, folder: Folder, name: str) -> os.stat_result | None:
         """What lies there, links not followed; None if nothing does."""
         self.step("state", folder.path / name)

@@ -45,8 +45,12 @@ class _Temporary:
 
 
 @contextmanager
-def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Temporary]:
+def _temporary(
+    target: Path, what: Literal["file", "folder"], replaces: bool = False
+) -> Iterator[_Temporary]:
     """Make a file or folder beside ``target``; what is under its name at the end is removed.
+
+    If it ``replaces`` something, it is as private from its beginning.
 
     Writers open it by its path. Where another user may rename it and put a link in its place, it
     is made in a private folder that is open all the while, and the path goes by the descriptor.
@@ -71,6 +75,8 @@ def _temporary(target: Path, what: Literal["file", "folder"]) -> Iterator[_Tempo
                 (os_.make_file if what == "file" else os_.make_folder)(folder, name)
                 if folder is place:
                     _note(note, place, name)
+                if replaces:
+                    os_.take_mode(folder, name, os_.state(place, target.name))
             yield _Temporary(place, folder, name, note)
         finally:
             if os.getpid() == process:  # what was forked in here leaves it to its parent
@@ -128,7 +134,7 @@ def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Ite
         OutputError: the system does not let it be written.
     """
     target = check_output(path, overwrite)
-    with _temporary(target, "file") as made:
+    with _temporary(target, "file", overwrite) as made:
         with of_writing(target, made.path):
             yield made.path
         with of_outputs(target):
@@ -171,7 +177,7 @@ def atomic_folder(
     """
     kind = kind or _NOTHING
     target = check_output(path, overwrite, kind)
-    with _temporary(target, "folder") as made:
+    with _temporary(target, "folder", overwrite) as made:
         with of_writing(target, made.path):
             yield made.path
         with of_outputs(target):
@@ -334,6 +340,7 @@ def merged_folder(
                 there = os_.state(made.place, name)
                 if there is not None and stat.S_ISDIR(there.st_mode):
                     raise FileError("is a folder", where=str(target / name), expected="a file")
+                os_.take_mode(inner, name, there)
             if key in names:
                 os_.unlink(made.place, key)
             for name in names:
