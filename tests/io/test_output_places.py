@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -302,6 +303,26 @@ def test_devices_and_pipes_stay(home: Path, capsys: pytest.CaptureFixture[str]) 
             f"error: {name}: is a device, a pipe or a socket; expected the name of the output\n"
         )
     assert (home / "null.ptm").is_symlink()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
+@pytest.mark.parametrize("name", ["link.png", "link to it.png"])
+def test_links_to_the_systems_own_stay(
+    home: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What they lead to may be a file at the moment: an output that is redirected."""
+    (home / "link to it.png").symlink_to("link.png")
+    with (home / "redirected").open("wb") as file:
+        way = Path(f"/proc/self/fd/{file.fileno()}")
+        (home / "link.png").symlink_to(way)
+        given = ["relight", str(home / "coin.ptm"), "--light", "0,0,1", "--overwrite"]
+        assert main([*given, "-o", str(home / name)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {home / name}: leads to {way}, which is the system's; "
+        "expected the name of the output. Choose another name.\n"
+    )
+    assert (home / "link.png").readlink() == way
+    assert (home / name).is_symlink()
 
 
 def test_what_comes_while_it_is_written_stays(home: Path) -> None:

@@ -76,12 +76,13 @@ def check_replaceable(path: PathLike, kind: FolderKind | None) -> None:
 
     Raises:
         OptionError: the folder holds something else, or it is named by its place alone (``.``); or
-            what is there is no file and no folder.
+            what is there is no file and no folder, or a link of the system's (``/dev/stdout``).
     """
     target = Path(path)
     if target.name in ("", "..") and kind is not EITHER:
         raise OptionError("is no name", where=str(target), expected="the name of the output")
     with of_outputs(target), suppress(FileNotFoundError):
+        _check_link(target)
         mode = target.stat().st_mode
         if not stat.S_ISDIR(mode):
             if stat.S_ISREG(mode):
@@ -100,6 +101,28 @@ def check_replaceable(path: PathLike, kind: FolderKind | None) -> None:
 
 
 _ELSE = "Choose another name."
+#: Where names are the system's; what is in the folder for shared memory is the users' own.
+_SYSTEM = ("/proc/", "/dev/")
+_MEMORY = "/dev/shm/"
+#: A system follows no more links than these.
+_LINKS = 40
+
+
+def _check_link(target: Path) -> None:
+    """A link that leads to a stream of some process is meant as that, and not to be replaced."""
+    path = target
+    for _ in range(_LINKS):
+        if not path.is_symlink():
+            return
+        place = os.path.join(os.path.realpath(path.parent), path.name)  # noqa: PTH118
+        if place.startswith(_SYSTEM) and not place.startswith(_MEMORY):
+            raise OptionError(
+                f"leads to {path}, which is the system's",
+                where=str(target),
+                expected="the name of the output",
+                mend=_ELSE,
+            )
+        path = path.parent / path.readlink()
 
 
 def _check_folder(target: Path, kind: FolderKind) -> None:
