@@ -54,8 +54,9 @@ def compare(
     What is said of the photographs holds for those of --test too, but for their folder.
     """
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
-    named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
-    outputs.check_output(output, overwrite, inputs=named)
+    others = [*(model or ()), *([] if test is None else [test])]
+    named = [read for each in others for read in doors.read_from(each)]
+    outputs.check_output(output, overwrite, inputs=[*doors.read_from(stack, **how), *named])
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
@@ -65,7 +66,8 @@ def compare(
         if test is None
         else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
     )
-    outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *shown.files])
+    seen = [] if test is None else doors.read_from(test, shown)
+    outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *seen])
     if light:
         towards = LightDirections(np.concatenate([console.parse_light(t).xyz for t in light]))
         chosen = comparing.nearest(shown, towards)

@@ -86,9 +86,8 @@ def _many(
     if to is None:
         raise OptionError("no format", where="--to", expected="a writer, lp or csv, with --out")
     # The same command goes on with a batch, so its own report may be replaced.
-    replaced = json is not None and (overwrite or _is_report(json))
     if json is not None:
-        outputs.check_output(json, replaced)
+        outputs.check_output(json, overwrite or _is_report(json))
     with console.progress_bar() as progress:
         report = batch.convert_many(
             sources,
@@ -99,6 +98,7 @@ def _many(
             convention=lights,
             jobs=jobs,
             overwrite=overwrite,
+            report=json,
             progress=progress,
         )
     found = report.as_dict()
@@ -115,7 +115,8 @@ def _many(
     console.say_table(("source", "status", "output", "size", "remarks"), rows)
     console.say(", ".join(f"{count} {status}" for status, count in report.counts.items()))
     if json is not None:
-        console.write_text(json, console.to_json(found) + "\n", overwrite=replaced)
+        text = console.to_json(found) + "\n"
+        console.write_text(json, text, overwrite=overwrite or _is_report(json))
         console.say(f"wrote {json}")
     if report.stopped:
         print(f"error: {report.stopped} Then start it again: it goes on.", file=sys.stderr)

@@ -51,14 +51,18 @@ def evaluate(
     """
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if json is not None:
-        named = [*doors.read_from(stack, **how), *(model or ()), *([] if test is None else [test])]
-        outputs.check_output(json, overwrite, inputs=named)
+        others_named = [*(model or ()), *([] if test is None else [test])]
+        named = [read for each in others_named for read in doors.read_from(each)]
+        outputs.check_output(json, overwrite, inputs=[*doors.read_from(stack, **how), *named])
     photographs = doors.open_stack(stack, **how)
     others = (
         None
         if test is None
         else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
     )
+    if json is not None:
+        seen = [] if test is None else doors.read_from(test, others)
+        outputs.check_apart(json, [*doors.read_from(stack, photographs, **how), *seen])
     with console.progress_bar() as progress:
         if model:
             target = others or photographs

@@ -35,7 +35,7 @@ def info(
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
     how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if plot is not None:  # first: it may be refused
-        plot_file(path, plot, reader=reader, overwrite=overwrite)
+        plot_file(path, plot, overwrite=overwrite, **how)
     found = describe_file(path, **how)
     if json:
         console.say_json(found.as_dict())

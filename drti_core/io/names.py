@@ -13,6 +13,8 @@ _PARTS = re.compile(r"[/\\\0]|^[A-Za-z]:")
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
 #: What drti calls files of its own.
 OWN = ".drti-"
+#: The journal of a folder that drti works in, see :mod:`drti_core.jobs.journal`.
+JOURNAL = f"{OWN}batch.json"
 
 
 def fault(name: str) -> str:

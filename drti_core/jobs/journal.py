@@ -20,9 +20,9 @@ from typing import Any
 
 from drti_core.errors import FileError, FormatError
 from drti_core.io import names, strict_json
-from drti_core.io.outputs import atomic_file
+from drti_core.io.outputs import atomic_file, check_output
 
-NAME = ".drti-batch.json"
+NAME = names.JOURNAL
 
 
 @dataclass(frozen=True)
@@ -74,10 +74,19 @@ def load(folder: Path) -> dict[str, Entry]:
         ) from None
 
 
+def check_place(folder: Path) -> None:
+    """Check, before any work is done, that a folder can have a journal.
+
+    Raises:
+        DrtiError: see :func:`~drti_core.io.outputs.check_output`.
+    """
+    check_output(folder / NAME, overwrite=True, journal=True)
+
+
 def save(folder: Path, entries: Mapping[str, Entry]) -> None:
     """Replace the journal of a folder, in one step."""
     outputs = {name: asdict(entry) for name, entry in sorted(entries.items())}
-    with atomic_file(folder / NAME, overwrite=True) as temporary:
+    with atomic_file(folder / NAME, overwrite=True, journal=True) as temporary:
         temporary.write_bytes(strict_json.dump({"version": 1, "outputs": outputs}))
 
 

@@ -139,6 +139,7 @@ def convert_many(
     convention: str | None = None,
     jobs: int = 1,
     overwrite: bool = False,
+    report: str | os.PathLike[str] | None = None,
     progress: Progress = no_progress,
 ) -> BatchReport:
     """Convert many models (or light files) into one folder; a bad one does not stop the rest.
@@ -161,10 +162,12 @@ def convert_many(
         convention: of a ``.csv``: ``cartesian``, ``spherical``, ``polar`` or ``disk``.
         jobs: how many processes, 1 or more.
         overwrite: redo what is finished, and replace outputs that are there.
+        report: where the caller will write what became of all: it is refused if it is, or lies in,
+            what is read or written here.
         progress: called with the share done and the source, after each item.
 
     Raises:
-        OptionError: ``jobs`` below 1, or an option of the writer does not fit.
+        OptionError: ``jobs`` below 1; an option of the writer does not fit; ``report`` is refused.
         PluginError: no such writer or reader.
         FormatError: the journal of an earlier run in ``out`` is damaged.
         FileError: ``out`` is not a folder.
@@ -175,7 +178,7 @@ def convert_many(
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise FileError("is not a folder", where=str(folder), expected="a folder")
-    outputs.check_output(folder / journal.NAME, overwrite=True)
+    journal.check_place(folder)
     outputs.clean(folder)
     lights = writer in _LIGHTS
     task, suffix, kind = _common(writer, writer_options or {}, reader, convention)
@@ -183,6 +186,10 @@ def convert_many(
     skip = {Path(absolute(folder / name)) for name in old}
     found = Search(lights, skip, reader).find(sources)
     plans = _plan(found, folder, old, suffix, kind, json.dumps(task, sort_keys=True), overwrite)
+    if report is not None:
+        _inputs(found).check(report)
+        made = {plan.name for plan in plans if plan.name}
+        outputs.check_distinct(report, folder, made | old.keys())
     todo = [plan for plan in plans if plan.entry is not None]
     if todo:
         planned = {plan.name: plan.entry for plan in todo if plan.entry is not None}
@@ -237,7 +244,7 @@ def _plan(
     overwrite: bool,
 ) -> list[_Plan]:
     wanted = [item for item in found if not item.ignored]
-    inputs = outputs.Inputs(path for item in found for path in {item.source, item.unit})
+    inputs = _inputs(found)
     kept = {entry.source: name for name, entry in old.items() if entry.writer == kind}
     names = dict(zip(wanted, name_outputs(wanted, suffix, kept, list(old)), strict=True))
     plans = []
@@ -279,6 +286,10 @@ def _plan(
         # What an earlier run had begun to make, or to replace, may be made again.
         plan.overwrite = overwrite or same
     return plans
+
+
+def _inputs(found: Iterable[Found]) -> outputs.Inputs:
+    return outputs.Inputs(path for item in found for path in {item.source, item.unit})
 
 
 def _exists(target: Path, before: Entry | None, entry: Entry) -> str:

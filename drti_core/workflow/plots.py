@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Unpack, cast
 
 import numpy as np
 
 from drti_core.arrays import F64, bands
 from drti_core.decoder import Planes
-from drti_core.errors import OptionError
+from drti_core.errors import DrtiError, OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures import figures
 from drti_core.lights import LightDirections
-from drti_core.model.contracts import ModelReader
+from drti_core.model.contracts import ModelReader, StackReader
 from drti_core.registry import doors
 
 if TYPE_CHECKING:
@@ -79,16 +79,16 @@ def plot_file(
     source: str | os.PathLike[str],
     path: str | os.PathLike[str],
     *,
-    reader: str | None = None,
     overwrite: bool = False,
+    **options: Unpack[doors.StackOptions],
 ) -> Path:
     """Draw the lights and planes of a file and save the picture.
 
     Args:
         source: a model, a stack or a light file.
         path: of the picture; see :func:`drti_core.io.pictures.figures.save_figure`.
-        reader: id of the reader to use, with options.
-        overwrite: replace a file that is there.
+        overwrite: replace a file that is there, but none that was read.
+        options: see :func:`drti_core.open_stack`; of a model the reader alone counts.
 
     Raises:
         OptionError: nothing to draw, or an ending that is no picture's.
@@ -96,15 +96,21 @@ def plot_file(
         MissingExtraError: matplotlib is not installed.
         DrtiError: the source cannot be read.
     """
-    outputs.check_output(path, overwrite, inputs=doors.read_from(source, reader=reader))
+    outputs.check_output(path, overwrite, inputs=doors.read_from(source, **options))
     figures.need("a plot of lights and planes")
-    file, planes = Path(source), None
+    file, planes, reader = Path(source), None, options.get("reader")
     lights: LightDirections | None
-    if isinstance(doors.find_reader(file, reader), ModelReader):
+    chosen = doors.find_reader(file, reader)
+    if isinstance(chosen, ModelReader):
         model = doors.open_model(file, reader=reader)
         lights, planes = model.metadata.lights, model.planes
     else:
         lights = doors.open_lights(file, reader=reader)
+        stack = None
+        if isinstance(chosen, StackReader):
+            with suppress(DrtiError):  # its photographs need not be there
+                stack = doors.open_stack(file, **options)
+        outputs.check_apart(path, doors.read_from(file, stack, **options))
     with plotted(lights, planes, title=file.name) as figure:
         return figures.save_figure(path, figure, overwrite=overwrite)
 

@@ -111,7 +111,34 @@ REFUSED = {
     "compare": ("compare stack coin.ptm -o stack/photo1.jpg", "stack/photo1.jpg", "lies in the"),
     "compare 2": ("compare stack --codecs ptm --test test -o test/c.png", "test/c.png", "lies in"),
     "evaluate": ("evaluate stack --json stack/dirs.lp", "stack/dirs.lp", "lies in the input stack"),
+    "evaluate 2": (
+        "evaluate stack/dirs.lp --codec ptm --json stack/photo1.jpg",
+        "stack/photo1.jpg",
+        "is the",
+    ),
+    "evaluate a model": (
+        "evaluate stack --model web/info.json --json web/plane_0.jpg",
+        "web/plane_0.jpg",
+        "lies in the input",
+    ),
+    "evaluate on": (
+        "evaluate stack --test test/dirs.lp --codec ptm --json test/photo1.jpg",
+        "test/photo1.jpg",
+        "is the",
+    ),
+    "many": (
+        "convert coin.ptm --to rti --out o --json coin.ptm",
+        "coin.ptm",
+        "is the input coin.ptm",
+    ),
+    "many into": ("convert web --to ptm --out o --json web/r", "web/r", "lies in the input web"),
     "info": ("info web --plot web/plane_0.png", "web/plane_0.png", "lies in the input web"),
+    "info 2": ("info stack/dirs.lp --plot stack/photo1.jpg", "stack/photo1.jpg", "is the input"),
+    "info 3": (
+        "info far/dirs.lp --images stack --plot stack/photo1.jpg",
+        "stack/photo1.jpg",
+        "lies in the input stack",
+    ),
     "benchmark": ("benchmark fit stack --keep stack/kept", "stack/kept", "lies in the input stack"),
 }
 
@@ -421,3 +448,49 @@ def test_a_batch_spares_its_sources(home: Path) -> None:
     assert {name: after[name] for name in before} == before
     (refused,) = (item for item in report.items if item.status == "refused")
     assert refused.reason.startswith("batch/web: is the input batch/web")
+
+
+REPORTS = {
+    "o/coin.ptm": "is the output {home}/o/coin.ptm",
+    "o/Coin.PTM": "is the output {home}/o/Coin.PTM",
+    "there/coin.ptm": "is the output {home}/o/coin.ptm",
+    "o/coin.ptm/report.json": "lies in the output {home}/o/coin.ptm",
+    "o": "holds the output {home}/o",
+}
+
+
+@pytest.mark.parametrize("json", REPORTS)
+def test_a_report_takes_no_outputs_place(
+    json: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B3: the report of a batch replaced the model that the batch had just made."""
+    (home / "there").symlink_to("o")
+    before = contents(home)
+    assert main(["convert", "coin.ptm", "--to", "ptm", "--out", "o", "--json", json]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {json}: {REPORTS[json].format(home=home)}; expected an output apart from the "
+        "others of this run. Choose another name.\n"
+    )
+    assert contents(home) == before
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "convert coin.ptm --to ptm --out o --json",
+        "evaluate stack --codec ptm --json",
+        "convert web --to ptm",
+    ],
+)
+def test_no_output_is_a_journal(line: str, home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """B3: what tells a batch where to go on was replaced by a report of its own."""
+    (home / "o").mkdir()
+    (home / "o" / ".drti-batch.json").write_text("kept")
+    words = line.split()
+    at = 2 if "--json" not in words else len(words)
+    assert main([*words[:at], "o/.drti-batch.json", *words[at:], "--overwrite"]) == 1
+    assert capsys.readouterr().err == (
+        "error: o/.drti-batch.json: is the name of a batch's journal; expected the name of the "
+        "output. Choose another name.\n"
+    )
+    assert (home / "o" / ".drti-batch.json").read_text() == "kept"

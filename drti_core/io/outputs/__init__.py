@@ -15,6 +15,7 @@ from drti_core.io.outputs.rules import (
     FolderKind,
     Inputs,
     check_apart,
+    check_distinct,
     check_output,
     check_replaceable,
 )
@@ -35,6 +36,7 @@ __all__ = [
     "atomic_file",
     "atomic_folder",
     "check_apart",
+    "check_distinct",
     "check_output",
     "check_replaceable",
     "clean",

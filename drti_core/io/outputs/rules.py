@@ -15,6 +15,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from drti_core.errors import FileError, OptionError, OutputExistsError
+from drti_core.io import names
 from drti_core.io.outputs import cleaning
 from drti_core.io.outputs.trouble import of_outputs
 
@@ -226,12 +227,49 @@ def check_apart(path: PathLike, inputs: Iterable[PathLike | None]) -> None:
     Inputs(inputs).check(path)
 
 
+def check_distinct(path: PathLike, folder: PathLike, others: Iterable[str]) -> None:
+    """Refuse an output that is another one of the same run, holds it or lies in it.
+
+    Args:
+        path: of the output.
+        folder: of the others; it may not be there yet.
+        others: their names in it, there or still to come.
+
+    Raises:
+        OptionError: it does.
+    """
+    place, taken = Path(os.path.realpath(folder)), {names.folded(name) for name in others}
+    above = {_folded(part) for part in (place, *place.parents)}
+    relation, found = "", place
+    for way in _ways(path):
+        if _folded(way) in above:
+            relation = "holds"
+        for part in (way, *way.parents):
+            if names.folded(part.name) in taken and (
+                _folded(part.parent) == _folded(place)
+                or _identity(part.parent) == (_identity(place) or ())
+            ):
+                relation, found = "is" if part == way else "lies in", part
+    if relation:
+        raise OptionError(
+            f"{relation} the output {found}",
+            where=os.fspath(path),
+            expected="an output apart from the others of this run",
+            mend=_ELSE,
+        )
+
+
+def _folded(path: Path) -> str:
+    return names.folded(os.fspath(path))
+
+
 def check_output(
     path: PathLike,
     overwrite: bool,
     kind: FolderKind | None = None,
     *,
     inputs: Iterable[PathLike | None] = (),
+    journal: bool = False,
 ) -> Path:
     """Check, before any work is done, that ``path`` may be written.
 
@@ -242,6 +280,7 @@ def check_output(
         overwrite: whether it may be replaced.
         kind: of an output that is a folder; see :func:`check_replaceable`.
         inputs: files and folders that are read; see :class:`Inputs`.
+        journal: whether it is the journal of a batch, which nothing else may take the place of.
 
     Raises:
         OutputExistsError: it exists and ``overwrite`` is false.
@@ -254,6 +293,13 @@ def check_output(
         _cleaned.add(folder)
         cleaning.clean(folder)
     check_apart(target, inputs)
+    if not journal and names.folded(target.name) == names.JOURNAL:
+        raise OptionError(
+            "is the name of a batch's journal",
+            where=str(target),
+            expected="the name of the output",
+            mend=_ELSE,
+        )
     if not overwrite and os.path.lexists(target):
         raise OutputExistsError(target)
     with of_outputs(target):

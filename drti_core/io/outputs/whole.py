@@ -123,17 +123,20 @@ def _warn(path: Path, target: Path, failed: OSError) -> None:
 
 
 @contextmanager
-def atomic_file(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[Path]:
+def atomic_file(
+    path: str | os.PathLike[str], *, overwrite: bool = False, journal: bool = False
+) -> Iterator[Path]:
     """Yield a temporary path beside ``path``; on success it replaces ``path`` in one step.
 
-    After an exception nothing is left but what was there before.
+    After an exception nothing is left but what was there before. For ``journal`` see
+    :func:`check_output`.
 
     Raises:
         OutputExistsError: it exists and ``overwrite`` is false.
         OptionError: it is a folder, or no file.
         OutputError: the system does not let it be written.
     """
-    target = check_output(path, overwrite)
+    target = check_output(path, overwrite, journal=journal)
     with _temporary(target, "file", overwrite) as made:
         with of_writing(target, made.path):
             yield made.path

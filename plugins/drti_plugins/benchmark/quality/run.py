@@ -221,7 +221,7 @@ def benchmark_quality(
         read for item in collections for read in (item.train, item.test) if read is not None
     )
     inputs.check(folder)
-    outputs.check_output(folder / journal.NAME, overwrite=True)
+    journal.check_place(folder)
     tasks = [_Task(collection, codec) for collection in collections for codec in codecs]
     needed = {label for codec in codecs for label in codec.needs}
     if needed and "+" in str(folder.absolute()):
