@@ -11,6 +11,8 @@ import io
 import os
 import stat
 from collections.abc import Callable
+from functools import partial
+from hashlib import blake2b, file_digest
 from pathlib import Path
 from typing import BinaryIO
 
@@ -115,6 +117,23 @@ def read_bytes(path: Path, most: int, what: str, *, links: bool = True) -> bytes
             expected=f"at most {most} bytes of {what}",
         )
     return data
+
+
+def digest(path: Path) -> str:
+    """What tells the content of a file from others; "" of a link and of no regular file."""
+    try:
+        with open_file(path, links=False) as file:
+            return file_digest(file, _hash).hexdigest()
+    except (FileError, OSError):
+        return ""
+
+
+def digest_of(data: bytes) -> str:
+    """The same of bytes that a file has or will have."""
+    return _hash(data).hexdigest()
+
+
+_hash = partial(blake2b, digest_size=16)
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -74,6 +74,13 @@ class Codec(ABC):
         """
         return self
 
+    def writes_in(self) -> Sequence[Path]:
+        """Folders that ``fit`` writes into: those of checkpoints and logs.
+
+        None may be, hold or lie in what is read, which :func:`drti_core.fit` checks.
+        """
+        return ()
+
     def trial(self) -> Self:
         """A codec whose models are of the same make, and whose ``fit`` of a few pixels is quick.
 

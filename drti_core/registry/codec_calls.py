@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.fitting.near_lights import distant, levelled
-from drti_core.io import memory
+from drti_core.io import memory, outputs
 from drti_core.lights.coverage import coverage
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
@@ -56,12 +56,15 @@ def fit(
         VetoError: a plugin's hook refuses.
         FitError: the stack cannot be fitted.
         StackError: a photograph is damaged.
-        OptionError: an option is not there, or has a value outside its range.
+        OptionError: an option is not there, or has a value outside its range; or a
+            folder that the codec writes into is that of the photographs.
         PluginError: no such codec.
         MissingExtraError: the codec needs an extra that is not installed.
         ResourceError: memory does not suffice, threads, or the disk of temporary files.
     """
     fitter = catalogue.codec(codec, options)
+    for folder in fitter.writes_in():
+        outputs.check_apart(folder, stack.files)
     photographs, before = hook_calls.before_fit(stack, fitter)
     share = _BEFORE_TRAINING if fitter.trains else _DECODING
     photographs.prepare(part_of(progress, 0, share))

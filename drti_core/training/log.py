@@ -3,9 +3,11 @@
 ::
 
     FOLDER/NAME.safetensors     state of the stage NAME (teacher 0, student, …), resumable
-    FOLDER/NAME.best.json       its best score, and when it was reached
+    FOLDER/NAME.best.json       its best score, when it was reached, and digests of its curve
     FOLDER/NAME.png             loss and score over the steps, where matplotlib is installed
     FOLDER/events.out.*         TensorBoard: loss, score, rate, relit pictures
+
+Files of other makes that have such names stay: a curve is known by its digest beside the score.
 """
 
 from __future__ import annotations
@@ -13,14 +15,15 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.errors import MissingExtraError, OutputExistsError
-from drti_core.io import outputs
+from drti_core.errors import DrtiError, MissingExtraError, OutputExistsError
+from drti_core.io import outputs, regular, strict_json
 from drti_core.io.pictures import figures
 from drti_core.training import checkpoint
 from drti_core.training.curves import curves
@@ -61,17 +64,44 @@ class Session:
             self._writer = SummaryWriter(str(folder))  # type: ignore[no-untyped-call,unused-ignore]
 
     def checkpoint(self, stage: str) -> Path | None:
-        """File of a stage's state.
+        """File of a stage's state; asked for before the stage begins.
 
         Raises:
-            OutputExistsError: a file that is no checkpoint has its name.
+            OutputExistsError: a file that is no checkpoint has its name; or one that no log has
+                left has a name of the log's.
         """
         if self.folder is None:
             return None
         path = self.folder / f"{stage}.safetensors"
         if not self.resume and path.exists() and not checkpoint.is_one(path):
             raise OutputExistsError(path)
+        if self.log:
+            self._left(stage)
         return path
+
+    def _left(self, stage: str) -> tuple[bool, str]:
+        """Whether an earlier log has left a best score, and the digest of a curve of its; or "".
+
+        Raises:
+            OutputExistsError: something else has the name of either.
+        """
+        best, curve = self._files(stage)
+        ours, told = False, []
+        with suppress(DrtiError):
+            found = strict_json.load(best, links=False)
+            found["psnr"].any_number()
+            told = [each.text() for each in found["curves"].items()]
+            ours = True
+        drawn = regular.digest(curve)
+        outputs.check_output(best, ours)
+        if figures.can_draw():
+            outputs.check_output(curve, drawn in told)
+        return ours, drawn if drawn in told else ""
+
+    def _files(self, stage: str) -> tuple[Path, Path]:
+        """Where the best score and the curve of a stage go."""
+        assert self.folder is not None
+        return self.folder / f"{stage}.best.json", self.folder / f"{stage}.png"
 
     def inside(self, name: str) -> Path | None:
         """Folder of a run within this one."""
@@ -101,22 +131,33 @@ class Session:
         return see
 
     def finish(self, stage: str, outcome: Outcome) -> None:
-        """Write what is known at the end of a stage."""
+        """Write what is known at the end of a stage.
+
+        Raises:
+            OutputExistsError: see :meth:`checkpoint`; it came while the stage went on.
+        """
         if not self.log or self.folder is None or not outcome.looks:
             return
-        best = max(outcome.looks, key=lambda look: look.score)
-        with outputs.atomic_file(self.folder / f"{stage}.best.json", overwrite=True) as temporary:
-            temporary.write_text(
-                json.dumps({"step": best.step, "psnr": best.score, "notes": outcome.notes})
-            )
+        ours, before = self._left(stage)
+        best_file, curve = self._files(stage)
+        drawn = b""
         if figures.can_draw():
             with curves(outcome.looks, title=stage) as figure:
-                figures.save_figure(self.folder / f"{stage}.png", figure, overwrite=True)
+                drawn = figures.png_of(figure)
         else:
             _log.warning(
                 "no loss curve in %s: it needs the 'plot' extra (pip install 'drti[plot]')",
                 self.folder,
             )
+        # The curve that is there and the one to come: a run may be killed between the two.
+        told = [each for each in (before, regular.digest_of(drawn) if drawn else "") if each]
+        best = max(outcome.looks, key=lambda look: look.score)
+        score = {"step": best.step, "psnr": best.score, "notes": outcome.notes, "curves": told}
+        with outputs.atomic_file(best_file, overwrite=ours) as temporary:
+            temporary.write_text(json.dumps(score))
+        if drawn:
+            with outputs.atomic_file(curve, overwrite=bool(before)) as temporary:
+                temporary.write_bytes(drawn)
 
     def close(self) -> None:
         """Flush the log."""

@@ -113,8 +113,10 @@ def fit_file(
     inputs.check(target)
     check_refusal(fitter, chosen, opened, target)
     running = fitter.keeping(checkpoints)
+    for folder in running.writes_in():
+        inputs.check(folder)
+        outputs.check_distinct(folder, target.parent, [target.name], may_hold=True)
     if running is not fitter:
-        inputs.check(checkpoints)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     doubt = []
     if len(opened) >= FEWEST:

@@ -79,6 +79,8 @@ REFUSED = {
         "lies in the input stack",
     ),
     "mask": ("fit stack --mask mask.png -o mask.png --to ptm", "mask.png", "is the input mask.png"),
+    "log": ("fit stack/dirs.lp --codec neural --log stack -o m", "stack", "holds the input"),
+    "log into": ("fit stack --codec neural --log stack/l -o m", "stack/l", "lies in the input"),
     "convert": ("convert coin.ptm coin.ptm", "coin.ptm", "is the input coin.ptm"),
     "convert web": ("convert web web", "web", "is the input web"),
     "convert into": ("convert web web/again", "web/again", "lies in the input web"),
@@ -472,6 +474,20 @@ def test_a_report_takes_no_outputs_place(
         "others of this run. Choose another name.\n"
     )
     assert contents(home) == before
+
+
+@pytest.mark.parametrize(("log", "relation"), [("m", "is"), ("m/log", "lies in")])
+def test_a_log_takes_no_models_place(
+    log: str, relation: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Told before the training, not after it."""
+    place = home / ("m" if relation == "lies in" else log)
+    assert main(["fit", "stack", "--codec", "neural", "--log", log, "-o", "m"]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {log}: {relation} the output {place}; expected an output apart from the others of "
+        "this run. Choose another name.\n"
+    )
+    assert not place.exists()
 
 
 @pytest.mark.parametrize(

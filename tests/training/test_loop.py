@@ -444,14 +444,50 @@ def test_without_matplotlib_there_is_no_curve(
     pytest.importorskip("tensorboard", reason="the extra train is not installed")
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     session = Session(tmp_path, log=True)
-    looks = [Look(step, step / 9, 0.1, 20.0 + step, 30.0, 0.01, 1.0) for step in (0, 9)]
-    session.finish("network", Outcome(looks))
+    session.finish("network", Outcome(LOOKS))
     session.close()
     assert json.loads((tmp_path / "network.best.json").read_text())["psnr"] == 29
     assert not (tmp_path / "network.png").exists()
     assert caplog.messages == [
         f"no loss curve in {tmp_path}: it needs the 'plot' extra (pip install 'drti[plot]')"
     ]
+
+
+LOOKS = [Look(step, step / 9, 0.1, 20.0 + step, 30.0, 0.01, 1.0) for step in (0, 9)]
+
+
+@pytest.mark.parametrize("name", ["network.png", "network.best.json"])
+def test_a_log_replaces_its_own_files_only(tmp_path: Path, name: str) -> None:
+    """B5: a picture of the user's was replaced by the loss curve, at the end of the training."""
+    pytest.importorskip("tensorboard", reason="the extra train is not installed")
+    session, best = Session(tmp_path, log=True), tmp_path / "network.best.json"
+    session.finish("network", Outcome(LOOKS[:1]))
+    session.checkpoint("network")
+    session.finish("network", Outcome(LOOKS))
+    assert json.loads(best.read_text())["psnr"] == 29
+    (tmp_path / name).write_text('{"step": 3, "psnr": 20, "notes": []}')
+    said = (
+        f"{tmp_path / name}: exists already. Choose another name, or ask for it to be overwritten."
+    )
+    with pytest.raises(OutputExistsError) as caught:
+        session.checkpoint("network")  # before the training
+    assert str(caught.value) == said
+    with pytest.raises(OutputExistsError) as caught:
+        session.finish("network", Outcome(LOOKS))  # it came while that went on
+    assert str(caught.value) == said
+    assert (tmp_path / name).read_text() == '{"step": 3, "psnr": 20, "notes": []}'
+    session.close()
+
+
+def test_a_link_is_no_curve(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard", reason="the extra train is not installed")
+    session = Session(tmp_path, log=True)
+    session.finish("network", Outcome(LOOKS))
+    (tmp_path / "network.png").rename(tmp_path / "elsewhere.png")
+    (tmp_path / "network.png").symlink_to("elsewhere.png")
+    with pytest.raises(OutputExistsError):
+        session.checkpoint("network")
+    session.close()
 
 
 def test_sessions_start_anew_unless_resumed(written: Path, tmp_path: Path) -> None:

@@ -77,10 +77,8 @@ class NetworkCodec(Codec, Generic[Model]):
             from drti_core.training.log import Session
         except ImportError:
             raise MissingExtraError(f"fitting {self.codec_id}", "train") from None
-        folder = self.log or self.checkpoints
-        session = Session(
-            Path(folder) if folder else None, resume=self.resume, log=self.log is not None
-        )
+        folder = next(iter(self.writes_in()), None)
+        session = Session(folder, resume=self.resume, log=self.log is not None)
         try:
             return self.train(stack, session, progress)
         finally:
@@ -91,6 +89,11 @@ class NetworkCodec(Codec, Generic[Model]):
         if self.log or self.checkpoints:
             return self
         return replace(self, checkpoints=str(folder), resume=self.resume or resume)
+
+    def writes_in(self) -> Sequence[Path]:
+        """See :meth:`Codec.writes_in`."""
+        folder = self.log or self.checkpoints
+        return (Path(folder),) if folder else ()
 
     def trial(self) -> Self:
         """See :meth:`Codec.trial`: a single step."""

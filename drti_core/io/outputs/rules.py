@@ -227,13 +227,16 @@ def check_apart(path: PathLike, inputs: Iterable[PathLike | None]) -> None:
     Inputs(inputs).check(path)
 
 
-def check_distinct(path: PathLike, folder: PathLike, others: Iterable[str]) -> None:
+def check_distinct(
+    path: PathLike, folder: PathLike, others: Iterable[str], *, may_hold: bool = False
+) -> None:
     """Refuse an output that is another one of the same run, holds it or lies in it.
 
     Args:
         path: of the output.
         folder: of the others; it may not be there yet.
         others: their names in it, there or still to come.
+        may_hold: whether it is a folder that they may lie in.
 
     Raises:
         OptionError: it does.
@@ -242,7 +245,7 @@ def check_distinct(path: PathLike, folder: PathLike, others: Iterable[str]) -> N
     above = {_folded(part) for part in (place, *place.parents)}
     relation, found = "", place
     for way in _ways(path):
-        if _folded(way) in above:
+        if _folded(way) in above and not may_hold:
             relation = "holds"
         for part in (way, *way.parents):
             if names.folded(part.name) in taken and (

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -122,6 +123,12 @@ def pixels(figure: Figure) -> RGB:
     canvas: Any = FigureCanvasAgg(figure)  # whose methods have no types
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def png_of(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG, for a file that is to be known again by its content."""
+    with tempfile.TemporaryDirectory(prefix="drti-figure-") as folder:
+        return save_picture(Path(folder) / "figure.png", pixels(figure)).read_bytes()
 
 
 def _make_plain(figure: Figure) -> None:
