@@ -24,6 +24,8 @@ from drti_core import evaluate, get_codec, open_model
 from drti_core.cli import main
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
 from drti_core.io.pictures import figures
+from drti_core.jobs import journal
+from drti_core.jobs.journal import Entry
 from drti_core.measure.evaluation import holdout_lights
 from drti_core.measure.tour import write_stack
 from drti_core.options import split_specs
@@ -33,7 +35,7 @@ from drti_plugins.benchmark.collections import Collection, find_collections
 from drti_plugins.benchmark.quality import fit
 from drti_plugins.benchmark.quality.fit import Result, decoder_size, load_result, measure
 from drti_plugins.benchmark.quality.plots import Point, plot_quality
-from drti_plugins.benchmark.quality.report import means, rows, write_report
+from drti_plugins.benchmark.quality.report import check_places, means, rows, write_report
 from drti_plugins.benchmark.quality.run import (
     Failure,
     Quality,
@@ -674,9 +676,56 @@ def test_the_report(tmp_path: Path) -> None:
         {"collection": "RealRTI/c", "codec": "hsh16", "seed": None, "reason": "a|b"}
     ]
     assert [mean["psnr"] for mean in found["means"]] == [25.0, 25.625, 25.0]
-    # No run of the benchmark has left a journal here: these are somebody's.
+    # Its own files are replaced by the next one, those of an earlier state too (of a killed run).
+    plots = [out / path.name for path in written[3:]]
+    early = {path: path.read_bytes() for path in (out / "table.md", *plots)}
+    write_report(replace(quality(), failures=()), out)
+    assert "Failed" not in (out / "table.md").read_text(encoding="utf-8")
+    for path, data in early.items():
+        path.write_bytes(data)
+    assert write_report(quality(), out)[0] == written
+
+
+@pytest.mark.parametrize("name", ["table.md", "results.csv", "results.json", "quality-time.png"])
+def test_a_report_replaces_its_own_files_only(tmp_path: Path, name: str) -> None:
+    """B4: the journal that the run itself had written made everything there its own."""
+    journal.save(tmp_path, {"a--ptm": Entry("a", "s", "quality", "{}")})
+    (tmp_path / name).write_text("mine")
+    for write in (lambda: check_places(tmp_path), lambda: write_report(quality(), tmp_path)):
+        with pytest.raises(OutputExistsError) as caught:
+            write()
+        assert str(caught.value) == (
+            f"{tmp_path / name}: exists already. Choose another name, or ask for it to be "
+            "overwritten."
+        )
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, journal.NAME])
+    assert (tmp_path / name).read_text() == "mine"
+
+
+def test_a_report_that_was_edited_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    write_report(quality(), tmp_path)
+    (tmp_path / "table.md").write_text("my thoughts about it")
     with pytest.raises(OutputExistsError):
-        write_report(quality(), out)
+        write_report(quality(), tmp_path)
+    assert (tmp_path / "table.md").read_text() == "my thoughts about it"
+    write_report(quality(), tmp_path, overwrite=True)
+    assert (tmp_path / "table.md").read_text().startswith("# Quality")
+
+
+def test_reports_that_are_in_the_way_are_told_first(
+    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not after hours of fits."""
+    (tmp_path / "table.md").write_text("mine")
+    assert main(["benchmark", "quality", str(root), "--out", str(tmp_path)]) == 1
+    assert capsys.readouterr().err == (
+        f"error: {tmp_path / 'table.md'}: exists already. Choose another name, or ask for it to be "
+        "overwritten (--overwrite).\n"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["table.md"]
 
 
 def test_points_lie_where_they_are() -> None:

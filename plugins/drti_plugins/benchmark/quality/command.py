@@ -46,7 +46,10 @@ def measure_quality(
     keep: Annotated[bool, typer.Option("--keep", help="Keep the models, in DIR/models.")] = False,
     ssim: Ssim = None,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Do again what an earlier run has done.")
+        bool,
+        typer.Option(
+            "--overwrite", help="Do again what an earlier run has done, and replace what is there."
+        ),
     ] = False,
 ) -> None:
     """Fit codecs to collections: PSNR, SSIM, bytes and CPU seconds; table, CSV, JSON and plots."""
@@ -60,6 +63,8 @@ def measure_quality(
     if not collections:
         names = ", ".join(collection.name for collection in found)
         raise OptionError(f"{only}", where="--only", expected=f"a part of one of {names}")
+    inputs = [read for each in collections for read in (each.train, each.test) if read is not None]
+    report.check_places(out, overwrite=overwrite, inputs=inputs)
     with console.progress_bar() as progress:
         measured = run.benchmark_quality(
             collections,
@@ -75,7 +80,7 @@ def measure_quality(
     single = report.means(measured, by="collection")
     console.say_table(report.HEADINGS, report.rows([*single, *groups]))
     say_ssim(ssim)
-    written, notes = report.write_report(measured, out)
+    written, notes = report.write_report(measured, out, overwrite=overwrite)
     console.say(*(f"wrote {path}" for path in written))
     console.say_notes(notes)
     if measured.reused:

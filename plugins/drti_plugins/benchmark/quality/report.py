@@ -8,21 +8,24 @@ import io
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from drti_core.io import outputs
+from drti_core.io import outputs, regular
 from drti_core.io.pictures import figures
 from drti_core.jobs import journal
+from drti_core.jobs.journal import Entry
 from drti_plugins.benchmark.collections import GROUPS
 from drti_plugins.benchmark.quality.fit import Result
 from drti_plugins.benchmark.quality.plots import Point, plot_quality
 from drti_plugins.benchmark.quality.run import BASELINE, Quality
 
 #: What is written beside the results.
-TABLE, CSV, JSON = "table.md", "results.csv", "results.json"
+_TEXTS = ("table.md", "results.csv", "results.json")
+#: What the journal calls their writer.
+_REPORT = "quality report"
 
 _HOW = (
     "SynthRTI: fitted to Dome, tested on Test. RealRTI: five photographs held out, nearest to the "
@@ -180,32 +183,83 @@ def rows(found: Sequence[Mean]) -> list[list[str]]:
     ]
 
 
+def check_places(
+    out: str | os.PathLike[str],
+    *,
+    overwrite: bool = False,
+    inputs: Iterable[str | os.PathLike[str]] = (),
+) -> None:
+    """Check, before any work is done, that :func:`write_report` may write there.
+
+    Raises:
+        OutputExistsError: a file has the name of one of them that no earlier run has written.
+        FormatError: the journal is damaged.
+    """
+    folder = Path(out)
+    entries = journal.load(folder)
+    for name in _names():
+        ours = _is_ours(entries.get(name), regular.digest(folder / name))
+        outputs.check_output(folder / name, ours or overwrite, inputs=inputs)
+
+
 def write_report(
-    quality: Quality, out: str | os.PathLike[str]
+    quality: Quality, out: str | os.PathLike[str], *, overwrite: bool = False
 ) -> tuple[tuple[Path, ...], tuple[str, ...]]:
     """Write ``table.md``, ``results.csv``, ``results.json`` and the plots into a folder.
+
+    Those of an earlier run are replaced. They are known by their digests in the journal.
+
+    Args:
+        quality: what they tell.
+        out: the folder.
+        overwrite: replace others of their names too.
 
     Returns:
         What was written, and notes: without matplotlib there are no plots.
 
     Raises:
-        OutputExistsError: one of them is there, and the folder holds no journal of a benchmark.
+        OutputExistsError: a file has the name of one of them that no earlier run has written.
+        FormatError: the journal is damaged.
     """
     folder = Path(out)
-    ours = (folder / journal.NAME).exists()
+    check_places(folder, overwrite=overwrite)
+    made = _made(quality)
+    entries = journal.load(folder)
+    noted, ours = {}, {}
+    for name, data in made.items():
+        before = regular.digest(folder / name)
+        ours[name] = _is_ours(entries.get(name), before)
+        # The old one counts too: a run may be killed before the new one is in its place.
+        noted[name] = Entry(
+            name, regular.digest_of(data), _REPORT, "", before if ours[name] else ""
+        )
+    journal.save(folder, entries | noted)
+    for name, data in made.items():
+        with outputs.atomic_file(folder / name, overwrite=ours[name] or overwrite) as temporary:
+            temporary.write_bytes(data)
+    paths = tuple(folder / name for name in made)
+    return paths, () if len(made) > len(_TEXTS) else (_NO_PLOTS,)
+
+
+def _names() -> list[str]:
+    return [*_TEXTS, *(f"quality-{name}.png" for name in _PLOTS if figures.can_draw())]
+
+
+def _is_ours(entry: Entry | None, digest: str) -> bool:
+    known = entry is not None and entry.writer == _REPORT and digest in (entry.state, entry.before)
+    return known and digest != ""
+
+
+def _made(quality: Quality) -> dict[str, bytes]:
+    """The contents of all files, by name."""
     groups, single = means(quality), means(quality, by="collection")
-    tables = [folder / name for name in (TABLE, CSV, JSON)]
-    plots = [folder / f"quality-{name}.png" for name in _PLOTS] if figures.can_draw() else []
-    for path in (*tables, *plots):
-        outputs.check_output(path, ours)
     texts = (_markdown(quality, groups, single), _csv(quality), _json(quality, groups, single))
-    for path, text in zip(tables, texts, strict=True):
-        with outputs.atomic_file(path, overwrite=ours) as temporary:
-            temporary.write_bytes(text.encode(errors="replace"))  # names may be any bytes
-    for path, (heading, quantity) in zip(plots, _PLOTS.values(), strict=False):
-        with plot_quality(_points(groups, quantity), heading) as figure:
-            figures.save_figure(path, figure, overwrite=ours)
-    return (*tables, *plots), () if plots else (_NO_PLOTS,)
+    contents = [text.encode(errors="replace") for text in texts]  # names may be any bytes
+    if figures.can_draw():
+        for heading, quantity in _PLOTS.values():
+            with plot_quality(_points(groups, quantity), heading) as figure:
+                contents.append(figures.png_of(figure))
+    return dict(zip(_names(), contents, strict=True))
 
 
 def _bytes(mean: Mean) -> float | None:
