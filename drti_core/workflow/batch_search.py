@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import glob
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -222,8 +223,68 @@ def _expand(given: str) -> list[Path]:
     if os.path.lexists(given) or not glob.has_magic(given):
         return [Path(given)]
     # Without a match the pattern stands for itself, and is reported as missing.
-    matches = sorted(glob.glob(given, recursive=True))  # noqa: PTH207 - patterns may be absolute
-    return [Path(match) for match in matches] or [Path(given)]
+    return _matches(given) or [Path(given)]
+
+
+def _matches(given: str) -> list[Path]:
+    """What a pattern stands for, sorted.
+
+    Links in the part of it that is fixed are followed; below that none to a folder is, and each
+    folder is looked at once for each part, so that no tree makes it walk for ever.
+    """
+    parts = Path(given).parts
+    fixed = next(number for number, part in enumerate(parts) if glob.has_magic(part))
+    base = Path(*parts[:fixed])
+    found = [base] if base.is_dir() else []
+    for number, part in enumerate(parts[fixed:], fixed + 1):
+        inside = number == len(parts) and not given.endswith(("/", os.sep))
+        if part == "**":
+            found = _below(found, with_files=inside)
+            continue
+        met = []
+        for folder in found:
+            entries = _entries(folder) if glob.has_magic(part) else _entry(folder, part)
+            names = set(fnmatch.filter(entries, part)) if glob.has_magic(part) else entries.keys()
+            if not part.startswith("."):
+                names = {name for name in names if not name.startswith(".")}
+            met += [folder / name for name in names if entries[name] or inside]
+        found = met
+    return sorted(set(found))
+
+
+def _below(folders: Iterable[Path], *, with_files: bool) -> list[Path]:
+    """Folders and all in them to their depths, each once, without what is hidden."""
+    found: dict[Path, bool] = dict.fromkeys(folders, True)
+    waiting = list(found)
+    while waiting:
+        folder = waiting.pop()
+        for name, is_folder in _entries(folder).items():
+            path = folder / name
+            if not name.startswith(".") and path not in found:
+                found[path] = is_folder
+                waiting += [path] if is_folder else []
+    return [path for path, is_folder in found.items() if is_folder or with_files]
+
+
+def _entries(folder: Path) -> dict[str, bool]:
+    """What a folder holds, and what of it is a folder; links to folders are left out."""
+    try:
+        with os.scandir(folder) as entries:
+            return {
+                entry.name: entry.is_dir(follow_symlinks=False)
+                for entry in entries
+                if not (entry.is_symlink() and entry.is_dir())
+            }
+    except OSError:  # no folder, or one that may not be read
+        return {}
+
+
+def _entry(folder: Path, name: str) -> dict[str, bool]:
+    """The same of one entry, that need not be readable by listing."""
+    path = folder / name
+    if not os.path.lexists(path) or (path.is_symlink() and path.is_dir()):
+        return {}
+    return {name: path.is_dir()}
 
 
 def _shortened(stem: str, tail: str) -> str:

@@ -20,7 +20,7 @@ from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.measure.tour import write_stack
 from drti_core.registry.doors import open_model
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch
+from drti_core.workflow import batch, batch_search
 from drti_core.workflow.batch import convert, convert_many
 from drti_core.workflow.batch_search import Search
 
@@ -194,6 +194,39 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     # Photographs only: they are named, and their folder is no success.
     items = Search().find([made / "photographs"])
     assert [item.ignored for item in items] == [False, True]
+
+
+def test_patterns(tmp_path, monkeypatch):
+    """B6: links that lead round made a pattern walk through paths without number."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("x/a.ptm", "x/in/b.ptm", "x/in/.c.ptm", "x/.hidden/d.ptm", "far/e.ptm"):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).write_bytes(b"")
+    for name in "pqrstuvw":
+        Path("x", name).symlink_to(".")
+        Path("x/in", name).symlink_to("..")
+    Path("x/f.ptm").symlink_to("../far/e.ptm")
+    Path("x/far").symlink_to("../far")
+    Path("link").symlink_to("x")
+    told = {
+        "x/*": ["x/a.ptm", "x/f.ptm", "x/in"],
+        "x/**/*.ptm": ["x/a.ptm", "x/f.ptm", "x/in/b.ptm"],
+        "x/**/**/**/**/b.ptm": ["x/in/b.ptm"],
+        "x/**": ["x", "x/a.ptm", "x/f.ptm", "x/in", "x/in/b.ptm"],
+        "x/*/": ["x/in"],
+        "x/.*/*": ["x/.hidden/d.ptm"],
+        "x/in/[.a]c.ptm": [],
+        "*/e.ptm": ["far/e.ptm"],
+        "x/*/e.ptm": [],
+        "x/*/p/*/p/a.ptm": [],
+        "link/*.ptm": ["link/a.ptm", "link/f.ptm"],  # the user names the link
+        "x/p/in/*.ptm": ["x/p/in/b.ptm"],
+        f"{tmp_path}/[x]/in/?.ptm": [f"{tmp_path}/x/in/b.ptm"],
+        "none/**": [],
+    }
+    for pattern, expected in told.items():
+        found = [str(path) for path in batch_search._expand(pattern)]
+        assert found == (expected or [pattern])
 
 
 @pytest.mark.slow
