@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Callable
 from functools import partial
-from hashlib import blake2b, file_digest
+from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO
 
@@ -123,7 +123,10 @@ def digest(path: Path) -> str:
     """What tells the content of a file from others; "" of a link and of no regular file."""
     try:
         with open_file(path, links=False) as file:
-            return file_digest(file, _hash).hexdigest()
+            found = _hash()
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+            return found.hexdigest()
     except (FileError, OSError):
         return ""
 

@@ -104,8 +104,12 @@ class Session:
         return self.folder / f"{stage}.best.json", self.folder / f"{stage}.png"
 
     def inside(self, name: str) -> Path | None:
-        """Folder of a run within this one."""
-        return None if self.folder is None else self.folder / name
+        """Folder of a run within this one.
+
+        Raises:
+            OptionError: a link has its name.
+        """
+        return None if self.folder is None else outputs.check_within(self.folder, name)
 
     def watcher(
         self, stage: str, picture: Callable[[], npt.NDArray[np.uint8]]

@@ -117,6 +117,7 @@ def fit_file(
         inputs.check(folder)
         outputs.check_distinct(folder, target.parent, [target.name], may_hold=True)
     if running is not fitter:
+        outputs.check_within(target.parent, checkpoints.name)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     doubt = []
     if len(opened) >= FEWEST:

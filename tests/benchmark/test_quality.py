@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from drti_core import evaluate, get_codec, open_model
+from drti_core import evaluate, get_codec, open_model, save_model
 from drti_core.cli import main
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
 from drti_core.io.pictures import figures
@@ -363,6 +363,38 @@ def test_results_of_others_are_not_replaced(root: Path, tmp_path: Path) -> None:
     assert str(wrong.value) == "jobs: 0 jobs; expected 1 or more"
 
 
+def test_models_of_others_are_not_replaced(root: Path, tmp_path: Path) -> None:
+    model = tmp_path / "models" / "RealRTI-item5--hsh16"
+    save_model(get_codec("ptm").fit(make_stack((16, 16), 8)), model)
+    before = (model / "info.json").read_bytes()
+    collections = find_collections(root / "realrti" / "item5")
+    with pytest.raises(OutputExistsError) as caught:
+        quick(collections, variants([]), tmp_path, keep=True)
+    assert str(caught.value) == (
+        f"{model}: exists already. Choose another name, or ask for it to be overwritten."
+    )
+    assert (model / "info.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["results", "models", "checkpoints", "models/*", "checkpoints/*"])
+def test_a_strangers_links_lead_nowhere(root: Path, tmp_path: Path, name: str) -> None:
+    """B7: files were written, and removed, where a link in a folder of results led."""
+    out, elsewhere = tmp_path / "out", tmp_path / "elsewhere"
+    link = out / name.replace("*", "RealRTI-item5--hsh16")
+    link.parent.mkdir(parents=True)
+    elsewhere.mkdir()
+    link.symlink_to(elsewhere)
+    collections = find_collections(root / "realrti" / "item5")
+    for options in ({}, {"overwrite": True}):
+        with pytest.raises(OptionError) as caught:
+            quick(collections, variants([]), out, keep=True, **options)
+        assert str(caught.value) == (
+            f"{link}: is a link; expected a folder. Remove it, or work in another folder."
+        )
+    assert list(elsewhere.iterdir()) == []
+    assert not (out / journal.NAME).exists()
+
+
 def test_a_damaged_result_says_what_to_do(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
 
@@ -569,6 +601,7 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
     monkeypatch.setattr("drti_plugins.benchmark.quality.run.run_tasks", broken_off)
     first = begun()
     (first / "inside").mkdir(parents=True)
+    (first / "spent.json").write_text("{}")
     assert begun() == first
     light_file = next(copy.glob("*.lp"))
     light_file.write_text(light_file.read_text() + "\n")

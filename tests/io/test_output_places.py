@@ -436,6 +436,32 @@ def test_checkpoints_of_another_make_stay(home: Path) -> None:
     assert (home / "m.training" / "notes.txt").exists()
 
 
+def test_a_strangers_checkpoints_lead_nowhere(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """B7: a training wrote into the folder that ``OUTPUT.training`` led to."""
+    (home / "m.training").symlink_to("Documents")
+    assert main(["fit", "stack", "--codec", "neural", "-o", "m"]) == 1
+    assert capsys.readouterr().err == (
+        "error: m.training: is a link; expected a folder. Remove it, or work in another folder.\n"
+    )
+    assert len(contents(home / "Documents")) == 7
+
+
+def test_a_folder_is_removed_through_no_link(home: Path) -> None:
+    """B7: what is above it, but not what is in that, may be a link of the user's."""
+    (home / "far" / "c" / "task").mkdir(parents=True)
+    (home / "out").mkdir()
+    (home / "out" / "c").symlink_to("../far/c")
+    kind = outputs.FolderKind("a test's")
+    with pytest.warns(outputs.LeftoverWarning, match=r"out/c/task: .* could not be removed"):
+        outputs.remove_folder(home / "out" / "c" / "task", kind, within=home / "out")
+    assert (home / "far" / "c" / "task").is_dir()
+    (home / "mine").symlink_to("far")
+    outputs.remove_folder(home / "mine" / "c" / "task", kind, within=home / "mine")
+    assert list((home / "far" / "c").iterdir()) == []
+
+
 @pytest.mark.slow
 def test_a_batch_spares_its_sources(home: Path) -> None:
     """In one folder: what would take the place of another's source is refused, the rest is made."""

@@ -23,7 +23,13 @@ from safetensors.torch import save_file  # noqa: E402
 from drti_core.cli import main  # noqa: E402
 from drti_core.cli.console import Stages  # noqa: E402
 from drti_core.codecs.hyper import HYPER8  # noqa: E402
-from drti_core.errors import FileError, FitError, FormatError, OutputExistsError  # noqa: E402
+from drti_core.errors import (  # noqa: E402
+    FileError,
+    FitError,
+    FormatError,
+    OptionError,
+    OutputExistsError,
+)
 from drti_core.io.outputs import system  # noqa: E402
 from drti_core.measure.tour import write_stack  # noqa: E402
 from drti_core.model.network_model import NetworkModel  # noqa: E402
@@ -477,6 +483,19 @@ def test_a_log_replaces_its_own_files_only(tmp_path: Path, name: str) -> None:
     assert str(caught.value) == said
     assert (tmp_path / name).read_text() == '{"step": 3, "psnr": 20, "notes": []}'
     session.close()
+
+
+def test_a_teachers_folder_is_no_link(tmp_path: Path) -> None:
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "teacher0").symlink_to(tmp_path)
+    session = Session(tmp_path / "log")
+    assert session.inside("teacher1") == tmp_path / "log" / "teacher1"
+    with pytest.raises(OptionError) as caught:
+        session.inside("teacher0")
+    assert str(caught.value) == (
+        f"{tmp_path / 'log' / 'teacher0'}: is a link; expected a folder. Remove it, or work in "
+        "another folder."
+    )
 
 
 def test_a_link_is_no_curve(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ from drti_core.io.outputs.rules import (
     check_distinct,
     check_output,
     check_replaceable,
+    check_within,
 )
 from drti_core.io.outputs.whole import (
     LeftoverWarning,
@@ -39,6 +40,7 @@ __all__ = [
     "check_distinct",
     "check_output",
     "check_replaceable",
+    "check_within",
     "clean",
     "folder_beside",
     "merged_folder",

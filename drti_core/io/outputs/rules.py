@@ -227,6 +227,29 @@ def check_apart(path: PathLike, inputs: Iterable[PathLike | None]) -> None:
     Inputs(inputs).check(path)
 
 
+def check_within(folder: PathLike, *parts: str) -> Path:
+    """A place in a folder that others may have filled: no link in it leads elsewhere.
+
+    Args:
+        folder: as the user names it; it may be a link itself.
+        parts: names of folders in each other, there or still to come.
+
+    Raises:
+        OptionError: one of them is a link.
+    """
+    place = Path(folder)
+    for part in parts:
+        place /= part
+        if place.is_symlink():
+            raise OptionError(
+                "is a link",
+                where=str(place),
+                expected="a folder",
+                mend="Remove it, or work in another folder.",
+            )
+    return place
+
+
 def check_distinct(
     path: PathLike, folder: PathLike, others: Iterable[str], *, may_hold: bool = False
 ) -> None:

@@ -268,18 +268,28 @@ def _sync_all(folder: system.Folder, name: str) -> None:
                 system.os_.sync(inner, entry)
 
 
-def remove_folder(path: str | os.PathLike[str], kind: FolderKind) -> None:
+def remove_folder(
+    path: str | os.PathLike[str],
+    kind: FolderKind,
+    *,
+    within: str | os.PathLike[str] | None = None,
+) -> None:
     """Remove a folder that drti made, if it holds nothing else; else it stays, with a warning.
 
     Args:
         path: of the folder, or of nothing.
         kind: what it holds.
+        within: a folder above it, below which no link is followed; its parent by default.
     """
     target = Path(path)
+    above = target.parent if within is None else Path(within)
     failed: OSError | None = None
     try:
         check_replaceable(target, kind)
-        with system.os_.opened(target.parent) as folder:
+        with ExitStack() as stack:
+            folder = stack.enter_context(system.os_.opened(above))
+            for part in target.relative_to(above).parts[:-1]:
+                folder = stack.enter_context(system.os_.opened(folder.path / part, folder))
             failed = system.os_.remove(folder, target.name)
     except FileNotFoundError:
         return

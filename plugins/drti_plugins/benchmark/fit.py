@@ -170,7 +170,7 @@ def benchmark_fit(
 
     Raises:
         PluginError: no such codec.
-        DrtiError: a fit failed, or ``keep`` holds results already.
+        DrtiError: a fit failed, or ``keep`` holds results already, or a link in their place.
     """
     for spec in codecs:
         catalogue.codec(spec)  # a mistyped one should not cost the enlarging
@@ -179,7 +179,7 @@ def benchmark_fit(
         root = keep or Path(temporary)
         outputs.check_apart(root, doors.read_from(source, **options))
         for number, size in enumerate(sizes):
-            folder = root / f"{size[1]}x{size[0]}"
+            folder = outputs.check_within(root, f"{size[1]}x{size[0]}")
             try:
                 (folder / "stack").mkdir(parents=True)
             except FileExistsError:

@@ -31,7 +31,7 @@ from drti_plugins.benchmark.collections import Collection
 #: What :func:`drti_core.jobs.workers.run_tasks` is to do.
 WORK = f"{__name__}:measure"
 #: Beside the checkpoints of a fit, how long it has taken; written so often, in seconds.
-_SPENT, _EVERY = "spent.json", 5.0
+SPENT, _EVERY = "spent.json", 5.0
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ def _fit(label: str, codec: Codec, train: Stack, folder: Path) -> Fitted:
     if running is codec:
         return Fitted(label, *fit(train, codec))
     train.prepare()
-    path = folder / _SPENT
+    path = folder / SPENT
     cpu = wall = 0.0
     if os.path.lexists(path):
         before = strict_json.load(path, links=False)

@@ -31,12 +31,20 @@ from drti_core.measure.metrics import ssim_wanted
 from drti_core.model.contracts import CHECKPOINT_FOLDER
 from drti_core.registry import catalogue
 from drti_plugins.benchmark.collections import Collection
-from drti_plugins.benchmark.quality.fit import WORK, Result, load_result
+from drti_plugins.benchmark.quality.fit import SPENT, WORK, Result, load_result
 
 #: What gains are relative to; always among the codecs.
 BASELINE = "hsh16"
 #: Folders of results, of kept models, and of fits that are under way.
 RESULTS, MODELS, CHECKPOINTS = "results", "models", "checkpoints"
+
+#: Checkpoints of a task: of fits of different states, each with what it has taken.
+_KEPT = outputs.FolderKind(
+    CHECKPOINT_FOLDER.what,
+    folders=(
+        ("*", dataclasses.replace(CHECKPOINT_FOLDER, names=(*CHECKPOINT_FOLDER.names, SPENT))),
+    ),
+)
 
 #: One thread for each process: the processes share the cores.
 _ENVIRONMENT = {f"{name}_NUM_THREADS": "1" for name in ("OMP", "OPENBLAS", "MKL", "VECLIB_MAXIMUM")}
@@ -209,8 +217,9 @@ def benchmark_quality(
         progress: called with the share done and the task, after each.
 
     Raises:
-        OptionError: ``jobs`` below 1, or ``+`` in the name of a folder whose models teach.
-        OutputExistsError: a result is in the way that no run of this benchmark has left.
+        OptionError: ``jobs`` below 1, ``+`` in the name of a folder whose models teach, or a folder
+            in ``out`` is a link.
+        OutputExistsError: a result or a model is in the way that no run of this benchmark has left.
         FormatError: the journal or a result of an earlier run is damaged.
     """
     if jobs < 1:
@@ -230,12 +239,20 @@ def benchmark_quality(
         )
     kept = {task.name for task in tasks if keep or task.variant.label in needed}
     old = journal.load(folder)
+    places = [(RESULTS,), (CHECKPOINTS,), *((MODELS, task.name) for task in tasks)]
+    for place in places:
+        outputs.check_within(folder, *place)
     todo = _unfinished(tasks, old, folder, keep, with_ssim, overwrite)
+    for task, entry in todo.items():
+        outputs.check_within(folder, *task.checkpoints(folder, entry).relative_to(folder).parts)
+        theirs = task.name in kept and task.name not in old and not overwrite
+        if theirs and os.path.lexists(task.model(folder)):
+            raise OutputExistsError(task.model(folder))
     if todo:
         folder.mkdir(parents=True, exist_ok=True)
         journal.save(folder, old | {task.name: entry for task, entry in todo.items()})
     for task in todo if overwrite else ():
-        outputs.remove_folder(folder / CHECKPOINTS / task.name, CHECKPOINT_FOLDER)
+        outputs.remove_folder(folder / CHECKPOINTS / task.name, _KEPT, within=folder)
     failures: dict[_Task, str] = {}
     done = 0
     for wave in _waves(list(todo)):
@@ -253,7 +270,7 @@ def benchmark_quality(
                     failures[ready[number]] = answer["reason"]
                 else:
                     spent = folder / CHECKPOINTS / ready[number].name
-                    outputs.remove_folder(spent, CHECKPOINT_FOLDER)
+                    outputs.remove_folder(spent, _KEPT, within=folder)
                 progress(done / len(todo), ready[number].name)
     with suppress(OSError):
         (folder / CHECKPOINTS).rmdir()
