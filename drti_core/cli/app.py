@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli.groups import Verbs, verb_of
+from drti_core.cli.process import visible
 from drti_core.errors import DrtiError
 
 #: A module of drti_core.cli each, in the order of the help.
@@ -99,10 +100,16 @@ def common(
         _tell_log(context, logging.INFO if verbose == 1 else logging.DEBUG)
 
 
+class _Formatter(logging.Formatter):
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """What is logged, of which a path is a part, as it is safe on a terminal."""
+        return visible(super().formatMessage(record))
+
+
 def _tell_log(context: typer.Context, level: int) -> None:
     """Show drti's log on the error output until the command ends."""
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
+    handler.setFormatter(_Formatter("%(asctime)s %(name)s: %(message)s", "%H:%M:%S"))
     loggers = [logging.getLogger(name) for name in _LOGGERS]
     for logger in loggers:
         logger.addHandler(handler)

@@ -18,6 +18,7 @@ from rich.text import Text
 
 from drti_core.arrays import Window
 from drti_core.cli.hints import with_flags
+from drti_core.cli.process import OBEYED, visible
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.lights import LightDirections
@@ -58,9 +59,9 @@ ByOrder = Annotated[
 
 
 def say(*lines: str) -> None:
-    """Print lines as they are: no markup, no wrapping."""
+    """Print lines: no markup, no wrapping, and nothing that a terminal obeys."""
     for line in lines:
-        print(line)
+        print(visible(line))
 
 
 def say_notes(notes: Sequence[str]) -> None:
@@ -70,12 +71,20 @@ def say_notes(notes: Sequence[str]) -> None:
 
 def say_json(value: Any) -> None:
     """Print strict JSON."""
-    say(to_json(value))
+    print(to_json(value))
 
 
 def to_json(value: Any) -> str:
-    """Strict JSON, indented; infinite numbers and NaN are an error."""
-    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    """Strict JSON, indented; infinite numbers and NaN are an error.
+
+    What a terminal obeys is written as JSON escapes it, for which the values are the same.
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    return OBEYED.sub(lambda found: found[0] if found[0] == "\n" else _escape(found[0]), text)
+
+
+def _escape(character: str) -> str:
+    return f"\\u{ord(character):04x}"
 
 
 def write_text(path: Path, text: str, *, overwrite: bool) -> None:
@@ -94,9 +103,9 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     for number, name in enumerate(columns):
         cells = [row[number] for row in rows]
         numeric = number > 0 and all(re.fullmatch(r"[-+0-9.,eE%]*|inf|-", cell) for cell in cells)
-        table.add_column(Text(name), justify="right" if numeric else "left")
+        table.add_column(Text(visible(name)), justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(visible(cell)) for cell in row))
     console.print(table)
 
 
@@ -112,7 +121,7 @@ def progress_bar() -> Iterator[Progress]:
         def show(share: float, what: str) -> None:
             from rich.markup import escape
 
-            bar.update(task, completed=share, description=escape(what))
+            bar.update(task, completed=share, description=escape(visible(what)))
 
         yield show
     sys.stderr.flush()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json as json_module
 import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -12,6 +11,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.cli.hints import with_flags
+from drti_core.cli.process import say
 from drti_core.errors import OptionError, OutputError
 from drti_core.io import outputs, regular
 from drti_core.workflow import batch, convert_file
@@ -119,7 +119,7 @@ def _many(
         console.write_text(json, text, overwrite=overwrite or _is_report(json))
         console.say(f"wrote {json}")
     if report.stopped:
-        print(f"error: {report.stopped} Then start it again: it goes on.", file=sys.stderr)
+        say(f"error: {report.stopped} Then start it again: it goes on.")
         raise typer.Exit(OutputError.exit_status)
     if not report.ok:
         raise typer.Exit(1)

@@ -12,7 +12,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from drti_core.cli.hints import with_flags
-from drti_core.cli.process import Ending, cause, say
+from drti_core.cli.process import Ending, cause, say, visible
 from drti_core.errors import DrtiError, PluginError, ResourceError
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
@@ -83,6 +83,9 @@ def _told() -> Iterator[Ending]:
             # typer ends quietly when a pipe is closed.
             if os.environ.get("DRTI_DEBUG") == "1" or isinstance(error, BrokenPipeError):
                 raise
+            # Wrong usage is told by typer: names are among its words, and the help in some.
+            if isinstance(message := getattr(error, "message", None), str):
+                vars(error)["message"] = "\n".join(map(visible, message.split("\n")))
             told = ResourceError.of(error) or error
             if isinstance(told, DrtiError):
                 say(f"error: {with_flags(str(told))}")

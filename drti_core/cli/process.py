@@ -1,14 +1,18 @@
-"""What a program of drti is to its surroundings: signals that end it, streams that close on it.
+"""What a program of drti is to its surroundings: signals, streams that close, terminals.
 
 Where no verb is at work there is nothing to clean, so a signal ends the process at once: an
 interrupt in the middle of an import comes out of numpy as pages of advice. While a verb works a
 signal is a KeyboardInterrupt, whichever it was, and what is unfinished is cleaned on the way out.
+
+A terminal obeys what is printed, and names come from strangers: all that the command line says
+goes through :func:`visible`.
 """
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import signal
 import sys
 import threading
@@ -20,6 +24,9 @@ from typing import Any
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 #: Seconds within which further signals are the same wish: a terminal that closes sends two.
 _SAME = 2.0
+#: What a terminal obeys and does not show, or takes for the end of a line: control characters (C0,
+#: DEL, C1), separators of lines, and what turns the direction in which text runs.
+OBEYED = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def begin(*, program: bool = True) -> None:
@@ -61,11 +68,20 @@ def end(status: int) -> int:
     return status
 
 
+def visible(text: str) -> str:
+    r"""A line as it is safe to print: what a terminal would obey is written as Python writes it.
+
+    >>> print(visible("a\x1b[2J\nb\u202e ü"))
+    a\x1b[2J\nb\u202e ü
+    """
+    return OBEYED.sub(lambda found: repr(found[0])[1:-1], text)
+
+
 def say(text: str) -> None:
     """A line on the error output, if there is one that still takes any."""
     if sys.stderr is not None:  # print would take None for the standard output
         with suppress(OSError):
-            print(text, file=sys.stderr, flush=True)
+            print(visible(text), file=sys.stderr, flush=True)
 
 
 def cause(error: OSError) -> str:

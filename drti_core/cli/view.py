@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import webbrowser
 from contextlib import suppress
@@ -32,13 +33,18 @@ def view(
     options = console.parse_options(option)
     with viewing(model, exporter=to, options=options, reader=reader, port=port) as found:
         console.say_notes(found.notes)
-        print(f"{found.url} shows {model}; end it with Ctrl-C", flush=True)
+        _say_now(f"{found.url} shows {model}; end it with Ctrl-C")
         with suppress(KeyboardInterrupt):
             if browser and not webbrowser.open(found.url):
-                print("no browser was found: open the address in one", flush=True)
+                _say_now("no browser was found: open the address in one")
             _wait()
     with suppress(OSError):  # the terminal may be what was closed
         console.say("ended")
+
+
+def _say_now(line: str) -> None:
+    console.say(line)
+    sys.stdout.flush()  # what follows goes on until somebody ends it
 
 
 def _wait() -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
-from drti_core.cli.process import Ending, say
+from drti_core.cli.process import Ending, say, visible
 from drti_core.codec import Progress, Writer, no_progress, part_of
 from drti_core.errors import (
     DrtiError,
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("DRTI_DEBUG") == "1":
             raise
         told = ResourceError.of(error) or error
-        say("error: " + " ".join(_words(told).split()))
+        say(f"error: {_words(told)}")
         return told.exit_status if isinstance(told, DrtiError) else 1
     return 0
 
@@ -118,7 +118,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
     _tell_notes((*report.notes, *losses))
     say(f"wrote {arguments.output} ({basis_of(arguments)}) in {time.monotonic() - start:.1f} s")
     if line:
-        print(line)
+        print(visible(line))
 
 
 def _skip(stack: ImageStack, arguments: Arguments) -> None:
