@@ -33,6 +33,8 @@ from drti_core.io.regular import open_file
 
 Kind = Literal["equirectangular", "mirrorball"]
 
+#: Stops by which a map may be made brighter or darker: beyond, no picture holds the values.
+MAX_EXPOSURE = 64.0
 #: Pixels of a map worked on at a time.
 _CHUNK = 1 << 16
 
@@ -46,11 +48,11 @@ class Environment:
         kind: how directions are mapped to pixels.
         rotate: degrees by which the surroundings are turned about the vertical, from +z (the
             camera) towards +x.
-        exposure: stops (EV); the picture is multiplied by 2 to their power.
+        exposure: stops (EV), -64..64; the picture is multiplied by 2 to their power.
         where: the file, for messages.
 
     Raises:
-        OptionError: rotate or exposure is not finite, or an unknown kind.
+        OptionError: rotate is not finite, exposure is outside its range, or an unknown kind.
         FormatError: the map has a wrong shape, or a value that is negative or not finite.
         LightError: no light comes from above the object.
     """
@@ -66,9 +68,12 @@ class Environment:
     def __post_init__(self) -> None:
         if self.kind not in get_args(Kind):
             raise OptionError(f"kind {self.kind!r}", expected=" or ".join(get_args(Kind)))
-        if not (np.isfinite(self.rotate) and np.isfinite(self.exposure)):
+        if not np.isfinite(self.rotate):
+            raise OptionError(f"rotate {self.rotate}", expected="a finite number of degrees")
+        if not abs(self.exposure) <= MAX_EXPOSURE:  # nor is NaN
             raise OptionError(
-                f"rotate {self.rotate}, exposure {self.exposure}", expected="finite numbers"
+                f"exposure {self.exposure:g}",
+                expected=f"{-MAX_EXPOSURE:g} to {MAX_EXPOSURE:g} stops",
             )
         if self.radiance.ndim != 3 or self.radiance.shape[2] != 3 or not self.radiance.size:
             raise FormatError(

@@ -384,3 +384,19 @@ def test_an_exr_that_cannot_be_written_is_a_system_error(tmp_path):
         with pytest.raises(OSError) as error:  # noqa: PT011 - its number is looked at
             write_exr(path, values)
         assert (error.value.errno, error.value.filename) == (number, str(path))
+
+
+@pytest.mark.parametrize("exposure", [1e308, 1024.0, 64.1, -65.0, float("inf"), float("nan")])
+def test_exposures_that_no_picture_holds_are_refused(exposure):
+    with pytest.raises(OptionError) as caught:
+        Environment(np.ones((8, 16, 3), np.float32), exposure=exposure)
+    assert str(caught.value) == f"exposure {exposure:g}; expected -64 to 64 stops"
+
+
+@pytest.mark.parametrize("exposure", [-64.0, 64.0])
+@pytest.mark.parametrize("linear_light", [False, True])
+def test_the_largest_exposures_give_pictures(exposure, linear_light):
+    model = catalogue.codec("ptm").fit(make_stack((16, 24), 10))
+    sky = Environment(np.ones((8, 16, 3), np.float32), exposure=exposure)
+    lit = EnvironmentLight(model, sky, samples=16, linear_light=linear_light)
+    assert np.isfinite(lit.render(Window(0, 0, 16, 24))).all()
