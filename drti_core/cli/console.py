@@ -27,6 +27,9 @@ from drti_core.progress import Progress
 if TYPE_CHECKING:  # the verb imports it, if it opens photographs
     from drti_core.registry.doors import StackOptions
 
+#: Pixels of a picture that a demo or benchmark makes up.
+MAX_PIXELS = 100_000_000
+
 Options = Annotated[
     list[str] | None,
     typer.Option("-O", "--option", metavar="NAME=VALUE", help="An option; may be repeated."),
@@ -188,12 +191,26 @@ def parse_size(text: str, where: str = "--size") -> tuple[int, int]:
     """``"WxH"`` → (height, width).
 
     Raises:
-        OptionError: another text.
+        OptionError: another text, no pixel, or more than 100 million.
     """
     match = re.fullmatch(r"(\d{1,6})x(\d{1,6})", text.strip())
     if match is None:
         raise OptionError(f"{text!r}", where=where, expected="WxH, for example 320x240")
-    return int(match[2]), int(match[1])
+    return check_size((int(match[2]), int(match[1])), where)
+
+
+def check_size(size: tuple[int, int], where: str) -> tuple[int, int]:
+    """A picture's (height, width) as it is, if one so large may be made up.
+
+    Raises:
+        OptionError: no pixel, or more than 100 million.
+    """
+    height, width = size
+    if not (height > 0 and 0 < height * width <= MAX_PIXELS):
+        raise OptionError(
+            f"{width}x{height}", where=where, expected=f"1 to {MAX_PIXELS:,} pixels in all"
+        )
+    return size
 
 
 def parse_light(text: str) -> LightDirections:

@@ -25,6 +25,8 @@ from drti_core.model import RelightableModel
 from drti_core.relight.environment_map import Environment
 from drti_core.runtime.relighter import Relighter
 
+#: Lights that may be drawn from a map: beyond, pictures differ by less than their noise.
+MAX_SAMPLES = 65536
 #: Lights decoded together.
 _TOGETHER = 8
 #: Cells of the reduced map that a sampled sum is compared with: azimuths, elevations.
@@ -118,13 +120,17 @@ def sampled(environment: Environment, count: int, seed: int = 0) -> WeightedLigh
         seed: of the random start.
 
     Raises:
-        OptionError: count is below 1.
+        OptionError: count is below 1 or above 65536.
     """
-    if count < 1:
-        raise OptionError(f"{count} samples", expected="1 or more")
+    _check_samples(count)
     parts = [(xyz, weights) for xyz, weights in _thinned(environment, count, seed)]
     xyz, weights = (np.concatenate(part) for part in zip(*parts, strict=True))
     return WeightedLights(LightDirections(xyz.astype(np.float32)), weights)
+
+
+def _check_samples(count: int) -> None:
+    if not 1 <= count <= MAX_SAMPLES:
+        raise OptionError(f"{count} samples", expected=f"1 to {MAX_SAMPLES}")
 
 
 def _thinned(environment: Environment, count: int, seed: int) -> list[tuple[F64, F64]]:
@@ -172,7 +178,7 @@ class EnvironmentLight:
         linear_light: add linear values also of a model of sRGB values (sampled).
 
     Raises:
-        OptionError: samples is below 1.
+        OptionError: samples is below 1 or above 65536.
     """
 
     def __init__(
@@ -184,6 +190,7 @@ class EnvironmentLight:
         seed: int = 0,
         linear_light: bool = False,
     ) -> None:
+        _check_samples(samples)
         self.model, self.environment, self.samples = model, environment, samples
         self._convert = linear_light and model.metadata.encoding == "srgb"
         decoder = model.decoder()

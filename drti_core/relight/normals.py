@@ -25,8 +25,10 @@ from drti_core.stack import Stack
 Method = Literal["auto", "ptm", "three", "stack", "least-squares"]
 METHODS: tuple[Method, ...] = ("auto", "ptm", "three", "stack", "least-squares")
 
-#: Pixels worked on at a time.
-_PIXELS = 1 << 17
+#: Lights of the method ``three``: more change nothing that can be seen.
+MAX_LIGHTS = 1000
+#: Pixels worked on at a time, and lights under which they are looked at together.
+_PIXELS, _TOGETHER = 1 << 17, 16
 #: Elevation of the lights under which a model is looked at, degrees, and azimuth of the first.
 _ELEVATION, _AZIMUTH = 45.0, 30.0
 #: Steps round the rim of the disk before Newton's method takes over, and steps of that.
@@ -51,15 +53,15 @@ def normals(
             ``stack``, see :func:`drti_core.relight.photometric.robust_normals`; ``least-squares``,
             plain least squares of a stack. ``auto`` is ``stack`` for a stack and ``three``
             for a model (on most PTMs the closed form is farther from the truth).
-        lights: number of lights of ``three``, 3 or more.
+        lights: number of lights of ``three``, 3 to 1000.
         progress: called after each band.
 
     Returns:
         (h, w, 3) float32 unit vectors; (0, 0, 1) where there is nothing to see.
 
     Raises:
-        OptionError: the method does not suit the source, fewer than 3 lights, or the window is
-            not inside the image.
+        OptionError: the method does not suit the source, fewer than 3 lights or more than 1000, or
+            the window is not inside the image.
         FitError: the lights of a stack do not determine normals.
     """
     chosen = check_method(source, method, lights)
@@ -90,11 +92,11 @@ def check_method(source: RelightableModel | Stack, method: str, lights: int = 3)
     """The method that ``auto`` stands for, or the given one if it suits the source.
 
     Raises:
-        OptionError: it does not; or fewer than 3 lights.
+        OptionError: it does not; or fewer than 3 lights, or more than 1000.
         FitError: the lights of a stack do not determine normals.
     """
-    if lights < 3:
-        raise OptionError(f"{lights} lights", expected="3 or more")
+    if not 3 <= lights <= MAX_LIGHTS:
+        raise OptionError(f"{lights} lights", expected=f"3 to {MAX_LIGHTS}")
     if isinstance(source, Stack):
         check_lights(source.lights)
         allowed: tuple[Method, ...] = ("stack", "least-squares")
@@ -129,15 +131,19 @@ def normals_from_lights(model: RelightableModel, window: Window, count: int = 3)
     Args:
         model: any model.
         window: inside the image.
-        count: of lights, 3 or more.
+        count: of lights, 3 to 1000.
 
     Returns:
         (P, 3) float32 unit vectors.
     """
     lights = ring(count)
-    total = model.relight(lights, window).sum(axis=3).reshape(count, -1)
     operator = np.linalg.pinv(lights.xyz.astype(np.float64))
-    return unit((operator @ total).T.astype(np.float32))
+    found = np.zeros((3, window.height * window.width))
+    for first in range(0, count, _TOGETHER):  # memory as for few, however many they are
+        part = slice(first, first + _TOGETHER)
+        shown = model.relight(lights[part], window).sum(axis=3)
+        found += operator[:, part] @ shown.reshape(len(shown), -1)
+    return unit(found.T.astype(np.float32))
 
 
 def normals_of_ptm(model: RelightableModel, window: Window) -> F32:

@@ -586,6 +586,10 @@ def test_benchmark_reports_a_failing_fit(stack, tmp_path):
     [
         (["--codec", "nothing"], "there is no codec 'nothing'; expected "),
         (["--heights", "a"], "--heights: 'a'; expected heights, for example 1500,3000\n"),
+        (["--heights", "30,-1"], "--heights: 4000x-1; expected 1 to 100,000,000 pixels in all\n"),
+        (["--heights", "99999999999"], "--heights: 4000x99999999999; expected 1 to 100,000,000 "),
+        (["--size", "65000x65000"], "--size: 65000x65000; expected 1 to 100,000,000 pixels in"),
+        (["--size", "0x9"], "--size: 0x9; expected 1 to 100,000,000 pixels in all\n"),
         (["--size", "70000x9", "--codec", "ptm"], "size 70000x9; expected sides of 1 to 65500\n"),
     ],
 )

@@ -20,8 +20,8 @@ from drti_core.errors import (
     StackError,
     UnsupportedFormatError,
 )
-from drti_core.formats.lp import READER, WRITER, check_target, parse_lp, write_lp
-from drti_core.formats.lp.text import MAX_BYTES
+from drti_core.formats.lp import READER, WRITER, check_target, parse_lp, text, write_lp
+from drti_core.formats.lp.text import MAX_BYTES, MAX_ROWS
 from drti_core.lights import LightDirections
 from drti_core.registry.doors import find_reader, open_stack
 from drti_core.workflow import convert_file
@@ -548,3 +548,50 @@ def test_folders_without_one_light_file(tmp_path):
         f"{tmp_path}: 2 light files: b2.LP, b10.lp; expected one file *.lp. "
         "Name the light file itself."
     )
+
+
+@pytest.mark.parametrize("name", ["a", "p{}.png", "sub/p{}"])
+def test_folders_are_looked_up_once_however_many_rows_there_are(tmp_path, monkeypatch, name):
+    """Neither the system nor the pictures are asked again for each row."""
+    for number in range(3):
+        photo(tmp_path / f"q{number}.png", number)
+    rows = 2000
+    path = lp(tmp_path, "".join(f"{name.format(i)} 0 0 1\n" for i in range(rows)))
+    asked: list[str] = []
+    for call in ("stat", "scandir", "listdir"):
+        real = getattr(os, call)
+        monkeypatch.setattr(
+            os, call, lambda *a, real=real, **k: (asked.append(str(a)), real(*a, **k))[1]
+        )
+    with pytest.raises(MissingFileError, match=f"{rows} of {rows} photographs are not there"):
+        open_stack(path)
+    assert len(asked) < 300, len(asked)
+
+
+def test_more_rows_than_any_dome_takes_are_refused(tmp_path, monkeypatch):
+    assert MAX_ROWS == 100_000
+    monkeypatch.setattr(text, "MAX_ROWS", 100)
+    path = lp(tmp_path, "a 0 0 1\n" * 101 + "and no light at all\n")
+    with pytest.raises(FormatError) as caught:
+        parse_lp(path)
+    assert str(caught.value) == (
+        f"{path}: more than 100 lights; expected a row for each photograph. "
+        "Leave out the rows without one."
+    )
+    lp(tmp_path, "\n".join(["0 " * 101] * 2 + ["1 " * 101]))
+    with pytest.raises(FormatError, match="more than 100 lights"):
+        parse_lp(path)
+
+
+def test_a_folder_that_may_not_be_listed_is_asked_for_each_photograph(tmp_path, monkeypatch):
+    photo(tmp_path / "in" / "a.png", 7)
+    path = lp(tmp_path, "in/a.png 0 0 1\n")
+    real = os.listdir
+
+    def denied(folder):
+        if str(folder).endswith("in"):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    monkeypatch.setattr(os, "listdir", denied)
+    assert greys(open_stack(path)) == [7]

@@ -187,8 +187,10 @@ def test_networks_are_sampled_and_the_error_is_stated(stack):
     with pytest.raises(OptionError) as caught:
         averaged(net.decoder(), environment)
     assert str(caught.value) == "a decoder of 2 layers; expected one linear layer"
-    with pytest.raises(OptionError, match="0 samples; expected 1 or more"):
+    with pytest.raises(OptionError, match="0 samples; expected 1 to 65536"):
         sampled(environment, 0)
+    with pytest.raises(OptionError, match="1000000000000 samples; expected 1 to 65536"):
+        EnvironmentLight(net, environment, samples=10**12)
 
 
 def test_samples_and_reductions_keep_the_light():

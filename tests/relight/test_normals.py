@@ -225,8 +225,10 @@ def test_errors_name_what_is_wrong(tmp_path, monkeypatch):
         save_normals(stack, tmp_path / "a.png", as_float=True)
     with pytest.raises(OptionError, match="12 bits; expected 8 or 16"):
         save_normals(stack, tmp_path / "a.png", bits=12)
-    with pytest.raises(OptionError, match="2 lights; expected 3 or more"):
+    with pytest.raises(OptionError, match="2 lights; expected 3 to 1000"):
         normals(stack, lights=2)
+    with pytest.raises(OptionError, match="1000000000 lights; expected 3 to 1000"):
+        normals(stack, lights=10**9)
     with pytest.raises(OptionError, match=r"a true normal map of 3x2 pixels; expected 16x16"):
         save_normals(stack, None, truth=np.zeros((2, 3, 3), np.float32))
     with pytest.raises(OptionError, match=r"normal maps of shapes \(2, 3, 3\) and \(1, 3, 3\)"):

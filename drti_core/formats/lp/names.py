@@ -18,6 +18,9 @@ from drti_core.formats.lp.text import LightFile
 from drti_core.io import regular
 from drti_core.io.pictures.photos import pictures
 
+#: Pictures by what their names have in common.
+_Alike = dict[str, list[Path]]
+
 #: When rows go to the photographs by order: never but where they have no names; where no row's
 #: photograph is there; always.
 ByOrder = Literal["never", "unmatched", "always"]
@@ -58,12 +61,13 @@ def resolve(
         StackError: a name fits several, or two rows have the same one.
     """
     folder = folder or file.path.parent
-    listing = _Listing()
+    listing = _Listing(file)
     left_out = None if skip is None else Path(os.path.realpath(skip))
-    own = [path for path in listing.pictures(folder) if path.resolve() != left_out]
+    own = {path: path.resolve() for path in listing.pictures(folder)}
+    own = {path: real for path, real in own.items() if real != left_out}
     names = [name for name in file.names if name is not None]
     if not names or by_order == "always":
-        return _by_order(file, own, folder, "The rows have no names" if not names else _ASKED)
+        return _by_order(file, list(own), folder, "The rows have no names" if not names else _ASKED)
     if len(names) < len(file.names):
         row = file.rows[file.names.index(None)]
         raise StackError(
@@ -72,15 +76,16 @@ def resolve(
             expected="'name x y z'",
             mend="Name the photograph of every row.",
         )
-    found = [listing.find(name, folder, file) for name in names]
+    places = {name: listing.find(name, folder) for name in dict.fromkeys(names)}
+    found = [places[name] for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
     if len(missing) == len(own) == len(names) and by_order == "unmatched":
-        return _by_order(file, own, folder, "No photograph is there that a row names")
+        return _by_order(file, list(own), folder, "No photograph is there that a row names")
     if missing:
-        for name in missing:
-            for path in _places(name, folder):
-                if _is_there(path):  # and no file
-                    regular.check(path)
+        for name in dict.fromkeys(missing):
+            for place in _places(name, folder):
+                if listing.holds(place) and os.path.exists(place):  # noqa: PTH110 - and no file
+                    regular.check(Path(place))
         mend = "Put them there, or name their folder (images=)."
         if len(missing) == len(own) == len(names):
             mend += f" Or the rows may be those of the {len(own)} pictures there by their order "
@@ -92,46 +97,83 @@ def resolve(
             mend=mend,
         )
     paths = [path for path in found if path is not None]
-    _check_unique(file, paths)
-    chosen = {path.resolve() for path in paths}
-    spare = [path.name for path in own if path.resolve() not in chosen]
+    chosen = _check_unique(file, paths)
+    spare = [path.name for path, real in own.items() if real not in chosen]
     if not spare:
         return paths, ()
     return paths, (f"Pictures of {folder} that no row names are left out: {_some(spare)}.",)
 
 
 class _Listing:
-    """Folders, listed once; pictures by their names and stems in lower case."""
+    """Folders, listed once, as a light file may have many rows.
 
-    def __init__(self) -> None:
-        self._folders: dict[Path, list[Path]] = {}
+    Args:
+        file: the light file, for messages.
+    """
+
+    def __init__(self, file: LightFile) -> None:
+        self._file = file
+        self._entries: dict[str, frozenset[str] | None] = {}
+        self._pictures: dict[Path, list[Path]] = {}
+        self._alike: dict[Path, tuple[_Alike, _Alike]] = {}
 
     def pictures(self, folder: Path) -> list[Path]:
         """The pictures of a folder in natural order; none if there is no such folder."""
-        if folder not in self._folders:
-            self._folders[folder] = pictures(folder)
-        return self._folders[folder]
+        if folder not in self._pictures:
+            self._pictures[folder] = pictures(folder)
+        return self._pictures[folder]
 
-    def find(self, name: str, folder: Path, file: LightFile) -> Path | None:
+    def holds(self, place: str) -> bool:
+        """Whether the folder of a path has such an entry, or may not be listed and may have it."""
+        folder, name = os.path.split(place)
+        if folder not in self._entries:
+            try:
+                self._entries[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names only
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                self._entries[folder] = frozenset()
+            except OSError:
+                self._entries[folder] = None
+        entries = self._entries[folder]
+        return entries is None or name in entries
+
+    def find(self, name: str, folder: Path) -> Path | None:
+        """The photograph of a row; None if it is not there.
+
+        Raises:
+            StackError: the name fits several.
+        """
         places = _places(name, folder)
-        for path in places:
-            if _is_file(path):
-                return path
+        for place in places:
+            if self.holds(place) and os.path.isfile(place):  # noqa: PTH113 - no Path for each row
+                return Path(place)
         bare = _bare(name)
-        for place in dict.fromkeys((places[1].parent, folder, folder.parent / _EXPORTS)):
-            for key in (_folded, lambda text: _folded(text.rpartition(".")[0] or text)):
-                fits = [path for path in self.pictures(place) if key(path.name) == key(bare)]
+        keys = _folded(bare), _folded(bare.rpartition(".")[0] or bare)
+        for near in dict.fromkeys((Path(places[1]).parent, folder, folder.parent / _EXPORTS)):
+            for key, alike in zip(keys, self._alike_in(near), strict=True):
+                fits = alike.get(key, ())
                 if len(fits) > 1:
-                    row = file.rows[file.names.index(name)]
+                    row = self._file.rows[self._file.names.index(name)]
                     raise StackError(
                         f"{name!r} may be {_some([path.name for path in fits])}",
-                        where=f"{file.path}, {row}",
+                        where=f"{self._file.path}, {row}",
                         expected="one photograph of this name",
                         mend="Give its exact name.",
                     )
                 if fits:
                     return fits[0]
         return None
+
+    def _alike_in(self, folder: Path) -> tuple[_Alike, _Alike]:
+        """A folder's pictures by their names, and by these without endings, in lower case."""
+        if folder not in self._alike:
+            names: _Alike = {}
+            stems: _Alike = {}
+            for path in self.pictures(folder):
+                names.setdefault(_folded(path.name), []).append(path)
+                stem = path.name.rpartition(".")[0] or path.name
+                stems.setdefault(_folded(stem), []).append(path)
+            self._alike[folder] = names, stems
+        return self._alike[folder]
 
 
 def _by_order(
@@ -150,7 +192,8 @@ def _by_order(
     return list(pictures), (note,)
 
 
-def _check_unique(file: LightFile, paths: Sequence[Path]) -> None:
+def _check_unique(file: LightFile, paths: Sequence[Path]) -> dict[Path, int]:
+    """The photographs, with the rows that name them."""
     rows: dict[Path, int] = {}
     for index, path in enumerate(paths):
         other = rows.setdefault(path.resolve(), index)
@@ -160,6 +203,7 @@ def _check_unique(file: LightFile, paths: Sequence[Path]) -> None:
                 where=f"{file.path}, {file.rows[other]} and {file.rows[index]}",
                 expected="a photograph of its own for each row",
             )
+    return rows
 
 
 def _folded(text: str) -> str:
@@ -167,29 +211,19 @@ def _folded(text: str) -> str:
     return unicodedata.normalize("NFC", text).casefold()
 
 
-def _places(name: str, folder: Path) -> tuple[Path, ...]:
+def _places(name: str, folder: Path) -> tuple[str, ...]:
     """Where a photograph of this name is looked for: as given, in the folder, in the exports."""
-    given = folder / name, folder / name.replace("\\", "/")
+    near = str(folder)
+    given = os.path.join(near, name), os.path.join(near, name.replace("\\", "/"))  # noqa: PTH118
     bare = _bare(name)
-    return (*given, folder / bare, folder.parent / _EXPORTS / bare) if bare else given
+    if not bare:
+        return given
+    exports = os.path.join(folder.parent, _EXPORTS, bare)  # noqa: PTH118
+    return (*given, os.path.join(near, bare), exports)  # noqa: PTH118
 
 
 def _bare(name: str) -> str:
     return name.replace("\\", "/").rsplit("/", 1)[-1]
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.exists()
-    except OSError:
-        return False
-
-
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:
-        return False  # too long to be the name of a file
 
 
 def _some(names: Sequence[str]) -> str:

@@ -21,6 +21,8 @@ from drti_core.lights.positions import LightPositions
 
 #: A light file is a few kilobytes; a larger one than this is something else.
 MAX_BYTES = 16 << 20
+#: Rows of a light file: a dome takes tens to thousands of photographs.
+MAX_ROWS = 100_000
 #: Vectors that are all longer are positions of lights, not directions.
 _POSITION = 2.0
 
@@ -70,7 +72,8 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
     count of only numbers, more than four, are a matrix: x, y and z of each light.
 
     Raises:
-        FormatError: not a light file, or a line that cannot be understood; names the line.
+        FormatError: not a light file, more than 100,000 lights, or a line that cannot be
+            understood; names the line.
         MissingFileError: no such file.
         LightError: no light, or a direction that cannot be used; names the line.
     """
@@ -87,6 +90,7 @@ def parse_lp(path: str | os.PathLike[str]) -> LightFile:
         )
     else:
         names, xyz, rows, count = _rows(text, path)
+    _check_count(len(names), path)
     if count not in (None, len(names)):
         notes.append(f"The count in the first row is {count}, but {len(names)} lights follow.")
     with np.errstate(over="ignore"):  # what is too long is refused below
@@ -259,6 +263,7 @@ def _rows(text: str, path: Path) -> tuple[tuple[str | None, ...], F64, tuple[str
             continue
         words = line.rsplit(None, 3)  # three splits: spaces inside the name stay as they are
         vector = _direction(words[-3:])
+        _check_count(len(names) + 1, path)
         if vector is None:
             shown = line if len(line) <= 60 else line[:57] + "..."
             raise FormatError(
@@ -273,6 +278,16 @@ def _rows(text: str, path: Path) -> tuple[tuple[str | None, ...], F64, tuple[str
     if not names:
         raise LightError("no light", where=str(path), expected="a row for each photograph")
     return tuple(names), np.array(vectors, np.float64), tuple(rows), count
+
+
+def _check_count(rows: int, path: Path) -> None:
+    if rows > MAX_ROWS:
+        raise FormatError(
+            f"more than {MAX_ROWS} lights",
+            where=str(path),
+            expected="a row for each photograph",
+            mend="Leave out the rows without one.",
+        )
 
 
 def _matrix(text: str) -> F64 | None:

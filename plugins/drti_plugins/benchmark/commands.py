@@ -71,11 +71,12 @@ def fit(
     sizes = [(height, width)]
     if heights is not None:
         try:
-            sizes = [(int(text), width) for text in heights.split(",")]
+            wanted = [int(text) for text in heights.split(",")]
         except ValueError:
             raise OptionError(
                 f"{heights!r}", where="--heights", expected="heights, for example 1500,3000"
             ) from None
+        sizes = [console.check_size((one, width), "--heights") for one in wanted]
     with tempfile.TemporaryDirectory(prefix="drti-benchmark-") as temporary:
         source = stack or write_stack(make_stack(), Path(temporary) / "demo")
         with console.progress_bar() as progress:
