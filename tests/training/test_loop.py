@@ -544,7 +544,9 @@ def test_fit_says_how_long_each_stage_took(
     assert main([*command, "-O", "steps=20", "-O", "threads=1"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert re.fullmatch(
-        r"decoding the photographs \d+\.\d s, training \d+\.\d s, encoding \d+\.\d s", lines[1]
+        r"decoding the photographs \d+\.\d s, looking at the photographs \d+\.\d s, "
+        r"(predicting .+ \d+\.\d s, )?training \d+\.\d s, encoding \d+\.\d s",
+        lines[1],
     )
 
 
