@@ -15,7 +15,7 @@ from typing import Any
 
 import pluggy
 
-from drti_core.errors import PluginError
+from drti_core.errors import PluginError, ResourceError
 from drti_core.model.contracts import Codec, Exporter, Reader, Writer
 from drti_core.options import with_options
 from drti_core.registry import discovery, guard
@@ -58,7 +58,11 @@ class Registry:
         }
 
     def register(self, plugin: object, source: str) -> None:
-        """Call a plugin's hooks; a failure is noted and warned of, never raised."""
+        """Call a plugin's hooks; a failure is noted and warned of, never raised.
+
+        Raises:
+            ResourceError: no thread can be started, which is no failure of the plugin.
+        """
         try:
             hooks = discovery.manager(plugin, source)
         except Exception as error:  # noqa: BLE001 - pluggy looks at every attribute
@@ -66,7 +70,7 @@ class Registry:
             return
         self.plugins.setdefault(source, []).append(hooks)
         for hook, shelf in self.shelves.items():
-            given, failure = discovery.claims(hooks, hook)
+            given, failure = discovery.claims(hooks, hook, trusted=source == BUILTIN)
             for plugin_id, target in given:
                 try:
                     shelf.add(plugin_id, target, source)
@@ -108,13 +112,19 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """The registry of this process: built-ins first, then every installed plugin."""
+    """The registry of this process: built-ins first, then every installed plugin.
+
+    Raises:
+        ResourceError: no thread can be started; it is made anew when it is asked for again.
+    """
     found = Registry()
     for name in _BUILTINS:
         found.register(guard.load(name, trusted=True), BUILTIN)
     for plugin in (*discovery.installed(), *discovery.in_folders()):
         try:
             loaded = plugin.load()
+        except ResourceError:
+            raise
         except Exception as error:  # noqa: BLE001 - a stranger's package may raise anything
             found.fail(plugin.source, plugin.place, error)
         else:

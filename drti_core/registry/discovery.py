@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import pluggy
 
-from drti_core.errors import PluginError
+from drti_core.errors import PluginError, ResourceError
 from drti_core.io import regular
 from drti_core.registry import guard, hookspecs
 from drti_core.registry.shelf import BUILTIN
@@ -114,15 +114,32 @@ def manager(plugin: object, source: str) -> pluggy.PluginManager:
     return made
 
 
-def claims(hooks: pluggy.PluginManager, name: str) -> tuple[list[tuple[str, str]], str]:
-    """Ids and targets that a ``register_…`` hook gives, and why it failed in the end, or ""."""
+def claims(
+    hooks: pluggy.PluginManager, name: str, *, trusted: bool = False
+) -> tuple[list[tuple[str, str]], str]:
+    """Ids and targets that a ``register_…`` hook gives, and why it failed in the end, or "".
+
+    Args:
+        hooks: of the plugin.
+        name: of the hook.
+        trusted: ask in this thread, without a limit.
+
+    Raises:
+        ResourceError: no thread can be started.
+    """
     given: list[tuple[str, str]] = []
 
     def register(plugin_id: str, target: str) -> None:
         given.append((plugin_id, target))
 
+    # A plugin without the hook has nothing to be asked, and drti's own needs no thread to wait for.
+    if not getattr(hooks.hook, name).get_hookimpls():
+        return given, ""
+    seconds = 0 if trusted else guard.timeout()
     try:
-        guard.run(partial(getattr(hooks.hook, name), register=register), name, guard.timeout())
+        guard.run(partial(getattr(hooks.hook, name), register=register), name, seconds)
+    except ResourceError:
+        raise  # it is the machine's trouble, and no plugin's
     except Exception as error:  # noqa: BLE001 - a stranger's hook may raise anything
         return list(given), guard.describe(error)
     return given, ""

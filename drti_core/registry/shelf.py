@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from drti_core.errors import PluginError
+from drti_core.errors import PluginError, ResourceError
 from drti_core.options import Optioned, own_options, parse_spec, with_options
 from drti_core.registry import guard
 
@@ -152,6 +152,8 @@ class Shelf(Generic[T]):
         module, _, name = target.partition(":")
         try:
             item = getattr(guard.load(module, trusted=source == BUILTIN), name)
+        except ResourceError:
+            raise
         except Exception as error:
             raise PluginError(
                 f"the {self.kind} {plugin_id!r} failed to load: {guard.describe(error)}",

@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from drti_core.cli import main
 from drti_core.errors import DrtiError, ResourceError
 from drti_core.io.pictures.jpeg import write_jpeg
 from drti_core.io.pictures.png import write_png
@@ -15,7 +16,7 @@ from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
 from drti_core.io.threads import Pool, in_order, start
 from drti_core.jobs.workers import run_tasks
-from drti_core.registry import guard
+from drti_core.registry import catalogue, guard
 from drti_core.runtime import relighter
 from drti_core.workflow.server import serving
 
@@ -107,3 +108,18 @@ def test_relighting_goes_on_alone(allowed, monkeypatch):
     assert pool.submit(abs, -1).result() == 1
     assert done == [1]
     pool.shutdown()
+
+
+def test_no_thread_while_plugins_are_loaded(allowed, monkeypatch, tmp_path, capsys):
+    """It is the machine's trouble, and no plugin's: one line, and no warning of any."""
+    (tmp_path / "stranger.py").write_text("")
+    monkeypatch.setenv("DRTI_PLUGINS", str(tmp_path))
+    catalogue.registry.cache_clear()
+    try:
+        allowed(0)
+        assert main(["convert", str(tmp_path / "a.ptm"), str(tmp_path / "b.ptm")]) == 74
+        assert capsys.readouterr() == ("", f"error: {NONE}\n")
+    finally:
+        monkeypatch.undo()
+        catalogue.registry.cache_clear()
+    assert "ptm" in catalogue.registry().writers.ids()
