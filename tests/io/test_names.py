@@ -12,6 +12,7 @@ import pytest
 
 from drti_core.arrays import Window
 from drti_core.cli import main
+from drti_core.cli.process import visible
 from drti_core.errors import OptionError
 from drti_core.formats.lp import parse_lp, write_lp
 from drti_core.io.pictures.save import save_picture
@@ -94,7 +95,7 @@ def run(capsys, monkeypatch, tmp_path):
 
 def shown(name: str) -> str:
     """A name as a terminal gets it."""
-    return name.encode(errors="backslashreplace").decode()
+    return visible(name).encode(errors="backslashreplace").decode()
 
 
 @pytest.mark.slow
@@ -111,7 +112,7 @@ def test_every_verb(kind, name, stack, run, tmp_path):
     assert f" {shown(name)}/" in good("info", "--", relative)
     facts = json.loads(good("info", "--json", "--", relative))
     assert facts["photographs"] == COUNT
-    assert facts["path"] in (relative, shown(relative))
+    assert facts["path"] in (relative, relative.encode(errors="backslashreplace").decode())
     for ending in ("", ".ptm", ".rti"):
         model = f"m {name}{ending}"
         codec = "hsh" if ending == ".rti" else "ptm"
