@@ -134,6 +134,8 @@ class System:
             name: of it.
             old: what it replaces; nothing is done for a link or another user's.
         """
+        if sys.platform == "win32":
+            return
         if folder.descriptor is None or old is None or stat.S_ISLNK(old.st_mode):
             return
         if old.st_uid != os.geteuid():
@@ -287,6 +289,8 @@ def _through(descriptor: int) -> Path | None:
 
 def _is_open_to_others(path: Path) -> bool:
     """Whether another user (root apart) may give what lies in a folder another name."""
+    if sys.platform == "win32":  # where modes tell nothing of it
+        return False
     try:
         found = path.stat()
     except OSError:
@@ -297,6 +301,8 @@ def _is_open_to_others(path: Path) -> bool:
 
 
 def _is_private(found: os.stat_result) -> bool:
+    if sys.platform == "win32":
+        return True
     return found.st_uid == os.geteuid() and not found.st_mode & 0o077
 
 
