@@ -13,6 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
+from tests.helpers import real_files
 from tests.helpers.browser import Chromium
 from tests.helpers.train import CAN_TRAIN, WHY
 
@@ -69,8 +70,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session")
 def data() -> Path:
-    """Folder of real files: ``$DRTI_DATA``, else ``../shared/data`` beside the checkout."""
-    folder = Path(os.environ.get("DRTI_DATA") or Path(__file__).parents[2] / "shared" / "data")
+    """Folder of real files; see :mod:`tests.helpers.real_files`."""
+    folder = real_files.folder()
     if not folder.is_dir():
         pytest.skip(f"no real files: set DRTI_DATA (looked for {folder})")
     return folder

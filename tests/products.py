@@ -39,6 +39,7 @@ from PIL import Image
 from threadpoolctl import threadpool_limits
 
 import drti_core as drti
+from tests.helpers import real_files
 
 #: What differs from run to run, left out of digests: JSON keys in these files of these products.
 _UNSTEADY = {
@@ -609,9 +610,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("what", choices=("write", "check"))
     parser.add_argument("digests", type=Path, help="JSON file")
-    beside = Path(__file__).parents[2] / "shared" / "data"
-    known = Path(os.environ.get("DRTI_DATA") or beside)
-    parser.add_argument("--data", type=Path, default=known, help="real files; by default as tests")
+    parser.add_argument(
+        "--data", type=Path, default=real_files.folder(), help="real files; by default as tests"
+    )
     parser.add_argument("--keep", type=Path, help="new folder that keeps what was made")
     parser.add_argument("--only", default="*", help="names, for example 'fit-*'")
     words = parser.parse_args(arguments)

@@ -10,7 +10,6 @@ were all turned by 5 degrees come back, and one alone.
 from __future__ import annotations
 
 import argparse
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from drti_core.capture.refine import estimate, looks
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
+from tests.helpers import real_files
 
 Made = tuple[ArrayStack, set[int]]
 
@@ -64,7 +64,7 @@ def main() -> None:
 
 def collections() -> list[Path]:
     """Folders of the data that hold a whole collection."""
-    data = Path(os.environ.get("DRTI_DATA", "../shared/data"))
+    data = real_files.folder()
     real = sorted((data / "realrti").glob("item*"), key=lambda path: int(path.name[4:]))
     return real + sorted((data / "synthrti").glob("*/*/*/Dome"))
 

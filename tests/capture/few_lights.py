@@ -12,7 +12,6 @@ one is more than 0.1 dB below.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +21,7 @@ import numpy as np
 import drti_core as drti
 from drti_core.arrays import U8, Window
 from drti_core.lights import LightDirections
+from tests.helpers import real_files
 
 #: Least squares of the photographs alone.
 BARS = ("hsh:terms=4,ridge=1e-9", "ptm:ridge=1e-9")
@@ -57,8 +57,7 @@ def collections(data: Path) -> Iterator[tuple[str, drti.Stack, drti.Stack | None
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    shared = Path(__file__).parents[2].parent / "shared" / "data"
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("DRTI_DATA", shared)))
+    parser.add_argument("--data", type=Path, default=real_files.folder())
     parser.add_argument("--lights", default="5,6,9,12,18")
     parser.add_argument("--codec", action="append")
     given = parser.parse_args()
