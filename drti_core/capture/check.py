@@ -7,8 +7,8 @@ wrong lights), and the rest is looked at again, until nothing new turns up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 from typing import Any, Literal
 
@@ -17,6 +17,7 @@ import numpy as np
 from drti_core.arrays import F32, F64, U8, Bool, Indices
 from drti_core.capture import predict, refine
 from drti_core.capture.exposures import exposures_of
+from drti_core.capture.reflection import angles
 from drti_core.capture.survey import Survey, survey
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.lights import LightDirections
@@ -32,6 +33,8 @@ Kind = Literal[
 
 #: Of fewer photographs each other tells too little.
 FEWEST = 8
+#: More are looked at in parts of up to so many, for pairs of them cost the square of their number.
+MOST = 200
 #: Stops (factors of two) below its prediction at which a photograph is a misfire, and off it at
 #: which its exposure is another one; how much more than it varies over the picture that must be.
 _MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 2.0
@@ -149,7 +152,7 @@ class Checked:
             return None
         more = len(grave) - 1
         others = f" (and {more} more finding{'s' * (more > 1)})" if more else ""
-        return f"{grave[0].text}{others}; drti check says more"
+        return f"{grave[0].text}{others}; a check says more"
 
     def as_dict(self) -> dict[str, Any]:
         """Strictly JSON-able."""
@@ -181,6 +184,9 @@ class Checked:
 def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress) -> Checked:
     """Compare each photograph of a stack with what the others say of it.
 
+    More than :data:`MOST` photographs are looked at in parts, each with lights from all sides: what
+    lies in two parts, such as an exchanged pair, is told as two wrong lights.
+
     Args:
         stack: photographs and their lights.
         quick: leave out what takes a while (places, sharpness, and lights told by looks).
@@ -190,35 +196,69 @@ def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress
         StackError: a photograph is damaged.
         ResourceError: neither memory nor the folder for temporary files suffices.
     """
-    seen = survey(stack, part_of(progress, 0, 0.6))
-    found = _Search(stack.lights, seen, quick=quick)
-    if len(stack) >= FEWEST:
-        found.run(part_of(progress, 0.6, 1))
+    groups = max(1, -(-len(stack) // MOST))
+    parts = []
+    for first in range(groups):  # every so-manieth, so that each part has lights from all sides
+        share = part_of(progress, first / groups, (first + 1) / groups)
+        chosen = range(first, len(stack), groups)
+        parts.append(_check_part(stack.select(list(chosen)) if groups > 1 else stack, quick, share))
+    place = np.argsort(np.concatenate([np.arange(i, len(stack), groups) for i in range(groups)]))
     findings = [
-        *found.findings(stack.names),
-        *_by_exif(stack),
-        *_duplicates(seen, found.dark, stack.names),
-        *_clipped(seen, stack.names),
+        replace(finding, photographs=tuple(first + groups * i for i in finding.photographs))
+        for first, part in enumerate(parts)
+        for finding in part.findings
     ]
+    findings += _by_exif(stack)
     covered = coverage(stack.lights)
     if (note := covered.note()) is not None:
         findings.append(Finding("coverage", (), note, covered.gap))
     findings += [Finding("note", (), note.rstrip("."), grave=False) for note in stack.notes]
+
+    def whole(values: Callable[[_Part], Any]) -> Any:
+        return np.concatenate([values(part) for part in parts])[place]
+
+    best = [part.search.best_lights for part in parts]
     return Checked(
         names=stack.names,
         lights=stack.lights,
         shape=stack.shape,
         findings=tuple(_explained(findings)),
-        stops=found.stops,
-        moved=found.moved,
-        sharpness=found.sharpness,
-        light_off=found.light_off,
-        white=seen.white,
-        black=seen.black,
-        best_lights=found.best_lights,
+        stops=whole(lambda part: part.search.stops),
+        moved=whole(lambda part: part.search.moved),
+        sharpness=whole(lambda part: part.search.sharpness),
+        light_off=whole(lambda part: part.search.light_off),
+        white=whole(lambda part: part.seen.white),
+        black=whole(lambda part: part.seen.black),
+        best_lights=(
+            LightDirections(np.concatenate([lights.xyz for lights in best if lights])[place])
+            if all(lights is not None for lights in best)
+            else None
+        ),
         coverage=covered,
-        thumbnails=seen.thumbnails,
+        thumbnails=whole(lambda part: part.seen.thumbnails),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """Up to :data:`MOST` photographs: what was seen of them, and found, by their numbers in it."""
+
+    search: _Search
+    seen: Survey
+    findings: list[Finding]
+
+
+def _check_part(stack: Stack, quick: bool, progress: Progress) -> _Part:
+    seen = survey(stack, part_of(progress, 0, 0.6))
+    search = _Search(stack.lights, seen, quick=quick)
+    if len(stack) >= FEWEST:
+        search.run(part_of(progress, 0.6, 1))
+    findings = [
+        *search.findings(stack.names),
+        *_duplicates(seen, search.dark, stack.names),
+        *_clipped(seen, stack.names),
+    ]
+    return _Part(search, seen, findings)
 
 
 class _Search:
@@ -330,7 +370,7 @@ class _Search:
         for i in np.flatnonzero(self.other_exposure).tolist():
             rest = np.flatnonzero(self.sound)
             own = self.own_lights[[i]]
-            far = _angles(tried, own) > _WRONG
+            far = angles(tried.xyz, own.xyz) > _WRONG
             candidates = kernel.weights(self.own_lights[rest], tried[np.flatnonzero(far)])
             as_bright = linear_to_srgb(np.minimum(self.seen.small[i] * 2 ** -self.stops[i], 1))
             mended = as_bright.reshape(1, -1)
@@ -360,7 +400,7 @@ class _Search:
         suspects = np.zeros(len(encoded), bool)
         if not quick and usable.sum() > refine.FEWEST:
             told = refine.estimate(refine.looks_of(encoded), self.own_lights, usable)
-            off = _angles(told.lights, self.own_lights)
+            off = angles(told.lights.xyz, self.own_lights.xyz)
             suspects = told.contradicts & (off > _WRONG)
             self.light_off, self.best_lights = off, told.lights
         self._wrong_lights(kernel, moment, usable, suspects)
@@ -428,7 +468,7 @@ class _Search:
             weights = weights[[i, *range(len(moment), len(places))]]
             errors = moment[i, i] - 2 * weights @ moment[rest, i]
             errors += ((weights @ part) * weights).sum(axis=1)
-            far = _angles(candidates, own) > _WRONG
+            far = angles(candidates.xyz, own.xyz) > _WRONG
             errors[~far & (np.arange(len(errors)) > 0)] = np.inf
             chosen = 1 + int(np.argmin(errors[1:]))
             share[i] = max(errors[chosen], 0) / max(errors[0], 1e-12)
@@ -442,7 +482,7 @@ class _Search:
         self.best_lights = LightDirections(lights)
         self.light_off = np.where(
             alone | self.quick & self.wrong,
-            _angles(self.best_lights, self.own_lights),
+            angles(self.best_lights.xyz, self.own_lights.xyz),
             self.light_off,
         )
 
@@ -520,18 +560,19 @@ def _duplicates(seen: Survey, dark: Bool, names: Sequence[str]) -> list[Finding]
         for j in range(i):
             if not (dark[i] or dark[j]):
                 difference[i, j] = difference[j, i] = float(np.abs(close[i] - close[j]).mean())
+    # The eighth of a row bounds the median of the six that are looked at: most pairs are far off.
+    bound = np.sort(difference, axis=1)[:, 7] if count > 8 else np.full(count, np.inf)
     found = []
-    for i in range(count):
-        for j in range(i):
-            others = np.sort(np.concatenate([difference[i], difference[j]]))
-            next_best = float(np.median(others[np.isfinite(others)][2:8])) if count > 8 else np.inf
-            far = _ALIKE * next_best if np.isfinite(next_best) else 0.0
-            if difference[i, j] <= far:
-                how = "were taken under one light"
-                if difference[i, j] < _SAME:
-                    how = "are one shot"
-                text = f"{names[j]} and {names[i]} {how}: a duplicate"
-                found.append(Finding("duplicate", (j, i), text))
+    for i, j in np.argwhere(np.tril(difference <= _ALIKE * bound[:, None], -1)).tolist():
+        others = np.sort(np.concatenate([difference[i], difference[j]]))
+        next_best = float(np.median(others[np.isfinite(others)][2:8])) if count > 8 else np.inf
+        far = _ALIKE * next_best if np.isfinite(next_best) else 0.0
+        if difference[i, j] <= far:
+            how = "were taken under one light"
+            if difference[i, j] < _SAME:
+                how = "are one shot"
+            text = f"{names[j]} and {names[i]} {how}: a duplicate"
+            found.append(Finding("duplicate", (j, i), text))
     return found
 
 
@@ -579,12 +620,6 @@ def _shares(picture: F32, others: F32, weights: F64) -> F64:
 def _deviation(values: F64) -> float:
     """A robust standard deviation."""
     return float(1.48 * np.median(np.abs(values - np.median(values))))
-
-
-def _angles(a: LightDirections, b: LightDirections) -> F64:
-    """(n,) degrees between lights of two sets, or of one set and one light."""
-    distance = np.linalg.norm(a.xyz.astype(np.float64) - b.xyz, axis=1)
-    return np.asarray(2 * np.degrees(np.arcsin(np.clip(distance / 2, 0, 1))))
 
 
 def _numbers(values: Any, digits: int = 5) -> list[float]:

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import F32, F64, Bool
 from drti_core.capture.photographs import small_copies
+from drti_core.capture.reflection import angles
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
@@ -130,7 +131,7 @@ def estimate(
     inverse = _inverse(kernel[np.ix_(rest, rest)], nugget)
     residual, variance = _left_out(inverse, xyz[rest])
     usual = np.sqrt(variance / np.median(variance))
-    scale = _scale(_angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
+    scale = _scale(angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
     across = np.hstack([kernel[:, rest], np.ones((len(xyz), 1))])
     smoothed = across @ (inverse[:, : len(rest)] @ xyz[rest])
     own = np.diag(kernel) + nugget - np.einsum("ij,jk,ik->i", across, inverse, across)
@@ -175,7 +176,7 @@ def _chosen(looks: tuple[F32, ...], lights: F64, known: Bool) -> tuple[F64, floa
             leverage = 1 / count + np.einsum("ij,j,ij->i", vectors, share, vectors)
             fitted = mean + vectors @ (share[:, None] * turned)
             residual = (xyz - fitted) / np.maximum(1 - leverage, 1e-6)[:, None]
-            angle = _angles(_unit(xyz - residual), xyz)
+            angle = angles(_unit(xyz - residual), xyz)
             score = float(np.mean(np.square(np.sort(angle)[:most])))
             if score < best:
                 best, found = score, (kernel, float(nugget))
@@ -212,13 +213,13 @@ def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool) -> Bool:
     fewest = max(FEWEST, int(np.ceil((1 - _MOST) * len(keep))))
     while len(keep) > fewest:
         residual, variance = _left_out(inverse, xyz[keep])
-        off = _angles(_unit(xyz[keep] - residual), xyz[keep]) / np.sqrt(variance)
+        off = angles(_unit(xyz[keep] - residual), xyz[keep]) / np.sqrt(variance)
         best = (np.inf, -1, inverse)
         for i in np.argsort(-off)[:_CANDIDATES]:
             left = np.delete(np.arange(len(keep)), i)
             smaller = _without(inverse, i)
             residual, variance = _left_out(smaller, xyz[keep[left]])
-            angle = _angles(_unit(xyz[keep[left]] - residual), xyz[keep[left]])
+            angle = angles(_unit(xyz[keep[left]] - residual), xyz[keep[left]])
             total = float(np.sum(np.square(angle) / variance))
             if total < best[0]:
                 best = (total, int(i), smaller)
@@ -226,12 +227,12 @@ def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool) -> Bool:
         rest = np.delete(keep, best[1])
         residual, variance = _left_out(smaller, xyz[rest])
         usual = np.sqrt(variance / np.median(variance))
-        scale = _scale(_angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
+        scale = _scale(angles(_unit(xyz[rest] - residual), xyz[rest]), usual)
         across = np.append(kernel[gone, rest], 1.0)
         found = across @ (smaller[:, : len(rest)] @ xyz[rest])
         own = kernel[gone, gone] + nugget - across @ smaller @ across
         error = scale * np.sqrt(max(own, nugget) / np.median(variance))
-        angle = _angles(_unit(found[None]), xyz[gone][None])[0]
+        angle = angles(_unit(found[None]), xyz[gone][None])[0]
         if angle < max(_CONTRADICTS, _HAPPENS * error):
             break
         keep, inverse = rest, smaller
@@ -272,8 +273,3 @@ def _unit(vectors: F64) -> F64:
     """Unit vectors, raised to the horizon where they lie below it."""
     raised = np.column_stack([vectors[:, :2], np.maximum(vectors[:, 2], 1e-3)])
     return np.asarray(raised / np.linalg.norm(raised, axis=1, keepdims=True))
-
-
-def _angles(a: F64, b: F64) -> F64:
-    """(L,) degrees between unit vectors."""
-    return np.asarray(2 * np.degrees(np.arcsin(np.clip(np.linalg.norm(a - b, axis=1) / 2, 0, 1))))

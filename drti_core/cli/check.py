@@ -26,6 +26,7 @@ def check(
     images: console.Images = None,
     linear: console.Linear = False,
     pixel_size: console.PixelSize = None,
+    by_order: console.ByOrder = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what is wrong with photographs: misfires, wrong lights, moved frames, gaps ….
@@ -33,7 +34,7 @@ def check(
     Each photograph is compared with what the others say of it. The exit status is 0 where the
     photographs are sound and 1 where they are doubtful.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size)
+    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     with console.progress_bar() as progress:
         found = check_file(stack, sheet=sheet, overwrite=overwrite, progress=progress, **how)
     if json:

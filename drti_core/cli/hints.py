@@ -19,6 +19,7 @@ HINTS = {
     r"the reader (\w+:\w+=FOLDER)": r"--reader \1",
     r"\(images=\)": "(--images FOLDER)",
     r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",
+    r"(a check says more)": r"\1 (drti check)",
     r"\(by_order=\)": "(--by-order)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }

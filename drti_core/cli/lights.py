@@ -61,7 +61,6 @@ def lights(
             what = ", ".join(others) or ("--by-order" if source is None else "--from")
             raise OptionError(
                 what,
-                where="drti lights",
                 expected="--from LIGHTS and --by-order together, and nothing of balls",
             )
         known = lights_by_order_file(capture, source, output, overwrite=overwrite)

@@ -40,6 +40,8 @@ def check_file(
     if sheet is not None:
         outputs.check_output(Path(sheet), overwrite, inputs=doors.read_from(stack, **options))
     opened = doors.open_stack(stack, **options)
+    if sheet is not None:
+        outputs.check_apart(sheet, doors.read_from(stack, opened, **options))
     found = check(opened, progress=progress)
     if sheet is not None:
         text = check_sheet(found, os.fspath(stack))

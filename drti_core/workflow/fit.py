@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
-from drti_core.capture.check import FEWEST, check
+from drti_core.capture.check import FEWEST, MOST, check
 from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
@@ -120,7 +120,7 @@ def fit_file(
         outputs.check_within(target.parent, checkpoints.name)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     doubt = []
-    if len(opened) >= FEWEST:
+    if FEWEST <= len(opened) <= MOST:
         quick = check(opened, quick=True, progress=part_of(progress, 0, _CHECKING))
         doubt = [note] if (note := quick.note()) is not None else []
         progress = part_of(progress, _CHECKING, 1)

@@ -79,7 +79,10 @@ def find_lights_file(
     target = _output(output, _LIGHTS, overwrite)
     drawn = None if sheet is None else _output(sheet, _SHEETS, overwrite)
     stack = open_capture(capture)
-    outputs.check_apart(target, stack.files)
+    inputs = outputs.Inputs(stack.files)
+    inputs.check(target)
+    if drawn is not None:
+        inputs.check(drawn)
     found = find_lights(
         stack,
         balls,
@@ -145,7 +148,7 @@ def lit_capture(path: str | os.PathLike[str], progress: Progress = no_progress) 
             f"{len(found)} photographs and no light file; {seen}",
             where=os.fspath(path),
             expected="a light file, or balls that show each light beyond doubt",
-            mend="Find the lights with drti lights, and look at its sheet.",
+            mend="Find the lights by glossy balls in the photographs, and look at the sheet.",
         )
     chosen = [found.photographs[i] for i in sure]
     lit = replace(stack.select(sure), lights=replace(found, photographs=tuple(chosen)).lights)
@@ -229,7 +232,7 @@ def _comments(found: FoundLights) -> list[str]:
     """What was found, a line each."""
     lens = found.view.focal_mm
     told = "focal length unknown" if lens is None else f"focal length {lens:.0f} mm (35-mm eq.)"
-    lines = [f"drti lights: {summary(found)}; {told}"]
+    lines = [f"found by drti: {summary(found)}; {told}"]
     for number, ball in enumerate(found.balls, 1):
         lines.append(
             f"ball {number}: x {ball.x:.2f}, y {ball.y:.2f}, radius {ball.radius:.2f} pixels"

@@ -10,11 +10,14 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import drti_core as drti
+import drti_core.workflow.fit as fit_module
+from drti_core.capture import check as check_module
 from drti_core.capture import predict
 from drti_core.capture.check_sheet import check_sheet
 from drti_core.capture.refine import estimate, looks
 from drti_core.cli.app import app
 from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.measure.tour import write_stack
 from drti_core.stack import ArrayStack
 from drti_core.workflow import check_file, fit_file
 
@@ -71,13 +74,38 @@ def test_every_fault_is_named_and_nothing_else(spoiled):
     }
     assert found.stops[12] == pytest.approx(1, abs=0.15)
     assert found.moved[25] == pytest.approx([-2, 3], abs=0.3)
-    assert (
-        found.note() == "photo04.jpg is dark: a misfire (and 3 more findings); drti check says more"
-    )
+    assert found.note() == "photo04.jpg is dark: a misfire (and 3 more findings); a check says more"
     page = check_sheet(found, "a <b> & c")
     assert "a &lt;b&gt; &amp; c" in page
     assert page.count("<figure") == len(spoiled)
     assert page.count("<figure class=bad>") == 5
+
+
+@pytest.mark.slow
+def test_many_photographs_are_looked_at_in_parts(monkeypatch):
+    """What is about one photograph is told as ever, by its own number."""
+    sound = drti.demo_stack((48, 64), 60)
+    pictures = sound.images.copy()
+    pictures[3] //= 20
+    pictures[25] = np.roll(pictures[25], (-2, 3), axis=(0, 1))
+    monkeypatch.setattr(check_module, "MOST", 30)
+    found = drti.check(ArrayStack.of(pictures, sound.lights, names=sound.names))
+    named = {(f.kind, f.photographs) for f in found.findings if f.grave}
+    assert named == {("misfire", (3,)), ("moved", (25,))}
+    assert found.moved[25] == pytest.approx([-2, 3], abs=0.5)
+    assert np.argmin(found.stops) == 3
+    assert len(found.thumbnails) == len(found.best_lights) == 60
+
+
+def test_many_photographs_are_fitted_without_a_look(spoiled, tmp_path, monkeypatch):
+    def never(*_, **__):
+        raise AssertionError
+
+    monkeypatch.setattr(fit_module, "MOST", 10)
+    monkeypatch.setattr(fit_module, "check", never)
+    lights = spoiled.lights
+    write_stack(ArrayStack.of(spoiled.images[:, :8, :8], lights), tmp_path / "stack")
+    fit_file(tmp_path / "stack", tmp_path / "a.ptm")
 
 
 @pytest.mark.slow
@@ -96,9 +124,7 @@ def test_the_verb_tells_and_its_status_says_doubtful(folder, tmp_path):
 @pytest.mark.slow
 def test_fit_says_the_gravest_in_one_line(folder, tmp_path):
     report = fit_file(folder, tmp_path / "model.ptm")
-    assert (
-        "photo04.jpg is dark: a misfire (and 2 more findings); drti check says more" in report.notes
-    )
+    assert "photo04.jpg is dark: a misfire (and 2 more findings); a check says more" in report.notes
 
 
 def test_json_holds_every_photograph_and_no_infinity(sound):

@@ -225,7 +225,8 @@ OF_A_COMMAND_LINE = (
 #: A flag with words round it, or a verb.
 FLAGS = re.compile(
     r"\s\(?--?[a-zA-Z]|^--?[a-zA-Z][\w-]*\s"
-    r"|\bdrti (info|fit|convert|relight|normals|evaluate|compare|export|view|plugins|demo)\b"
+    r"|\bdrti (info|fit|convert|relight|normals|evaluate|compare|export|view|plugins|demo|lights"
+    r"|check|benchmark)\b"
 )
 
 
@@ -316,6 +317,7 @@ SAID = {
     "photographs (drti lights)",
     "Tell where it is (ball=X,Y,R), or look at a sheet.": "Tell where it is "
     "(--ball X,Y,R), or look at a sheet (--sheet lights.png).",
+    "a: a misfire; a check says more": "a: a misfire; a check says more (drti check)",
     "by their order (by_order=).": "by their order (--by-order).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
 }

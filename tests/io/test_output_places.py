@@ -123,6 +123,16 @@ REFUSED = {
         "web/plane_0.jpg",
         "lies in the input",
     ),
+    "sheet of lights": (
+        "lights stack -o l.lp --ball 8,8,4 --sheet stack/photo1.jpg",
+        "stack/photo1.jpg",
+        "is the input",
+    ),
+    "sheet of a check": (
+        "check stack/dirs.lp --sheet stack/photo1.jpg",
+        "stack/photo1.jpg",
+        "is the",
+    ),
     "evaluate on": (
         "evaluate stack --test test/dirs.lp --codec ptm --json test/photo1.jpg",
         "test/photo1.jpg",

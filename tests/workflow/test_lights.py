@@ -92,8 +92,8 @@ def test_photographs_without_a_ball(tmp_path):
         fit_file(folder, tmp_path / "coin")
     assert str(error.value) == (
         f"{folder}: 14 photographs and no light file; no ball in them; expected a light file, or "
-        "balls that show each light beyond doubt. Find the lights with drti lights, and look at "
-        "its sheet."
+        "balls that show each light beyond doubt. Find the lights by glossy balls in "
+        "the photographs, and look at the sheet."
     )
     with pytest.raises(LightError) as error:
         find_lights_file(folder, tmp_path / "d.lp", sheet=tmp_path / "s.png")

@@ -48,8 +48,7 @@ def test_command_line(tmp_path, capsys):
     words.append(str(tmp_path / "dome.lp"))
     assert main(words) == 1
     assert capsys.readouterr().err == (
-        "error: drti lights: --from; expected --from LIGHTS and --by-order together, and nothing "
-        "of balls\n"
+        "error: --from; expected --from LIGHTS and --by-order together, and nothing of balls\n"
     )
     assert main([*words, "--by-order"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == (
