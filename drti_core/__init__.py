@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from drti_core.arrays import Window
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
-    from drti_core.capture.check import Checked, Finding, check
+    from drti_core.capture.check import Checked, check
+    from drti_core.capture.finding import Finding
     from drti_core.decoder import (
         Decoder,
         Dense,
@@ -120,7 +121,8 @@ else:
     _LATER = {
         "arrays": "Window",
         "capture": "Ball FoundLight FoundLights find_lights open_capture",
-        "capture.check": "check Checked Finding",
+        "capture.check": "check Checked",
+        "capture.finding": "Finding",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
         "LightError MissingExtraError MissingFileError OptionError OutputError OutputExistsError "

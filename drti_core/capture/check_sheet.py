@@ -10,7 +10,8 @@ from itertools import pairwise
 import numpy as np
 
 from drti_core.arrays import U8
-from drti_core.capture.check import Checked, Finding
+from drti_core.capture.check import Checked
+from drti_core.capture.finding import Finding
 from drti_core.lights.coverage import outline
 
 _STYLE = """

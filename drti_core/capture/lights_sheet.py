@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import U8
-from drti_core.capture.find_lights import FoundLight, FoundLights, Portrait
+from drti_core.capture.found import FoundLight, FoundLights, Portrait
 
 _PAPER, _INK, _FAINT = (246, 245, 242), (34, 34, 34), (110, 108, 104)
 #: Of a ball's outline, a sound light, a doubtful one and an estimated one.

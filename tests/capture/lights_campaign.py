@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from PIL import Image, ImageDraw
 
-from drti_core.capture import open_capture
-from drti_core.capture.find_lights import FoundLight, FoundLights, find_lights
+from drti_core.capture import FoundLight, FoundLights, find_lights, open_capture
 from drti_core.stack.samples.made_up import BallTruth, MadeUpCapture, make_capture
 from drti_core.stack.samples.made_up import CaptureTruth as Truth
 from tests.capture.campaign import Row, arguments, photographs, quantiles, run

@@ -1,0 +1,230 @@
+"""Which circles are balls: those with a rim and highlights that tell the same lights as the others.
+
+What is round may be a coin, or the horizon that a ball mirrors. A ball's highlights are those of a
+mirror, its lights explain how the whole picture changes, and balls beside each other agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from drti_core.arrays import F64
+from drti_core.capture.balls import Circle
+from drti_core.capture.explained import Places, explained
+from drti_core.capture.focal_length import agreeing_views
+from drti_core.capture.found import Portrait
+from drti_core.capture.highlights import Highlight, find_highlights
+from drti_core.capture.photographs import Copies, Crop, crop_around
+from drti_core.capture.reflection import Ball, View, angles
+from drti_core.capture.rims import Rim, fit_rim
+from drti_core.colour import linear_to_srgb
+from drti_core.stack import Stack
+
+#: Circles that score lower, and those after so many, are not looked at.
+LEAST, MOST = 0.1, 8
+#: Half of the side of a ball's crop, in its radii and in pixels.
+_REACH, _PIXELS = 1.3, 210
+#: To guess the focal length: so many circles, half of the side of their crops in pixels, and the
+#: sine of how far below the horizon a lamp may seem to be while it is not known.
+_PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
+#: Of lines that lean towards each other, as much counts as disagreement: lamps are mostly far.
+_LEANING = 0.1
+#: Share of a rim that is seen of a ball, and of photographs in which it shines.
+_RIM, _SHINE = 0.25, 0.6
+#: Share that is seen of a rim around what may be a mirrored horizon: of one that must be there,
+#: and of one that may be. Lamps are mirrored so far out of a ball, radii, if some stand low.
+_FAINT_RIM, _SURE_RIM, _HIGH, _HORIZON = 0.2, 0.6, 0.5, 0.735
+#: Balls whose lights are farther from those of a better one are none, degrees.
+_STRANGE = 25.0
+#: Share of the picture's changes that a ball's lights explain at least.
+_EXPLAINED = 0.2
+#: More balls than these are not looked for.
+_BALLS = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """A ball and what may be the lamp's image in it, in each photograph."""
+
+    ball: Ball
+    spots: list[list[Highlight]]
+    portrait: Portrait
+    rim: float = 1.0
+
+    def lights(self, view: View) -> F64:
+        """(L, 3) what the likeliest spots mirror; NaN where there is none."""
+        none = np.full(3, np.nan)
+        return np.array([self.light(one[0], view) if one else none for one in self.spots])
+
+    def light(self, spot: Highlight, view: View) -> F64:
+        """(3,) unit vector to what is mirrored there; NaN beside the ball."""
+        return self.ball.mirrored(view, spot.x, spot.y)
+
+    def point(self, spot: Highlight, view: View) -> F64:
+        """(3,) where on the ball that is."""
+        centre, radius = self.ball.sphere(view)
+        return np.asarray(centre + radius * self.ball.normals(view, spot.x, spot.y), np.float64)
+
+
+def crop_of(stack: Stack, circle: Circle, most: int = _PIXELS) -> Crop:
+    """The photographs around a circle, with sides of up to twice ``most`` pixels."""
+    return crop_around(stack, circle.x, circle.y, _REACH * circle.radius + 3, most)
+
+
+def look_in(crop: Crop, ball: Ball, view: View) -> Seen:
+    """What may be the lamp's image in a ball, and the ball's portrait."""
+    brightest = np.rint(255 * linear_to_srgb(np.clip(crop.grey.max(axis=0), 0, 1)))
+    portrait = Portrait(brightest.astype(np.uint8), crop.x, crop.y, crop.step)
+    return Seen(ball, find_highlights(crop, ball, view), portrait)
+
+
+def balls_among(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) -> list[Seen]:
+    """The balls among what is round, the best first: those that show the same lights."""
+    places = Places.of(copies)
+    found: list[Seen] = []
+    for circle in circles:
+        crop, rim = _rim_of(stack, circle, view)
+        if rim.seen < _RIM:
+            continue
+        one = look_in(crop, rim.ball, view)
+        sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
+        told = explained(places.beside(rim.ball), one.lights(view))
+        if sure < _SHINE or (told is not None and told < _EXPLAINED):
+            continue
+        share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
+        share *= 1.0 if told is None else min(1.0, 0.3 + told)
+        found.append(replace(one, rim=rim.seen, ball=replace(one.ball, confidence=min(1.0, share))))
+    return _of_one_mind(found, view)
+
+
+def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
+    """A ball's rim, and the photographs around it.
+
+    What was found may be the horizon that the ball mirrors, at about 0.71 of its radius: then lamps
+    are mirrored farther out than in a ball, or all of them stand high.
+    """
+    crop = crop_of(stack, circle, most)
+    best = crop, fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+    ball = best[1].ball
+    reach = _reach(crop, ball, view)
+    if _HIGH < reach < _HORIZON:
+        return best
+    least = _FAINT_RIM if reach > _HIGH else _SURE_RIM
+    found = 0.0
+    for factor in (1.42, 1.2) if reach > _HIGH else (1.42,):
+        wide = Circle(ball.x, ball.y, factor * ball.radius, circle.rim, circle.shine)
+        around = crop_of(stack, wide, most)
+        larger = fit_rim(around, replace(ball, radius=wide.radius), view, beyond=ball)
+        grown = larger.ball.radius / ball.radius
+        moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
+        if larger.seen > max(least, found) and 1.08 < grown < 1.55 and moved < 0.35:
+            best, found = (around, larger), larger.seen
+    if found:
+        around, larger = best
+        again = fit_rim(around, larger.ball, view)
+        if again.seen > larger.seen and _reach(around, again.ball, view) < _HORIZON:
+            return around, again
+    return best
+
+
+def _reach(crop: Crop, ball: Ball, view: View) -> float:
+    """How far from the middle of a ball highlights are, radii, nearly the most."""
+    spots = [found[0] for found in find_highlights(crop, ball, view, _ANYWHERE) if found]
+    if not spots:
+        return 0.0
+    off = [math.hypot(spot.x - ball.x, spot.y - ball.y) / ball.radius for spot in spots]
+    return float(np.quantile(off, 0.9))
+
+
+def _of_one_mind(found: Sequence[Seen], view: View) -> list[Seen]:
+    """Those balls of the largest confidence together that show the same lights, none twice."""
+    best: list[Seen] = []
+    for seed in found:
+        others = sorted(found, key=lambda one: (one is not seed, -one.ball.confidence))
+        group: list[Seen] = []
+        for one in others:
+            if any(_overlap(one.ball, other.ball) for other in group):
+                continue
+            if group and _apart(one, seed, view) > _STRANGE:
+                continue
+            group.append(one)
+        if sum(one.ball.confidence for one in group) > sum(one.ball.confidence for one in best):
+            best = group
+    return sorted(best, key=lambda one: -one.ball.confidence)[:_BALLS]
+
+
+def _overlap(a: Ball, b: Ball) -> bool:
+    return math.hypot(a.x - b.x, a.y - b.y) < 0.8 * max(a.radius, b.radius)
+
+
+def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | None:
+    """The view under which the two likeliest balls agree best; None if it is no better."""
+    looked: list[tuple[Ball, list[list[Highlight]]]] = []
+    looked_at: list[Circle] = []
+    for circle in circles[:_PAIRED]:
+        if circle.shine < _SHINE:
+            continue
+        crop, rim = _rim_of(stack, circle, view, _COARSE)
+        if rim.seen >= _RIM:
+            looked_at.append(circle)
+            looked.append((rim.ball, find_highlights(crop, rim.ball, view, _ANYWHERE)))
+        if len(looked) == 2:
+            break
+    else:
+        return None
+
+    def disagreement(tried: View) -> float:
+        return _disagreement(looked[0], looked[1], tried)
+
+    views = agreeing_views(view, disagreement)
+    if len(views) < 2:
+        return views[0] if views else None
+
+    def rims(tried: View) -> float:
+        return sum(_rim_of(stack, circle, tried, _COARSE)[1].seen for circle in looked_at)
+
+    return max(views, key=rims)  # balls off the axis are ellipses, or circles
+
+
+def _disagreement(
+    one: tuple[Ball, list[list[Highlight]]], other: tuple[Ball, list[list[Highlight]]], view: View
+) -> float:
+    """How far two balls' directions are from those of one lamp, degrees, median of photographs."""
+    points, lights = [], []
+    for ball, spots in (one, other):
+        centre, radius = ball.sphere(view)
+        seen, normals = np.full((2, len(spots), 3), np.nan)
+        for number, of_one in enumerate(spots):
+            for spot in of_one:
+                light = ball.mirrored(view, spot.x, spot.y)
+                if light[2] > 0:
+                    seen[number] = light
+                    normals[number] = ball.normals(view, spot.x, spot.y)
+                    break
+        lights.append(seen)
+        points.append(centre + radius * normals)
+    both = np.asarray(np.isfinite(lights).all(axis=(0, 2)), bool)
+    if both.sum() < max(3, 0.5 * len(both)):
+        return 180.0
+    # Lines to one lamp lie in one plane with the balls, and lean towards each other.
+    one_light, other_light = lights[0][both], lights[1][both]
+    towards = one_light + other_light
+    towards /= np.linalg.norm(towards, axis=1, keepdims=True)
+    base = points[1][both] - points[0][both]
+    base -= (base * towards).sum(axis=1, keepdims=True) * towards
+    base /= np.linalg.norm(base, axis=1, keepdims=True)
+    apart = one_light - other_light
+    beside = (apart * np.cross(towards, base)).sum(axis=1)
+    leaning = (apart * base).sum(axis=1)
+    leaning *= np.where(leaning < 0, 1.0, _LEANING)
+    return math.degrees(float(np.median(np.hypot(beside, leaning))))
+
+
+def _apart(a: Seen, b: Seen, view: View) -> float:
+    """Median angle between the lights that two balls show, degrees; 180 where none tells."""
+    between = angles(a.lights(view), b.lights(view))
+    return float(np.nanmedian(between)) if np.isfinite(between).any() else 180.0

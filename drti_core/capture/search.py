@@ -1,0 +1,334 @@
+"""The search for faults: each photograph is compared with what the others say of it.
+
+Faults hide one another: a dark frame spoils its neighbours' predictions, and an exchanged one seems
+too bright. So what is found is put right in a copy (brightness and place) or left out (misfires and
+wrong lights), and the rest is looked at again, until nothing new turns up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import combinations
+
+import numpy as np
+
+from drti_core.arrays import F32, F64, Bool, Indices
+from drti_core.capture import predict, refine
+from drti_core.capture.finding import Finding
+from drti_core.capture.reflection import angles
+from drti_core.capture.survey import Survey
+from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.lights import LightDirections
+from drti_core.lights.kriging import Kriging
+from drti_core.progress import Progress
+
+#: Stops (factors of two) below its prediction at which a photograph is a misfire, and off it at
+#: which its exposure is another one; how much more than it varies over the picture that must be.
+_MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 2.0
+#: Share of the plainest other exposure from which on exposures are told at once.
+_PLAINEST = 0.7
+#: Pixels by which a photograph must be moved, and how sure that must be.
+_MOVED, _SURE = 1.5, 7.0
+#: Error of a moved photograph put back, as a share of that as it is, where it was moved indeed.
+_PUT_BACK = 0.7
+#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
+_BLURRED = -0.5
+#: Of robust deviations over all photographs, what must be exceeded as well.
+_DEVIATIONS = 6.0
+#: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
+#: both photographs together, and of each.
+_EXCHANGED, _EACH = 0.8, 0.9
+#: An error, as a multiple of the usual one, above which a photograph is not where it belongs,
+#: unless it fell to such a share.
+_AT_HOME, _PLAIN = 4.0, 0.3
+#: Degrees by which a light must be wrong; the error there as a share of that at its own light where
+#: looks tell it as well, and where they do not.
+_WRONG, _BETTER, _MUCH_BETTER = 12.0, 0.8, 0.3
+#: An error at its own light, as a multiple of the usual one, below which a light is never wrong.
+_FAR_WORSE = 3.0
+#: Error at another light, as a share of that of a picture made as bright as it should be, from
+#: which on it is the light that is wrong and not the exposure.
+_RATHER = 0.7
+#: Directions that are tried for each photograph.
+_TRIED = 400
+
+
+class Search:
+    """The state of a search for faults among L photographs."""
+
+    def __init__(self, lights: LightDirections, seen: Survey, *, quick: bool) -> None:
+        self.lights, self.seen, self.quick = lights, seen, quick
+        count = len(lights)
+        self.stops, self.moved = np.zeros(count), np.zeros((count, 2))
+        self.sharpness, self.light_off = np.zeros(count), np.zeros(count)
+        self.dark = np.zeros(count, bool)
+        self.other_exposure, self.elsewhere = np.zeros(count, bool), np.zeros(count, bool)
+        self.blurred, self.wrong = np.zeros(count, bool), np.zeros(count, bool)
+        self.exchanged: list[tuple[int, int]] = []
+        self.best_lights: LightDirections | None = None
+        #: Which photograph's light each photograph has, in truth.
+        self.order = np.arange(count)
+
+    @property
+    def own_lights(self) -> LightDirections:
+        """Of the photographs, with exchanged ones put back."""
+        return self.lights[self.order]
+
+    @property
+    def sound(self) -> Bool:
+        """Which photographs others may be predicted from."""
+        return ~(self.dark | self.other_exposure | self.elsewhere | self.blurred | self.wrong)
+
+    def run(self, progress: Progress) -> None:
+        """Look until nothing new turns up, three times at most."""
+        # First of all: the wrong light of an exchanged photograph looks like a wrong exposure.
+        encoded = self.seen.encoded()
+        usable = np.ones(len(encoded), bool)
+        self._exchange(predict.kernel_of(self.lights, encoded, usable), encoded, usable)
+        for number in range(3):
+            before = self._state()
+            quick = self.quick or number == 0
+            self._pixels(quick)
+            progress((number + 0.5) / 3, "predicting each photograph from the others")
+            self._lights(quick)
+            progress((number + 1) / 3, "predicting each photograph from the others")
+            if number and self._state() == before:
+                break
+
+    def _state(self) -> tuple[bytes, ...]:
+        return (self.sound.tobytes(), self.order.tobytes())
+
+    def _pixels(self, quick: bool) -> None:
+        """Brightness, place and sharpness, each beside its prediction."""
+        encoded = self.seen.encoded()
+        sound = self.sound
+        kernel = predict.kernel_of(self.own_lights, encoded, sound)
+        weights = predict.predictors(kernel, self.own_lights, sound)
+        count = len(encoded)
+        for number in range(3):
+            predicted = srgb_to_linear(np.maximum(_apply(weights, encoded), 0))
+            before = self.sound
+            self._brightness(predicted, before, plainest=number == 0)
+            if (self.sound == before).all():
+                break
+            weights = predict.predictors(kernel, self.own_lights, self.sound)
+        self._spare_wrong_lights(kernel, weights, encoded)
+        if quick:
+            return
+        close = _apply(weights, self.seen.close)
+        sure, sharp = np.zeros(count, bool), np.zeros((count, 3))
+        for i in range(count):
+            # As bright as the photograph, so that noise and clipping weigh alike.
+            own = predict.place(self.seen.close[i], close[i])
+            far = predict.place(encoded[i][None], linear_to_srgb(predicted[i])[None])
+            step = self.seen.step
+            if far.distance * step > self.seen.close.shape[-1] / 4 and far.sure > _SURE:
+                self.moved[i] = far.y * step, far.x * step
+                better = predict.put_back(encoded[[i]], linear_to_srgb(predicted[[i]]), far)
+            else:
+                self.moved[i] = own.y, own.x
+                better = predict.put_back(self.seen.close[i], close[i], own)
+            sure[i] = own.sure > _SURE and better < _PUT_BACK
+            if not sure[i]:
+                self.moved[i] = 0
+            sharp[i] = predict.sharpness(self.seen.close[i], close[i])
+        distance = np.hypot(*self.moved.T)
+        usual = _DEVIATIONS * _deviation(distance[sound])
+        self.elsewhere = ~self.dark & sure
+        self.elsewhere &= distance > max(_MOVED, float(np.median(distance[sound])) + usual)
+        sharp -= np.median(sharp[sound], axis=0)
+        spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
+        self.sharpness = sharp.min(axis=1)
+        self.blurred = ~self.dark & (sharp < np.minimum(_BLURRED, -spread)).any(axis=1)
+
+    def _brightness(self, predicted: F32, sound: Bool, *, plainest: bool) -> None:
+        """Misfires and other exposures; at first the plainest, which spoil their neighbours."""
+        small = self.seen.small
+        pairs = zip(small, predicted, strict=True)
+        self.stops, varies = np.array([predict.exposure(*pair) for pair in pairs]).T
+        brightness, expected = (a.reshape(len(a), -1).mean(axis=1) for a in (small, predicted))
+        self.dark = np.log2((brightness + 1e-6) / (expected + 1e-6)) < _MISFIRE
+        usual = _DEVIATIONS * _deviation(self.stops[sound])
+        off = np.abs(self.stops - np.median(self.stops[sound]))
+        self.other_exposure = ~self.dark & (off > np.maximum(_EXPOSURE, usual))
+        self.other_exposure &= off > _UNIFORM * varies
+        if plainest and self.other_exposure.any():
+            self.other_exposure &= off > _PLAINEST * off[self.other_exposure].max()
+
+    def _spare_wrong_lights(self, kernel: Kriging, weights: F64, encoded: F32) -> None:
+        """No other exposure where another light explains the brightness better."""
+        tried = LightDirections.spread(_TRIED)
+        flat = encoded.reshape(len(encoded), -1)
+        for i in np.flatnonzero(self.other_exposure).tolist():
+            rest = np.flatnonzero(self.sound)
+            own = self.own_lights[[i]]
+            far = angles(tried.xyz, own.xyz) > _WRONG
+            candidates = kernel.weights(self.own_lights[rest], tried[np.flatnonzero(far)])
+            as_bright = linear_to_srgb(np.minimum(self.seen.small[i] * 2 ** -self.stops[i], 1))
+            mended = as_bright.reshape(1, -1)
+            at_own = _shares(mended, flat[rest], weights[[i]][:, rest])
+            elsewhere = _shares(flat[[i]], flat[rest], candidates)
+            if elsewhere.min() < _RATHER * at_own.min():
+                self.other_exposure[i] = False
+
+    def _mended(self) -> F32:
+        """(L, h, w) linear pictures, as bright and where they should be."""
+        pictures = self.seen.small.copy()
+        for i in np.flatnonzero(self.other_exposure):
+            pictures[i] *= 2 ** -self.stops[i]
+        for i in np.flatnonzero(self.elsewhere):
+            rows, columns = np.rint(self.moved[i] / self.seen.step).astype(int).tolist()
+            pictures[i] = np.roll(pictures[i], (-rows, -columns), axis=(0, 1))
+        return pictures
+
+    def _lights(self, quick: bool) -> None:
+        """Exchanged lights, then wrong ones."""
+        encoded = linear_to_srgb(np.minimum(self._mended(), 1))
+        usable = ~self.dark
+        kernel = predict.kernel_of(self.own_lights, encoded, usable & ~self.wrong)
+        moment = self._exchange(kernel, encoded, usable)
+        self.wrong = np.zeros(len(encoded), bool)
+        self.light_off = np.zeros(len(encoded))
+        suspects = np.zeros(len(encoded), bool)
+        if not quick and usable.sum() > refine.FEWEST:
+            told = refine.estimate(refine.looks_of(encoded), self.own_lights, usable)
+            off = angles(told.lights.xyz, self.own_lights.xyz)
+            suspects = told.contradicts & (off > _WRONG)
+            self.light_off, self.best_lights = off, told.lights
+        self._wrong_lights(kernel, moment, usable, suspects)
+        self.light_off[self.dark] = 0
+
+    def _exchange(self, kernel: Kriging, encoded: F32, usable: Bool) -> F64:
+        """Put exchanged lights in order, the plainest pair first.
+
+        Returns:
+            (L, L) the pictures' mean product with one another.
+        """
+        flat = encoded.reshape(len(encoded), -1)
+        flat = flat - flat.mean(axis=0)
+        moment = (flat @ flat.T / flat.shape[1]).astype(np.float64)
+        self.order, self.exchanged = np.arange(len(encoded)), []
+        while len(self.exchanged) < len(encoded) // 4:
+            pair = self._plainest_exchange(kernel, moment, np.flatnonzero(usable))
+            if pair is None:
+                break
+            self.exchanged.append(pair)
+            one, other = pair
+            self.order[[one, other]] = self.order[[other, one]]
+        self.exchanged.sort()
+        return np.asarray(moment)
+
+    def _plainest_exchange(
+        self, kernel: Kriging, moment: F64, rest: Indices
+    ) -> tuple[int, int] | None:
+        """The pair of which each is much better predicted under the other's light."""
+        pairs = list(combinations(range(len(rest)), 2))
+        part = moment[np.ix_(rest, rest)]
+        lights = self.own_lights[rest]
+        weights = np.array(list(kernel.without(lights, [np.array(pair) for pair in pairs])))
+        one, other = np.array(pairs).T
+        at_one, at_other = weights[:, 0], weights[:, 1]
+        as_is = _errors(part, one, at_one), _errors(part, other, at_other)
+        changed = _errors(part, one, at_other), _errors(part, other, at_one)
+        share = (changed[0] + changed[1]) / np.maximum(as_is[0] + as_is[1], 1e-12)
+        usual = float(np.median(as_is))
+        good = share < _EXCHANGED
+        for before, after in zip(as_is, changed, strict=True):
+            good &= after < _EACH * before
+            good &= (after < _AT_HOME * usual) | (after < _PLAIN * before)
+        taken = np.isin(rest, [i for pair in self.exchanged for i in pair])
+        good &= ~(taken[one] | taken[other])
+        if not good.any():
+            return None
+        best = int(np.argmin(np.where(good, share, np.inf)))
+        return int(rest[one[best]]), int(rest[other[best]])
+
+    def _wrong_lights(self, kernel: Kriging, moment: F64, usable: Bool, suspects: Bool) -> None:
+        """Lights under which the others predict their photographs far worse than under another."""
+        tried = LightDirections.spread(_TRIED)
+        share, best = np.ones(len(moment)), self.own_lights.xyz.copy()
+        as_is = np.zeros(len(moment))
+        rest = np.flatnonzero(usable & ~suspects)
+        part = moment[np.ix_(rest, rest)]
+        places = LightDirections(np.vstack([self.own_lights.xyz, tried.xyz]))
+        every = kernel.weights(self.own_lights[rest], places)
+        without = kernel.weights_without_each(self.own_lights[rest], places)
+        for i in np.flatnonzero(usable).tolist():
+            own = self.own_lights[[i]]
+            candidates = LightDirections(np.vstack([own.xyz, tried.xyz]))
+            weights = every if suspects[i] else next(without)
+            weights = weights[[i, *range(len(moment), len(places))]]
+            errors = moment[i, i] - 2 * weights @ moment[rest, i]
+            errors += ((weights @ part) * weights).sum(axis=1)
+            far = angles(candidates.xyz, own.xyz) > _WRONG
+            errors[~far & (np.arange(len(errors)) > 0)] = np.inf
+            chosen = 1 + int(np.argmin(errors[1:]))
+            share[i] = max(errors[chosen], 0) / max(errors[0], 1e-12)
+            best[i], as_is[i] = candidates.xyz[chosen], errors[0]
+        usual = float(np.quantile(share[usable], 0.1))
+        alone = usable & ~suspects & (share < min(_MUCH_BETTER, _MUCH_BETTER * usual))
+        alone &= as_is > _FAR_WORSE * np.median(as_is[usable])
+        self.wrong = (suspects & (share < _BETTER)) | alone
+        told = self.own_lights if self.best_lights is None else self.best_lights
+        lights = np.where(alone[:, None], best, told.xyz)
+        self.best_lights = LightDirections(lights)
+        self.light_off = np.where(
+            alone | self.quick & self.wrong,
+            angles(self.best_lights.xyz, self.own_lights.xyz),
+            self.light_off,
+        )
+
+    def findings(self, names: Sequence[str]) -> list[Finding]:
+        """What was found, in words."""
+        found = []
+        for i in np.flatnonzero(self.dark).tolist():
+            found.append(Finding("misfire", (i,), f"{names[i]} is dark: a misfire"))
+        for pair in self.exchanged:
+            one, other = (names[i] for i in pair)
+            found.append(
+                Finding("exchanged", pair, f"{one} and {other} have each other's light: exchanged")
+            )
+        for i in np.flatnonzero(self.wrong & ~self.dark).tolist():
+            off = float(self.light_off[i])
+            text = f"the light of {names[i]} seems {off:.0f} degrees wrong"
+            found.append(Finding("light", (i,), text, off))
+        for i in np.flatnonzero(self.other_exposure).tolist():
+            stops = float(self.stops[i])
+            times = f"{2**stops:.2g} times as bright as the others say"
+            found.append(Finding("exposure", (i,), f"{names[i]} is {times}", stops))
+        for i in np.flatnonzero(self.elsewhere).tolist():
+            y, x = self.moved[i].tolist()
+            far = float(np.hypot(y, x))
+            text = f"{names[i]} is moved by {far:.1f} pixels ({x:+.1f} right, {y:+.1f} down)"
+            found.append(Finding("moved", (i,), text, far))
+        for i in np.flatnonzero(self.blurred).tolist():
+            found.append(
+                Finding("blurred", (i,), f"{names[i]} is blurred", float(self.sharpness[i]))
+            )
+        return found
+
+
+def _apply(weights: F64, pictures: F32) -> F32:
+    """Pictures (n, …) made of pictures (L, …) by (n, L) weights."""
+    flat = pictures.reshape(len(pictures), -1)
+    return (weights.astype(np.float32) @ flat).reshape(len(weights), *pictures.shape[1:])
+
+
+def _errors(moment: F64, photographs: Indices, weights: F64) -> F64:
+    """(n,) mean squared errors of photographs made of the others by (n, L) weights."""
+    made = np.einsum("ni,ni->n", weights @ moment, weights)
+    across = np.einsum("ni,ni->n", weights, moment[photographs])
+    return np.asarray(moment[photographs, photographs] - 2 * across + made)
+
+
+def _shares(picture: F32, others: F32, weights: F64) -> F64:
+    """(n,) errors of one picture (1, P) made of others (L, P) by (n, L) weights, as its share."""
+    own = float(np.sum(np.square(picture), dtype=np.float64))
+    gram, across = (others @ others.T).astype(np.float64), (others @ picture[0]).astype(np.float64)
+    made = np.einsum("ni,ni->n", weights @ gram, weights)
+    return np.asarray((own - 2 * weights @ across + made) / max(own, 1e-9))
+
+
+def _deviation(values: F64) -> float:
+    """A robust standard deviation."""
+    return float(1.48 * np.median(np.abs(values - np.median(values))))
