@@ -58,6 +58,8 @@ class Search:
 
     def __init__(self, lights: LightDirections, seen: Survey, *, quick: bool) -> None:
         self.lights, self.seen, self.quick = lights, seen, quick
+        self.encoded = seen.encoded()
+        self._kernels: dict[tuple[bytes, ...], Kriging] = {}
         count = len(lights)
         self.stops, self.moved = np.zeros(count), np.zeros((count, 2))
         self.sharpness, self.light_off = np.zeros(count), np.zeros(count)
@@ -82,9 +84,8 @@ class Search:
     def run(self, progress: Progress) -> None:
         """Look until nothing new turns up, three times at most."""
         # First of all: the wrong light of an exchanged photograph looks like a wrong exposure.
-        encoded = self.seen.encoded()
-        usable = np.ones(len(encoded), bool)
-        self._exchange(predict.kernel_of(self.lights, encoded, usable), encoded, usable)
+        usable = np.ones(len(self.encoded), bool)
+        self._exchange(self._kernel(self.encoded, usable), self.encoded, usable)
         for number in range(3):
             before = self._state()
             quick = self.quick or number == 0
@@ -100,9 +101,9 @@ class Search:
 
     def _pixels(self, quick: bool) -> None:
         """Brightness, place and sharpness, each beside its prediction."""
-        encoded = self.seen.encoded()
+        encoded = self.encoded
         sound = self.sound
-        kernel = predict.kernel_of(self.own_lights, encoded, sound)
+        kernel = self._kernel(encoded, sound)
         weights = predict.predictors(kernel, self.own_lights, sound)
         count = len(encoded)
         for number in range(3):
@@ -171,21 +172,34 @@ class Search:
             if elsewhere.min() < _RATHER * at_own.min():
                 self.other_exposure[i] = False
 
+    def _kernel(self, encoded: F32, sound: Bool) -> Kriging:
+        """The kernel of these pictures, chosen once as long as nothing new is known of them."""
+        same = encoded is self.encoded
+        key = (self.order.tobytes(), sound.tobytes())
+        if not same or key not in self._kernels:
+            chosen = predict.kernel_of(self.own_lights, encoded, sound)
+            if not same:
+                return chosen
+            self._kernels[key] = chosen
+        return self._kernels[key]
+
     def _mended(self) -> F32:
-        """(L, h, w) linear pictures, as bright and where they should be."""
+        """(L, h, w) sRGB encoded pictures, as bright and where they should be."""
+        if not (self.other_exposure | self.elsewhere).any():
+            return self.encoded
         pictures = self.seen.small.copy()
         for i in np.flatnonzero(self.other_exposure):
             pictures[i] *= 2 ** -self.stops[i]
         for i in np.flatnonzero(self.elsewhere):
             rows, columns = np.rint(self.moved[i] / self.seen.step).astype(int).tolist()
             pictures[i] = np.roll(pictures[i], (-rows, -columns), axis=(0, 1))
-        return pictures
+        return linear_to_srgb(np.minimum(pictures, 1))
 
     def _lights(self, quick: bool) -> None:
         """Exchanged lights, then wrong ones."""
-        encoded = linear_to_srgb(np.minimum(self._mended(), 1))
+        encoded = self._mended()
         usable = ~self.dark
-        kernel = predict.kernel_of(self.own_lights, encoded, usable & ~self.wrong)
+        kernel = self._kernel(encoded, usable & ~self.wrong)
         moment = self._exchange(kernel, encoded, usable)
         self.wrong = np.zeros(len(encoded), bool)
         self.light_off = np.zeros(len(encoded))

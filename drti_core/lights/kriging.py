@@ -216,5 +216,5 @@ def prediction_error(predictors: F64, moment: F64) -> float:
         moment: (L, L), of :func:`second_moment`.
     """
     error = predictors - np.eye(len(predictors))
-    total = np.einsum("il,lm,im->", error, moment, error, optimize=True)
-    return max(0.0, float(total) / len(error))  # of a flat picture, rounding gives -1e-20
+    total = float(np.sum((error @ moment) * error))
+    return max(0.0, total / len(error))  # of a flat picture, rounding gives -1e-20
