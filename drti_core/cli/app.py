@@ -13,6 +13,7 @@ import typer
 from drti_core.cli.groups import Verbs, verb_of
 from drti_core.cli.process import visible
 from drti_core.errors import DrtiError
+from drti_core.io.software import software
 
 #: A module of drti_core.cli each, in the order of the help.
 VERBS = (
@@ -68,7 +69,7 @@ def _version(wanted: bool) -> None:
             mend="Install newer ones: pip install --upgrade typer click",
         )
     if wanted:
-        print(f"drti {version('drti')}")
+        print(software())
         raise typer.Exit
 
 

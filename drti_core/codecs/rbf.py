@@ -163,6 +163,22 @@ def _operator(weights: F64, smoothing: float) -> F64:
     return np.asarray(np.linalg.solve(normal, across + smoothing * identity), np.float64)
 
 
+def _mixed(mix: F64, weights: F64, smoothing: float) -> F64:
+    """(M, N) ``mix[m] @ _operator(weights[m], smoothing)``, at a third of the cost.
+
+    Args:
+        mix: (M, N).
+        weights: (M, N, N).
+        smoothing: of the tables.
+    """
+    if np.isinf(smoothing):
+        return mix
+    across = np.swapaxes(weights, -1, -2)
+    normal = across @ weights + smoothing * np.eye(weights.shape[-1])
+    solved = np.linalg.solve(normal, mix[:, :, None])[:, :, 0]  # the matrix is symmetric
+    return np.asarray((weights @ solved[:, :, None])[:, :, 0] + smoothing * solved, np.float64)
+
+
 class _Choice(NamedTuple):
     """How photographs are mixed.
 
@@ -213,14 +229,14 @@ def _choices(
     exponents = -squared_distances(lights, lights) / sigma**2
     weights = rbf_shares(exponents)
     among = rbf_shares(exponents[rest[:, :, None], rest[:, None, :]])
-    mix = rbf_shares(exponents[each, rest])[:, None]
+    mix = rbf_shares(exponents[each, rest])
     limit = _MAX_DEVIATION**2 * np.trace(moment) / count
     for smoothing in smoothings:
         tables = _operator(weights, smoothing)
         if prediction_error(tables, moment) > limit:
             return
         predictors = np.zeros((count, count))
-        predictors[each, rest] = (mix @ _operator(among, smoothing))[:, 0]
+        predictors[each, rest] = _mixed(mix, among, smoothing)
         yield _Choice(
             prediction_error(predictors, moment),
             prediction_error(weights @ tables, moment),

@@ -5,11 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Iterable, Mapping
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from drti_core.arrays import Window
+from drti_core.io.software import software
 from drti_core.model.contracts import Codec
 from drti_core.model.model import Metadata, RelightableModel
 from drti_core.stack import Stack
@@ -39,7 +39,7 @@ def with_provenance(
         if getattr(model.metadata, name) is None and (value := getattr(stack, name)) is not None
     }
     provenance: dict[str, Any] = {
-        "software": f"drti {version('drti')}",
+        "software": software(),
         "codec": {"id": codec.codec_id, "class": _class(codec), "options": _options(codec)},
         "photographs": [_text(name) for name in stack.names],
         **{name: _plain(value) for name, value in others.items() if value is not None},

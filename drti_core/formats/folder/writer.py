@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, get_args
 
@@ -35,6 +34,7 @@ from drti_core.io.pictures import decoders
 from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, Chroma
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE
 from drti_core.io.pictures.webp import WEBP_MAX_SIDE
+from drti_core.io.software import software
 from drti_core.io.strict_json import nine_digits
 from drti_core.model import StoredModel
 from drti_core.model.contracts import Writer
@@ -309,7 +309,7 @@ def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
 
 def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:
     """The key ``drti``."""
-    own: dict[str, Any] = {"software": f"drti {version('drti')}", "config": dict(stored.config)}
+    own: dict[str, Any] = {"software": software(), "config": dict(stored.config)}
     own["bits"] = 8 if stored.planes is None or stored.planes.code_max == 255 else 16
     if extra:
         own["arrays"] = sorted(extra)

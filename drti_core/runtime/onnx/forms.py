@@ -19,13 +19,13 @@ the form ``decoder``, and what the three share; the ONNX exporter makes the othe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib.metadata import version
 from typing import Any, Literal
 
 import numpy as np
 
 from drti_core.decoder import Decoder, Planes
 from drti_core.decoder.fold import Affine, FoldedDecoder, Quantisation, fold
+from drti_core.io.software import software
 from drti_core.runtime.onnx.builder import GraphBuilder
 from drti_core.runtime.onnx.light_stage import LightStage
 from drti_core.runtime.onnx.pixel_stage import pixel_stage
@@ -185,7 +185,7 @@ def metadata_of(
     own = {
         "contract": CONTRACTS[form],
         "frame": _FRAME,
-        "software": f"drti {version('drti')}",
+        "software": software(),
         "inputs": " ".join(folded.inputs),
         "output": output,
     }
