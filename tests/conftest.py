@@ -31,6 +31,11 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A background shell ignores Ctrl-C and nohup SIGHUP, and so would the children of the tests.
     """
+    if config.getoption("numprocesses", None):
+        # A worker for each core: threads of their own would wait for each other (a quarter of all
+        # the time of the tests, most of it on matrices of a few lights).
+        for library in ("OPENBLAS", "OMP"):
+            os.environ.setdefault(f"{library}_NUM_THREADS", "1")
     if not hasattr(config, "workerinput"):  # workers inherit the folders
         # Thousands of outputs are flushed to the disk, which takes as long as all that is computed:
         # in memory it takes nothing. ``--basetemp`` chooses another place, whose folders stay.

@@ -449,7 +449,7 @@ def test_a_buffer_is_filled_even_where_it_is_a_part_of_another():
 
 @pytest.mark.slow
 def test_models_take_the_same_options():
-    model = drti.get_codec("hsh:terms=4").fit(drti.demo_stack())
+    model = drti.get_codec("hsh:terms=4").fit(drti.demo_stack(lights=12))
     lights = LIGHTS[:2]
     out = np.empty((2, *model.shape, 3), np.uint8)
     assert model.relight_uint8(lights, out=out) is out
@@ -575,7 +575,7 @@ def test_png_strips_are_one_stream(tmp_path, threads, channels, bits):
 @pytest.mark.slow
 @pytest.mark.parametrize("runtime", ["numpy", "onnx"])
 def test_saved_pictures_are_what_relight_gives(tmp_path, runtime):
-    model = drti.get_codec("ptm").fit(drti.demo_stack())
+    model = drti.get_codec("ptm").fit(drti.demo_stack(lights=12))
     steps = []
     (path,) = drti.save_relit(
         model, LIGHTS[7:8], tmp_path / "a.png", runtime=runtime,
