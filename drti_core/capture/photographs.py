@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +18,13 @@ import numpy as np
 from drti_core.arrays import F32, F64, U8, Window, bands
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
-from drti_core.io.pictures.photos import pictures
+from drti_core.io.pictures.photos import photographs, pictures
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
 
 #: Pixels of the small copies of all photographs together, and the most of one.
 _ALL, _ONE = 96 << 20, 3 << 18
-#: Pictures that are named so are no photographs.
-_NONE = re.compile(r"(?i)(^|[^a-z])(mask|normal|normals|albedo)([^a-z]|$)")
 
 
 def open_capture(path: str | os.PathLike[str] | Sequence[Path]) -> ImageStack:
@@ -40,13 +37,9 @@ def open_capture(path: str | os.PathLike[str] | Sequence[Path]) -> ImageStack:
         StackError: fewer than three photographs, or one differs from its siblings in size.
         DrtiError: of other kinds; see :meth:`drti_core.stack.ImageStack.open`.
     """
-    notes: list[str] = []
+    notes: tuple[str, ...] = ()
     if isinstance(path, str | os.PathLike):
-        found = pictures(Path(path))
-        files = [file for file in found if not _NONE.search(file.stem)]
-        if len(files) < len(found):
-            left = ", ".join(file.name for file in found if file not in files)
-            notes.append(f"Left out, as they are no photographs by their names: {left}.")
+        files, notes = photographs(pictures(Path(path)))
         where = os.fspath(path)
     else:
         files, where = list(path), ""

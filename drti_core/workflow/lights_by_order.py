@@ -9,7 +9,7 @@ from drti_core.errors import StackError
 from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
-from drti_core.io.pictures.photos import pictures
+from drti_core.io.pictures.photos import photographs, pictures
 from drti_core.registry import doors
 from drti_core.workflow.report import Report
 
@@ -40,21 +40,22 @@ def lights_by_order_file(
     """
     target = check_target(output, None, overwrite=overwrite)
     folder = Path(capture)
-    photographs = pictures(folder)
-    outputs.check_apart(target, [*photographs, *doors.read_from(source)])
+    inside = pictures(folder)
+    outputs.check_apart(target, [*inside, *doors.read_from(source)])
     found = doors.open_lights(source)
-    if len(photographs) != len(found):
+    files, notes = photographs(inside, len(found))
+    if len(files) != len(found):
         raise StackError(
-            f"{len(found)} lights and {len(photographs)} pictures",
+            f"{len(found)} lights and {len(files)} photographs",
             where=f"{source}, {folder}",
-            expected="a picture for each light",
+            expected="a photograph for each light",
             mend="Put the photographs of one object into the folder, and no others.",
         )
-    first, last = photographs[0].name, photographs[-1].name
+    first, last = files[0].name, files[-1].name
     to = os.path.relpath(folder, target.parent)
-    names = [
-        path.name if to == "." else f"{Path(to).as_posix()}/{path.name}" for path in photographs
-    ]
+    names = [path.name if to == "." else f"{Path(to).as_posix()}/{path.name}" for path in files]
     write_lights(target, names, found, overwrite=overwrite)
-    order = f"The lights go to the pictures in natural order, {first} to {last}."
-    return Report(f"lights of {len(found)} photographs", size_of(target), (order, *found.notes))
+    order = f"The lights go to the photographs in natural order, {first} to {last}."
+    return Report(
+        f"lights of {len(found)} photographs", size_of(target), (order, *notes, *found.notes)
+    )

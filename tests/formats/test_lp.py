@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from drti_core.capture import open_capture
 from drti_core.errors import (
     FileError,
     FormatError,
@@ -324,12 +325,26 @@ def test_rows_without_names_take_the_natural_order(tmp_path):
     )
     mask = photo(tmp_path / "mask.png", 255)
     assert greys(open_stack(tmp_path, mask=mask)) == [1, 2, 10]
+    untold = open_stack(tmp_path)
+    assert greys(untold) == [1, 2, 10]
+    assert untold.notes[1] == "Left out, as they are no photographs by their names: mask.png."
+    photo(tmp_path / "img11.png", 11)
     with pytest.raises(StackError) as error:
         open_stack(tmp_path)
     assert str(error.value) == (
-        f"{dome}: 3 rows without names and 4 pictures in {tmp_path}; expected a name in each row, "
-        "or a picture for each row. Name the photographs, or take the others out of the folder."
+        f"{dome}: 3 rows without names and 4 photographs in {tmp_path}; expected a name in each "
+        "row, or a photograph for each row. Name the photographs, or take the others out of the "
+        "folder."
     )
+
+
+def test_photographs_of_a_mask_are_photographs(tmp_path):
+    for i in (1, 2, 3):
+        photo(tmp_path / f"mask_{i}.png", i)
+    rows = "0 0 1\n0.6 0 0.8\n0 -0.6 0.8\n"
+    lp(tmp_path, rows)
+    assert greys(open_stack(tmp_path)) == [1, 2, 3]
+    assert open_capture(tmp_path).names == ("mask_1.png", "mask_2.png", "mask_3.png")
 
 
 @pytest.mark.parametrize(
@@ -512,8 +527,8 @@ def test_rows_go_to_the_photographs_by_order(tmp_path):
     with pytest.raises(StackError) as few:
         open_stack(file, by_order=True)
     assert str(few.value) == (
-        f"{file}: 3 rows and 4 pictures in {tmp_path}; expected a name in each row, or a picture "
-        "for each row. Name the photographs, or take the others out of the folder."
+        f"{file}: 3 rows and 4 photographs in {tmp_path}; expected a name in each row, or a "
+        "photograph for each row. Name the photographs, or take the others out of the folder."
     )
     (tmp_path / "a.dome").write_text('{"lightConfiguration": "directional", "directions": []}')
     with pytest.raises(OptionError) as other:

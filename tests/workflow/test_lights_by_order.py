@@ -25,17 +25,21 @@ def test_lights_go_to_photographs_in_natural_order(tmp_path):
         report = lights_by_order_file(folder, tmp_path / "dome.lp", output)
         assert report.what == "lights of 3 photographs"
         assert report.notes == (
-            "The lights go to the pictures in natural order, c1.png to c10.png.",
+            "The lights go to the photographs in natural order, c1.png to c10.png.",
         )
         stack = open_stack(output)
         assert stack.names == ("c1.png", "c2.png", "c10.png")
         assert np.allclose(stack.lights.xyz, lights.xyz, atol=1e-6)
+    Image.new("L", (4, 3)).save(folder / "c.mask.png")
+    report = lights_by_order_file(folder, tmp_path / "dome.lp", output, overwrite=True)
+    assert report.notes[1] == "Left out, as they are no photographs by their names: c.mask.png."
+    assert open_stack(output).names == ("c1.png", "c2.png", "c10.png")
     Image.new("L", (4, 3)).save(folder / "c11.png")
     with pytest.raises(StackError) as error:
         lights_by_order_file(folder, tmp_path / "dome.lp", tmp_path / "other.lp")
     assert str(error.value) == (
-        f"{tmp_path / 'dome.lp'}, {folder}: 3 lights and 4 pictures; expected a picture for each "
-        "light. Put the photographs of one object into the folder, and no others."
+        f"{tmp_path / 'dome.lp'}, {folder}: 3 lights and 4 photographs; expected a photograph "
+        "for each light. Put the photographs of one object into the folder, and no others."
     )
     assert not (tmp_path / "other.lp").exists()
 
@@ -52,6 +56,6 @@ def test_command_line(tmp_path, capsys):
     )
     assert main([*words, "--by-order"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == (
-        "note: The lights go to the pictures in natural order, c1.png to c10.png."
+        "note: The lights go to the photographs in natural order, c1.png to c10.png."
     )
     assert open_stack(tmp_path / "dirs.lp").names == ("c1.png", "c2.png", "c10.png")

@@ -16,7 +16,7 @@ from typing import Literal
 from drti_core.errors import MissingFileError, StackError
 from drti_core.formats.lp.text import LightFile
 from drti_core.io import regular
-from drti_core.io.pictures.photos import pictures
+from drti_core.io.pictures.photos import photographs, pictures
 
 #: Pictures by what their names have in common.
 _Alike = dict[str, list[Path]]
@@ -76,10 +76,11 @@ def resolve(
             expected="'name x y z'",
             mend="Name the photograph of every row.",
         )
+    rest, _ = photographs(list(own), len(names))
     places = {name: listing.find(name, folder) for name in dict.fromkeys(names)}
     found = [places[name] for name in names]
     missing = [name for name, path in zip(names, found, strict=True) if path is None]
-    if len(missing) == len(own) == len(names) and by_order == "unmatched":
+    if len(missing) == len(rest) == len(names) and by_order == "unmatched":
         return _by_order(file, list(own), folder, "No photograph is there that a row names")
     if missing:
         for name in dict.fromkeys(missing):
@@ -87,8 +88,8 @@ def resolve(
                 if listing.holds(place) and os.path.exists(place):  # noqa: PTH110 - and no file
                     regular.check(Path(place))
         mend = "Put them there, or name their folder (images=)."
-        if len(missing) == len(own) == len(names):
-            mend += f" Or the rows may be those of the {len(own)} pictures there by their order "
+        if len(missing) == len(rest) == len(names):
+            mend += f" Or the rows may be those of the {len(rest)} pictures there by their order "
             mend += "(by_order=)."
         raise MissingFileError(
             f"{len(missing)} of {len(names)} photographs are not there: {_some(missing)}",
@@ -179,17 +180,18 @@ class _Listing:
 def _by_order(
     file: LightFile, pictures: Sequence[Path], folder: Path, why: str
 ) -> tuple[list[Path], tuple[str, ...]]:
-    if len(pictures) != len(file.names):
+    files, notes = photographs(pictures, len(file.names))
+    if len(files) != len(file.names):
         raise StackError(
-            f"{len(file.names)} rows{' without names' * (why is not _ASKED)} and {len(pictures)} "
-            f"pictures in {folder}",
+            f"{len(file.names)} rows{' without names' * (why is not _ASKED)} and {len(files)} "
+            f"photographs in {folder}",
             where=str(file.path),
-            expected="a name in each row, or a picture for each row",
+            expected="a name in each row, or a photograph for each row",
             mend="Name the photographs, or take the others out of the folder.",
         )
-    first, last = pictures[0].name, pictures[-1].name
+    first, last = files[0].name, files[-1].name
     note = f"{why}: the pictures were taken in natural order, {first} to {last}."
-    return list(pictures), (note,)
+    return files, (note, *notes)
 
 
 def _check_unique(file: LightFile, paths: Sequence[Path]) -> dict[Path, int]:

@@ -9,7 +9,7 @@ tiles) and Pillow (whole images, 8-bit RGB).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
@@ -34,6 +34,8 @@ SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm")
 #: No photograph has more pixels; a header that claims more is not believed.
 MAX_PIXELS = 10**9
 
+#: Pictures that are named so are no photographs.
+_NONE = re.compile(r"(?i)(^|[^a-z])(mask|normal|normals|albedo)([^a-z]|$)")
 _READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG, TIFF or PGM"
 _RESAVE = f"Save it as {_READABLE}."
 #: Pillow's modes that hold colour, or grey.
@@ -111,6 +113,21 @@ def pictures(folder: Path) -> list[Path]:
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
     return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def photographs(found: Sequence[Path], wanted: int = 0) -> tuple[list[Path], tuple[str, ...]]:
+    """Those of a folder's pictures that are photographs, and a note of the others, if any.
+
+    Pictures whose names call them a mask or a map of normals are none, unless half of them are
+    called so: then it is what was photographed, or unless there are as many as ``wanted`` with
+    them.
+    """
+    files = [file for file in found if not _NONE.search(file.stem)]
+    if len(found) == wanted or 2 * len(files) <= len(found):
+        return list(found), ()
+    left = ", ".join(file.name for file in found if file not in files)
+    notes = () if not left else (f"Left out, as they are no photographs by their names: {left}.",)
+    return files, notes
 
 
 def probe(path: Path) -> PhotoInfo:
