@@ -12,6 +12,7 @@ import numpy as np
 from drti_core.arrays import F64
 from drti_core.capture.balls import Circle, find_circles
 from drti_core.capture.chosen import LEAST, MOST, Seen, agreed_view, balls_among, crop_of, look_in
+from drti_core.capture.explained import Places, explained
 from drti_core.capture.found import DOUBTFUL, FoundLight, FoundLights, Portrait
 from drti_core.capture.highlights import Highlight
 from drti_core.capture.photographs import Copies, small_copies
@@ -31,6 +32,10 @@ _DARK = 0.1
 _NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
 #: Balls that are so many degrees apart do not show the same lamp.
 _SPLIT = 10.0
+#: Balls that disagree in a larger share of the photographs are not understood together.
+_OFTEN = 0.25
+#: So much more of the changes of the pictures must follow the lights of one alone.
+_CLEARLY = 0.02
 #: Lamps of a capture are so much alike in distance, share; and those of a nearness of so little,
 #: in one over the picture's width, are far.
 _ALIKE, _FARTHEST = 0.1, 0.01
@@ -92,6 +97,7 @@ def find_lights(
         _light(name, [one.spots[number] for one in seen], seen, view, near)
         for number, name in enumerate(stack.names)
     ]
+    photographs, alone = _reconciled(photographs, seen, view, copies)
     photographs = _completed(photographs, copies)
     notes = [*stack.notes]
     if guess is not None:
@@ -106,7 +112,7 @@ def find_lights(
             "which turns the lights by as much as a ball lies off the optical axis. Tell the focal "
             "length if you know it."
         )
-    notes += _disagreements(photographs)
+    notes += [alone] if alone else _disagreements(photographs)
     return FoundLights(
         view=view,
         balls=tuple(one.ball for one in seen),
@@ -220,6 +226,53 @@ def _together(seen: list[Seen], view: View) -> tuple[list[Seen], float | None]:
         [one.ball for one in seen], [one.rim for one in seen], places, view
     )
     return [replace(one, ball=ball) for one, ball in zip(seen, balls, strict=True)], near
+
+
+def _reconciled(
+    photographs: list[FoundLight], seen: Sequence[Seen], view: View, copies: Copies
+) -> tuple[list[FoundLight], str]:
+    """Lights by one ball alone where balls disagree too often, and a note; else as they are.
+
+    Between two that disagree a light is neither's. Each alone may still be right but for a turn
+    that is the same for all: taken is the ball whose lights the pictures follow best.
+    """
+    residuals = [p.residual for p in photographs if p.residual is not None]
+    allowed = max((_tolerance(one.ball) for one in seen), default=0.0)
+    apart = sum(residual > allowed for residual in residuals)
+    if apart <= _OFTEN * len(residuals):
+        return photographs, ""
+    places = Places.of(copies)
+    for one in seen:
+        places = places.beside(one.ball)
+
+    def score(found: Sequence[FoundLight]) -> float:
+        none = np.full(3, np.nan)
+        lights = [none if p.direction is None else p.direction for p in found]
+        return explained(places, np.array(lights)) or 0.0
+
+    ways = [
+        [
+            _alone(photograph.name, seen, one, number, view)
+            for number, photograph in enumerate(photographs)
+        ]
+        for one in range(len(seen))
+    ]
+    best = max(range(len(ways)), key=lambda number: score(ways[number]))
+    if score(ways[best]) < score(photographs) + _CLEARLY:
+        return photographs, ""
+    return ways[best], (
+        f"The balls disagree in {apart} of {len(residuals)} photographs: the lights are those of "
+        f"ball {best + 1} alone, which the pictures follow best. They may all be turned by the "
+        "same angle; tell the focal length if you know it."
+    )
+
+
+def _alone(name: str, seen: Sequence[Seen], one: int, number: int, view: View) -> FoundLight:
+    """The light of a photograph by one of the balls."""
+    light = _light(name, [seen[one].spots[number]], [seen[one]], view, None)
+    none: list[Highlight | None] = [None] * len(seen)
+    none[one] = light.highlights[0]
+    return replace(light, highlights=tuple(none))
 
 
 def _completed(photographs: Sequence[FoundLight], copies: Copies) -> list[FoundLight]:

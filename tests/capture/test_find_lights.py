@@ -83,3 +83,23 @@ def test_a_ball_beside_the_picture_is_refused():
     with pytest.raises(OptionError) as error:
         find_lights(stack_of(np.zeros((14, *SHAPE), np.uint8)), [Ball(500, 20, 30)])
     assert str(error.value) == "a ball at 500,20; expected a place in 210 x 150 pixels"
+
+
+@pytest.mark.slow
+def test_a_ball_that_shows_other_lights_is_left_out():
+    """The pictures follow the lights of one ball; what the other shows is of no use."""
+    balls = [Ball(45.2, 70.4, 20.3, told=True), Ball(165.7, 90.2, 18.5, told=True)]
+    view = View.of(SHAPE[1], SHAPE[0], 85)
+    pictures = paint(balls, view)
+    turned = LIGHTS[[*range(5, 14), *range(5)]]
+    pictures[:, :, 120:] = paint(balls, view, turned)[:, :, 120:]
+    pictures[:, :, 120:140] = paint([])[:, :, 120:140]
+    found = find_lights(stack_of(pictures), balls, focal_mm=85)
+    assert found.notes[-1] == (
+        "The balls disagree in 12 of 14 photographs: the lights are those of ball 1 alone, which "
+        "the pictures follow best. They may all be turned by the same angle; tell the focal length "
+        "if you know it."
+    )
+    assert len(found.balls) == 2
+    assert errors(found).max() < 1.5
+    assert all(photograph.position is None for photograph in found.photographs)
