@@ -23,6 +23,8 @@ from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
 
 #: Frames of a circle or spiral.
 _FRAMES = 60
+#: Paths that have a name; any other is a file.
+_PATHS = {"circle": light_circle, "spiral": light_spiral}
 
 
 def relight(
@@ -112,12 +114,10 @@ def relight(
     found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     part = console.parse_window(window, "--window")
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
-    # A path may also be the word circle or spiral, which is no file as a rule.
-    given_files = (lights, env, None if path is None else Path(path))
-    common["inputs"] = [
-        *read_from(model, reader=reader),
-        *(file for file in given_files if file is not None),
-    ]
+    named = lights if path is None or path in _PATHS else Path(path)
+    by_file = None if named is None else open_lights(named)
+    common["inputs"] = [*read_from(model, reader=reader), *([] if env is None else [env])]
+    common["inputs"] += [] if named is None else read_from(named, by_file)
     if env is not None:
         kind: Any = env_kind
         surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)
@@ -126,7 +126,7 @@ def relight(
         )
         pictures: list[Render] = [lit.render]
     elif path is not None:
-        moving = _path(path, frames, elevation or [])
+        moving = _path(path, frames, elevation or [], by_file)
         if as_float:
             raise OptionError("--float", where="--path", expected="8-bit pictures")
         with console.progress_bar() as progress:
@@ -137,7 +137,7 @@ def relight(
         _say_outside(found, moving)
         return
     else:
-        chosen = _lights(light or [], azimuth or [], elevation or [], lights)
+        chosen = _lights(light or [], azimuth or [], elevation or [], by_file)
         if not steps:
             how: Any = {"runtime": runtime, "providers": provider or ()}
             with console.progress_bar() as progress:
@@ -179,22 +179,20 @@ def _environment_note(lit: EnvironmentLight) -> str:
     )
 
 
-def _path(name: str, frames: int | None, elevation: list[float]) -> LightDirections:
+def _path(
+    name: str, frames: int | None, elevation: list[float], by_file: LightDirections | None
+) -> LightDirections:
     if len(elevation) > 1:
         raise OptionError(f"{len(elevation)} elevations", where="--path", expected="one or none")
-    count = _FRAMES if frames is None else frames
-    if name == "circle":
-        return light_circle(count, *elevation)
-    if name == "spiral":
-        return light_spiral(count, *elevation)
+    if by_file is None:
+        return _PATHS[name](_FRAMES if frames is None else frames, *elevation)
     if elevation:
         raise OptionError("an elevation", where=f"--path {name}", expected="none for a file")
-    lights = open_lights(Path(name))
-    return lights if frames is None else lights_along(lights, frames)
+    return by_file if frames is None else lights_along(by_file, frames)
 
 
 def _lights(
-    given: list[str], azimuth: list[float], elevation: list[float], file: Path | None
+    given: list[str], azimuth: list[float], elevation: list[float], by_file: LightDirections | None
 ) -> LightDirections:
     if len(azimuth) != len(elevation):
         raise OptionError(
@@ -204,8 +202,8 @@ def _lights(
     found = [console.parse_light(text) for text in given]
     if azimuth:
         found.append(LightDirections.from_spherical(azimuth, elevation))
-    if file is not None:
-        found.append(open_lights(file))
+    if by_file is not None:
+        found.append(by_file)
     if not found:
         raise OptionError(
             "no light", expected="--light, --azimuth and --elevation, or --lights FILE"

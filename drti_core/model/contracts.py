@@ -246,6 +246,10 @@ class Exporter(ABC):
         """Files that its options name, beside the model; no output may touch them."""
         return ()
 
+    def writes(self, out: Path) -> Sequence[Path]:
+        """What an export may write; by default ``out``, which a folder stands for as a whole."""
+        return (out,)
+
     @abstractmethod
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False

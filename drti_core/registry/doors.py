@@ -224,15 +224,16 @@ def unit_of(path: Path) -> Path:
 
 def read_from(
     path: str | os.PathLike[str],
-    opened: RelightableModel | Stack | None = None,
+    opened: RelightableModel | Stack | LightDirections | None = None,
     **options: Unpack[StackOptions],
 ) -> list[Path]:
     """The files and folders that an input is read from, which no output may touch.
 
     Args:
         path: what was or will be opened.
-        opened: it; of photographs all their files are known then, and their folders. Beside a
-            light file that is named, among its photographs, an output may lie.
+        opened: it; of photographs all their files are known then, and their folders, and of lights
+            the photographs that they name. Beside a light file that is named, among its
+            photographs, an output may lie.
         options: it was opened with.
     """
     given = Path(path)
@@ -248,6 +249,10 @@ def read_from(
         found += {
             file.parent for file in opened.files if Path(os.path.realpath(file.parent)) != named
         }
+    elif isinstance(opened, NamedLights):
+        folder = given if given.is_dir() else given.parent
+        slashes = [name.replace("\\", "/") for name in opened.names if name]
+        found += [folder / place for name in slashes for place in (name, name.rpartition("/")[2])]
     return found
 
 

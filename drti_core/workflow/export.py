@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from drti_core.io import outputs
@@ -45,6 +46,8 @@ def export_file(
     chosen = named(registry().exporters, exporter, options)
     inputs = [*doors.read_from(source, reader=reader), *chosen.reads()]
     outputs.check_output(output, overwrite, outputs.EITHER, inputs=inputs)
+    for written in chosen.writes(Path(output)):
+        outputs.check_apart(written, inputs)
     model = doors.open_model(source, reader=reader)
     return _export(model, output, chosen, overwrite)
 
@@ -84,6 +87,8 @@ def _export(
     model: RelightableModel, output: str | os.PathLike[str], chosen: Exporter, overwrite: bool
 ) -> ExportReport:
     target = outputs.check_output(output, overwrite, outputs.EITHER, inputs=chosen.reads())
+    for written in chosen.writes(target):
+        outputs.check_apart(written, chosen.reads())
     model, notes = hook_calls.before_export(model, chosen, target)
     report = chosen.export(model, target, overwrite=overwrite)
     return hook_calls.after_export(model, chosen, replace(report, notes=(*notes, *report.notes)))

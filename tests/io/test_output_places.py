@@ -37,6 +37,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     Image.fromarray(np.full((8, 16, 3), 99, np.uint8)).save(home / "room.png")
     (home / "far").mkdir()
     shutil.copy(home / "stack" / "dirs.lp", home / "far" / "dirs.lp")
+    (home / "far" / "one.lp").write_text("1\n../stack/photo1.jpg 0 0 1\n")
+    drti.export(model, home / "a.onnx", exporter="onnx:form=image,external_over=0")
+    (home / "a.onnx").rename(home / "graph.onnx")  # its codes keep their name
     (home / "Documents").mkdir()
     for number in range(7):
         (home / "Documents" / f"letter{number}.txt").write_text("mine")
@@ -91,6 +94,16 @@ REFUSED = {
     "env": ("relight coin.ptm --env room.png -o room.png", "room.png", "is the input room.png"),
     "path": ("relight web --path circle -o web --frames 2", "web", "is the input web"),
     "lights of": ("relight coin.ptm --lights stack -o stack/a.png", "stack/a", "lies in the input"),
+    "photograph of a light": (
+        "relight coin.ptm --lights far/one.lp -o stack/photo1.jpg",
+        "stack/photo1.jpg",
+        "is the input far/../stack/photo1.jpg",
+    ),
+    "codes of a graph": (
+        "export graph.onnx --to onnx -O form=image -o a.onnx",
+        "a.onnx.data",
+        "is the input a.onnx.data",
+    ),
     "export": ("export web --to openlime -o web", "web", "is the input web"),
     "split": (
         "export coin.ptm --to html -O form=folder -O split=web -o web",

@@ -9,7 +9,7 @@ image     ``OUT.onnx``: the codes too; beyond ``external_over`` in ``OUT.onnx.da
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +97,10 @@ class OnnxExporter(Exporter):
                 expected="a folder's name" if self.form == "stages" else ".onnx",
             )
 
+    def writes(self, out: Path) -> Sequence[Path]:
+        """Also the codes, where they may lie beside the graph."""
+        return (out, _beside(out)) if self.form == "image" else (out,)
+
     def _export_decoder(
         self, model: RelightableModel, chain: Decoder, out: Path, over: bool
     ) -> ExportReport:
@@ -125,7 +129,7 @@ class OnnxExporter(Exporter):
     ) -> ExportReport:
         planes = model.planes
         size = 0 if planes is None else planes.codes.nbytes
-        beside = out.with_name(f"{out.name}.data") if size > self.external_over else None
+        beside = _beside(out) if size > self.external_over else None
         if beside is not None:
             outputs.check_output(beside, over)
         made = graphs.image_graph(
@@ -148,6 +152,10 @@ class OnnxExporter(Exporter):
                 height, width = part.shape
                 notes = (f"max_abs_error is that of the graph of a {width}x{height} part",)
         return ExportReport((out,) if beside is None else (out, beside), error, notes)
+
+
+def _beside(out: Path) -> Path:
+    return out.with_name(f"{out.name}.data")
 
 
 def _pass_through(
