@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
@@ -393,11 +394,12 @@ def test_what_comes_while_it_is_written_stays(home: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("stuck", [False, True])
 @pytest.mark.parametrize("two_steps", [False, True])
 def test_what_comes_at_the_last_moment_stays(
-    home: Path, monkeypatch: pytest.MonkeyPatch, two_steps: bool
+    home: Path, monkeypatch: pytest.MonkeyPatch, two_steps: bool, stuck: bool
 ) -> None:
-    """After the folder was looked at, and before the new one has its place."""
+    """After the folder was looked at, before the new one has its place; even if it cannot move."""
     folder = home / "coin"
     folder.mkdir()
     (folder / "old").touch()
@@ -415,6 +417,13 @@ def test_what_comes_at_the_last_moment_stays(
                 return False
             return super().exchange(source, one, target, other)
 
+        def rename_new(
+            self, source: system.Folder, one: str, target: system.Folder, other: str
+        ) -> None:
+            if stuck:
+                raise OSError(errno.EIO, os.strerror(errno.EIO))
+            super().rename_new(source, one, target, other)
+
     monkeypatch.setattr(system, "os_", Late())
     kind = outputs.FolderKind("a coin", ("old", "new"))
     with (
@@ -423,7 +432,9 @@ def test_what_comes_at_the_last_moment_stays(
     ):
         (made / "new").touch()
     assert [path.name for path in folder.iterdir()] == ["new"]
-    (kept,) = home.glob(".drti-*")
+    (thesis,) = home.rglob("thesis.txt")
+    kept = thesis.parent
+    assert kept.relative_to(home).parts[0].startswith(".drti-")
     assert sorted(path.name for path in kept.iterdir()) == ["old", "thesis.txt"]
     assert [str(each.message) for each in told] == [
         f"{kept}: is the old coin, into which 'thesis.txt' came while it was replaced. "

@@ -23,7 +23,7 @@ class LeftoverWarning(UserWarning):
     """Something could not be removed, and is told by its name."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Temporary:
     """What is made, and moved to its place at the end.
 
@@ -32,12 +32,14 @@ class _Temporary:
         folder: that it is made in: the same, or a private one of the same name in there.
         name: of it.
         note: of the name in ``place``.
+        stays: whether what has its name at the end is left there, as the user needs it.
     """
 
     place: system.Folder
     folder: system.Folder
     name: str
     note: notes.Note
+    stays: bool = False
 
     @property
     def path(self) -> Path:
@@ -63,6 +65,7 @@ def _temporary(
         name = notes.new_name("tmp")
         note = notes.Note(place.path, name)
         folder: system.Folder | None = None
+        made: _Temporary | None = None
         process = os.getpid()
         try:
             with of_outputs(target):
@@ -77,9 +80,12 @@ def _temporary(
                     _note(note, place, name)
                 if replaces:
                     os_.take_mode(folder, name, os_.state(place, target.name))
-            yield _Temporary(place, folder, name, note)
+            made = _Temporary(place, folder, name, note)
+            yield made
         finally:
-            if os.getpid() == process:  # what was forked in here leaves it to its parent
+            if made is not None and made.stays:
+                note.drop()  # nothing ever clears it
+            elif os.getpid() == process:  # what was forked in here leaves it to its parent
                 _finish(place, folder, name, note, target)
 
 
@@ -192,14 +198,14 @@ def atomic_folder(
             check_replaceable(target, kind)  # once more: much may have happened since
             made.note.add_entry(old)
             if system.os_.exchange(made.folder, made.name, made.place, target.name):
-                _spare(made.folder, made.name, made.place, target, kind)
+                made.stays = _spared(made.folder, made.name, made.place, target, kind)
             else:
                 _replace_in_two_steps(made, target, kind)
 
 
-def _spare(
+def _spared(
     folder: system.Folder, name: str, place: system.Folder, target: Path, kind: FolderKind
-) -> None:
+) -> bool:
     """Keep the old folder if something else came into it while it was replaced.
 
     Args:
@@ -208,28 +214,36 @@ def _spare(
         place: the folder of the output, where it is kept.
         target: the output.
         kind: what may be removed.
+
+    Returns:
+        Whether it has to stay where it lies, as it could not be moved.
     """
     path = folder.path / name
     try:
         others = list(kind.others(path)) if stat.S_ISDIR(path.lstat().st_mode) else []
     except OSError:
-        return  # what cannot be looked at cannot be removed, which is told
+        return False  # what cannot be looked at cannot be removed, which is told
     if not others:
-        return
-    kept = notes.new_name("old")  # of which there is no note, so nothing ever clears it
-    system.os_.rename_new(folder, name, place, kept)
+        return False
+    kept = place.path / notes.new_name("old")  # of which there is no note: nothing ever clears it
+    try:
+        system.os_.rename_new(folder, name, place, kept.name)
+    except OSError:
+        kept = path
     warnings.warn(
-        f"{place.path / kept}: is the old {target.name}, into which {others[0]!r} came while it "
-        "was replaced. Nothing of it was removed: move what you need.",
+        f"{kept}: is the old {target.name}, into which {others[0]!r} came while it was replaced. "
+        "Nothing of it was removed: move what you need.",
         LeftoverWarning,
         stacklevel=2,
     )
+    return kept == path
 
 
 def _replace_in_two_steps(made: _Temporary, target: Path, kind: FolderKind) -> None:
     os_, folder, aside = system.os_, made.place, notes.new_name("old")
     note = notes.Note(folder.path, aside, holds=target.name)
     failed: OSError | None = None
+    stays = False
     try:
         os_.make_folder(folder, aside)
         state = os_.state(folder, aside)
@@ -239,9 +253,10 @@ def _replace_in_two_steps(made: _Temporary, target: Path, kind: FolderKind) -> N
             with os_.opened(folder.path / aside, folder) as inner:
                 os_.rename(folder, target.name, inner, target.name)
                 os_.rename(made.folder, made.name, folder, target.name)
-                _spare(inner, target.name, folder, target, kind)
+                stays = _spared(inner, target.name, folder, target, kind)
         finally:
-            failed = cleaning.put_back(folder, aside, target.name)
+            if not stays:
+                failed = cleaning.put_back(folder, aside, target.name)
     except OSError:
         # What was moved aside and could not be put back is told, and not removed.
         if os_.state(folder, aside) is None:
