@@ -188,6 +188,8 @@ def test_other_inputs_and_outputs():
     )
     for inputs in (INPUTS[1:], INPUTS[:1], [("planes", TensorProto.FLOAT, [9, 3]), INPUTS[1]]):
         assert refused(graph(inputs=inputs)).endswith(CONTRACT)
+    twice = [("rgb", TensorProto.FLOAT, [None, 3])] * 2
+    assert refused(graph(outputs=twice)).endswith(CONTRACT)
     assert refused(graph(outputs=[("rgb", TensorProto.DOUBLE, [None, 3])])).endswith(CONTRACT)
 
 
@@ -224,6 +226,20 @@ def test_tensors_that_would_fill_memory():
     claims = TensorProto(name="w", data_type=1, dims=[10**6, 10**6], raw_data=b"1234")
     assert refused(graph(constants=[claims])) == (
         "a.onnx, tensor w: claims the shape [1000000, 1000000]; expected at most 2147483647 bytes"
+    )
+    deep = TensorProto(name="w", data_type=1, dims=[1] * 301, raw_data=b"1234")
+    assert refused(graph(constants=[deep])) == (
+        "a.onnx, tensor w: a tensor of 301 dimensions; expected at most 32"
+    )
+    unfolds = [
+        helper.make_node("Unsqueeze", ["light", "axes"], ["deep"], name="unfold"),
+        helper.make_node("ReduceSum", ["deep"], ["sum"], keepdims=0),
+        helper.make_node("Cast", ["planes"], ["codes"], to=1),
+        helper.make_node("Add", ["codes", "sum"], ["rgb"]),
+    ]
+    axes = numpy_helper.from_array(np.arange(40), "axes")
+    assert refused(graph(unfolds, constants=[axes])) == (
+        "a.onnx, node unfold: a tensor of 41 dimensions; expected at most 32"
     )
     short = TensorProto(name="w", data_type=1, dims=[2, 2], raw_data=b"1234")
     assert refused(graph(constants=[short])) == "a.onnx, tensor w: 4 bytes; expected 16"

@@ -19,7 +19,7 @@ from drti_core.io import memory
 from drti_core.io.regular import check as check_file
 from drti_core.io.regular import inside, open_file, read_bytes
 from drti_core.runtime.onnx.budget import Values, cost_of, width
-from drti_core.runtime.onnx.sizes import sizes_of
+from drti_core.runtime.onnx.sizes import check_rank, sizes_of
 from drti_core.runtime.stages import TILE
 
 #: Largest file, with what lies beside it: protobuf's own limit.
@@ -193,6 +193,7 @@ def _check_tensors(model: Any, where: str, folder: Path | None) -> None:
             raise UnsupportedFormatError(
                 f"data type {tensor.data_type}", where=place, expected="numbers"
             )
+        check_rank(len(tensor.dims), place)
         if any(side < 0 for side in tensor.dims) or prod(tensor.dims) * each > MAX_BYTES:
             raise FormatError(
                 f"claims the shape {list(tensor.dims)}",
@@ -278,7 +279,7 @@ def _check_contract(model: Any, where: str) -> None:
     image = set(outputs) == {"images"}
     ranks = {"light": 2 if image else 1, "planes": 2, "coords": 2}
     fits = (
-        set(outputs) in ({"rgb"}, {"images"})
+        [value.name for value in model.graph.output] in (["rgb"], ["images"])
         and set(inputs) <= ({"light"} if image else {"light", "planes", "coords"})
         and "light" in inputs
         and (image or len(inputs) > 1)

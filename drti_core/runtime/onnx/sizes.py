@@ -17,6 +17,8 @@ from drti_core.runtime.onnx.budget import Values
 
 #: Most elements of any tensor (2 GB of float32).
 MAX_ELEMENTS = 1 << 29
+#: Sides of a tensor; numpy's lowest version takes no more.
+MAX_SIDES = 32
 #: Numbers that follow from stored ones are worked out up to so many: shapes, axes, indices.
 _FEW = 256
 #: Operators that only pick, place or compare numbers: their results are the same everywhere.
@@ -102,6 +104,19 @@ def _check(found: Any, node: Any, name: str, where: str) -> None:
             + ("unknown shape" if sides is None else f"shape {sides}"),
             where=f"{where}, node {node.name or name}",
             expected=f"a known one of at most {MAX_ELEMENTS} elements",
+        )
+    check_rank(len(sides), f"{where}, node {node.name or name}")
+
+
+def check_rank(count: int, where: str) -> None:
+    """Check the number of sides of a tensor.
+
+    Raises:
+        FormatError: too many.
+    """
+    if count > MAX_SIDES:
+        raise FormatError(
+            f"a tensor of {count} dimensions", where=where, expected=f"at most {MAX_SIDES}"
         )
 
 
