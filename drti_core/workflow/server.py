@@ -22,7 +22,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -69,6 +69,8 @@ _PIECE = 1 << 18
 _PATIENCE = 30.0
 #: Connections at a time; a browser opens six, and keeps them.
 _MOST = 64
+#: Seconds that a connection which has to go is waited for.
+_ROOM = 1.0
 #: Bytes of a request before its body.
 _LONGEST_HEAD = 1 << 15
 #: What somebody reads who followed a link.
@@ -107,6 +109,9 @@ class FolderServer(ThreadingHTTPServer):
         self.token = secrets.token_urlsafe(16)
         self.patience = _PATIENCE
         self._places = threading.BoundedSemaphore(_MOST)
+        #: Connections that have not said what they want, the longest silent first.
+        self._silent: dict[socket.socket, None] = {}
+        self._lock = threading.Lock()
         try:
             super().__init__((LOOPBACK, port), _Handler)
         except OSError as error:
@@ -132,7 +137,28 @@ class FolderServer(ThreadingHTTPServer):
         owner = _owner(client_address[1], self.port)
         # What acts for others as root, such as the relay of WSL, can read anything anyway.
         known = sys.platform == "win32" or owner is None or owner in (0, os.geteuid())
-        return known and self._places.acquire(blocking=False)
+        return known and (self._places.acquire(blocking=False) or self._make_room())
+
+    def _make_room(self) -> bool:
+        """Take the place of the connection that has been silent longest, if one is."""
+        with self._lock:
+            longest = next(iter(self._silent), None)
+            if longest is None:
+                return False
+            del self._silent[longest]
+            with suppress(OSError):  # it may have gone by itself
+                longest.shutdown(socket.SHUT_RDWR)
+        return self._places.acquire(timeout=_ROOM)
+
+    def listen(self, connection: socket.socket) -> None:
+        """Note that a connection may now say what it wants."""
+        with self._lock:
+            self._silent[connection] = None
+
+    def heard(self, connection: socket.socket) -> None:
+        """Note that it has said so, or has ended."""
+        with self._lock:
+            self._silent.pop(connection, None)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread of its own; where there is none to be had, not at all."""
@@ -147,6 +173,7 @@ class FolderServer(ThreadingHTTPServer):
         try:
             super().process_request_thread(request, client_address)
         finally:
+            self.heard(request)
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
@@ -296,7 +323,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_one_request(self) -> None:
         self._incoming.allow(_LONGEST_HEAD)
+        self.server.listen(self.connection)
         super().handle_one_request()
+
+    def parse_request(self) -> bool:
+        sound = super().parse_request()
+        self.server.heard(self.connection)
+        return sound
 
     def do_GET(self) -> None:
         self._answer(with_body=True)

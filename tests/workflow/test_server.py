@@ -276,12 +276,20 @@ def test_a_request_is_bounded_in_time(server):
         assert line.recv(1) == b""  # who says nothing is heard no longer
 
 
+def connected(server):
+    return socket.create_connection(("127.0.0.1", server.port), timeout=10)
+
+
 def test_connections_are_bounded_in_number(folder, monkeypatch):
     monkeypatch.setattr("drti_core.workflow.server._MOST", 6)
-    with serving(folder) as server:
+    with serving(folder, take=lambda path, body: None) as server:
+        begun = f"POST /{server.token}/a HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n"
         with contextlib.ExitStack() as kept:
             for _ in range(6):
-                kept.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=10))
+                line = kept.enter_context(connected(server))
+                line.sendall(f"{begun}Content-Length: 5\r\n\r\n".encode())
+            while server._places._value or server._silent:  # until all have been heard
+                time.sleep(0.01)
             assert said(server, f"GET /{server.token}/ HTTP/1.1\r\n") == b""
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:  # their places are free again
@@ -289,6 +297,19 @@ def test_connections_are_bounded_in_number(folder, monkeypatch):
                 assert ask(server, "/")[0] == 200
                 return
         pytest.fail("no place became free")
+
+
+def test_who_says_nothing_makes_room(folder, monkeypatch):
+    monkeypatch.setattr("drti_core.workflow.server._MOST", 6)
+    with serving(folder) as server, contextlib.ExitStack() as kept:
+        silent = [kept.enter_context(connected(server)) for _ in range(6)]
+        while len(server._silent) < 6:
+            time.sleep(0.01)
+        assert ask(server, "/")[0] == 200
+        assert silent[0].recv(1) == b""
+        silent[5].settimeout(0.01)
+        with pytest.raises(TimeoutError):
+            silent[5].recv(1)
 
 
 def test_no_thread_to_be_had(folder, monkeypatch, capfd):
