@@ -109,7 +109,11 @@ def say_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         table.add_column(Text(visible(name)), justify="right" if numeric else "left")
     for row in rows:
         table.add_row(*(Text(visible(cell)) for cell in row))
-    console.print(table)
+    try:
+        console.print(table)
+    except OSError as error:  # what is printed later may be taken again
+        error.filename = error.filename or "standard output"
+        raise
 
 
 @contextmanager

@@ -55,13 +55,13 @@ def end(status: int) -> int:
     for number in _numbers():
         if signal.getsignal(number) is _end_now:
             signal.signal(number, signal.SIG_IGN)
-    for stream in (sys.stdout, sys.stderr):
+    for name, stream in (("standard output", sys.stdout), ("error output", sys.stderr)):
         try:
             if stream is not None:
                 stream.flush()
         except OSError as error:
             if not status and not isinstance(error, BrokenPipeError):
-                say(f"error: {cause(error)}")
+                say(f"error: {name}: {error.strerror or error}")
             status = status or 1
             with suppress(OSError), open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - no path
                 os.dup2(nowhere.fileno(), stream.fileno())  # Python would try, and tell, again

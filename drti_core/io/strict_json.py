@@ -183,8 +183,15 @@ def load(path: Path, *, links: bool = True) -> Node:
             where=str(path),
             expected="JSON",
         ) from None
-    except (ValueError, RecursionError) as error:  # an integer of 4300 digits; deep nesting
-        raise FormatError(f"unreadable JSON ({error})", where=str(path), expected="JSON") from None
+    except (ValueError, RecursionError) as error:
+        deep = isinstance(error, RecursionError)
+        raise FormatError(
+            "unreadable JSON ("
+            + ("nested too deeply" if deep else "an integer of more than 4300 digits")
+            + ")",
+            where=str(path),
+            expected="JSON",
+        ) from None
     return Node(value, path)
 
 

@@ -548,9 +548,8 @@ def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window)
     if values.shape == whole:
         values = values[crop.slices]
     elif values.shape != size:
-        raise OptionError(
-            f"mask of shape {values.shape}", where=where, expected=f"{whole} or {size}"
-        )
+        sizes = " or ".join(dict.fromkeys((str(whole), str(size))))
+        raise OptionError(f"mask of shape {values.shape}", where=where, expected=sizes)
     return _some(np.ascontiguousarray(values), mask)
 
 

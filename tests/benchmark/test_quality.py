@@ -412,7 +412,7 @@ def test_a_damaged_result_says_what_to_do(tmp_path: Path) -> None:
     path.write_text('{"collection": "a", "group": "b", "codec": "c", "seed": -1}')
     assert refused() == f"{path}: $.seed: -1; expected an integer in 0..{1 << 62}"
     path.write_text('{"collection": ' + "[" * 100_000)
-    assert refused().startswith(f"{path}: unreadable JSON (maximum recursion depth")
+    assert refused().startswith(f"{path}: unreadable JSON (nested too deeply)")
     path.unlink()
     os.mkfifo(path)
     assert refused() == f"{path}: is a named pipe; expected a regular file"

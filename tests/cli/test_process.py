@@ -257,6 +257,7 @@ def test_closed_streams(model, tmp_path):
     assert ran("| head -c 0", "info", model, "--json") == (1, "", "")
     full = "error: standard output: No space left on device\n"
     assert ran("> /dev/full", "info", model) == (1, "", full)
+    assert ran("> /dev/full", "plugins") == (1, "", full)
     assert ran(">&-", "info", model) == (0, "", "")
     assert ran("2>&-", "info", tmp_path / "none") == (1, "", "")
     assert ran("2> /dev/full", "info", tmp_path / "none") == (1, "", "")

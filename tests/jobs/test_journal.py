@@ -95,7 +95,7 @@ def test_other_values(tmp_path: Path) -> None:
     path.write_text('{"version": 2, "outputs": {}}')
     assert refused(tmp_path) == f"{path}: $.version: 2; expected an integer in 1..1"
     path.write_text("[" * 100_000)
-    assert refused(tmp_path).startswith(f"{path}: unreadable JSON (maximum recursion depth")
+    assert refused(tmp_path).startswith(f"{path}: unreadable JSON (nested too deeply)")
 
 
 def test_a_journal_is_a_regular_file(tmp_path: Path) -> None:
