@@ -105,7 +105,11 @@ def looks_of(pictures: npt.NDArray[Any]) -> tuple[F32, ...]:
 
 
 def estimate(
-    looks: tuple[F32, ...], lights: LightDirections, known: Bool | None = None
+    looks: tuple[F32, ...],
+    lights: LightDirections,
+    known: Bool | None = None,
+    *,
+    tolerated: float = _CONTRADICTS,
 ) -> Estimated:
     """The light of every photograph, as the others tell it.
 
@@ -113,6 +117,7 @@ def estimate(
         looks: of the L photographs.
         lights: L; those that are not known may stand anywhere.
         known: (L,) which are; all by default.
+        tolerated: degrees within which a light never contradicts the others.
 
     Raises:
         OptionError: fewer than :data:`FEWEST` lights are known.
@@ -126,7 +131,7 @@ def estimate(
     sound = known
     for _ in range(2):  # the kernel once more without those that contradict the rest
         kernel, nugget = _chosen(looks, xyz, sound)
-        sound = _agreeing(kernel, nugget, xyz, known)
+        sound = _agreeing(kernel, nugget, xyz, known, tolerated)
     rest = np.flatnonzero(sound)
     inverse = _inverse(kernel[np.ix_(rest, rest)], nugget)
     residual, variance = _left_out(inverse, xyz[rest])
@@ -202,7 +207,7 @@ def _kernels(looks: tuple[F32, ...]) -> Iterator[F64]:
                 yield np.exp(-squares / (2 * width * usual)) * max(1.0, 2 * width)
 
 
-def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool) -> Bool:
+def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool, tolerated: float) -> Bool:
     """(L,) known lights without those that contradict the rest, taken away one by one.
 
     Of those that are farthest off, the one whose absence makes the others agree best goes first:
@@ -233,7 +238,7 @@ def _agreeing(kernel: F64, nugget: float, xyz: F64, known: Bool) -> Bool:
         own = kernel[gone, gone] + nugget - across @ smaller @ across
         error = scale * np.sqrt(max(own, nugget) / np.median(variance))
         angle = angles(_unit(found[None]), xyz[gone][None])[0]
-        if angle < max(_CONTRADICTS, _HAPPENS * error):
+        if angle < max(tolerated, _HAPPENS * error):
             break
         keep, inverse = rest, smaller
     sound = np.zeros(len(xyz), bool)

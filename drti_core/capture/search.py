@@ -25,7 +25,7 @@ from drti_core.progress import Progress
 #: Stops (factors of two) below its prediction at which a photograph is a misfire, and off it at
 #: which its exposure is another one; how much more than it varies over the picture that must be.
 _MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 2.0
-#: Share of the plainest other exposure from which on exposures are told at once.
+#: Share of the plainest other exposure, or wrong light, from which on others are told at once.
 _PLAINEST = 0.7
 #: Pixels by which a photograph must be moved, and how sure that must be.
 _MOVED, _SURE = 1.5, 7.0
@@ -44,6 +44,11 @@ _AT_HOME, _PLAIN = 4.0, 0.3
 #: Degrees by which a light must be wrong; the error there as a share of that at its own light where
 #: looks tell it as well, and where they do not.
 _WRONG, _BETTER, _MUCH_BETTER = 12.0, 0.8, 0.3
+#: Degrees from the other's light that looks tell of two photographs, as a share of those from
+#: their own, below which they were exchanged.
+_EACH_OTHERS = 0.5
+#: Of the plainest wrong light's share, up to which others are told beside it at once.
+_AS_PLAIN = 2.0
 #: An error at its own light, as a multiple of the usual one, below which a light is never wrong.
 _FAR_WORSE = 3.0
 #: Error at another light, as a share of that of a picture made as bright as it should be, from
@@ -85,7 +90,7 @@ class Search:
         """Look until nothing new turns up, three times at most."""
         # First of all: the wrong light of an exchanged photograph looks like a wrong exposure.
         usable = np.ones(len(self.encoded), bool)
-        self._exchange(self._kernel(self.encoded, usable), self.encoded, usable)
+        self._exchange(self._kernel(self.encoded, usable), _moment(self.encoded), usable)
         for number in range(3):
             before = self._state()
             quick = self.quick or number == 0
@@ -196,41 +201,78 @@ class Search:
         return linear_to_srgb(np.minimum(pictures, 1))
 
     def _lights(self, quick: bool) -> None:
-        """Exchanged lights, then wrong ones."""
+        """Exchanged lights, then wrong ones; those known to be wrong so far tell nothing."""
         encoded = self._mended()
         usable = ~self.dark
-        kernel = self._kernel(encoded, usable & ~self.wrong)
-        moment = self._exchange(kernel, encoded, usable)
-        self.wrong = np.zeros(len(encoded), bool)
-        self.light_off = np.zeros(len(encoded))
-        suspects = np.zeros(len(encoded), bool)
-        if not quick and usable.sum() > refine.FEWEST:
-            told = refine.estimate(refine.looks_of(encoded), self.own_lights, usable)
-            off = angles(told.lights.xyz, self.own_lights.xyz)
-            suspects = told.contradicts & (off > _WRONG)
-            self.light_off, self.best_lights = off, told.lights
-        self._wrong_lights(kernel, moment, usable, suspects)
+        left_out = usable & self.wrong
+        kernel = self._kernel(encoded, usable & ~left_out)
+        moment = _moment(encoded)
+        self._exchange(kernel, moment, usable & ~left_out)
+        suspects = self._suspects(encoded, usable, left_out, quick)
+        self._wrong_lights(kernel, moment, usable, suspects, left_out)
+        if self._other_exchanges():
+            suspects = self._suspects(encoded, usable, left_out, quick)
+            self._wrong_lights(kernel, moment, usable, suspects, left_out)
         self.light_off[self.dark] = 0
 
-    def _exchange(self, kernel: Kriging, encoded: F32, usable: Bool) -> F64:
+    def _suspects(self, encoded: F32, usable: Bool, left_out: Bool, quick: bool) -> Bool:
+        """(L,) whose looks the others' looks and lights contradict; all lights by the looks."""
+        self.light_off = np.zeros(len(encoded))
+        known = usable & ~left_out
+        if quick or known.sum() <= refine.FEWEST:
+            return np.zeros(len(encoded), bool)
+        told = refine.estimate(refine.looks_of(encoded), self.own_lights, known, tolerated=_WRONG)
+        self.light_off = angles(told.lights.xyz, self.own_lights.xyz)
+        self.best_lights = told.lights
+        return usable & told.contradicts
+
+    def _exchange(self, kernel: Kriging, moment: F64, sound: Bool) -> None:
         """Put exchanged lights in order, the plainest pair first.
 
-        Returns:
-            (L, L) the pictures' mean product with one another.
+        Args:
+            kernel: of the lights.
+            moment: (L, L) the pictures' mean product with one another.
+            sound: (L,) whose lights may be exchanged and tell others.
         """
-        flat = encoded.reshape(len(encoded), -1)
-        flat = flat - flat.mean(axis=0)
-        moment = (flat @ flat.T / flat.shape[1]).astype(np.float64)
-        self.order, self.exchanged = np.arange(len(encoded)), []
-        while len(self.exchanged) < len(encoded) // 4:
-            pair = self._plainest_exchange(kernel, moment, np.flatnonzero(usable))
+        self.order, self.exchanged = np.arange(len(moment)), []
+        while len(self.exchanged) < len(moment) // 4:
+            pair = self._plainest_exchange(kernel, moment, np.flatnonzero(sound))
             if pair is None:
                 break
-            self.exchanged.append(pair)
-            one, other = pair
-            self.order[[one, other]] = self.order[[other, one]]
+            self._put_back(pair)
         self.exchanged.sort()
-        return np.asarray(moment)
+
+    def _put_back(self, pair: tuple[int, int]) -> None:
+        one, other = pair
+        self.exchanged.append(pair)
+        self.order[[one, other]] = self.order[[other, one]]
+
+    def _other_exchanges(self) -> bool:
+        """Undo exchanges that leave a light wrong; put in order which looks tell; any of either.
+
+        Looks tell that two photographs have each other's light; one of them at least is wrong.
+        """
+        undone = [pair for pair in self.exchanged if self.wrong[list(pair)].any()]
+        for one, other in undone:
+            self.exchanged.remove((one, other))
+            self.order[[one, other]] = self.order[[other, one]]
+        found: list[tuple[int, int]] = []
+        if self.best_lights is not None:
+            own = self.own_lights.xyz.astype(np.float64)
+            to = np.array([angles(self.best_lights.xyz, light) for light in own]).T
+            off = np.diag(to)
+            far = (to + to.T) / np.maximum(off[:, None] + off, 1e-9)
+            far[(to > off[:, None]) | (off < to.T) | ~(self.wrong[:, None] | self.wrong)] = np.inf
+            far[[i for pair in (*self.exchanged, *undone) for i in pair]] = np.inf
+            far = np.maximum(far, far.T) + np.where(np.tri(len(far), dtype=bool), np.inf, 0)
+            while far.min() < _EACH_OTHERS:
+                one, other = (int(i) for i in np.unravel_index(int(np.argmin(far)), far.shape))
+                found.append((one, other))
+                far[[one, other]] = far[:, [one, other]] = np.inf
+        for pair in found:
+            self._put_back(pair)
+        self.exchanged.sort()
+        return bool(undone or found)
 
     def _plainest_exchange(
         self, kernel: Kriging, moment: F64, rest: Indices
@@ -257,12 +299,18 @@ class Search:
         best = int(np.argmin(np.where(good, share, np.inf)))
         return int(rest[one[best]]), int(rest[other[best]])
 
-    def _wrong_lights(self, kernel: Kriging, moment: F64, usable: Bool, suspects: Bool) -> None:
-        """Lights under which the others predict their photographs far worse than under another."""
+    def _wrong_lights(
+        self, kernel: Kriging, moment: F64, usable: Bool, suspects: Bool, left_out: Bool
+    ) -> None:
+        """Lights under which the others predict their photographs far worse than under another.
+
+        A wrong light makes those around it look wrong; so at first the plainest are told alone.
+        """
         tried = LightDirections.spread(_TRIED)
         share, best = np.ones(len(moment)), self.own_lights.xyz.copy()
         as_is = np.zeros(len(moment))
-        rest = np.flatnonzero(usable & ~suspects)
+        beside = suspects | left_out
+        rest = np.flatnonzero(usable & ~beside)
         part = moment[np.ix_(rest, rest)]
         places = LightDirections(np.vstack([self.own_lights.xyz, tried.xyz]))
         every = kernel.weights(self.own_lights[rest], places)
@@ -270,7 +318,7 @@ class Search:
         for i in np.flatnonzero(usable).tolist():
             own = self.own_lights[[i]]
             candidates = LightDirections(np.vstack([own.xyz, tried.xyz]))
-            weights = every if suspects[i] else next(without)
+            weights = every if beside[i] else next(without)
             weights = weights[[i, *range(len(moment), len(places))]]
             errors = moment[i, i] - 2 * weights @ moment[rest, i]
             errors += ((weights @ part) * weights).sum(axis=1)
@@ -282,7 +330,12 @@ class Search:
         usual = float(np.quantile(share[usable], 0.1))
         alone = usable & ~suspects & (share < min(_MUCH_BETTER, _MUCH_BETTER * usual))
         alone &= as_is > _FAR_WORSE * np.median(as_is[usable])
-        self.wrong = (suspects & (share < _BETTER)) | alone
+        by_looks = (suspects | left_out & (self.light_off > _WRONG)) & (share < _BETTER)
+        by_looks &= ~alone
+        if not left_out.any():
+            alone &= share <= _AS_PLAIN * np.min(share[alone], initial=1)
+            by_looks &= self.light_off > _PLAINEST * np.max(self.light_off[by_looks], initial=0)
+        self.wrong = by_looks | alone
         told = self.own_lights if self.best_lights is None else self.best_lights
         lights = np.where(alone[:, None], best, told.xyz)
         self.best_lights = LightDirections(lights)
@@ -326,6 +379,13 @@ def _apply(weights: F64, pictures: F32) -> F32:
     """Pictures (n, …) made of pictures (L, …) by (n, L) weights."""
     flat = pictures.reshape(len(pictures), -1)
     return (weights.astype(np.float32) @ flat).reshape(len(weights), *pictures.shape[1:])
+
+
+def _moment(encoded: F32) -> F64:
+    """(L, L) mean product of pictures (L, …) with one another, without what is in all."""
+    flat = encoded.reshape(len(encoded), -1)
+    flat = flat - flat.mean(axis=0)
+    return np.asarray((flat @ flat.T / flat.shape[1]).astype(np.float64))
 
 
 def _errors(moment: F64, photographs: Indices, weights: F64) -> F64:

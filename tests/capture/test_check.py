@@ -14,7 +14,9 @@ import drti_core.workflow.fit as fit_module
 from drti_core.capture import check as check_module
 from drti_core.capture import predict
 from drti_core.capture.check_sheet import check_sheet
-from drti_core.capture.refine import estimate, looks
+from drti_core.capture.refine import estimate, looks, looks_of
+from drti_core.capture.search import Search
+from drti_core.capture.survey import Survey
 from drti_core.cli.app import app
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.measure.tour import write_stack
@@ -204,3 +206,35 @@ def test_too_few_known_lights_tell_nothing(sound):
     with pytest.raises(drti.OptionError) as caught:
         estimate(looks(few), few.lights, known)
     assert str(caught.value) == "5 known lights; expected 6 or more to estimate others from"
+
+
+def test_an_exchange_that_leaves_a_light_wrong_is_undone_and_looks_tell_another(sound):
+    small = sound.images.mean(axis=3, dtype=np.float32) / 255
+    lights = sound.lights.xyz.copy()
+    lights[[4, 9]] = lights[[9, 4]]
+    search = Search(drti.LightDirections(lights), _seen(small), quick=False)
+    search.exchanged, search.order[[1, 2]] = [(1, 2)], [2, 1]
+    search.wrong[[1, 4]] = True  # 9 seems near enough; its looks tell where it belongs
+    search.best_lights = sound.lights
+    assert search._other_exchanges()
+    assert search.exchanged == [(4, 9)]
+    assert np.flatnonzero(search.order != np.arange(len(sound))).tolist() == [4, 9]
+    search.wrong[:] = False
+    assert not search._other_exchanges()
+
+
+def test_a_light_that_is_tolerated_contradicts_nothing(sound):
+    turn = np.radians(25)
+    xyz = sound.lights.xyz.copy()
+    x, y, z = xyz[10]
+    xyz[10] = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn), z
+    seen = looks_of(sound.images.mean(axis=3)[:, ::2, ::2] / 255)
+    lights = drti.LightDirections(xyz)
+    assert estimate(seen, lights).contradicts[10]
+    assert not estimate(seen, lights, tolerated=90).contradicts.any()
+
+
+def _seen(small):
+    count = len(small)
+    share = np.zeros(count)
+    return Survey(small, 1, small[:, None], np.zeros((count, 1, 1, 3), np.uint8), share, share)
