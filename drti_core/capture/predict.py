@@ -21,6 +21,8 @@ _SAMPLE = 3000
 _DIM, _BRIGHT = 0.004, 0.85
 #: Detail of less than this, as a share of white, is none.
 _FAINT = 0.003
+#: Fewest rows and columns that have detail between means of 3 pixels and of 7.
+_BAND_ROWS = 8
 #: Standard deviation of the spectrum that places are told from, as a share of the sampling rate.
 _BAND = 0.15
 
@@ -163,11 +165,29 @@ def put_back(pictures: F32, predicted: F32, moved: Place) -> float:
     back = np.roll(pictures, (-rows, -columns), axis=(1, 2))
     margin = max(abs(rows), abs(columns))
     height, width = pictures.shape[1:]
-    if 2 * margin + 8 > min(height, width):
+    if 2 * margin + _BAND_ROWS > min(height, width):
         return 0.0
     inside = (slice(None), slice(margin, height - margin), slice(margin, width - margin))
     wanted = _band(predicted[inside])
     now, then = (float(np.mean(np.square(_band(a[inside]) - wanted))) for a in (pictures, back))
+    return then / (now + 1e-9)
+
+
+def detail_share(pictures: F32, predicted: F32, other: F32) -> float:
+    """Error of the detail of another prediction, as a share of that of the first.
+
+    Args:
+        pictures: (N, h, w).
+        predicted: of the same shape.
+        other: of the same shape.
+
+    Returns:
+        1 of pictures too small to have any detail.
+    """
+    if min(pictures.shape[1:]) < _BAND_ROWS:
+        return 1.0
+    own = _band(pictures)
+    now, then = (float(np.mean(np.square(own - _band(made)))) for made in (predicted, other))
     return then / (now + 1e-9)
 
 

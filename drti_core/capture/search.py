@@ -122,7 +122,7 @@ class Search:
         if quick:
             return
         close = _apply(weights, self.seen.close)
-        sure, sharp = np.zeros(count, bool), np.zeros((count, 3))
+        sure, sharp, better = np.zeros(count, bool), np.zeros((count, 3)), np.ones(count)
         for i in range(count):
             # As bright as the photograph, so that noise and clipping weigh alike.
             own = predict.place(self.seen.close[i], close[i])
@@ -130,11 +130,11 @@ class Search:
             step = self.seen.step
             if far.distance * step > self.seen.close.shape[-1] / 4 and far.sure > _SURE:
                 self.moved[i] = far.y * step, far.x * step
-                better = predict.put_back(encoded[[i]], linear_to_srgb(predicted[[i]]), far)
+                better[i] = predict.put_back(encoded[[i]], linear_to_srgb(predicted[[i]]), far)
             else:
                 self.moved[i] = own.y, own.x
-                better = predict.put_back(self.seen.close[i], close[i], own)
-            sure[i] = own.sure > _SURE and better < _PUT_BACK
+                better[i] = predict.put_back(self.seen.close[i], close[i], own)
+            sure[i] = own.sure > _SURE and better[i] < _PUT_BACK
             if not sure[i]:
                 self.moved[i] = 0
             sharp[i] = predict.sharpness(self.seen.close[i], close[i])
@@ -142,6 +142,9 @@ class Search:
         usual = _DEVIATIONS * _deviation(distance[sound])
         self.elsewhere = ~self.dark & sure
         self.elsewhere &= distance > max(_MOVED, float(np.median(distance[sound])) + usual)
+        for i in np.flatnonzero(self.elsewhere).tolist():
+            # The shades of relief are elsewhere too under a wrong light.
+            self.elsewhere[i] = self._another_light(i, kernel, close[i]) > better[i]
         sharp -= np.median(sharp[sound], axis=0)
         spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)
@@ -161,15 +164,37 @@ class Search:
         if plainest and self.other_exposure.any():
             self.other_exposure &= off > _PLAINEST * off[self.other_exposure].max()
 
+    def _another_light(self, i: int, kernel: Kriging, close: F32) -> float:
+        """Error of a photograph's detail under the light that suits it best, far from its own.
+
+        Args:
+            i: the photograph.
+            kernel: of the lights.
+            close: (N, s, s) its close looks, predicted under its own light.
+
+        Returns:
+            As a share of the error under its own light.
+        """
+        rest = np.flatnonzero(self.sound & (np.arange(len(self.encoded)) != i))
+        flat = self.encoded.reshape(len(self.encoded), -1)
+        weights = self._elsewhere_weights(i, kernel, rest)
+        best = weights[[int(np.argmin(_shares(flat[[i]], flat[rest], weights)))]]
+        return predict.detail_share(
+            self.seen.close[i], close, _apply(best, self.seen.close[rest])[0]
+        )
+
+    def _elsewhere_weights(self, i: int, kernel: Kriging, rest: Indices) -> F64:
+        """(n, len(rest)) that predict under directions far from a photograph's light."""
+        tried = LightDirections.spread(_TRIED)
+        far = angles(tried.xyz, self.own_lights[[i]].xyz) > _WRONG
+        return kernel.weights(self.own_lights[rest], tried[np.flatnonzero(far)])
+
     def _spare_wrong_lights(self, kernel: Kriging, weights: F64, encoded: F32) -> None:
         """No other exposure where another light explains the brightness better."""
-        tried = LightDirections.spread(_TRIED)
         flat = encoded.reshape(len(encoded), -1)
         for i in np.flatnonzero(self.other_exposure).tolist():
             rest = np.flatnonzero(self.sound)
-            own = self.own_lights[[i]]
-            far = angles(tried.xyz, own.xyz) > _WRONG
-            candidates = kernel.weights(self.own_lights[rest], tried[np.flatnonzero(far)])
+            candidates = self._elsewhere_weights(i, kernel, rest)
             as_bright = linear_to_srgb(np.minimum(self.seen.small[i] * 2 ** -self.stops[i], 1))
             mended = as_bright.reshape(1, -1)
             at_own = _shares(mended, flat[rest], weights[[i]][:, rest])

@@ -164,6 +164,15 @@ def test_places_are_told_to_a_part_of_a_pixel():
     assert predict.put_back(one, other, predict.Place(-3, 4, 9)) > 0.8
 
 
+def test_another_light_explains_detail_better_or_not():
+    random = np.random.default_rng(0)
+    one, other = random.normal(size=(2, 1, 32, 40)).astype(np.float32)
+    assert predict.detail_share(one, other, one) == 0
+    assert predict.detail_share(one, other, other) == pytest.approx(1)
+    assert predict.detail_share(one, one + other, one + other / 2) == pytest.approx(0.25, abs=0.01)
+    assert predict.detail_share(one[:, :7], other[:, :7], one[:, :7]) == 1
+
+
 def test_exposure_is_the_median_over_what_is_neither_black_nor_clipped():
     random = np.random.default_rng(0)
     predicted = random.uniform(0.05, 0.4, (40, 50)).astype(np.float32)
