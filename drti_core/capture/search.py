@@ -144,7 +144,8 @@ class Search:
         self.elsewhere &= distance > max(_MOVED, float(np.median(distance[sound])) + usual)
         for i in np.flatnonzero(self.elsewhere).tolist():
             # The shades of relief are elsewhere too under a wrong light.
-            self.elsewhere[i] = self._another_light(i, kernel, close[i]) > better[i]
+            if self._another_light(i, kernel, close[i]) < better[i]:
+                self.elsewhere[i], self.moved[i] = False, 0
         sharp -= np.median(sharp[sound], axis=0)
         spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)
