@@ -17,6 +17,8 @@ import numpy as np
 
 from drti_core.arrays import F32, U8
 from drti_core.capture.photographs import Copies
+from drti_core.io.threads import Pool
+from drti_core.stack.decoded import WORKERS
 
 #: Radii that are sought in each copy, pixels; the next copy is half as large.
 _RADII = tuple(9 * 2 ** (step / 5) for step in range(6))
@@ -28,6 +30,8 @@ _SMALLEST = 64
 _EACH, _ALL = 20, 80
 #: Photographs of which a large copy's edges are taken.
 _EDGES = 16
+#: Directions from a centre in which it is asked whether the rim is in the picture.
+_DIRECTIONS = 64
 #: Share of the rim that must be in the picture.
 _IN_PICTURE = 0.45
 #: Share of the radius within which lamps are mirrored, and a bit.
@@ -136,38 +140,63 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
     border = math.ceil(max(radii)) + 2
     sizes = _fast(height + 2 * border), _fast(width + 2 * border)
     padded = np.zeros(sizes, np.complex64)
-    seen = np.zeros(sizes, np.float32)
     evidence = _blurred(edges(level.grey))
     # The root: half of a rim seen well is worth less than all of it seen half as well.
     evidence /= np.sqrt(np.abs(evidence) + 1e-4)
     padded[border : border + height, border : border + width] = evidence
-    seen[border + 1 : border + height - 1, border + 1 : border + width - 1] = 1
-    turned, shown = np.fft.fft2(padded), np.fft.rfft2(seen)
+    turned = np.fft.fft2(padded)
     rows = np.fft.fftfreq(sizes[0], 1 / sizes[0]).astype(np.float32)[:, None]
     columns = np.fft.fftfreq(sizes[1], 1 / sizes[1]).astype(np.float32)[None]
     away = np.hypot(rows, columns)
     direction = ((columns + 1j * rows) / np.maximum(away, 1)) ** 2
-    for radius in radii:
+
+    def circles_of(radius: float) -> list[Circle]:
         ring = np.clip(1 - np.abs(away - radius) / (0.6 + 0.05 * radius), 0, 1)
         ring /= ring.sum()
         rim = np.fft.ifft2(
             turned * np.conj(np.fft.fft2((ring * direction).astype(np.complex64)))
         ).real
-        part = np.fft.irfft2(shown * np.conj(np.fft.rfft2(ring.astype(np.float32))), sizes)
-        part = np.clip(part, 0, 1)
+        part = _shown(sizes, border, (height, width), radius)
         score = np.where(part > _IN_PICTURE, rim / np.maximum(part, 0.3) * np.sqrt(part), 0)
-        for _ in range(_EACH):
+        found: list[Circle] = []
+        while len(found) < _EACH:
             y, x = divmod(int(np.argmax(score)), sizes[1])
             if score[y, x] < 0.08:
                 break
-            yield Circle(
-                (x - border + 0.5) * level.step,
-                (y - border + 0.5) * level.step,
-                radius * level.step,
-                float(min(1, score[y, x])),
+            found.append(
+                Circle(
+                    (x - border + 0.5) * level.step,
+                    (y - border + 0.5) * level.step,
+                    radius * level.step,
+                    float(min(1, score[y, x])),
+                )
             )
             near = max(2, int(radius * 0.3))
             score[max(0, y - near) : y + near + 1, max(0, x - near) : x + near + 1] = 0
+        return found
+
+    with Pool(WORKERS) as pool:
+        for found in pool.map(circles_of, radii):
+            yield from found
+
+
+def _shown(sizes: tuple[int, int], border: int, shape: tuple[int, int], radius: float) -> F32:
+    """(h, w) share of the rim that is in the picture, of circles around each place of a padded one.
+
+    For each of many directions the places whose rim is inside there are a rectangle; of all of them
+    the corners are summed up.
+    """
+    corners = np.zeros((sizes[0] + 1, sizes[1] + 1), np.float32)
+    (height, width), at = shape, np.arange(_DIRECTIONS) * 2 * math.pi / _DIRECTIONS
+    rows, columns = np.rint(radius * np.sin(at)).astype(int), np.rint(radius * np.cos(at))
+    for down, across in zip(rows.tolist(), columns.astype(int).tolist(), strict=True):
+        top, left = border + 1 - down, border + 1 - across
+        bottom, right = top + height - 2, left + width - 2
+        corners[top, left] += 1
+        corners[top, right] -= 1
+        corners[bottom, left] -= 1
+        corners[bottom, right] += 1
+    return np.asarray(corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] / _DIRECTIONS, np.float32)
 
 
 def _blurred(values: Any) -> Any:

@@ -22,7 +22,9 @@ from drti_core.capture.photographs import Copies, Crop, crop_around
 from drti_core.capture.reflection import Ball, View, angles
 from drti_core.capture.rims import Rim, fit_rim
 from drti_core.colour import linear_to_srgb
+from drti_core.io.threads import Pool
 from drti_core.stack import Stack
+from drti_core.stack.decoded import WORKERS
 
 #: Circles that score lower, and those after so many, are not looked at.
 LEAST, MOST = 0.1, 8
@@ -85,20 +87,24 @@ def look_in(crop: Crop, ball: Ball, view: View) -> Seen:
 def balls_among(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) -> list[Seen]:
     """The balls among what is round, the best first: those that show the same lights."""
     places = Places.of(copies)
-    found: list[Seen] = []
-    for circle in circles:
-        crop, rim = _rim_of(stack, circle, view)
-        if rim.seen < _RIM:
-            continue
-        one = look_in(crop, rim.ball, view)
-        sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
-        told = explained(places.beside(rim.ball), one.lights(view))
-        if sure < _SHINE or (told is not None and told < _EXPLAINED):
-            continue
-        share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
-        share *= 1.0 if told is None else min(1.0, 0.3 + told)
-        found.append(replace(one, rim=rim.seen, ball=replace(one.ball, confidence=min(1.0, share))))
-    return _of_one_mind(found, view)
+    with Pool(WORKERS) as pool:
+        looked = pool.map(lambda circle: _ball_of(stack, places, circle, view), circles)
+        return _of_one_mind([one for one in looked if one is not None], view)
+
+
+def _ball_of(stack: Stack, places: Places, circle: Circle, view: View) -> Seen | None:
+    """The ball that is a circle; None where it is no ball."""
+    crop, rim = _rim_of(stack, circle, view)
+    if rim.seen < _RIM:
+        return None
+    one = look_in(crop, rim.ball, view)
+    sure = float(np.mean([bool(spots) and spots[0].confidence > 0.3 for spots in one.spots]))
+    told = explained(places.beside(rim.ball), one.lights(view))
+    if sure < _SHINE or (told is not None and told < _EXPLAINED):
+        return None
+    share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
+    share *= 1.0 if told is None else min(1.0, 0.3 + told)
+    return replace(one, rim=rim.seen, ball=replace(one.ball, confidence=min(1.0, share)))
 
 
 def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
@@ -133,7 +139,8 @@ def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tu
 
 def _reach(crop: Crop, ball: Ball, view: View) -> float:
     """How far from the middle of a ball highlights are, radii, nearly the most."""
-    spots = [found[0] for found in find_highlights(crop, ball, view, _ANYWHERE) if found]
+    coarse = crop.reduced(2 * _COARSE)
+    spots = [found[0] for found in find_highlights(coarse, ball, view, _ANYWHERE) if found]
     if not spots:
         return 0.0
     off = [math.hypot(spot.x - ball.x, spot.y - ball.y) / ball.radius for spot in spots]
@@ -163,15 +170,16 @@ def _overlap(a: Ball, b: Ball) -> bool:
 
 def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | None:
     """The view under which the two likeliest balls agree best; None if it is no better."""
-    looked: list[tuple[Ball, list[list[Highlight]]]] = []
-    looked_at: list[Circle] = []
+    looked: list[tuple[Ball, F64]] = []
+    looked_at: list[tuple[Crop, Ball]] = []
     for circle in circles[:_PAIRED]:
         if circle.shine < _SHINE:
             continue
         crop, rim = _rim_of(stack, circle, view, _COARSE)
         if rim.seen >= _RIM:
-            looked_at.append(circle)
-            looked.append((rim.ball, find_highlights(crop, rim.ball, view, _ANYWHERE)))
+            looked_at.append((crop, rim.ball))
+            spots = find_highlights(crop, rim.ball, view, _ANYWHERE)
+            looked.append((rim.ball, _places(spots)))
         if len(looked) == 2:
             break
     else:
@@ -185,28 +193,32 @@ def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | N
         return views[0] if views else None
 
     def rims(tried: View) -> float:
-        return sum(_rim_of(stack, circle, tried, _COARSE)[1].seen for circle in looked_at)
+        return sum(fit_rim(crop, ball, tried).seen for crop, ball in looked_at)
 
     return max(views, key=rims)  # balls off the axis are ellipses, or circles
 
 
-def _disagreement(
-    one: tuple[Ball, list[list[Highlight]]], other: tuple[Ball, list[list[Highlight]]], view: View
-) -> float:
+def _places(spots: Sequence[list[Highlight]]) -> F64:
+    """(L, S, 2) places of each photograph's spots, the likeliest first; NaN beyond the last."""
+    places = np.full((len(spots), max(1, *map(len, spots)), 2), np.nan)
+    for number, of_one in enumerate(spots):
+        for at, spot in enumerate(of_one):
+            places[number, at] = spot.x, spot.y
+    return places
+
+
+def _disagreement(one: tuple[Ball, F64], other: tuple[Ball, F64], view: View) -> float:
     """How far two balls' directions are from those of one lamp, degrees, median of photographs."""
     points, lights = [], []
-    for ball, spots in (one, other):
+    for ball, places in (one, other):
         centre, radius = ball.sphere(view)
-        seen, normals = np.full((2, len(spots), 3), np.nan)
-        for number, of_one in enumerate(spots):
-            for spot in of_one:
-                light = ball.mirrored(view, spot.x, spot.y)
-                if light[2] > 0:
-                    seen[number] = light
-                    normals[number] = ball.normals(view, spot.x, spot.y)
-                    break
+        every = ball.mirrored(view, places[..., 0], places[..., 1])
+        above = every[..., 2] > 0
+        photographs, first = np.arange(len(places)), above.argmax(axis=1)
+        seen, at = every[photographs, first], places[photographs, first]
+        seen[~above.any(axis=1)] = np.nan
         lights.append(seen)
-        points.append(centre + radius * normals)
+        points.append(centre + radius * ball.normals(view, at[:, 0], at[:, 1]))
     both = np.asarray(np.isfinite(lights).all(axis=(0, 2)), bool)
     if both.sum() < max(3, 0.5 * len(both)):
         return 180.0

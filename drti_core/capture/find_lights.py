@@ -79,6 +79,7 @@ def find_lights(
             raise OptionError(
                 f"a ball at {ball.x:g},{ball.y:g}", expected=f"a place in {width} x {height} pixels"
             )
+    stack = stack.in_luma()
     copies = small_copies(stack, part_of(progress, 0, 0.7))
     progress(0.7, "looking for balls")
     told = [Circle(ball.x, ball.y, ball.radius, 1.0, 1.0) for ball in balls or ()]
@@ -197,12 +198,14 @@ def _agreeing(
     best, cost = first, math.inf
     for picks in itertools.product(*(range(min(3, len(spots[i]))) for i in with_some)):
         using = [(seen[i], spots[i][at]) for i, at in zip(with_some, picks, strict=True)]
+        doubt = sum(-math.log(max(0.05, spot.confidence)) for _, spot in using)
+        if doubt > cost:
+            continue
         residuals = _lamp(using, view).residuals
         off = [
             min(4.0, float(r) / _tolerance(one.ball))
             for r, (one, _) in zip(residuals, using, strict=True)
         ]
-        doubt = sum(-math.log(max(0.05, spot.confidence)) for _, spot in using)
         total = sum(value**2 for value in off) + doubt
         if total < cost - 1e-9:
             best, cost = list(first), total

@@ -23,6 +23,8 @@ _BLOBS, _FAINT = 5, 0.15
 _DIM = 0.08
 #: The sine of how far below the horizon a lamp's image may seem to be.
 HORIZON = -0.03
+#: Pixels of which the noise is taken, about.
+_SAMPLE = 5000
 #: Linear light of which less is no highlight.
 _DARK = 0.004
 
@@ -90,14 +92,16 @@ def find_highlights(
 def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list[_Blob]:
     """The brightest spots of one photograph within what can mirror a lamp."""
     rest = np.where(whole, bright, 0)
+    tops = np.where(above, rest, 0)
     inside = bright[above]
     if not inside.size:
         return []
-    noise = 1.5 * float(np.median(np.abs(inside - np.median(inside))))
+    some = inside[:: 1 + inside.size // _SAMPLE]
+    noise = 1.5 * float(np.median(np.abs(some - np.median(some))))
     least = max(_DARK, 8 * noise)
     found: list[_Blob] = []
     for _ in range(4 * _BLOBS):
-        top = int(np.argmax(np.where(above, rest, 0)))
+        top = int(np.argmax(tops))
         row, column = divmod(top, rest.shape[1])
         peak = float(rest[row, column])
         if peak < least or (found and peak < _FAINT * found[0].peak) or len(found) == _BLOBS:
@@ -117,7 +121,8 @@ def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list
                 or (columns + across).max() == width - 1
             )
             found.append(_Blob(x, y, peak, len(rows), common, cut))
-        rest[down : down + part.shape[0], across : across + part.shape[1]][part] = 0
+        for left in (rest, tops):
+            left[down : down + part.shape[0], across : across + part.shape[1]][part] = 0
     return found
 
 
@@ -158,19 +163,16 @@ def _connected(values: F32, row: int, column: int, least: float) -> tuple[Bool, 
     while True:
         top, left = max(0, row - reach), max(0, column - reach)
         high = values[top : row + reach + 1, left : column + reach + 1] > least
-        part = np.zeros_like(high)
+        wide = np.zeros((high.shape[0] + 2, high.shape[1] + 2), np.bool_)
+        part, grown = wide[1:-1, 1:-1], np.zeros_like(high)
         part[row - top, column - left] = True
         count = 0
-        while (now := int(part.sum())) != count:
+        while (now := int(np.count_nonzero(part))) != count:
             count = now
-            wide = np.pad(part, 1)
-            part = high & (
-                wide[1:-1, 1:-1]
-                | wide[:-2, 1:-1]
-                | wide[2:, 1:-1]
-                | wide[1:-1, :-2]
-                | wide[1:-1, 2:]
-            )
+            np.logical_or(part, wide[:-2, 1:-1], out=grown)
+            for beside in (wide[2:, 1:-1], wide[1:-1, :-2], wide[1:-1, 2:]):
+                np.logical_or(grown, beside, out=grown)
+            np.logical_and(grown, high, out=part)
         edge = part[0].any() or part[-1].any() or part[:, 0].any() or part[:, -1].any()
         if not edge or reach > max(values.shape):
             return part, (top, left)

@@ -19,9 +19,11 @@ from drti_core.arrays import F32, F64, U8, Window, bands
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.threads import Pool
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.decoded import WORKERS
 
 #: Pixels of the small copies of all photographs together, and the most of one.
 _ALL, _ONE = 96 << 20, 3 << 18
@@ -80,13 +82,17 @@ def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
     while (height // step) * (width // step) > room:
         step += 1
     out = np.empty((len(stack), height // step, width // step), np.uint8)
-    for number in range(len(stack)):
+
+    def reduce(number: int) -> None:
         one = stack.select([number])
         rows = max(step, one.band_rows // step * step)
         for band in bands((out.shape[1] * step, width), rows):
             out[number, band.y // step : (band.y + band.height) // step] = _reduced(
                 one, band, step, out.shape[2]
             )
+
+    with Pool(WORKERS) as pool:
+        list(pool.map(reduce, range(len(stack))))
     return Copies(out, step)
 
 
@@ -112,6 +118,14 @@ class Crop:
         rows, columns = np.mgrid[:height, :width] + 0.5
         return self.x + columns * self.step, self.y + rows * self.step
 
+    def reduced(self, most: int) -> Crop:
+        """The same with means of pixels, so that no side is longer than about so many."""
+        step = max(1, max(self.grey.shape[1:]) // most)
+        rows, columns = (side // step * step for side in self.grey.shape[1:])
+        whole = self.grey[:, :rows, :columns]
+        total = sum(whole[:, y::step, x::step] for y in range(step) for x in range(step))
+        return Crop(np.asarray(total / step**2, np.float32), self.x, self.y, step * self.step)
+
 
 def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Crop:
     """A part of all photographs, as linear light.
@@ -129,21 +143,30 @@ def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Cr
     columns = (min(width, math.ceil(x + reach)) - left) // step
     rows = (min(height, math.ceil(y + reach)) - top) // step
     out = np.empty((len(stack), rows, columns), np.float32)
+    table = _linear(stack)
     for number in range(len(stack)):
-        one = stack.select([number])
-        for band in bands((rows * step, columns * step), 64 * step):
-            part = Window(top + band.y, left, band.height, band.width)
-            values = one.values(one.codes(part))
-            if stack.encoding == "srgb":
-                values = srgb_to_linear(values)
-            grey = values.mean(axis=-1, dtype=np.float32)
-            blocks = grey.reshape(band.height // step, step, columns, step)
-            at = band.y // step
-            out[number, at : at + len(blocks)] = blocks.mean(axis=(1, 3))
+        codes = stack.select([number]).luma(Window(top, left, rows * step, columns * step))[0]
+        values = srgb_to_linear(codes) if table is None else table[codes]
+        out[number] = sum(values[y::step, x::step] for y in range(step) for x in range(step))
+    out /= step * step
     return Crop(out, left, top, step)
 
 
+def _linear(stack: Stack) -> F32 | None:
+    """(codes) linear light of each code; None: codes are floats, sRGB encoded."""
+    if stack.dtype.kind == "f":
+        return None
+    values = np.arange(stack.code_max + 1, dtype=np.float32) / np.float32(stack.code_max)
+    return srgb_to_linear(values) if stack.code_encoding == "srgb" else values
+
+
 def _reduced(one: Stack, band: Window, step: int, columns: int) -> U8:
+    """(h, columns) means of the pixels of one photograph, codes of 8 bits."""
+    if one.channels == 1 and one.dtype == np.uint8:
+        from PIL import Image
+
+        grey = Image.fromarray(one.luma(band)[0])
+        return np.asarray(grey.reduce(step, (0, 0, columns * step, band.height)), np.uint8)
     codes: Any = one.codes(band).reshape(-1, step, one.shape[1] * 3)[:, :, : columns * step * 3]
     exact, top = (np.uint32, 255.0) if codes.dtype == np.uint8 else (np.float32, one.code_max)
     # Sums of whole rows, then of every so many columns: far quicker than sums over short axes.

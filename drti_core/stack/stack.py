@@ -15,7 +15,7 @@ import numpy.typing as npt
 from drti_core.arrays import F32, Bool, Window
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear
 from drti_core.errors import OptionError, StackError
-from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.pictures.photos import decode, luma_of, probe
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
@@ -127,6 +127,20 @@ class Stack(ABC):
         if self.mask is not None:
             part *= self.mask[window.slices][..., None]
         return part.reshape(len(self), -1, 3)
+
+    def luma(self, window: Window) -> npt.NDArray[Any]:
+        """Luma of a window, (L, h, w), of the codes' type; pixels outside the mask are 0.
+
+        Raises:
+            as :meth:`codes`.
+        """
+        part = self._read(window.check(self.shape))
+        grey = part[..., 0] if self.channels == 1 else luma_of(part)[..., 0]
+        return grey if self.mask is None else grey * self.mask[window.slices]
+
+    def in_luma(self) -> Stack:
+        """The same photographs, of which only the luma is decoded where that is quicker."""
+        return self
 
     def values(self, codes: npt.NDArray[Any]) -> F32:
         """Codes of any shape → float32 values, nominally 0..1, in :attr:`encoding`."""
@@ -389,6 +403,24 @@ class ImageStack(Stack):
         found = super().cropped(window)
         assert isinstance(found, ImageStack)
         return found
+
+    def in_luma(self) -> ImageStack:
+        """The same photographs in grey, decoded anew; see :meth:`Stack.in_luma`."""
+        if self.spool.resample is not None:
+            return self
+        photos = [info.as_luma() for info in self.spool.photos]
+        return replace(self, channels=1, spool=Spool(photos, self.spool.crop))
+
+    def luma(self, window: Window) -> npt.NDArray[Any]:
+        """See :meth:`Stack.luma`."""
+        if self.channels > 1 or self.mask is not None or self.spool.resample is not None:
+            return super().luma(window)
+        self.prepare()
+        window.check(self.shape)
+        out = np.empty((len(self), window.height, window.width, 1), self.dtype)
+        for to, index in enumerate(self.order):
+            self.spool.read(index, window, out[to])
+        return out[..., 0]
 
     def _part(self, part: Window, changes: Mapping[str, Any]) -> ImageStack:
         spool = self.spool
