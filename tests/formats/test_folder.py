@@ -464,7 +464,7 @@ def test_what_is_optional_may_be_absent(tmp_path: Path) -> None:
         (b"\xff\xfe", "byte 0 is no UTF-8; expected JSON in UTF-8"),
         (b"{\n,", "line 2, column 1: "),
         (b"[" * 100_000, "unreadable JSON ("),
-        (b'{"width": ' + b"1" * 5000 + b"}", "unreadable JSON (an integer of more than 4300 digits)"),
+        (b'{"width": ' + b"1" * 5000 + b"}", "unreadable JSON (an integer of more"),
         (b"[]", "$: []; expected an object"),
     ],
 )
