@@ -291,6 +291,23 @@ def test_damaged_animations(tmp_path: Path, frames: tuple[int, ...], last: bool)
     assert str(error.value) == f"{path}: damaged picture ({problem})"
 
 
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("place", [b"\x7f\xff\xff\xff", b"\0\0\0\x28"])
+def test_damaged_exif_is_no_warning(tmp_path: Path, place: bytes) -> None:
+    """Pillow looks there for a resolution; the pixels are whole."""
+    path = tmp_path / "a.jpg"
+    exif = Image.Exif()
+    exif[0x011A] = 72.0
+    Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(path, exif=exif)
+    data = path.read_bytes()
+    at = data.index(b"\x01\x1a\0\x05") + 8  # where the number lies
+    path.write_bytes(data[:at] + place + data[at + 4 :])
+    with pytest.warns(UserWarning), Image.open(path):
+        pass
+    assert plane_pictures.open_picture(path).shape == (8, 8)
+    assert (read_picture(path) == 7).all()
+
+
 def test_a_missing_picture(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     with pytest.raises(

@@ -127,7 +127,8 @@ def open_image(source: Path | bytes, kind: Kind, where: str) -> Any:
                 where=where,
                 expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
             )
-    return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
+    with quiet():
+        return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
 
 
 def _plugin(kind: Kind) -> Any:

@@ -165,7 +165,8 @@ def _loaded(data: bytes, where: str, shape: tuple[int, int], channels: int, bits
             raise FormatError(
                 describe(*found), where=where, expected=describe(shape, channels, bits)
             )
-        image.load()
+        with decoders.quiet():
+            image.load()
     except DrtiError:
         raise
     except decoders.DAMAGE as error:
@@ -218,7 +219,8 @@ def _opened(source: Path | bytes, where: str) -> tuple[Any, int]:
 def _decoded(path: Path, bits: int) -> Callable[[Window], Array]:
     image, _ = _opened(path, str(path))
     try:
-        image.load()
+        with decoders.quiet():
+            image.load()
     except BaseException:
         image.close()
         raise
