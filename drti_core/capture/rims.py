@@ -136,7 +136,8 @@ def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Pla
     """The shift and growth by which most of the rim lies where the light changes."""
     fine = float(radius[1] - radius[0])
     place: Place = (0.0, 0.0, 0.0)
-    known = np.nan_to_num(change)
+    known, inside = np.nan_to_num(change), np.isfinite(change)
+    every = np.arange(len(angle))
     reach = _SEARCH * ball.radius
     while reach > 0.6 * fine:
         smooth = _smooth(known, reach / 3 / fine)
@@ -152,7 +153,9 @@ def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Pla
                     )
                     at = (_ellipse(ball, view, tried, angle) - radius[0]) / fine
                     index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
-                    score = float(np.sqrt(smooth[np.arange(len(angle)), index]).sum())
+                    total = float(np.sqrt(smooth[every, index]).sum())
+                    # Of a ball that is cut: else it were drawn into the picture.
+                    score = total / math.sqrt(max(1, np.count_nonzero(inside[every, index])))
                     if score > best:
                         best, place = score, tried
         reach *= 0.6
