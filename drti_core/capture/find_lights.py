@@ -14,7 +14,7 @@ from drti_core.capture.balls import Circle, find_circles
 from drti_core.capture.chosen import LEAST, MOST, Seen, agreed_view, balls_among, crop_of, look_in
 from drti_core.capture.explained import Places, explained
 from drti_core.capture.found import DOUBTFUL, FoundLight, FoundLights, Portrait
-from drti_core.capture.highlights import Highlight
+from drti_core.capture.highlights import BESIDE, Highlight
 from drti_core.capture.photographs import Copies, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
@@ -322,9 +322,9 @@ def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLigh
             source="estimated",
             reason=f"{seen}: estimated from the other photographs",
         )
-    if found.doubtful:
+    if found.doubtful and found.reason != BESIDE:
         return replace(found, confidence=max(found.confidence, 1.1 * DOUBTFUL))
-    if apart > max(_FAR, 4 * error):
+    if not found.doubtful and apart > max(_FAR, 4 * error):
         return replace(
             found,
             confidence=0.8 * DOUBTFUL,

@@ -23,6 +23,10 @@ _BLOBS, _FAINT = 5, 0.15
 _DIM = 0.08
 #: The sine of how far below the horizon a lamp's image may seem to be.
 HORIZON = -0.03
+#: Why a highlight is doubtful that only looks right: no other photograph can tell it from one.
+BESIDE = "something bright is beside the highlight"
+#: How far something bright beside a highlight may move its middle, radii: some two degrees.
+_LEANING = 0.018
 #: Pixels of which the noise is taken, about.
 _SAMPLE = 5000
 #: Linear light of which less is no highlight.
@@ -50,7 +54,11 @@ class Highlight:
 
 @dataclass(frozen=True)
 class _Blob:
-    """Something bright: where, how bright, how large (pixels of the crop), and how usual there."""
+    """Something bright: where, how bright, how large (pixels of the crop), and how usual there.
+
+    ``lean`` is how far its middle is from that of its brightest part, pixels of the crop: something
+    else is beside it.
+    """
 
     x: float
     y: float
@@ -58,6 +66,7 @@ class _Blob:
     area: int
     common: float
     cut: bool
+    lean: float
 
 
 def find_highlights(
@@ -120,7 +129,12 @@ def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list
                 or (rows + down).max() == height - 1
                 or (columns + across).max() == width - 1
             )
-            found.append(_Blob(x, y, peak, len(rows), common, cut))
+            bright_x, bright_y = (
+                float(np.average(places + 0.5, weights=values - peak / 2))
+                for places in (columns + across, rows + down)
+            )
+            lean = math.hypot(x - bright_x, y - bright_y)
+            found.append(_Blob(x, y, peak, len(rows), common, cut, lean))
         for left in (rest, tops):
             left[down : down + part.shape[0], across : across + part.shape[1]][part] = 0
     return found
@@ -211,6 +225,9 @@ def _judged(
             reason = "another spot is about as bright"
         if score < -1.4:
             reason = "it is dim, large or seen in other photographs"
+        if blob.lean * crop.step > _LEANING * ball.radius:
+            confidence *= 0.4
+            reason = BESIDE
         if blob.cut:
             confidence *= 0.3
             reason = "it is cut by the edge of the picture"
