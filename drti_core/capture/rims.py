@@ -155,7 +155,7 @@ def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Pla
                     index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
                     total = float(np.sqrt(smooth[every, index]).sum())
                     # Of a ball that is cut: else it were drawn into the picture.
-                    score = total / math.sqrt(max(1, np.count_nonzero(inside[every, index])))
+                    score = total / math.sqrt(max(1, int(np.count_nonzero(inside[every, index]))))
                     if score > best:
                         best, place = score, tried
         reach *= 0.6
