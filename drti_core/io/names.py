@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import unicodedata
 
@@ -11,6 +12,8 @@ _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin
 _PARTS = re.compile(r"[/\\\0]|^[A-Za-z]:")
 #: Halves of characters, which no name on disk holds; \udc80..\udcff stand for bytes of no text.
 _HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")
+#: Bytes of a name that any usual file system takes.
+LONGEST = 255
 #: What drti calls files of its own.
 OWN = ".drti-"
 #: The journal of a folder that drti works in, see :mod:`drti_core.jobs.journal`.
@@ -33,6 +36,8 @@ def fault(name: str) -> str:
         return "it holds half a character"
     if name.startswith(OWN):
         return "it is one of drti's own"
+    if len(os.fsencode(name)) > LONGEST:
+        return "it is too long"
     return ""
 
 
@@ -42,7 +47,9 @@ def sound(name: str) -> str:
     >>> sound("coin"), sound("a\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
     ('coin', 'a_b', 'C_coin', '_con.ptm', '_.drti-x')
     """
-    name = _HALVES.sub("_", _PARTS.sub(lambda found: found[0][:-1] + "_", name))
+    name = _HALVES.sub("_", _PARTS.sub(lambda found: found[0][:-1] + "_", name))[:LONGEST]
+    while len(os.fsencode(name)) > LONGEST:
+        name = name[:-1]
     return f"_{name}" if fault(name) else name
 
 

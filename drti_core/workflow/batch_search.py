@@ -14,9 +14,6 @@ from drti_core.io import names
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
 
-#: Longest name of a file in bytes, on every file system in use.
-_NAME_BYTES = 255
-
 
 @dataclass(frozen=True)
 class Found:
@@ -288,6 +285,6 @@ def _entry(folder: Path, name: str) -> dict[str, bool]:
 
 
 def _shortened(stem: str, tail: str) -> str:
-    while stem and len(os.fsencode(stem + tail)) > _NAME_BYTES:
+    while stem and len(os.fsencode(stem + tail)) > names.LONGEST:
         stem = stem[:-1]
     return stem + tail

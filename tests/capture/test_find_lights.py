@@ -99,8 +99,8 @@ def test_a_ball_that_shows_other_lights_is_left_out():
     found = find_lights(stack_of(pictures), balls, focal_mm=85)
     assert re.fullmatch(
         r"The balls disagree in 1[0-4] of 14 photographs: the lights are those of ball 1 alone, "
-        r"which the pictures follow best\. They may all be turned by the same angle; tell the focal "
-        r"length if you know it\.",
+        r"which the pictures follow best\. They may all be turned by the same angle; tell the "
+        r"focal length if you know it\.",
         found.notes[-1],
     )
     assert len(found.balls) == 2

@@ -57,6 +57,7 @@ def refused(folder: Path) -> str:
         ("CONIN$", "it names a device"),
         ("a\ud800", "it holds half a character"),
         ("\udfffb", "it holds half a character"),
+        ("é" * 128, "it is too long"),
         (".drti-batch.json", "it is one of drti's own"),
         (".drti-0-1-a.old", "it is one of drti's own"),
     ],
