@@ -6,9 +6,13 @@ import re
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from drti_core.arrays import Window
 from drti_core.capture import Ball, View, find_lights
+from drti_core.capture.highlights import BESIDE, find_highlights
 from drti_core.capture.lights_sheet import lights_sheet
+from drti_core.capture.photographs import crop_around, open_capture
 from drti_core.capture.reflection import angles
 from drti_core.errors import OptionError
 from drti_core.stack import ArrayStack
@@ -106,3 +110,36 @@ def test_a_ball_that_shows_other_lights_is_left_out():
     assert len(found.balls) == 2
     assert errors(found).max() < 1.5
     assert all(photograph.position is None for photograph in found.photographs)
+
+
+def test_a_highlight_with_something_bright_beside_it_is_doubtful():
+    ball, view = Ball(40.3, 60.6, 15.0), View(SHAPE[1], SHAPE[0])
+    pictures = paint([ball])
+    crop = crop_around(stack_of(pictures), ball.x, ball.y, 24, 210)
+    sound = [found[0] for found in find_highlights(crop, ball, view)]
+    assert [spot.reason for spot in sound] == [""] * len(LIGHTS)
+    x, y = int(sound[3].x) + 2, int(sound[3].y)
+    pictures[3, y - 1 : y + 2, x] = np.maximum(pictures[3, y - 1 : y + 2, x], 180)
+    crop = crop_around(stack_of(pictures), ball.x, ball.y, 24, 210)
+    spots = [found[0] for found in find_highlights(crop, ball, view)]
+    assert [number for number, spot in enumerate(spots) if spot.reason == BESIDE] == [3]
+    assert spots[3].confidence < 0.5
+
+
+def test_luma_is_decoded_as_it_would_be_computed(tmp_path):
+    pictures = np.random.default_rng(1).integers(90, 160, (3, 16, 24, 3)).astype(np.uint8)
+    for number, picture in enumerate(pictures):
+        smooth = Image.fromarray(picture).resize((40, 30), Image.Resampling.BICUBIC)
+        smooth.save(tmp_path / f"{number}.{'jpg' if number < 2 else 'png'}", quality=95)
+    stack = open_capture(tmp_path)
+    part = Window(3, 5, 20, 30)
+    grey = stack.in_luma()
+    assert grey.channels == 1
+    assert grey.luma(part).shape == (3, 20, 30)
+    off = grey.luma(part).astype(int) - stack.luma(part)
+    assert np.abs(off[:2]).max() <= 3  # a JPEG's colours are rounded, its luma is not
+    assert np.abs(off[:2]).mean() < 0.6
+    assert (off[2] == 0).all()
+    assert (
+        stack.luma(part) == np.rint(stack.codes(part) @ [0.299, 0.587, 0.114]).reshape(3, 20, 30)
+    ).mean() > 0.99
