@@ -65,8 +65,8 @@ def refused(folder: Path) -> str:
 def test_names_that_leave_the_folder(name: str, reason: str, tmp_path: Path) -> None:
     path = write(tmp_path, name)
     assert refused(tmp_path) == (
-        f"{path}: $.outputs: the name {json.dumps(name)[:200]}: {reason}; expected names of outputs in "
-        "this folder"
+        f"{path}: $.outputs: the name {json.dumps(name)[:200]}: {reason}; expected names of "
+        "outputs in this folder"
     )
     sound = names.sound(name)
     assert names.fault(sound) == ""
