@@ -39,7 +39,7 @@ _LEANING = 0.1
 _RIM, _SHINE = 0.25, 0.6
 #: Share that is seen of a rim around what may be a mirrored horizon: of one that must be there,
 #: and of one that may be. Lamps are mirrored so far out of a ball, radii, if some stand low.
-_FAINT_RIM, _SURE_RIM, _HIGH, _HORIZON = 0.2, 0.6, 0.5, 0.735
+_FAINT_RIM, _SURE_RIM, _HIGH, _HORIZON = 0.2, 0.6, 0.5, 0.72
 #: Balls whose lights are farther from those of a better one are none, degrees.
 _STRANGE = 25.0
 #: Share of the picture's changes that a ball's lights explain at least.

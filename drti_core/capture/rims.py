@@ -6,6 +6,7 @@ photographs; the ellipse of a sphere is laid through where the sums are highest.
 
 from __future__ import annotations
 
+import itertools
 import math
 import warnings
 from dataclasses import dataclass, replace
@@ -24,6 +25,9 @@ Place = tuple[float, float, float]
 _FROM, _TO = 0.78, 1.24
 #: Steps of the search for the ellipse: how far from what was found, in radii.
 _SEARCH = 0.15
+#: Share of a rim that is an edge from which on it is plain; of one that is not, searches begin so
+#: many radii aside too.
+_PLAIN, _ASIDE = 0.5, 0.08
 #: An edge has a width: so many radii of a circle are left out with what lies within it.
 _BEYOND = 1.07
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
@@ -63,10 +67,22 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
         y = ball.y + np.sin(angle)[:, None] * radius - beyond.y
         within = np.hypot(x, y) < _BEYOND * beyond.radius
         rooted[within], linear[within] = 0, 0
-    place = _search(angle, radius, rooted, ball, view)
-    robust = _refined(angle, radius, rooted, place, ball, view)
-    exact = _refined(angle, radius, linear, place, ball, view)
-    return exact if exact.seen > 0.85 * robust.seen else robust
+
+    def laid(place: Place) -> Rim:
+        robust = _refined(angle, radius, rooted, place, ball, view)
+        exact = _refined(angle, radius, linear, place, ball, view)
+        return exact if exact.seen > 0.85 * robust.seen else robust
+
+    found = laid(_search(angle, radius, rooted, ball, view))
+    if found.seen >= _PLAIN:
+        return found
+    # Of a rim that shows badly the search may have left the right way at once: others are tried.
+    for x, y, grow in itertools.product((-_ASIDE, 0, _ASIDE), (-_ASIDE, 0, _ASIDE), (0, _ASIDE)):
+        start = (x * ball.radius, y * ball.radius, grow * ball.radius)
+        other = laid(_search(angle, radius, rooted, ball, view, start, _ASIDE / 2))
+        if other.seen > found.seen:
+            found = other
+    return found
 
 
 def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
@@ -132,13 +148,30 @@ def _ellipse(ball: Ball, view: View, place: Place, angle: F64) -> F64:
     return np.asarray((-b + np.sqrt(np.maximum(b * b - a * d, 0))) / a, np.float64)
 
 
-def _search(angle: F64, radius: F64, change: F64, ball: Ball, view: View) -> Place:
-    """The shift and growth by which most of the rim lies where the light changes."""
+def _search(
+    angle: F64,
+    radius: F64,
+    change: F64,
+    ball: Ball,
+    view: View,
+    place: Place = (0.0, 0.0, 0.0),
+    reach: float = _SEARCH,
+) -> Place:
+    """The shift and growth by which most of the rim lies where the light changes.
+
+    Args:
+        angle: (A) of directions from the ball's centre.
+        radius: (R) distances from there, pixels.
+        change: (A, R) of the light.
+        ball: as it was first.
+        view: of the camera.
+        place: where the search begins.
+        reach: of its first steps, radii.
+    """
     fine = float(radius[1] - radius[0])
-    place: Place = (0.0, 0.0, 0.0)
     known, inside = np.nan_to_num(change), np.isfinite(change)
     every = np.arange(len(angle))
-    reach = _SEARCH * ball.radius
+    reach = reach * ball.radius
     while reach > 0.6 * fine:
         smooth = _smooth(known, reach / 3 / fine)
         best = -1.0
