@@ -77,8 +77,8 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
     if found.seen >= _PLAIN:
         return found
     # Of a rim that shows badly the search may have left the right way at once: others are tried.
-    for x, y, grow in itertools.product((-_ASIDE, 0, _ASIDE), (-_ASIDE, 0, _ASIDE), (0, _ASIDE)):
-        start = (x * ball.radius, y * ball.radius, grow * ball.radius)
+    aside = _ASIDE * ball.radius
+    for start in itertools.product((-aside, 0.0, aside), (-aside, 0.0, aside), (0.0, aside)):
         other = laid(_search(angle, radius, rooted, ball, view, start, _ASIDE / 2))
         if other.seen > found.seen:
             found = other
