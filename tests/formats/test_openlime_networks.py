@@ -338,6 +338,7 @@ def test_sixteen_bits_are_png(tmp_path: Path) -> None:
     assert len(list((tmp_path / "a").glob("plane_*.png"))) == 18
 
 
+@pytest.mark.slow
 def test_a_network_of_the_light_is_stored(tmp_path: Path) -> None:
     """Its hidden layer has arrays of its own; a file that lacks them says so."""
     made = models.network(HyperModel, (8, 8), hyper=True)

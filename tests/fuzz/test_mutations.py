@@ -119,6 +119,7 @@ def test_safetensors_lengths() -> None:
             assert changed[8 : 8 + size].startswith(b"{")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["whole", "predicted", "tiles"])
 def test_tiff_directories(kind: str) -> None:
     """Of either byte order and of a BigTIFF: most can be read, and some as other kinds."""
