@@ -260,8 +260,9 @@ def _reconciled(
         ]
         for one in range(len(seen))
     ]
-    best = max(range(len(ways)), key=lambda number: score(ways[number]))
-    if score(ways[best]) < score(photographs) + _CLEARLY:
+    scores = [score(way) for way in ways]
+    best = int(np.argmax(scores))
+    if scores[best] < score(photographs) + _CLEARLY:
         return photographs, ""
     return ways[best], (
         f"The balls disagree in {apart} of {len(residuals)} photographs: the lights are those of "

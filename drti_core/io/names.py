@@ -47,10 +47,16 @@ def sound(name: str) -> str:
     >>> sound("coin"), sound("a\\b"), sound("C:coin"), sound("con.ptm"), sound(".drti-x")
     ('coin', 'a_b', 'C_coin', '_con.ptm', '_.drti-x')
     """
-    name = _HALVES.sub("_", _PARTS.sub(lambda found: found[0][:-1] + "_", name))[:LONGEST]
-    while len(os.fsencode(name)) > LONGEST:
-        name = name[:-1]
-    return f"_{name}" if fault(name) else name
+    name = shortened(_HALVES.sub("_", _PARTS.sub(lambda found: found[0][:-1] + "_", name)))
+    return shortened(f"_{name}") if fault(name) else name
+
+
+def shortened(stem: str, tail: str = "") -> str:
+    """The stem, shortened where the name were too long with it, and the tail."""
+    stem = stem[:LONGEST]
+    while stem and len(os.fsencode(stem + tail)) > LONGEST:
+        stem = stem[:-1]
+    return stem + tail
 
 
 def folded(name: str) -> str:

@@ -184,7 +184,7 @@ def name_outputs(
     used = {names.folded(name) for name in (*taken, *found.values())}
     waiting = []
     for item in items:
-        name = _shortened(item.stem, suffix)
+        name = names.shortened(item.stem, suffix)
         if item in found:
             continue
         if names.folded(name) in used:
@@ -194,7 +194,7 @@ def name_outputs(
             used.add(names.folded(name))
     for item in waiting:
         number = 2
-        while names.folded(name := _shortened(item.stem, f"-{number}{suffix}")) in used:
+        while names.folded(name := names.shortened(item.stem, f"-{number}{suffix}")) in used:
             number += 1
         found[item] = name
         used.add(names.folded(name))
@@ -282,9 +282,3 @@ def _entry(folder: Path, name: str) -> dict[str, bool]:
     if not os.path.lexists(path) or (path.is_symlink() and path.is_dir()):
         return {}
     return {name: path.is_dir()}
-
-
-def _shortened(stem: str, tail: str) -> str:
-    while stem and len(os.fsencode(stem + tail)) > names.LONGEST:
-        stem = stem[:-1]
-    return stem + tail
