@@ -10,23 +10,20 @@ import typer
 
 from drti_core.capture.check import Checked
 from drti_core.cli import console
+from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.workflow.check import check_file
 
 
+@opens_photographs
 def check(
-    stack: console.Photographs,
+    stack: Photographs,
     sheet: Annotated[
         Path | None, typer.Option(help="HTML file with what was found and all photographs.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="A row for sound photographs too.")] = False,
     json: console.Json = False,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what is wrong with photographs: misfires, wrong lights, moved frames, gaps ….
@@ -34,7 +31,6 @@ def check(
     Each photograph is compared with what the others say of it. The exit status is 0 where the
     photographs are sound and 1 where they are doubtful.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     with console.progress_bar() as progress:
         found = check_file(stack, sheet=sheet, overwrite=overwrite, progress=progress, **how)
     if json:

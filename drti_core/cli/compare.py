@@ -9,6 +9,7 @@ import numpy as np
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
@@ -20,8 +21,9 @@ from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 
 
+@opens_photographs
 def compare(
-    stack: console.Photographs,
+    stack: Photographs,
     output: Annotated[Path, typer.Option("-o", "--output", help="Picture: .png, .jpg or .tif.")],
     model: Annotated[list[Path] | None, typer.Argument(help="Fitted models.")] = None,
     codecs: Annotated[
@@ -40,20 +42,14 @@ def compare(
         str | None, typer.Option(metavar="WxH+X+Y", help="Show and measure only this part.")
     ] = None,
     cell: Annotated[int, typer.Option(min=16, help="Width of a picture on the sheet.")] = 240,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Photographs, codecs and error maps side by side, each with its PSNR, in one picture.
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     others = [*(model or ()), *([] if test is None else [test])]
     named = [read for each in others for read in doors.read_from(each)]
     outputs.check_output(output, overwrite, inputs=[*doors.read_from(stack, **how), *named])

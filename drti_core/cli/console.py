@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -24,9 +24,6 @@ from drti_core.io import outputs
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress
 
-if TYPE_CHECKING:  # the verb imports it, if it opens photographs
-    from drti_core.registry.doors import StackOptions
-
 #: Pixels of a picture that a demo or benchmark makes up.
 MAX_PIXELS = 100_000_000
 
@@ -37,28 +34,7 @@ Options = Annotated[
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
-# Of every verb that opens photographs; see stack_options.
-Photographs = Annotated[
-    Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
-]
 Reader = Annotated[str | None, typer.Option(help="Reader to use, with options.")]
-Crop = Annotated[
-    str | None, typer.Option(metavar="WxH+X+Y", help="Only this part of the photographs.")
-]
-Mask = Annotated[
-    Path | None, typer.Option(help="Picture, black where pixels of photographs are left out.")
-]
-Images = Annotated[
-    Path | None, typer.Option(help="Folder of the photographs, if not where the input says.")
-]
-Linear = Annotated[bool, typer.Option("--linear", help="Linear light values of the photographs.")]
-PixelSize = Annotated[
-    float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
-]
-ByOrder = Annotated[
-    bool,
-    typer.Option("--by-order", help="Rows of a light file go to the photographs in their order."),
-]
 
 
 def say(*lines: str) -> None:
@@ -233,31 +209,6 @@ def parse_light(text: str) -> LightDirections:
     if len(values) != 3:
         raise OptionError(f"{text!r}", where="--light", expected="x,y,z, or x,y on the unit disk")
     return LightDirections([values])
-
-
-def stack_options(
-    reader: str | None,
-    crop: str | None,
-    mask: Path | None,
-    images: Path | None,
-    linear: bool,
-    pixel_size: float | None,
-    by_order: bool = False,
-) -> StackOptions:
-    """How photographs are opened, from the options that every verb has for it.
-
-    Raises:
-        OptionError: a crop that is no window.
-    """
-    return {
-        "reader": reader,
-        "crop": parse_window(crop, "--crop"),
-        "mask": mask,
-        "images": images,
-        "to_linear": linear,
-        "pixel_size_mm": pixel_size,
-        "by_order": by_order,
-    }
 
 
 def number(value: float | None, digits: int) -> str:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.errors import MissingExtraError
 from drti_core.io import outputs
 from drti_core.measure import evaluation
@@ -19,8 +20,9 @@ Ssim = Annotated[
 ]
 
 
+@opens_photographs
 def evaluate(
-    stack: console.Photographs,
+    stack: Photographs,
     codec: Annotated[
         list[str] | None,
         typer.Option(help="For example hsh:terms=16; repeatable. By default ptm, hsh and rbf."),
@@ -36,20 +38,14 @@ def evaluate(
     ssim: Ssim = None,
     json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
     per_light: Annotated[bool, typer.Option("--lights", help="Also a row for each light.")] = False,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit codecs, relight under the test lights, and report PSNR and SSIM.
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if json is not None:
         others_named = [*(model or ()), *([] if test is None else [test])]
         named = [read for each in others_named for read in doors.read_from(each)]

@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.workflow import fit_file
 
 
+@opens_photographs
 def fit(
-    stack: console.Photographs,
+    stack: Photographs,
     output: Annotated[
         Path, typer.Option("-o", "--output", help="A .ptm or .rti file, or a folder.")
     ],
@@ -21,13 +23,8 @@ def fit(
         typer.Option(help="For example ptm, hsh:terms=16, rbf:planes=18; by default ptm or hsh."),
     ] = None,
     option: console.Options = None,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     to: Annotated[
         str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
     ] = None,
@@ -73,7 +70,7 @@ def fit(
                 **console.parse_options(option),
                 **{k: v for k, v in training.items() if v is not None},
             },
-            **console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order),
+            **how,
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},
             overwrite=overwrite,

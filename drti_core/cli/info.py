@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.photographs import StackOptions, opens_photographs
 from drti_core.workflow.describe import describe_file
 from drti_core.workflow.plots import plot_file
 
@@ -16,16 +17,12 @@ from drti_core.workflow.plots import plot_file
 _MOST, _FIRST = 6, 3
 
 
+@opens_photographs
 def info(
     path: Annotated[Path, typer.Argument(help="A model, photographs, lights, or a folder.")],
     json: console.Json = False,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     plot: Annotated[
         Path | None,
         typer.Option(help="Draw the lights and the planes' histograms: .svg, .png, .jpg or .tif."),
@@ -33,7 +30,6 @@ def info(
     overwrite: console.Overwrite = False,
 ) -> None:
     """Say what a file is: format, size, codec, terms, planes, lights, oddities."""
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     if plot is not None:  # first: it may be refused
         plot_file(path, plot, overwrite=overwrite, **how)
     found = describe_file(path, **how)

@@ -9,6 +9,7 @@ import typer
 
 from drti_core.capture.reflection import Ball
 from drti_core.cli import console
+from drti_core.cli.photographs import PixelSize
 from drti_core.errors import OptionError
 from drti_core.workflow.lights import find_lights_file
 from drti_core.workflow.lights_by_order import lights_by_order_file
@@ -34,7 +35,7 @@ def lights(
     ball_diameter: Annotated[
         float | None, typer.Option(metavar="MM", help="Diameter of the balls.")
     ] = None,
-    pixel_size: console.PixelSize = None,
+    pixel_size: PixelSize = None,
     sheet: Annotated[
         Path | None, typer.Option(help="Sheet to check the lights by: .png, .jpg or .html.")
     ] = None,

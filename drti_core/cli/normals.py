@@ -9,12 +9,14 @@ from typing import Annotated, Any
 import typer
 
 from drti_core.cli import console
+from drti_core.cli.photographs import StackOptions, opens_photographs
 from drti_core.errors import OptionError
 from drti_core.registry.doors import open_any, read_from
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
 
 
+@opens_photographs
 def normals(
     source: Annotated[Path, typer.Argument(help="A model, or photographs: light file, project, …")],
     output: Annotated[
@@ -35,13 +37,8 @@ def normals(
         Path | None, typer.Option(help="True normal map to compare with: .png or .tif.")
     ] = None,
     truth_y: Annotated[str, typer.Option(help="Green of the true map: up or down.")] = "up",
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     json: console.Json = False,
     overwrite: console.Overwrite = False,
 ) -> None:
@@ -53,7 +50,6 @@ def normals(
     _one_of(truth_y, ("up", "down"), "--truth-y")
     wanted: Any = {"method": method, "bits": bits, "y": y}
     green: Any = truth_y
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     found = open_any(source, **how)
     with console.progress_bar() as progress:
         error = save_normals(

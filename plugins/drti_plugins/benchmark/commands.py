@@ -11,6 +11,7 @@ import typer
 from drti_core.arrays import Window
 from drti_core.cli import console
 from drti_core.cli.groups import Group
+from drti_core.cli.photographs import StackOptions, opens_photographs
 from drti_core.errors import OptionError
 from drti_core.measure.tour import write_stack
 from drti_core.registry.catalogue import codec as get_codec
@@ -40,6 +41,7 @@ app.command("quality")(command.measure_quality)
 
 
 @app.command("fit")
+@opens_photographs
 def fit(
     stack: Annotated[
         Path | None, typer.Argument(help="Stack to enlarge; by default the demo's.")
@@ -57,13 +59,8 @@ def fit(
     keep: Annotated[
         Path | None, typer.Option(help="Keep the enlarged stacks and models in this folder.")
     ] = None,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     json: console.Json = False,
 ) -> None:
     """Fit and save in a fresh process each: CPU seconds and peak memory of the whole process."""
@@ -87,7 +84,7 @@ def fit(
                 arguments=option or (),
                 keep=keep,
                 progress=progress,
-                **console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order),
+                **how,
             )
     if json:
         console.say_json([cost.as_dict() for cost in costs])
@@ -191,6 +188,7 @@ def relight(
 
 
 @app.command("train")
+@opens_photographs
 def train(
     stack: Annotated[
         Path | None, typer.Argument(help="Photographs; by default 160x160 under 49 lights.")
@@ -199,17 +197,11 @@ def train(
         list[str] | None, typer.Option(help=f"Repeatable: {', '.join(NETWORKS)}; all by default.")
     ] = None,
     seconds: Annotated[float, typer.Option(help="Each way is repeated for so long.")] = 3.0,
-    reader: console.Reader = None,
-    crop: console.Crop = None,
-    mask: console.Mask = None,
-    images: console.Images = None,
-    linear: console.Linear = False,
-    pixel_size: console.PixelSize = None,
-    by_order: console.ByOrder = False,
+    *,
+    how: StackOptions,
     json: console.Json = False,
 ) -> None:
     """A training step against the published one: CPU seconds for a million samples."""
-    how = console.stack_options(reader, crop, mask, images, linear, pixel_size, by_order)
     photographs = None if stack is None else open_stack(stack, **how)
     with console.progress_bar() as progress:
         costs = benchmark_train(
