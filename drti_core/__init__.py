@@ -108,6 +108,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
+    from drti_core.workflow.darkroom import Darkroom
     from drti_core.workflow.describe import Description, describe, describe_file
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
@@ -122,6 +123,7 @@ else:
         "arrays": "Window",
         "capture": "Ball FoundLight FoundLights find_lights open_capture",
         "capture.check": "check Checked",
+        "capture.exposures": "even_exposures",
         "capture.finding": "Finding",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
@@ -154,6 +156,7 @@ else:
         "workflow.batch": "convert_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
+        "workflow.darkroom": "Darkroom",
         "workflow.describe": "describe describe_file Description",
         "workflow.export": "export export_file",
         "workflow.fit": "fit_file",
@@ -208,6 +211,8 @@ __all__ = [
     "FoundLights",
     "FoundLight",
     "Ball",
+    "Darkroom",
+    "even_exposures",
     # relight
     "save_relit",
     "save_rendered",

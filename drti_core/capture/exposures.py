@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 
 import numpy as np
 
 from drti_core.arrays import F64
+from drti_core.errors import StackError
 from drti_core.io.pictures import exif
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.strengths import even
 
 #: Tags of the EXIF directory.
 _TIME, _APERTURE, _SENSITIVITY = 33434, 33437, 34855
+#: Stops that are no difference.
+_ALIKE = 0.01
 #: How numbers are packed, by their TIFF type, and their bytes.
 _FORMS = {3: ("<H", 2), 4: ("<I", 4), 5: ("<II", 8), 11: ("<f", 4), 12: ("<d", 8)}
 
@@ -30,6 +35,41 @@ def exposures_of(stack: Stack) -> F64:
             if block is not None:
                 found[to] = _exposure(block)
     return found
+
+
+def even_exposures(stack: Stack) -> Stack:
+    """The photographs as if all had been exposed as the one in the middle was, in linear light.
+
+    A stack whose photographs were all exposed alike stays as it is.
+
+    Args:
+        stack: photographs that say by EXIF how they were exposed.
+
+    Raises:
+        StackError: a photograph does not say it.
+    """
+    stops = exposures_of(stack)
+    silent = np.flatnonzero(np.isnan(stops)).tolist()
+    if silent:
+        raise StackError(
+            f"the EXIF of {len(silent)} of {len(stack)} photographs says no exposure",
+            where=stack.names[silent[0]],
+            expected="the exposure time in all, or in none and exposures left alone",
+            mend="Give the photographs their EXIF back, or do not divide exposures out.",
+        )
+    # One that is there, so that what was exposed like it keeps its values.
+    middle = float(np.sort(stops)[len(stops) // 2])
+    others = np.flatnonzero(np.abs(stops - middle) > _ALIKE)
+    if not len(others):
+        return replace(stack, notes=(*stack.notes, "All photographs were exposed alike."))
+    note = (
+        f"Exposures by EXIF are divided out: {len(others)} of {len(stack)} photographs differ "
+        f"by {stops.min() - middle:+.1f} to {stops.max() - middle:+.1f} stops."
+    )
+    strengths = np.repeat(2.0 ** (stops - middle)[:, None], 3, axis=1)
+    found = replace(even(stack, strengths, note), strengths=strengths)
+    done = {"stops": [round(float(value), 4) for value in stops - middle]}
+    return replace(found, history={**stack.history, "exposures": done})
 
 
 def _exposure(block: bytes) -> float:

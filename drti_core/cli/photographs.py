@@ -12,6 +12,7 @@ import typer
 
 from drti_core.cli.console import Reader, parse_window
 from drti_core.registry.doors import StackOptions as StackOptions
+from drti_core.workflow.darkroom import Darkroom
 
 #: What a verb that takes the options calls them.
 _HOW = "how"
@@ -46,12 +47,16 @@ def stack_options(
             "--by-order", help="Rows of a light file go to the photographs in their order."
         ),
     ] = False,
+    exposures: Annotated[
+        bool, typer.Option("--exposures", help="Divide out exposures that differ by EXIF.")
+    ] = False,
 ) -> StackOptions:
     """How photographs are opened, from the options that every verb has for it.
 
     Raises:
         OptionError: a crop that is no window.
     """
+    darkroom = Darkroom(exposures=exposures)
     return {
         "reader": reader,
         "crop": parse_window(crop, "--crop"),
@@ -60,6 +65,7 @@ def stack_options(
         "to_linear": linear,
         "pixel_size_mm": pixel_size,
         "by_order": by_order,
+        "develop": None if darkroom == Darkroom() else darkroom,
     }
 
 

@@ -303,7 +303,10 @@ def resampled(stack: Stack) -> Stack:
 
 def _fields(stack: Stack, note: str) -> dict[str, Any]:
     """Of a stack of float values that is made from another."""
-    kept = ("lights", "shape", "names", "channels", "mask", "icc", "xmp", "exif", "pixel_size_mm")
+    kept = (
+        *("lights", "shape", "names", "channels", "mask", "icc", "xmp", "exif"),
+        *("pixel_size_mm", "history"),
+    )
     return {
         **{name: getattr(stack, name) for name in kept},
         "dtype": np.dtype(np.float32),

@@ -37,7 +37,8 @@ class Metadata:
         xmp: XMP packet, kept byte for byte.
         exif: EXIF block of the photographs, see :mod:`drti_core.io.pictures.exif`.
         provenance: how the model came about, JSON-able: ``software``, ``codec`` (``id`` and
-            ``options``), ``photographs`` (file names), ``light_file``, ``crop``, ``mask``.
+            ``options``), ``photographs`` (file names), ``light_file``, ``crop``, ``mask``,
+            ``darkroom`` (what was done to the photographs).
         comments: comment lines of the file's header.
         notes: oddities met while reading, a sentence each.
     """

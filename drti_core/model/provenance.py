@@ -24,7 +24,8 @@ def with_provenance(
     """A model that says of which photographs, how and by what it was made.
 
     What the photographs themselves say (profile, XMP, EXIF, pixel size) is added where the codec
-    did not. There is no date in it: the same photographs give the same bytes.
+    did not; what was done to them first is there as ``darkroom``. There is no date in it: the
+    same photographs give the same bytes.
 
     Args:
         model: just fitted.
@@ -42,6 +43,7 @@ def with_provenance(
         "software": software(),
         "codec": {"id": codec.codec_id, "class": _class(codec), "options": _options(codec)},
         "photographs": [_text(name) for name in stack.names],
+        **({"darkroom": dict(stack.history)} if stack.history else {}),
         **{name: _plain(value) for name, value in others.items() if value is not None},
         **model.metadata.provenance,
     }

@@ -199,6 +199,10 @@ def _only(shelf: Shelf[T], claims: dict[str, T], claim: str, path: str | os.Path
     return next(iter(found.values()))
 
 
+#: What is done to photographs as their reader gives them. Files that it reads are its ``files``.
+Develop = Callable[[Stack], Stack]
+
+
 class StackOptions(TypedDict, total=False):
     """What :func:`open_stack` takes beside the path."""
 
@@ -209,6 +213,7 @@ class StackOptions(TypedDict, total=False):
     to_linear: bool
     pixel_size_mm: float | None
     by_order: bool
+    develop: Develop | None
 
 
 #: Names of a file that stands for its folder end so.
@@ -240,6 +245,7 @@ def read_from(
     mask, images = options.get("mask"), options.get("images")
     found = [given, unit_of(given)]
     found += [Path(other) for other in (mask, images) if isinstance(other, (str, os.PathLike))]
+    found += getattr(options.get("develop"), "files", ())
     with suppress(DrtiError):  # of what cannot be read, opening it will tell
         reader = find_reader(given, options.get("reader"))
         found += reader.beside(given) if isinstance(reader, ModelReader) else []
@@ -297,6 +303,7 @@ def open_stack(
     to_linear: bool = False,
     pixel_size_mm: float | None = None,
     by_order: bool = False,
+    develop: Develop | None = None,
 ) -> Stack:
     """Open photographs and their lights; pixels are decoded when they are first needed.
 
@@ -312,6 +319,8 @@ def open_stack(
         pixel_size_mm: side of a pixel on the object, millimetres.
         by_order: give the rows of a light file to the photographs in natural order, whatever names
             they have, as the lights of a dome serve many objects.
+        develop: what is done to the whole photographs before the part, the mask and linear values
+            are looked at, for example a :class:`drti_core.Darkroom`.
 
     Raises:
         MissingFileError: it, or a photograph, is not there.
@@ -332,6 +341,7 @@ def open_stack(
         to_linear=to_linear,
         pixel_size_mm=pixel_size_mm,
         by_order=by_order,
+        develop=develop,
     )
     if not isinstance(found, Stack):
         raise _another_kind(found, path, "photographs and a light file")
@@ -406,7 +416,8 @@ def read(
         if name not in ("reader", "images", "by_order") and value is not None and value is not False
     }
     if isinstance(found, Stack):
-        return found.adjusted(**given)
+        develop = given.pop("develop", None)
+        return (found if develop is None else develop(found)).adjusted(**given)
     if given:
         raise OptionError(
             f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",

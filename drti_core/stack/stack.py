@@ -52,6 +52,7 @@ class Stack(ABC):
         positions: of the lights, where they are near; ``lights`` are their directions from the
             centre of the picture (:mod:`drti_core.fitting.near_lights`).
         notes: oddities met while opening, a sentence each.
+        history: what was done to the photographs, JSON-able, a key for each step.
     """
 
     lights: LightDirections
@@ -68,6 +69,7 @@ class Stack(ABC):
     pixel_size_mm: float | None = None
     positions: LightPositions | None = None
     notes: tuple[str, ...] = ()
+    history: Mapping[str, Any] = field(default_factory=dict, repr=False)
     #: Which photographs of the source these are.
     order: tuple[int, ...]
 

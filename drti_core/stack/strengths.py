@@ -76,7 +76,10 @@ def even(stack: Stack, strengths: npt.ArrayLike, note: str) -> EvenStack:
             f"strengths of shape {values.shape}",
             expected=f"({len(stack)}, 3) numbers from {LEAST:g} to {MOST:g}",
         )
-    kept = ("lights", "positions", "shape", "names", "mask", "icc", "xmp", "exif", "pixel_size_mm")
+    kept = (
+        *("lights", "positions", "shape", "names", "mask", "icc", "xmp", "exif"),
+        *("pixel_size_mm", "history"),
+    )
     return EvenStack(
         **{name: getattr(stack, name) for name in kept},
         dtype=np.dtype(np.float32),

@@ -135,6 +135,8 @@ def _stack_facts(stack: Stack) -> dict[str, Any]:
     }
     if stack.mask is not None:
         facts["pixels_in_mask"] = int(np.count_nonzero(stack.mask))
+    if stack.history:
+        facts["darkroom"] = dict(stack.history)
     return facts | _carried(stack)
 
 

@@ -42,6 +42,7 @@ def fit_file(
     to_linear: bool = False,
     pixel_size_mm: float | None = None,
     by_order: bool = False,
+    develop: doors.Develop | None = None,
     writer: str | None = None,
     writer_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
@@ -69,6 +70,7 @@ def fit_file(
         to_linear: fit linear values.
         pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
         by_order: give the rows of a light file to the photographs in natural order.
+        develop: what is done to the photographs first, for example a :class:`drti_core.Darkroom`.
         writer: id of the writer, with options.
         writer_options: more of them.
         overwrite: replace an output that exists.
@@ -87,12 +89,13 @@ def fit_file(
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     chosen = with_options(doors.find_writer(output, writer), writer_options or {})
-    opening: doors.StackOptions = {"mask": mask, "images": images}
+    opening: doors.StackOptions = {"mask": mask, "images": images, "develop": develop}
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
     if reader is None and is_capture(stack):
-        opened = lit_capture(stack, part_of(progress, 0, 0.5)).adjusted(
+        lit = lit_capture(stack, part_of(progress, 0, 0.5))
+        opened = (lit if develop is None else develop(lit)).adjusted(
             crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
         )
         progress = part_of(progress, 0.5, 1)
@@ -106,6 +109,7 @@ def fit_file(
             to_linear=to_linear,
             pixel_size_mm=pixel_size_mm,
             by_order=by_order,
+            develop=develop,
         )
     teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")

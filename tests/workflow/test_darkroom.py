@@ -1,0 +1,98 @@
+"""What is done to photographs before they are fitted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import drti_core as drti
+from drti_core.arrays import Window
+from drti_core.cli.app import app
+from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.workflow.darkroom import Darkroom
+
+
+def _capture(folder: Path, times: dict[int, float], silent: tuple[int, ...] = ()) -> Path:
+    """Eight photographs, some of which were exposed so many times as long."""
+    stack = drti.demo_stack((24, 32), 8)
+    rows = ["8"]
+    for i, picture in enumerate(stack.images):
+        light = srgb_to_linear(picture / np.float32(255)) / 4 * times.get(i, 1)
+        exif = Image.Exif()
+        exif[271] = "maker"
+        if i not in silent:
+            exif.get_ifd(34665)[33434] = 0.01 * times.get(i, 1)
+        codes = np.rint(linear_to_srgb(light) * 255).astype(np.uint8)
+        Image.fromarray(codes).save(folder / f"a{i}.png", exif=exif)
+        rows.append(f"a{i}.png " + " ".join(map(str, stack.lights.xyz[i].tolist())))
+    (folder / "dirs.lp").write_text("\n".join(rows) + "\n")
+    return folder / "dirs.lp"
+
+
+def test_exposures_are_divided_out(tmp_path):
+    (tmp_path / "even").mkdir()
+    lights = _capture(tmp_path, {2: 2.0, 5: 0.5})
+    even = drti.open_stack(_capture(tmp_path / "even", {}))
+    stack = drti.open_stack(lights, develop=Darkroom(exposures=True))
+    whole = Window(0, 0, *stack.shape)
+    apart = np.abs(stack.read(whole) - even.read(whole))
+    assert apart[[0, 1, 3, 4, 6, 7]].max() < 1e-6
+    assert apart.max() < 0.015  # the rounding of the one that was half as bright
+    assert stack.notes[-1] == (
+        "Exposures by EXIF are divided out: 2 of 8 photographs differ by -1.0 to +1.0 stops."
+    )
+    assert stack.history == {"exposures": {"stops": [0, 0, 1, 0, 0, -1, 0, 0]}}
+    assert stack.select([2]).cropped(Window(0, 0, 4, 4)).history == stack.history
+
+
+def test_photographs_exposed_alike_stay_as_they_are(tmp_path):
+    stack = drti.even_exposures(drti.open_stack(_capture(tmp_path, {})))
+    assert stack.dtype == np.uint8
+    assert stack.notes == ("All photographs were exposed alike.",)
+    assert stack.history == {}
+
+
+def test_a_photograph_that_says_no_exposure_is_an_error(tmp_path):
+    lights = _capture(tmp_path, {2: 2.0}, silent=(4, 6))
+    with pytest.raises(drti.StackError) as caught:
+        drti.open_stack(lights, develop=Darkroom(exposures=True))
+    assert str(caught.value) == (
+        "a4.png: the EXIF of 2 of 8 photographs says no exposure; expected the exposure time "
+        "in all, or in none and exposures left alone. Give the photographs their EXIF back, or do "
+        "not divide exposures out."
+    )
+
+
+def test_what_was_done_is_kept_with_the_model(tmp_path):
+    lights = _capture(tmp_path, {2: 2.0})
+    out = tmp_path / "model"
+    run = CliRunner().invoke(app, ["fit", str(lights), "-o", str(out), "--exposures"])
+    assert run.exit_code == 0, run.output
+    assert "note: Exposures by EXIF are divided out: 1 of 8 photographs differ" in run.output
+    darkroom = drti.open_model(out).metadata.provenance["darkroom"]
+    assert darkroom == {"exposures": {"stops": [0, 0, 1, 0, 0, 0, 0, 0]}}
+    run = CliRunner().invoke(app, ["info", str(lights), "--exposures", "--json"])
+    assert json.loads(run.output)["darkroom"] == darkroom
+
+
+def test_files_that_a_step_reads_are_no_outputs(tmp_path):
+    from drti_core.registry import doors
+
+    def nothing(stack: drti.Stack) -> drti.Stack:
+        return stack
+
+    nothing.files = [tmp_path / "card.png"]  # type: ignore[attr-defined]
+    lights = _capture(tmp_path, {})
+    assert tmp_path / "card.png" in doors.read_from(lights, develop=nothing)
+
+
+def test_a_model_is_not_developed(tmp_path):
+    lights = _capture(tmp_path, {})
+    drti.fit_file(lights, tmp_path / "a.ptm")
+    with pytest.raises(drti.OptionError, match="develop of a model"):
+        drti.open_any(tmp_path / "a.ptm", develop=Darkroom(exposures=True))
