@@ -92,6 +92,18 @@ def test_orientation(tmp_path, decoder, suffix, orientation):
     check(path, upright, tolerance=4 if suffix == ".jpg" else 0)
 
 
+def test_exif_of_a_png_may_stand_after_its_pixels(tmp_path, decoder):
+    """As exiftool puts it there."""
+    path = save(tmp_path / "a.png", pixels(), 6)
+    data = path.read_bytes()
+    start = data.index(b"eXIf") - 4
+    end = start + 12 + int.from_bytes(data[start : start + 4], "big")
+    last = data.index(b"IEND") - 4
+    path.write_bytes(data[:start] + data[end:last] + data[start:end] + data[last:])
+    assert probe(path).orientation == 6
+    check(path, np.rot90(pixels(), -1), tolerance=0)
+
+
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
 def test_sixteen_bit_grey(tmp_path, decoder, suffix):
     array = pixels(1).astype(np.uint16) * 257 - 5

@@ -38,6 +38,8 @@ _DEFLATE_RATIO = 1032
 _SPARE_BYTES = 64 << 20
 #: PNG's four-byte integers, frames of an animation among them, end before this.
 _MOST_FRAMES = 1 << 31
+#: A JPEG has room for no larger EXIF block, which is where blocks come from.
+_MOST_EXIF = 1 << 16
 #: Bytes from the start of a file that tell its kind, and the size of a WebP.
 _HEAD = 30
 _MAGIC: tuple[tuple[bytes, Kind], ...] = (
@@ -202,19 +204,44 @@ def _check_png(file: IO[bytes]) -> None:
         ValueError: a chunk claims far more than the file has; or one of an animation, which is
             left alone else, is such that Pillow would warn of it, with the pixels too.
     """
-    size = file.seek(0, os.SEEK_END)
-    at = file.seek(8)
     animated = False
-    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
-        length = int.from_bytes(head[:4], "big")
-        if at + length > size + _SPARE_BYTES:
-            raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
-        if head[4:] == b"acTL":
+    for kind, at, _ in _png_chunks(file):
+        if kind == b"acTL":
             frames = int.from_bytes(file.read(4), "big")
             if animated or not 1 <= frames < _MOST_FRAMES:
                 raise ValueError(f"an animation of {frames} frames at byte {at}")
             animated = True
+
+
+def _png_chunks(file: IO[bytes]) -> Iterator[tuple[bytes, int, int]]:
+    """Kind, place and bytes of each chunk of a PNG; the file stands at its content.
+
+    Raises:
+        ValueError: a chunk claims far more than the file has.
+    """
+    size = file.seek(0, os.SEEK_END)
+    at = file.seek(8)
+    while len(head := file.read(8)) == 8 and head[4:] != b"IEND":
+        length = int.from_bytes(head[:4], "big")
+        if at + length > size + _SPARE_BYTES:
+            raise ValueError(f"a chunk of {length} bytes at byte {at} of {size}")
+        yield head[4:], at, length
         at = file.seek(at + length + 12)
+
+
+def png_exif(path: Path) -> bytes | None:
+    """The EXIF block of a PNG, which may stand after its pixels (eXIf of PNG, 3rd edition).
+
+    None where there is none, or one that is larger than EXIF may be in any file.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with open_file(path) as file:
+        for kind, _, length in _png_chunks(file):
+            if kind == b"eXIf":
+                return file.read(length) if length <= _MOST_EXIF else None
+    return None
 
 
 def _webp_size(head: bytes) -> tuple[int, int]:

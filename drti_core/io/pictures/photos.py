@@ -273,6 +273,7 @@ def _damaged(info: PhotoInfo, reason: object) -> StackError:
 def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> PhotoInfo:
     width, height = image.size
     raw_mode = decoders.raw_mode(image)
+    own = None
     if kind == "tiff":
         width, height = image.tag_v2[256], image.tag_v2[257]
         bits = max(image.tag_v2.get(258, (1,)))
@@ -280,11 +281,11 @@ def _header(path: Path, image: Any, kind: Literal["jpeg", "png", "tiff"]) -> Pho
         sample = image.tag_v2.get(339, (1,))
         xmp = image.tag_v2.get(700)
     else:
+        own = decoders.png_exif(path) if kind == "png" else image.info.get("exif")
         bits = 16 if "16" in raw_mode else 8
-        orientation = _exif_orientation(image.info.get("exif"))
+        orientation = _exif_orientation(own)
         sample = (1,)
         xmp = image.info.get("xmp")
-    own = image.info.get("exif") if kind != "tiff" else None
     packet, size = _packet(xmp, path)
     if image.mode not in _COLOUR + _GREY or bits not in (1, 2, 4, 8, 16) or set(sample) != {1}:
         raise StackError(
