@@ -13,8 +13,8 @@ from drti_core.arrays import F64
 from drti_core.capture.balls import Circle, find_circles
 from drti_core.capture.chosen import LEAST, MOST, Seen, agreed_view, balls_among, crop_of, look_in
 from drti_core.capture.explained import Places, explained
-from drti_core.capture.found import DOUBTFUL, FoundLight, FoundLights, Portrait
-from drti_core.capture.highlights import BESIDE, Highlight
+from drti_core.capture.found import DOUBTFUL, FoundLight, FoundLights, LightDoubt, Portrait
+from drti_core.capture.highlights import Highlight
 from drti_core.capture.photographs import Copies, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
@@ -30,6 +30,8 @@ _DARK = 0.1
 #: Degrees: an estimate so near to a doubtful light confirms it, one so far makes a sound one
 #: doubtful, and one that may be so far off is none.
 _NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
+#: A light of this confidence has nothing to be doubted.
+_SURE = 0.9
 #: Balls that are so many degrees apart do not show the same lamp.
 _SPLIT = 10.0
 #: Balls that disagree in a larger share of the photographs are not understood together.
@@ -140,12 +142,16 @@ def _light(
         return FoundLight(name, None, highlights=highlights, reason="no highlight in any ball")
     lamp = _lamp(using, view, near)
     confidence = 1 - math.prod(1 - 0.99 * spot.confidence for _, spot in using)
-    reason = next((spot.reason for _, spot in using if spot.reason), "")
+    doubted = next((spot for _, spot in using if spot.doubt is not None), using[0][1])
+    reason = doubted.reason
+    doubt: LightDoubt | None = doubted.doubt
     residual = float(lamp.residuals.max()) if len(using) > 1 else None
     allowed = max(_tolerance(one.ball) for one, _ in using)
     if residual is not None and residual > allowed:
         confidence *= math.exp(-(residual / allowed - 1))
-        reason = f"the balls disagree by {residual:.1f}°"
+        reason, doubt = f"the balls disagree by {residual:.1f}°", "apart"
+    if confidence >= _SURE:
+        reason, doubt = "", None
     return FoundLight(
         name=name,
         direction=lamp.direction,
@@ -154,7 +160,8 @@ def _light(
         source="balls",
         highlights=highlights,
         residual=residual,
-        reason=reason if confidence < 0.9 else "",
+        reason=reason,
+        doubt=doubt,
     )
 
 
@@ -307,6 +314,7 @@ def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLigh
             confidence=0.0,
             source="none",
             reason="the photograph is dark: no lamp shone",
+            doubt=None,
         )
     allowed = max(_NEAR, 4 * error)
     apart = math.inf if found.direction is None else float(angles(found.direction, told))
@@ -323,20 +331,21 @@ def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLigh
             source="estimated",
             reason=f"{seen}: estimated from the other photographs",
         )
-    if found.doubtful and found.reason != BESIDE:
+    if found.doubtful and found.doubt != "beside":
         return replace(found, confidence=max(found.confidence, 1.1 * DOUBTFUL))
     if not found.doubtful and apart > max(_FAR, 4 * error):
         return replace(
             found,
             confidence=0.8 * DOUBTFUL,
             reason=f"the other photographs tell a light {apart:.0f}° off",
+            doubt=None,
         )
     return found
 
 
 def _disagreements(photographs: Sequence[FoundLight]) -> list[str]:
     """A sentence on the photographs in which the balls disagree."""
-    named = [p.name for p in photographs if p.reason.startswith("the balls disagree")]
+    named = [p.name for p in photographs if p.doubt == "apart"]
     if not named:
         return []
     return [f"The balls disagree in {len(named)} of {len(photographs)}: {', '.join(named)}."]

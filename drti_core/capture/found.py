@@ -8,12 +8,14 @@ from typing import Literal
 import numpy as np
 
 from drti_core.arrays import F64, U8
-from drti_core.capture.highlights import Highlight
+from drti_core.capture.highlights import Doubt, Highlight
 from drti_core.capture.reflection import Ball, View
 from drti_core.lights import LightDirections
 
 #: Where a light was found: in the balls, by the other photographs' prediction, or nowhere.
 Source = Literal["balls", "estimated", "none"]
+#: What of its highlights makes a light doubtful: one of them; or they are apart, as balls disagree.
+LightDoubt = Doubt | Literal["apart"]
 #: Lights below this confidence are doubtful.
 DOUBTFUL = 0.5
 
@@ -30,7 +32,8 @@ class FoundLight:
         source: by what it was found.
         highlights: one of each ball, in their order; None where it shows none.
         residual: of the balls' directions, degrees, the largest; None with less than two.
-        reason: why it is doubtful or missing; "" of a sound one.
+        reason: why it is doubtful or missing, in words; "" of a sound one.
+        doubt: what of its highlights makes it doubtful, if something does.
     """
 
     name: str
@@ -41,6 +44,7 @@ class FoundLight:
     highlights: tuple[Highlight | None, ...] = ()
     residual: float | None = None
     reason: str = ""
+    doubt: LightDoubt | None = None
 
     @property
     def doubtful(self) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -23,8 +24,14 @@ _BLOBS, _FAINT = 5, 0.15
 _DIM = 0.08
 #: The sine of how far below the horizon a lamp's image may seem to be.
 HORIZON = -0.03
-#: Why a highlight is doubtful that only looks right: no other photograph can tell it from one.
-BESIDE = "something bright is beside the highlight"
+#: Why a highlight is doubtful.
+Doubt = Literal["rival", "unlike", "beside", "cut"]
+_REASONS: dict[Doubt, str] = {
+    "rival": "another spot is about as bright",
+    "unlike": "it is dim, large or seen in other photographs",
+    "beside": "something bright is beside the highlight",
+    "cut": "it is cut by the edge of the picture",
+}
 #: How far something bright beside a highlight may move its middle, radii: some two degrees.
 _LEANING = 0.018
 #: Pixels of which the noise is taken, about.
@@ -42,14 +49,19 @@ class Highlight:
         y: likewise, from the top edge.
         confidence: 0..1.
         size: root of its area above half of its peak, pixels.
-        reason: why it is doubtful; "" of a sound one.
+        doubt: why it is doubtful; None of a sound one.
     """
 
     x: float
     y: float
     confidence: float
     size: float
-    reason: str = ""
+    doubt: Doubt | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it is doubtful, in words; "" of a sound one."""
+        return "" if self.doubt is None else _REASONS[self.doubt]
 
 
 @dataclass(frozen=True)
@@ -218,26 +230,27 @@ def _judged(
     scored = _front_first(scored, crop, ball)
     found = []
     for number, (score, blob) in enumerate(scored):
-        confidence, reason = math.exp(min(0.0, score + 0.7)), ""
+        confidence = math.exp(min(0.0, score + 0.7))
+        doubt: Doubt | None = None
         rivals = [other for other, _ in scored[:number] + scored[number + 1 :]]
         if rivals and max(rivals) > score - 0.7:
             confidence *= 0.6
-            reason = "another spot is about as bright"
+            doubt = "rival"
         if score < -1.4:
-            reason = "it is dim, large or seen in other photographs"
+            doubt = "unlike"
         if blob.lean * crop.step > _LEANING * ball.radius:
             confidence *= 0.4
-            reason = BESIDE
+            doubt = "beside"
         if blob.cut:
             confidence *= 0.3
-            reason = "it is cut by the edge of the picture"
+            doubt = "cut"
         found.append(
             Highlight(
                 crop.x + blob.x * crop.step,
                 crop.y + blob.y * crop.step,
                 confidence,
                 math.sqrt(blob.area) * crop.step,
-                reason,
+                doubt,
             )
         )
     return found

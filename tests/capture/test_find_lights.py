@@ -10,7 +10,7 @@ from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.capture import Ball, View, find_lights
-from drti_core.capture.highlights import BESIDE, find_highlights
+from drti_core.capture.highlights import find_highlights
 from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.capture.photographs import crop_around, open_capture
 from drti_core.capture.reflection import angles
@@ -117,12 +117,13 @@ def test_a_highlight_with_something_bright_beside_it_is_doubtful():
     pictures = paint([ball])
     crop = crop_around(stack_of(pictures), ball.x, ball.y, 24, 210)
     sound = [found[0] for found in find_highlights(crop, ball, view)]
-    assert [spot.reason for spot in sound] == [""] * len(LIGHTS)
+    assert [spot.doubt for spot in sound] == [None] * len(LIGHTS)
     x, y = int(sound[3].x) + 2, int(sound[3].y)
     pictures[3, y - 1 : y + 2, x] = np.maximum(pictures[3, y - 1 : y + 2, x], 180)
     crop = crop_around(stack_of(pictures), ball.x, ball.y, 24, 210)
     spots = [found[0] for found in find_highlights(crop, ball, view)]
-    assert [number for number, spot in enumerate(spots) if spot.reason == BESIDE] == [3]
+    assert [number for number, spot in enumerate(spots) if spot.doubt == "beside"] == [3]
+    assert spots[3].reason == "something bright is beside the highlight"
     assert spots[3].confidence < 0.5
 
 
