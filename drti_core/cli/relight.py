@@ -117,7 +117,7 @@ def relight(
     named = lights if path is None or path in _PATHS else Path(path)
     by_file = None if named is None else open_lights(named)
     common["inputs"] = [*read_from(model, reader=reader), *([] if env is None else [env])]
-    common["inputs"] += [] if named is None else read_from(named, by_file)
+    common["inputs"] += [] if named is None else read_from(named)
     if env is not None:
         kind: Any = env_kind
         surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)

@@ -70,9 +70,7 @@ class DomeReader(StackReader, LightsReader):
         """
         file = _file(path)
         dome = parse_dome(strict_json.load(file))
-        folder = file.parent if self.images is None else Path(self.images)
-        skip = None if self.skip is None else Path(os.path.realpath(self.skip))
-        photos = [photo for photo in pictures(folder) if photo.resolve() != skip]
+        folder, photos = self._photographs(file)
         lights, notes = dome.lights(near=dome.width_mm is not None)
         if len(photos) != len(lights):
             raise StackError(
@@ -91,6 +89,19 @@ class DomeReader(StackReader, LightsReader):
             positions=near,
             notes=(*notes, f"A dome has no names: {order}."),
         )
+
+    def beside(self, path: Path) -> list[Path]:
+        """The photographs, if there is one for each light; else there are none of this dome."""
+        file = _file(path)
+        _, photos = self._photographs(file)
+        lights, _ = parse_dome(strict_json.load(file)).lights()
+        return photos if len(photos) == len(lights) else []
+
+    def _photographs(self, file: Path) -> tuple[Path, list[Path]]:
+        """The folder of the photographs, and what may be some in it."""
+        folder = file.parent if self.images is None else Path(self.images)
+        skip = None if self.skip is None else Path(os.path.realpath(self.skip))
+        return folder, [photo for photo in pictures(folder) if photo.resolve() != skip]
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights alone; see :meth:`read`."""

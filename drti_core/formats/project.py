@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
@@ -99,6 +100,16 @@ class ProjectReader(StackReader, LightsReader):
         size = (rotation.crop.height, rotation.crop.width)
         spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
         return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
+
+    def beside(self, path: Path) -> list[Path]:
+        """The photographs that it names, the skipped ones too."""
+        project = strict_json.load(_file(path))
+        folder = _folder(project) if self.images is None else Path(self.images)
+        found = []
+        for image in project["images"].items():
+            with suppress(FormatError):  # a skipped one may be called anything
+                found.append(folder / _relative(image["filename"]))
+        return found
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights alone, as :meth:`read` gives them."""

@@ -142,6 +142,14 @@ class Reader(ABC):
             UnsupportedFormatError: it is a variant that is not supported; names it.
         """
 
+    def beside(self, path: Path) -> list[Path]:
+        """What is read with it, or named by it, and lies elsewhere: no output may touch it.
+
+        None by default. What is not there may be among it; an error is told by :meth:`read`.
+        """
+        del path
+        return []
+
 
 class ModelReader(Reader):
     """Reads stored models. The folder of one is a whole, whose inside is its own."""
@@ -149,11 +157,6 @@ class ModelReader(Reader):
     @abstractmethod
     def read(self, path: Path) -> StoredModel:
         """Read it; see :meth:`Reader.read`."""
-
-    def beside(self, path: Path) -> list[Path]:
-        """What is read with it and lies elsewhere: no output may touch it. None by default."""
-        del path
-        return []
 
 
 class StackReader(Reader):

@@ -63,23 +63,11 @@ def find_reader(
     """
     if reader is not None:
         return named(registry().readers, reader)
-    file = Path(path)
-    if not os.path.lexists(file):
-        outputs.clean(file.parent)  # a run that was killed while replacing it may have it aside
-    try:
-        head = head_of(file)
-    except OSError as error:
-        raise FileError.of(error, file) from None
-    shelf = registry().readers
-    readers = shelf.load_all()
-    claims = {name: item for name, item in readers.items() if _recognises(name, file, head)}
-    if len(claims) > 1:
-        claims.pop("foreign", None)  # it only refuses by name what nobody else reads
-    if not claims and not file.is_dir():
-        ending = file.name[file.name.rfind(".") :].lower()
-        claims = {name: item for name, item in readers.items() if ending in item.suffixes}
+    file, shelf = Path(path), registry().readers
+    claims, head = _claims(file)
     if not claims:
-        wanted = [item for item in readers.values() if kind is None or isinstance(item, kind)]
+        readers = shelf.load_all().values()
+        wanted = [item for item in readers if kind is None or isinstance(item, kind)]
         raise _unknown(file, head, "one of: " + "; ".join(item.summary for item in wanted))
     if kind is None:
         claims = _own(shelf, claims)
@@ -88,6 +76,28 @@ def find_reader(
             claims = of_kind
             break
     return _only(shelf, claims, "claim it", file)
+
+
+def _claims(file: Path) -> tuple[dict[str, Reader], bytes]:
+    """The readers that recognise a path, else those of its ending; and its head.
+
+    Raises:
+        FileError: it cannot be read.
+    """
+    if not os.path.lexists(file):
+        outputs.clean(file.parent)  # a run that was killed while replacing it may have it aside
+    try:
+        head = head_of(file)
+    except OSError as error:
+        raise FileError.of(error, file) from None
+    readers = registry().readers.load_all()
+    claims = {name: item for name, item in readers.items() if _recognises(name, file, head)}
+    if len(claims) > 1:
+        claims.pop("foreign", None)  # it only refuses by name what nobody else reads
+    if not claims and not file.is_dir():
+        ending = file.name[file.name.rfind(".") :].lower()
+        claims = {name: item for name, item in readers.items() if ending in item.suffixes}
+    return claims, head
 
 
 def _unknown(file: Path, head: bytes, expected: str) -> UnsupportedFormatError:
@@ -229,16 +239,15 @@ def unit_of(path: Path) -> Path:
 
 def read_from(
     path: str | os.PathLike[str],
-    opened: RelightableModel | Stack | LightDirections | None = None,
+    opened: RelightableModel | Stack | None = None,
     **options: Unpack[StackOptions],
 ) -> list[Path]:
     """The files and folders that an input is read from, which no output may touch.
 
     Args:
         path: what was or will be opened.
-        opened: it; of photographs all their files are known then, and their folders, and of lights
-            the photographs that they name. Beside a light file that is named, among its
-            photographs, an output may lie.
+        opened: it; of photographs all their files are known then, and their folders. Beside a light
+            file that is named, among its photographs, an output may lie.
         options: it was opened with.
     """
     given = Path(path)
@@ -246,19 +255,22 @@ def read_from(
     found = [given, unit_of(given)]
     found += [Path(other) for other in (mask, images) if isinstance(other, (str, os.PathLike))]
     found += getattr(options.get("develop"), "files", ())
-    with suppress(DrtiError):  # of what cannot be read, opening it will tell
-        reader = find_reader(given, options.get("reader"))
-        found += reader.beside(given) if isinstance(reader, ModelReader) else []
+    # All that recognise it are asked: what it is opened as is known to the caller alone.
+    chosen, asked = options.get("reader"), []
+    with suppress(DrtiError):
+        asked = [*_claims(given)[0].values()] if chosen is None else [find_reader(given, chosen)]
+    for each in asked:
+        with suppress(DrtiError):  # of what cannot be read, opening it will tell
+            reader = _told(each, given, options)
+            own = getattr(reader, "images", None)
+            found += [] if own is None else [Path(own)]
+            found += _guarded(reader.beside, given)
     if isinstance(opened, Stack):
         named = None if given.is_dir() else Path(os.path.realpath(given.parent))
         found += opened.files
         found += {
             file.parent for file in opened.files if Path(os.path.realpath(file.parent)) != named
         }
-    elif isinstance(opened, NamedLights):
-        folder = given if given.is_dir() else given.parent
-        slashes = [name.replace("\\", "/") for name in opened.names if name]
-        found += [folder / place for name in slashes for place in (name, name.rpartition("/")[2])]
     return found
 
 
@@ -388,6 +400,30 @@ def read(
             reader that has no such option.
         DrtiError: see :func:`open_any`.
     """
+    found = _guarded(_told(chosen, path, options).read, path)
+    given: dict[str, Any] = {
+        name: value
+        for name, value in options.items()
+        if name not in ("reader", "images", "by_order") and value is not None and value is not False
+    }
+    if isinstance(found, Stack):
+        develop = given.pop("develop", None)
+        return (found if develop is None else develop(found)).adjusted(**given)
+    if given:
+        raise OptionError(
+            f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",
+            where=str(path),
+            expected="photographs",
+        )
+    return found
+
+
+def _told(chosen: Reader, path: str | os.PathLike[str], options: StackOptions) -> Reader:
+    """A reader with those options of stacks that are its own.
+
+    Raises:
+        OptionError: ``images`` or ``by_order`` for a reader that has no such option.
+    """
     images, mask = options.get("images"), options.get("mask")
     own = {item.name for item in fields(chosen)}
     if images is not None and "images" not in own:
@@ -409,22 +445,7 @@ def read(
         told["skip"] = str(mask)
     if options.get("pixel_size_mm") is not None and "pixel_size_mm" in own:
         told["pixel_size_mm"] = options["pixel_size_mm"]
-    found = _guarded(with_options(chosen, told).read, path)
-    given: dict[str, Any] = {
-        name: value
-        for name, value in options.items()
-        if name not in ("reader", "images", "by_order") and value is not None and value is not False
-    }
-    if isinstance(found, Stack):
-        develop = given.pop("develop", None)
-        return (found if develop is None else develop(found)).adjusted(**given)
-    if given:
-        raise OptionError(
-            f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",
-            where=str(path),
-            expected="photographs",
-        )
-    return found
+    return with_options(chosen, told)
 
 
 def _another_kind(

@@ -187,7 +187,8 @@ def convert_many(
     found = Search(lights, skip, reader).find(sources)
     plans = _plan(found, folder, old, suffix, kind, json.dumps(task, sort_keys=True), overwrite)
     if report is not None:
-        _inputs(found).check(report)
+        besides = (each for item in found for each in doors.read_from(item.source, reader=reader))
+        outputs.check_apart(report, besides)
         made = {plan.name for plan in plans if plan.name}
         outputs.check_distinct(report, folder, made | old.keys())
     todo = [plan for plan in plans if plan.entry is not None]

@@ -61,7 +61,6 @@ def convert_file(
         wanted: Any = convention
         check_target(target, wanted, overwrite=overwrite)
         found = doors.open_lights(source, reader=reader)
-        outputs.check_apart(target, doors.read_from(source, found, reader=reader))
         write_lights(target, found.names, found, convention=wanted, overwrite=overwrite)
         return Report("light directions", size_of(target), found.notes)
     if convention is not None:

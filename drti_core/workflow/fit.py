@@ -89,7 +89,8 @@ def fit_file(
         DrtiError: of other kinds; see :mod:`drti_core.errors`.
     """
     chosen = with_options(doors.find_writer(output, writer), writer_options or {})
-    opening: doors.StackOptions = {"mask": mask, "images": images, "develop": develop}
+    opening: doors.StackOptions = {"reader": reader, "mask": mask, "images": images}
+    opening |= {"by_order": by_order, "develop": develop}
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)

@@ -110,7 +110,7 @@ def plot_file(
         if isinstance(chosen, StackReader):
             with suppress(DrtiError):  # its photographs need not be there
                 stack = doors.open_stack(file, **options)
-        outputs.check_apart(path, doors.read_from(file, stack or lights, **options))
+        outputs.check_apart(path, doors.read_from(file, stack, **options))
     with plotted(lights, planes, title=file.name) as figure:
         return figures.save_figure(path, figure, overwrite=overwrite)
 

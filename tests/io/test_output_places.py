@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import shutil
 import stat
@@ -20,6 +21,7 @@ from drti_core.errors import OptionError
 from drti_core.io import outputs
 from drti_core.io.outputs import system
 from drti_core.measure.tour import write_stack
+from drti_core.registry import doors
 from drti_core.stack.samples.demo import make_stack
 
 APART = "expected an output apart from what is read. Choose another name."
@@ -39,12 +41,31 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "far").mkdir()
     shutil.copy(home / "stack" / "dirs.lp", home / "far" / "dirs.lp")
     (home / "far" / "one.lp").write_text("1\n../stack/photo1.jpg 0 0 1\n")
+    (home / "far" / "case.lp").write_text("1\n..\\stack\\Photo1.TIF 0 0 1\n")
+    write_photographs(home)
     drti.export(model, home / "a.onnx", exporter="onnx:form=image,external_over=0")
     (home / "a.onnx").rename(home / "graph.onnx")  # its codes keep their name
     (home / "Documents").mkdir()
     for number in range(7):
         (home / "Documents" / f"letter{number}.txt").write_text("mine")
     return home
+
+
+def write_photographs(home: Path) -> None:
+    """Photographs of RTIBuilder, of a project, of a dome, and without names."""
+    for folder in ("built/jpeg-exports", "shot/in", "domes", "unnamed"):
+        (home / folder).mkdir(parents=True)
+        shutil.copy(home / "stack" / "photo1.jpg", home / folder / "a.jpg")
+    (home / "built" / "assembly-files").mkdir()
+    (home / "built" / "assembly-files" / "b.lp").write_text("1\nC:\\coin\\A.jpg 0 0 1\n")
+    lit = {"lightConfiguration": "directional", "directions": [{"x": 0, "y": 0, "z": 1}]}
+    (home / "domes" / "d.dome").write_text(json.dumps(lit))
+    names: list[dict[str, object]] = [{"filename": "a.jpg"}, {"filename": "b.jpg", "skip": True}]
+    shutil.copy(home / "stack" / "photo2.jpg", home / "shot" / "in" / "b.jpg")
+    project = {"application": "RelightLab", "width": 16, "height": 16, "folder": "in"}
+    shot = json.dumps({**project, "images": names, "dome": lit})
+    (home / "shot" / "p.relight").write_text(shot)
+    (home / "unnamed" / "u.lp").write_text("1\n0.0 0.0 1.0\n")
 
 
 @pytest.fixture
@@ -124,7 +145,7 @@ REFUSED = {
     ),
     "normals 2": ("normals web -o web/plane_0.png", "web/plane_0.png", "lies in the input web"),
     "truth": ("normals web --truth room.png -o room.png", "room.png", "is the input room.png"),
-    "compare": ("compare stack coin.ptm -o stack/photo1.jpg", "stack/photo1.jpg", "lies in the"),
+    "compare": ("compare stack coin.ptm -o stack/photo1.jpg", "stack/photo1.jpg", "is the input"),
     "compare 2": ("compare stack --codecs ptm --test test -o test/c.png", "test/c.png", "lies in"),
     "evaluate": ("evaluate stack --json stack/dirs.lp", "stack/dirs.lp", "lies in the input stack"),
     "evaluate 2": (
@@ -158,12 +179,17 @@ REFUSED = {
         "is the input coin.ptm",
     ),
     "many into": ("convert web --to ptm --out o --json web/r", "web/r", "lies in the input web"),
+    "many, planes of a graph": (
+        "convert web/decoder.onnx --to ptm --out o --json web/plane_0.jpg",
+        "web/plane_0.jpg",
+        "is the input web/plane_0.jpg",
+    ),
     "info": ("info web --plot web/plane_0.png", "web/plane_0.png", "lies in the input web"),
     "info 2": ("info stack/dirs.lp --plot stack/photo1.jpg", "stack/photo1.jpg", "is the input"),
     "info 3": (
         "info far/dirs.lp --images stack --plot stack/photo1.jpg",
         "stack/photo1.jpg",
-        "lies in the input stack",
+        "is the input stack/photo1.jpg",
     ),
     "benchmark": ("benchmark fit stack --keep stack/kept", "stack/kept", "lies in the input stack"),
 }
@@ -238,6 +264,68 @@ def test_a_file_takes_no_folders_place(
         f"error: {name}: is a folder; expected the name of a file. Choose another name.\n"
     )
     assert contents(home) == before
+
+
+#: Photographs that are found by another name, or that lights alone are read beside: as an output
+#: names them, the input that has them, and as they are told.
+FOUND = {
+    "another case and ending": ("stack/photo1.jpg", "far/case.lp", "far/../stack/photo1.jpg"),
+    "RTIBuilder's exports": (
+        "built/jpeg-exports/a.jpg",
+        "built/assembly-files/b.lp",
+        "built/jpeg-exports/a.jpg",
+    ),
+    "a project": ("shot/in/a.jpg", "shot/p.relight", "shot/in/a.jpg"),
+    "skipped": ("shot/in/b.jpg", "shot/p.relight", "shot/in/b.jpg"),
+    "a dome": ("domes/a.jpg", "domes/d.dome", "domes/a.jpg"),
+    "without a name": ("unnamed/a.jpg", "unnamed/u.lp", "unnamed/a.jpg"),
+}
+#: Verbs that read lights alone, or both.
+TAKING = (
+    "relight coin.ptm --lights {} -o {}",
+    "relight coin.ptm --path {} --frames 2 -o {}",
+    "info {} --plot {}",
+    "convert {} --to lp --out made --json {}",
+    "convert {} --to folder {}",
+    "fit {} --to ptm -o {}",
+    "evaluate {} --codec ptm --json {}",
+    "compare {} coin.ptm -o {}",
+    "check {} --sheet {}",
+)
+
+
+@pytest.mark.parametrize("found", FOUND)
+def test_photographs_that_a_reader_finds(
+    found: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever reads an input tells what lies beside it; in no verb is that replaced."""
+    output, source, told = FOUND[found]
+    before = contents(home)
+    for verb in TAKING:
+        assert main([*verb.format(source, output).split(), "--overwrite"]) == 1, verb
+        assert capsys.readouterr().err == f"error: {output}: is the input {told}; {APART}\n"
+    assert contents(home) == before
+
+
+def test_a_reader_that_looks_elsewhere(home: Path) -> None:
+    """Its options count, however they are given: folders, and that rows go by order."""
+    assert doors.read_from("far/one.lp", reader="lp:images=stack")[2:] == [
+        Path("stack"),
+        Path("stack/../stack/photo1.jpg"),
+    ]
+    (home / "far" / "a.jpg").touch()
+    assert Path("far/a.jpg") not in doors.read_from("far/one.lp")
+    assert doors.read_from("far/one.lp", by_order=True)[-1] == Path("far/a.jpg")
+    with pytest.raises(OptionError) as refused:
+        drti.fit_file("far/dirs.lp", "stack/m", reader="lp:images=stack", overwrite=True)
+    assert str(refused.value) == f"stack/m: lies in the input stack; {APART}"
+
+
+def test_pictures_that_are_none_of_the_lights(home: Path) -> None:
+    """Where a light has no name, pictures beside it count if there is one for each."""
+    line = ["relight", "coin.ptm", "--lights", "unnamed/u.lp", "-o", "unnamed/b.jpg"]
+    assert main(line) == 0
+    assert main([*line, "--overwrite"]) == 0
 
 
 @pytest.mark.slow

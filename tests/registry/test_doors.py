@@ -61,6 +61,9 @@ class LampsReader(drti.LightsReader):
     def sniff(self, path: Path, head: bytes) -> bool:
         return head.startswith(b"LAMPS\n")
 
+    def beside(self, path: Path) -> list[Path]:
+        return [path.with_suffix(".lamp-names")]
+
     def read_lights(self, path: Path) -> drti.NamedLights:
         try:
             word, *rows = path.read_text().split("\n")
@@ -198,6 +201,12 @@ def test_strangers_lights(run: Run, tmp_path: Path, capsys: pytest.CaptureFixtur
     facts = json.loads(run("info", lamps, "--json"))
     assert (facts["format"], facts["kind"], facts["lights"]["count"]) == ("lamps", "light file", 12)
     run("convert", lamps, tmp_path / "a.lp")
+    names = tmp_path / "a.lamp-names"  # the reader says that they belong to it
+    names.touch()
+    assert fails(capsys, "convert", lamps, names, "--to", "folder", "--overwrite") == (
+        f"{names}: is the input {names}; expected an output apart from what is read. "
+        "Choose another name."
+    )
     assert parse_lp(tmp_path / "a.lp").names[3] == "lamp3"
     assert fails(capsys, "fit", lamps, "-o", tmp_path / "m") == (
         f"{lamps}: these are lights alone; expected photographs and a light file"

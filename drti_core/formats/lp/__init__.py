@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from drti_core.errors import LightError
 from drti_core.formats._shared.folders import files
-from drti_core.formats.lp.names import ByOrder, resolve
+from drti_core.formats.lp.names import ByOrder, photographs_of, resolve
 from drti_core.formats.lp.text import (
     LightFile,
     check_target,
@@ -74,11 +74,19 @@ class LpReader(StackReader, LightsReader):
             MissingExtraError: 16-bit RGB photographs without pyvips.
         """
         file = parse_lp(_light_file(path))
-        folder = None if self.images is None else Path(self.images)
-        skip = None if self.skip is None else Path(self.skip)
-        paths, notes = resolve(file, folder, skip, self.by_order)
+        paths, notes = resolve(file, *self._looking)
         near = file.near(self.pixel_size_mm)
         return ImageStack.open(paths, file.lights, positions=near, notes=(*file.notes, *notes))
+
+    def beside(self, path: Path) -> list[Path]:
+        """The photographs of its rows, of those that are there."""
+        return photographs_of(parse_lp(_light_file(path)), *self._looking)
+
+    @property
+    def _looking(self) -> tuple[Path | None, Path | None, ByOrder]:
+        """Where photographs are looked for, what is none of them, and whether by order."""
+        folder, skip = (None if each is None else Path(each) for each in (self.images, self.skip))
+        return folder, skip, self.by_order
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights alone; see :meth:`read`."""

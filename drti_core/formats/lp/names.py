@@ -105,6 +105,32 @@ def resolve(
     return paths, (f"Pictures of {folder} that no row names are left out: {_some(spare)}.",)
 
 
+def photographs_of(
+    file: LightFile,
+    folder: Path | None = None,
+    skip: Path | None = None,
+    by_order: ByOrder = "never",
+) -> list[Path]:
+    """The photographs that the rows stand for or may stand for, of those that are there.
+
+    Args:
+        file: the light file.
+        folder: see :func:`resolve`, as the others.
+        skip: see there.
+        by_order: see there.
+    """
+    folder = folder or file.path.parent
+    listing = _Listing(file)
+    names = list(dict.fromkeys(name for name in file.names if name is not None))
+    found = [path for name in names for path in listing.fitting(name, folder)]
+    if not names or by_order == "always" or (by_order == "unmatched" and not found):
+        left_out = None if skip is None else Path(os.path.realpath(skip))
+        own = [path for path in listing.pictures(folder) if path.resolve() != left_out]
+        ordered, _ = photographs(own, len(file.names))
+        found += ordered if len(ordered) == len(file.names) else []
+    return found
+
+
 class _Listing:
     """Folders, listed once, as a light file may have many rows.
 
@@ -143,26 +169,30 @@ class _Listing:
         Raises:
             StackError: the name fits several.
         """
+        fits = self.fitting(name, folder)
+        if len(fits) > 1:
+            row = self._file.rows[self._file.names.index(name)]
+            raise StackError(
+                f"{name!r} may be {_some([path.name for path in fits])}",
+                where=f"{self._file.path}, {row}",
+                expected="one photograph of this name",
+                mend="Give its exact name.",
+            )
+        return fits[0] if fits else None
+
+    def fitting(self, name: str, folder: Path) -> list[Path]:
+        """The photographs that a row may mean: one by its exact name, else those that are alike."""
         places = _places(name, folder)
         for place in places:
             if self.holds(place) and os.path.isfile(place):  # noqa: PTH113 - no Path for each row
-                return Path(place)
+                return [Path(place)]
         bare = _bare(name)
         keys = _folded(bare), _folded(bare.rpartition(".")[0] or bare)
         for near in dict.fromkeys((Path(places[1]).parent, folder, folder.parent / _EXPORTS)):
             for key, alike in zip(keys, self._alike_in(near), strict=True):
-                fits = alike.get(key, ())
-                if len(fits) > 1:
-                    row = self._file.rows[self._file.names.index(name)]
-                    raise StackError(
-                        f"{name!r} may be {_some([path.name for path in fits])}",
-                        where=f"{self._file.path}, {row}",
-                        expected="one photograph of this name",
-                        mend="Give its exact name.",
-                    )
-                if fits:
-                    return fits[0]
-        return None
+                if key in alike:
+                    return alike[key]
+        return []
 
     def _alike_in(self, folder: Path) -> tuple[_Alike, _Alike]:
         """A folder's pictures by their names, and by these without endings, in lower case."""

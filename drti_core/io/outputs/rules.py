@@ -169,7 +169,8 @@ class Inputs:
                 continue
             (self._folders if Path(name).is_dir() else self._files).setdefault(found, name)
             for way in _ways(name):
-                above |= dict.fromkeys(way.parents, name)
+                for parent in way.parents:
+                    above.setdefault(parent, name)
         for parent, name in above.items():
             if (known := _identity(parent)) is not None:
                 self._above.setdefault(known, name)
