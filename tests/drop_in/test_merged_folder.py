@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from drti_core.errors import DrtiError, OutputError
 from drti_core.io import outputs
 from drti_core.io.outputs import system
+from tests.fuzz.faults import in_child
 
 
 def listing(folder: Path) -> dict[str, str]:
@@ -56,23 +59,58 @@ def test_after_an_error_all_is_as_before(tmp_path: Path) -> None:
     assert listing(tmp_path) == {"key": "old"}
 
 
-def test_a_mixture_is_never_described(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Broken off between two files, the old description is gone and the new one not there."""
-    write(tmp_path, key="old", plane="old")
+class Broken(system.System):
+    """Fails where something takes the place ``name``."""
 
-    class Broken(system.System):
-        def step(self, call: str, path: Path) -> None:
-            if call == "rename" and path.name == "later":
-                raise OSError("broken off")
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def step(self, call: str, path: Path) -> None:
+        if call == "rename_new" and path.name == self._name:
+            self._name = ""
+            raise OSError("broken off")
+
+
+@pytest.mark.parametrize("place", ["early", "later", "key"])
+@pytest.mark.parametrize("old", [{"key": "old", "early": "old"}, {"later": "old"}, {}])
+def test_broken_off_between_two_files_all_is_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str, old: dict[str, str]
+) -> None:
+    write(tmp_path, photograph="mine", **old)
 
     def work() -> None:
-        monkeypatch.setattr(system, "os_", Broken())
+        monkeypatch.setattr(system, "os_", Broken(place))
         with outputs.merged_folder(tmp_path, key="key") as folder:
             write(folder, key="new", later="new", early="new")
 
     with pytest.raises(OutputError, match="broken off"):
         work()
-    assert listing(tmp_path) == {"early": "new", "plane": "old"}
+    assert listing(tmp_path) == {"photograph": "mine", **old}
+
+
+@pytest.mark.parametrize("place", ["early", "later", "key"])
+def test_a_run_that_is_killed_between_two_files_is_cleared(tmp_path: Path, place: str) -> None:
+    """Until then a mixture is never described: the old description is gone."""
+    write(tmp_path, key="old", early="old", photograph="mine")
+    before = listing(tmp_path)
+
+    class Killed(system.System):
+        def step(self, call: str, path: Path) -> None:
+            if call == "rename_new" and path.name == place:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+    def work() -> None:
+        system.os_ = Killed()
+        with outputs.merged_folder(tmp_path, key="key") as folder:
+            write(folder, key="new", later="new", early="new")
+
+    assert in_child(work, None, tmp_path).status == "killed"
+    assert "key" not in listing_of_files(tmp_path)
+    if place == "later":
+        (tmp_path / "later").write_text("came since")  # by whom ever: it is not what was made
+        before["later"] = "came since"
+    outputs.clean(tmp_path)
+    assert listing(tmp_path) == before
 
 
 def test_folders_in_the_way(tmp_path: Path) -> None:

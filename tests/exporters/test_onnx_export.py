@@ -220,13 +220,16 @@ def test_the_codes_go_again_if_the_graph_fails(model, tmp_path, monkeypatch):
 
 
 def test_an_old_graph_never_finds_new_codes(model, tmp_path, monkeypatch):
-    """Broken off between the two files there is no graph: the old one would read other codes."""
+    """Broken off between the two files both are the old ones."""
     out = tmp_path / "a.onnx"
     export(model, out, form="image", external_over=0)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    failed = []
 
     class Broken(system.System):
         def step(self, call: str, path: Path) -> None:
-            if call == "rename" and path == out:
+            if call == "rename_new" and path == out and not failed:
+                failed.append(path)
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(system, "os_", Broken())
@@ -238,7 +241,7 @@ def test_an_old_graph_never_finds_new_codes(model, tmp_path, monkeypatch):
         f"{out}: cannot be written: the disk is full. "
         "Free some space there, or choose another disk."
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["a.onnx.data"]
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -53,6 +53,8 @@ class Task:
         parts: names of further outputs beside it, each whole or absent by itself.
         noted: those of the parts whose content is another one in every run: JSON, that is whole.
         kept: names beside it of what a run that breaks off keeps for the next one.
+        together: whether the parts belong to the output, and change places with it: while they do
+            none may be there.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Task:
     parts: tuple[str, ...] = ()
     noted: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    together: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -307,7 +310,8 @@ class Bench:
         clearing = call in CLEARING or (call == "state" and name.startswith(".drti-"))
         for part in self.task.names:
             now, old, new = (_part(each, part) for each in (own, self.old, self.new))
-            aside = self.state == "two steps" and outcome.status == "killed" and not now
+            steps = self.state == "two steps" or self.task.together
+            aside = steps and outcome.status == "killed" and not now
             if now not in (old, new) and not aside:
                 yield f"{part} is neither old, new nor absent: {sorted(now)}"
         if outcome.status == "done" and own != self.new:
@@ -336,6 +340,8 @@ class Bench:
                 now, old, new = (_part(each, part) for each in (own, self.old, self.new))
                 if now not in (old, new):
                     yield f"the next run finds {part} neither old nor new: {sorted(now)}"
+        if self.task.together and own not in (self.old, self.new):
+            yield f"the next run finds a mixture: {sorted(own)}"
         again = in_child(lambda: self._do(1, True), None, self.place)
         if again.status != "done":
             yield f"the next run fails: {again.text}"

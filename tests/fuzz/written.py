@@ -62,12 +62,12 @@ def _writer(name: str, output: str, writer: Any, stored: Any) -> Task:
     return Task(name, output, write)
 
 
-def _exporter(name: str, output: str, parts: tuple[str, ...] = (), **options: Any) -> Task:
+def _exporter(name: str, output: str, *parts: str, **options: Any) -> Task:
     def write(path: Path, which: int, overwrite: bool) -> None:
         chosen = with_options(registry().exporters.get(name.split()[0]), options)
         chosen.export(_restored(which), path, overwrite=overwrite)
 
-    return Task(name, output, write, parts)
+    return Task(name, output, write, parts, together=bool(parts))
 
 
 def _picture(name: str, output: str, **options: Any) -> Task:
@@ -186,7 +186,7 @@ def tasks() -> dict[str, Task]:
         _exporter("onnx", "a.onnx"),
         _exporter("onnx stages", "a", form="stages"),
         _exporter("onnx image", "a.onnx", form="image"),
-        _exporter("onnx data", "a.onnx", ("a.onnx.data",), form="image", external_over=0),
+        _exporter("onnx data", "a.onnx", "a.onnx.data", form="image", external_over=0),
         _exporter("glsl", "a"),
         _exporter("html", "a.html"),
         _exporter("html folder", "a", form="folder"),

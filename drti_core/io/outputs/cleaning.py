@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import stat
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -45,7 +46,7 @@ def _clear(path: Path, record: notes.Record, cleared: list[str]) -> bool:
             else:
                 return True
         elif record.holds:
-            put_back(folder, record.name, record.holds)
+            put_back(folder, record.name, record.holds, record.made)
         elif remove(folder, record.name) is not None:
             return False
         cleared.append(record.name)
@@ -80,13 +81,16 @@ def _folders(path: Path) -> list[Path]:
     return [Path(folder) for folder, _, _ in os.walk(path)]
 
 
-def put_back(folder: system.Folder, aside: str, name: str) -> OSError | None:
-    """Give what was moved aside its place again if that is free; remove the folder ``aside``.
+def put_back(
+    folder: system.Folder, aside: str, key: str, made: Mapping[str, int] | None = None
+) -> OSError | None:
+    """Give what was moved aside its place again, unless the new is whole; remove ``aside``.
 
     Args:
-        folder: that both lie in.
-        aside: the folder for what was moved aside.
-        name: that it had, and has in there.
+        folder: that all lies in.
+        aside: the folder for what was moved aside, under the names that it had.
+        key: of what came or comes last: where something has this name, the new is whole.
+        made: names of the new with their inodes; those that are in their places give way.
 
     Returns:
         Why some of it is still there; None if nothing is.
@@ -94,14 +98,22 @@ def put_back(folder: system.Folder, aside: str, name: str) -> OSError | None:
     Raises:
         OSError: it is still there, whole.
     """
-    os_ = system.os_
+    os_, rubbish = system.os_, f"{aside}.rubbish"
     with os_.opened(folder.path / aside, folder) as inner:
-        if os_.state(inner, name) is not None:
-            try:
+        names = [name for name in os_.names(inner) if name not in (key, rubbish)]
+        if os_.state(folder, key) is None:
+            for name, inode in (made or {}).items():
+                found = os_.state(folder, name)
+                if found is not None and found.st_ino == inode and stat.S_ISREG(found.st_mode):
+                    os_.unlink(folder, name)
+            for name in names:
                 os_.rename_new(inner, name, folder, name)
+        if os_.state(inner, key) is not None:
+            try:
+                os_.rename_new(inner, key, folder, key)
             except FileExistsError:
                 # Removed under a name that is never put back: it may soon be half a folder.
-                os_.rename(inner, name, inner, f"{aside}.rubbish")
+                os_.rename(inner, key, inner, rubbish)
     with suppress(FileNotFoundError):
         return os_.remove(folder, aside)
     return None

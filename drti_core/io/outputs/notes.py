@@ -17,7 +17,7 @@ import secrets
 import stat
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import cache
 from hashlib import blake2b
@@ -30,8 +30,8 @@ NAME = re.compile(r"\.drti-[0-9a-f]{16}\.(tmp|old)")
 _NOTE = re.compile(r"[0-9a-f]{16}-[0-9a-f]{16}")
 #: Notes of folders that nobody comes back to are dropped after so many seconds.
 _KEPT = 400 * 24 * 3600.0
-#: A note is some hundred bytes.
-_MOST = 1 << 16
+#: A note is some hundred bytes; and as many for each of several files that come together.
+_MOST = 1 << 24
 
 if sys.platform == "win32":
     import msvcrt
@@ -65,7 +65,8 @@ class Note:
     Args:
         folder: where it will lie.
         name: its temporary name.
-        holds: of a folder for what is moved aside: the name that it has there, and had before.
+        holds: of a folder for what is moved aside: the name that it has there, and had before; of
+            several the one that says what the others are.
     """
 
     def __init__(self, folder: Path, name: str, holds: str = "") -> None:
@@ -80,7 +81,7 @@ class Note:
             self.drop()
             _tell_once(str(error))
 
-    def add(self, **facts: str | int) -> None:
+    def add(self, **facts: str | int | Mapping[str, int]) -> None:
         """Write down more."""
         if self._descriptor is None:
             return
@@ -92,6 +93,10 @@ class Note:
     def add_entry(self, found: os.stat_result) -> None:
         """Write down what may be found under the name; there may be several."""
         self.add(inode=found.st_ino, kind=stat.S_IFMT(found.st_mode))
+
+    def add_made(self, made: Mapping[str, int]) -> None:
+        """Write down names of what is about to come, and their inodes."""
+        self.add(made=made)
 
     def keep(self) -> None:
         """Let a later run look after it: something is left."""
@@ -131,8 +136,13 @@ class Record:
         self.name, self.holds = str(facts.get("name", "")), str(facts.get("holds", ""))
         if NAME.fullmatch(self.name) is None:
             raise ValueError("no name in a note of temporary files")
-        if self.holds and (self.holds in (".", "..") or os.path.basename(self.holds) != self.holds):  # noqa: PTH119
-            raise ValueError(f"{self.holds!r} in a note of temporary files")
+        made = facts.get("made", {})
+        if not isinstance(made, dict) or not all(type(inode) is int for inode in made.values()):
+            raise TypeError(f"{made!r} in a note of temporary files")
+        self.made: dict[str, int] = made
+        for name in (*filter(None, [self.holds]), *made):
+            if name in ("", ".", "..") or os.path.basename(name) != name:  # noqa: PTH119
+                raise ValueError(f"{name!r} in a note of temporary files")
 
     def is_of(self, found: os.stat_result, folder: os.stat_result) -> bool:
         """Whether this may be what was made: this user's, and in the folder's file system.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -240,26 +240,55 @@ def _spared(
 
 
 def _replace_in_two_steps(made: _Temporary, target: Path, kind: FolderKind) -> None:
-    os_, folder, aside = system.os_, made.place, notes.new_name("old")
-    note = notes.Note(folder.path, aside, holds=target.name)
+    os_, folder, name = system.os_, made.place, target.name
+    with _aside(folder, target, name) as aside:
+        os_.rename(folder, name, aside.inner, name)
+        os_.rename(made.folder, made.name, folder, name)
+        aside.stays = _spared(aside.inner, name, folder, target, kind)
+
+
+@dataclass
+class _Aside:
+    """A folder for what is moved aside; ``stays`` if what is in it is left there."""
+
+    inner: system.Folder
+    stays: bool = False
+
+
+@contextmanager
+def _aside(
+    folder: system.Folder, target: Path, key: str, made: Mapping[str, int] | None = None
+) -> Iterator[_Aside]:
+    """Yield a folder for what is replaced; at the end it goes, or all has its place again.
+
+    Args:
+        folder: of the output.
+        target: the output, for messages.
+        key: see :func:`cleaning.put_back`, as ``made``.
+        made: names and inodes of the new.
+    """
+    os_, name = system.os_, notes.new_name("old")
+    note = notes.Note(folder.path, name, holds=key)
     failed: OSError | None = None
-    stays = False
     try:
-        os_.make_folder(folder, aside)
-        state = os_.state(folder, aside)
+        os_.make_folder(folder, name)
+        state = os_.state(folder, name)
         if state is not None:
             note.add_entry(state)
+        if made:
+            note.add_made(made)
+        stays = False
         try:
-            with os_.opened(folder.path / aside, folder) as inner:
-                os_.rename(folder, target.name, inner, target.name)
-                os_.rename(made.folder, made.name, folder, target.name)
-                stays = _spared(inner, target.name, folder, target, kind)
+            with os_.opened(folder.path / name, folder) as inner:
+                aside = _Aside(inner)
+                yield aside
+                stays = aside.stays
         finally:
             if not stays:
-                failed = cleaning.put_back(folder, aside, target.name)
+                failed = cleaning.put_back(folder, name, key, made)
     except OSError:
         # What was moved aside and could not be put back is told, and not removed.
-        if os_.state(folder, aside) is None:
+        if os_.state(folder, name) is None:
             note.drop()
         else:
             note.keep()
@@ -268,7 +297,7 @@ def _replace_in_two_steps(made: _Temporary, target: Path, kind: FolderKind) -> N
         note.drop()
     else:
         note.keep()
-        _warn(folder.path / aside, target, failed)
+        _warn(folder.path / name, target, failed)
 
 
 def _sync_all(folder: system.Folder, name: str) -> None:
@@ -336,7 +365,8 @@ def merged_folder(
 
     Files of other names in ``path`` stay. The old file ``key`` goes first and the new one comes
     last, so that whoever finds it finds everything that belongs to it; without a new one, the old
-    one stays.
+    one stays. After an error all is as it was; of a run that is killed between the two, when
+    :func:`clean` is called.
 
     Args:
         path: a folder; made if it is not there.
@@ -362,14 +392,24 @@ def merged_folder(
             yield made.path
         with of_outputs(told), os_.opened(made.path, made.folder) as inner:
             names = sorted(os_.names(inner), key=lambda name: name == key)
+            inodes = {}
             for name in names:
                 os_.sync(inner, name)
+                inodes[name] = _inode(os_.state(inner, name))
                 apart.check(target / name)
                 there = os_.state(made.place, name)
                 if there is not None and stat.S_ISDIR(there.st_mode):
                     raise FileError("is a folder", where=str(target / name), expected="a file")
                 os_.take_mode(inner, name, there)
-            if key in names:
-                os_.unlink(made.place, key)
-            for name in names:
-                os_.rename(inner, name, made.place, name)
+            if not names:
+                return
+            with _aside(made.place, told, names[-1], inodes) as aside:
+                for name in reversed(names):
+                    if os_.state(made.place, name) is not None:
+                        os_.rename(made.place, name, aside.inner, name)
+                for name in names:
+                    os_.rename_new(inner, name, made.place, name)
+
+
+def _inode(found: os.stat_result | None) -> int:
+    return -1 if found is None else found.st_ino

@@ -175,7 +175,8 @@ def _with_codes(
 ) -> Iterator[Path]:
     """Yield where the graph is written; the codes lie beside it where they have a file.
 
-    An old graph goes before the codes are replaced: it never finds others than its own.
+    An old graph goes before the codes are replaced: it never finds others than its own. After an
+    error both are as they were.
     """
     if beside is None or planes is None:
         with outputs.atomic_file(out, overwrite=overwrite) as temporary:
