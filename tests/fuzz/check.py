@@ -20,7 +20,7 @@ from drti_core.io.pictures import decoders
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
-from drti_core.relight.environment_map import open_environment
+from drti_core.relight.environment_map import Kind, open_environment
 from drti_core.stack import Stack
 from drti_core.workflow import batch
 from tests.fuzz.entries import listing
@@ -71,6 +71,7 @@ def open_input(item: Seed, folder: Path) -> tuple[str, str]:
 
 def _open(path: Path, claimed: list[str], options: str = "") -> None:
     """Take its lights, decode its pixels, and relight it; ``options`` are those of the reader."""
+    doors.read_from(path)
     chosen = doors.find_reader(path)
     claimed.append(chosen.reader_id)
     if isinstance(chosen, LightsReader):
@@ -97,6 +98,12 @@ def _plain(path: Path, claimed: list[str]) -> None:
 def _streamed(path: Path, claimed: list[str]) -> None:
     """As :func:`_open`, pictures decoded while their codes are used."""
     _open(path, claimed, ":stream=true")
+
+
+def _by_order(path: Path, claimed: list[str]) -> None:
+    """As :func:`_open`, rows given to the photographs by their order."""
+    doors.read_from(path, by_order=True)
+    _open(path, claimed, ":by_order=always")
 
 
 def _batch(path: Path, claimed: list[str]) -> None:
@@ -136,8 +143,17 @@ def _apart(path: Path) -> dict[str, str]:
 
 def _environment(path: Path, claimed: list[str]) -> None:
     """Take the lights of an environment map."""
+    _sum(path, claimed, "equirectangular")
+
+
+def _mirror_ball(path: Path, claimed: list[str]) -> None:
+    """As :func:`_environment`, of a photographed ball."""
+    _sum(path, claimed, "mirrorball")
+
+
+def _sum(path: Path, claimed: list[str], kind: Kind) -> None:
     claimed.append("environment")
-    found = open_environment(path)
+    found = open_environment(path, kind=kind)
     for xyz, weights in found.power():
         assert np.isfinite(xyz).all(), "a light is not finite"
         assert np.isfinite(weights).all(), "a weight is not finite"
@@ -157,8 +173,10 @@ WAYS: dict[str, Callable[[Path, list[str]], None]] = {
     "open": _open,
     "plain": _plain,
     "streamed": _streamed,
+    "by order": _by_order,
     "batch": _batch,
     "environment": _environment,
+    "mirror ball": _mirror_ball,
     "resume": _resume,
 }
 

@@ -24,6 +24,7 @@ _WRITING = (
 )
 #: Functions that only write, of modules that read as well.
 _FUNCTIONS = {
+    "formats/dome.py": ("write_dome", "_objects"),
     "formats/folder/openlime_neural.py": ("keys", "nine", "_light_columns", "_padded"),
     "formats/lp/csv.py": ("to_csv",),
     "formats/lp/text.py": ("write_lp", "check_target", "write_lights"),
@@ -37,7 +38,7 @@ _FUNCTIONS = {
 
 
 def report(data: Path, console: Console) -> None:
-    """Share of the lines of each module that were run, and of each folder of modules.
+    """Share of the lines of each module that were run, and of each reader and folder of modules.
 
     Args:
         data: coverage's, of one process or, with endings, of several.
@@ -63,12 +64,18 @@ def report(data: Path, console: Console) -> None:
             ran = len(lines) - len(missing)
             where = " ".join(map(str, missing))
             table.add_row(name, *_row(len(lines), ran), where[:60])
-            room = rooms.setdefault(name.rpartition("/")[0], [0, 0])
+            room = rooms.setdefault(_room(name), [0, 0])
             room[0] += len(lines)
             room[1] += ran
     for name, (lines_of_room, ran) in sorted(rooms.items()):
-        table.add_row(f"{name}/", *_row(lines_of_room, ran), "", style="bold")
+        table.add_row(name, *_row(lines_of_room, ran), "", style="bold")
     console.print(table)
+
+
+def _room(name: str) -> str:
+    """A reader, which is a module or a folder of formats, or the folder of another module."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if parts[0] == "formats" else name.rpartition("/")[0]
 
 
 def _modules(package: Path) -> Iterator[Path]:

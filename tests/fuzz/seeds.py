@@ -49,7 +49,7 @@ class Seed:
     way: str = "open"
 
 
-def _planes(count: int, dtype: Any = np.uint8, shape: tuple[int, int] = (H, W)) -> Planes:
+def planes(count: int, dtype: Any = np.uint8, shape: tuple[int, int] = (H, W)) -> Planes:
     rng = np.random.default_rng(count)
     wave = np.add.outer(np.arange(shape[0]) * 9, np.arange(shape[1]) * 7)
     codes = (wave + rng.integers(0, 60, (count, *shape))) % 256
@@ -70,10 +70,10 @@ def model(
     """A model of some waves, without a fit."""
     config = {"codec": codec, "version": 1, "colorspace": colorspace, **more}
     metadata = Metadata(lights=LIGHTS, pixel_size_mm=0.1, xmp=b"<x:xmpmeta/>", comments=("one",))
-    return StoredModel(config, shape, _planes(count, dtype, shape), metadata=metadata)
+    return StoredModel(config, shape, planes(count, dtype, shape), metadata=metadata)
 
 
-def _table(codec: str, count: int, **more: Any) -> Any:
+def table(codec: str, count: int, **more: Any) -> Any:
     rng = np.random.default_rng(1)
     nodes = 4 if codec == "rbf" else 16
     arrays: dict[str, Any] = {
@@ -83,7 +83,7 @@ def _table(codec: str, count: int, **more: Any) -> Any:
     if codec == "rbf":
         arrays["lights"] = LIGHTS.xyz
     config = {"codec": codec, "version": 1, "colorspace": "mrgb", **more}
-    return StoredModel(config, (H, W), _planes(count), arrays)
+    return StoredModel(config, (H, W), planes(count), arrays)
 
 
 def written(writer: Any, stored: Any, name: str) -> dict[str, bytes]:
@@ -146,7 +146,7 @@ def _strips() -> dict[str, bytes]:
     return files | {f"plane_{i}.jpg": picture(H, W, "jpg", i, **more) for i in range(3)}
 
 
-def _dome() -> dict[str, Any]:
+def dome() -> dict[str, Any]:
     vectors = [dict(zip("xyz", xyz, strict=True)) for xyz in XYZ]
     return {
         "label": "dome",
@@ -160,7 +160,7 @@ def _dome() -> dict[str, Any]:
     }
 
 
-def _project(crop: dict[str, Any]) -> dict[str, bytes]:
+def project(crop: dict[str, Any]) -> dict[str, bytes]:
     shots = photographs("png")
     value = {
         "application": "RelightLab",
@@ -170,7 +170,7 @@ def _project(crop: dict[str, Any]) -> dict[str, bytes]:
         "folder": ".",
         "forcedInputColorspace": "srgb",
         "images": [{"filename": name, "skip": False} for name in shots],
-        "dome": {**_dome(), "lightConfiguration": "directional"},
+        "dome": {**dome(), "lightConfiguration": "directional"},
         "crop": crop,
         "whitess": [],
         "aligns": [{"offsets": [[0, 0]] * len(XYZ)}],
@@ -327,8 +327,8 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "folder streamed": lambda: Seed("folder", _strips(), way="streamed"),
         "folder png": lambda: Seed("folder", web(rgb, image="png"), "info.json"),
         "folder 16": lambda: Seed("folder", web(nine, image="png")),
-        "folder rbf": lambda: Seed("folder", web(_table("rbf", 6, sigma=0.3))),
-        "folder bilinear": lambda: Seed("folder", web(_table("bilinear", 6, resolution=4))),
+        "folder rbf": lambda: Seed("folder", web(table("rbf", 6, sigma=0.3))),
+        "folder bilinear": lambda: Seed("folder", web(table("bilinear", 6, resolution=4))),
         "folder tarzoom": lambda: Seed("folder", web(lrgb, layout="tarzoom")),
         "folder itarzoom": lambda: Seed("folder", web(lrgb, layout="itarzoom")),
         "folder webp": lambda: Seed("folder", web(lrgb, image="webp")),
@@ -373,10 +373,10 @@ def _makers() -> dict[str, Callable[[], Seed]]:
                 "assembly-files/a.lp": light_file(windows, "\r\n"),
             },
         ),
-        "project": lambda: Seed("project", _project({**crop, "angle": 0}), "a.relight"),
-        "project turned": lambda: Seed("project", _project(crop)),
+        "project": lambda: Seed("project", project({**crop, "angle": 0}), "a.relight"),
+        "project turned": lambda: Seed("project", project(crop)),
         "dome": lambda: Seed(
-            "dome", {**photographs(), "a.dome": json.dumps(_dome()).encode()}, "a.dome"
+            "dome", {**photographs(), "a.dome": json.dumps(dome()).encode()}, "a.dome"
         ),
         "lp plain": lambda: _shot(photographs("jpg"), "plain"),
         "lp png plain": lambda: _shot(photographs("png"), "plain"),
@@ -528,7 +528,9 @@ def _openexr() -> dict[str, bytes]:
 @cache
 def seeds() -> dict[str, Seed]:
     """Every seed by name; those that need an optional package only where it is installed."""
-    found = {name: make() for name, make in _makers().items()}
+    from tests.fuzz.rarer import rarer
+
+    found = {name: make() for name, make in _makers().items()} | rarer()
     if find_spec("OpenEXR"):
         found["openexr"] = Seed("environment", _openexr(), "a.exr", way="environment")
     if find_spec("torch"):
