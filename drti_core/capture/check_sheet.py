@@ -12,6 +12,7 @@ import numpy as np
 from drti_core.arrays import U8
 from drti_core.capture.check import Checked
 from drti_core.capture.finding import Finding
+from drti_core.io.names import as_text
 from drti_core.lights.coverage import outline
 
 _STYLE = """
@@ -145,4 +146,4 @@ def _jpeg(picture: U8) -> str:
 
 def _text(text: str) -> str:
     """Text of a page; a file name may hold bytes that are no text."""
-    return escape(text.encode("utf-8", "backslashreplace").decode("utf-8"))
+    return escape(as_text(text))

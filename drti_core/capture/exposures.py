@@ -78,7 +78,8 @@ def _exposure(block: bytes) -> float:
     if time is None:
         return math.nan
     aperture = _number(tags.get(_APERTURE)) or 1.0
-    return math.log2(time * (_number(tags.get(_SENSITIVITY)) or 1.0) / aperture**2)
+    sensitivity = _number(tags.get(_SENSITIVITY)) or 1.0
+    return math.log2(time) + math.log2(sensitivity) - 2 * math.log2(aperture)
 
 
 def _number(entry: tuple[int, bytes] | None) -> float | None:

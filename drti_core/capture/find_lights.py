@@ -17,7 +17,7 @@ from drti_core.capture.found import DOUBTFUL, FoundLight, FoundLights, LightDoub
 from drti_core.capture.highlights import Highlight
 from drti_core.capture.photographs import Copies, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
-from drti_core.capture.reflection import Ball, Lamp, View, angles, lamp_of
+from drti_core.capture.reflection import LONGEST, SHORTEST, Ball, Lamp, View, angles, lamp_of
 from drti_core.capture.together import agreeing_balls
 from drti_core.errors import OptionError
 from drti_core.io.pictures.exif import focal_length_35mm
@@ -72,14 +72,24 @@ def find_lights(
         ResourceError: neither memory nor the folder for temporary files suffices.
     """
     height, width = stack.shape
-    focal = focal_mm if focal_mm is not None else focal_length_35mm(stack.exif)
-    view = View.of(width, height, focal)
+    told_by_exif = focal_length_35mm(stack.exif)
+    if told_by_exif is not None and not SHORTEST <= told_by_exif <= LONGEST:
+        told_by_exif = None  # an odd number there says nothing
+    view = View.of(width, height, told_by_exif if focal_mm is None else focal_mm)
+    for what, value in (("ball diameter", ball_mm), ("pixel size", pixel_size_mm)):
+        if value is not None and not 1e-12 <= value <= 1e6:
+            raise OptionError(f"{what} {value}", expected="millimetres, more than 0")
     for ball in balls or ():
         if not (-ball.radius < ball.x < width + ball.radius) or not (
             -ball.radius < ball.y < height + ball.radius
         ):
             raise OptionError(
                 f"a ball at {ball.x:g},{ball.y:g}", expected=f"a place in {width} x {height} pixels"
+            )
+        if ball.radius > width + height:
+            raise OptionError(
+                f"a ball with the radius {ball.radius:g}",
+                expected=f"one that fits {width} x {height} pixels",
             )
     stack = stack.in_luma()
     copies = small_copies(stack, part_of(progress, 0, 0.7))

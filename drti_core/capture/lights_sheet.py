@@ -9,6 +9,7 @@ import numpy as np
 
 from drti_core.arrays import U8
 from drti_core.capture.found import FoundLight, FoundLights, Portrait
+from drti_core.io.names import as_text
 
 _PAPER, _INK, _FAINT = (246, 245, 242), (34, 34, 34), (110, 108, 104)
 #: Of a ball's outline, a sound light, a doubtful one and an estimated one.
@@ -64,7 +65,7 @@ def _colour(light: FoundLight) -> tuple[int, int, int]:
 def _listed(found: FoundLights) -> list[str]:
     """A line for each photograph that should be looked at."""
     return [
-        f"{number}  {light.name}: {light.reason or 'not sure'}"
+        as_text(f"{number}  {light.name}: {light.reason or 'not sure'}")
         for number, light in enumerate(found.photographs, 1)
         if light.doubtful
     ]

@@ -17,6 +17,11 @@ import numpy.typing as npt
 from drti_core.arrays import F64
 from drti_core.errors import OptionError
 
+#: Focal lengths, 35-mm equivalent, millimetres.
+SHORTEST, LONGEST = 2.0, 5000.0
+#: Pixels from the picture within which three points may lie on a ball's rim.
+_FARTHEST = 1e9
+
 
 @dataclass(frozen=True)
 class View:
@@ -53,7 +58,7 @@ class View:
         """
         if focal_mm is None:
             return cls(width, height)
-        if not 2 <= focal_mm <= 5000:
+        if not SHORTEST <= focal_mm <= LONGEST:
             raise OptionError(
                 f"a focal length of {focal_mm:g} mm", expected="2 to 5000 mm, 35-mm equivalent"
             )
@@ -121,7 +126,8 @@ class Ball:
         """
         rim = np.asarray(points, np.float64).reshape(3, 2)
         sides = rim[1:] - rim[0]
-        if abs(np.linalg.det(sides)) < 1e-3 * (sides**2).sum():
+        near = float(np.abs(rim).max()) < _FARTHEST  # and it is a number
+        if not near or not abs(np.linalg.det(sides)) > 1e-3 * (sides**2).sum():
             shown = " ".join(f"{x:g},{y:g}" for x, y in rim)
             raise OptionError(
                 f"the points {shown}", expected="three on a ball's rim, not on a line"

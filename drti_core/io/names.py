@@ -59,6 +59,15 @@ def shortened(stem: str, tail: str = "") -> str:
     return stem + tail
 
 
+def as_text(name: str) -> str:
+    r"""A name as text: bytes of it that are none are written out.
+
+    >>> as_text("caf\udce9.jpg"), as_text("café.jpg")
+    ('caf\\udce9.jpg', 'café.jpg')
+    """
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
 def folded(name: str) -> str:
     """What is equal for names that some file system takes for one."""
     return unicodedata.normalize("NFC", name).casefold()

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.arrays import Window
+from drti_core.io.names import as_text
 from drti_core.io.software import software
 from drti_core.model.contracts import Codec
 from drti_core.model.model import Metadata, RelightableModel
@@ -42,7 +43,7 @@ def with_provenance(
     provenance: dict[str, Any] = {
         "software": software(),
         "codec": {"id": codec.codec_id, "class": _class(codec), "options": _options(codec)},
-        "photographs": [_text(name) for name in stack.names],
+        "photographs": [as_text(name) for name in stack.names],
         **({"darkroom": dict(stack.history)} if stack.history else {}),
         **{name: _plain(value) for name, value in others.items() if value is not None},
         **model.metadata.provenance,
@@ -67,17 +68,12 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Window):
         return [value.x, value.y, value.width, value.height]
     if isinstance(value, Path):
-        return _text(value.name)
+        return as_text(value.name)
     if value is None or isinstance(value, bool | int):
         return value
     if isinstance(value, float) and math.isfinite(value):
         return value
-    return _text(str(value))
-
-
-def _text(name: str) -> str:
-    """A file name, which may hold what is no text."""
-    return name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return as_text(str(value))
 
 
 def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:

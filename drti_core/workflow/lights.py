@@ -17,8 +17,9 @@ from drti_core.capture import Ball, FoundLights, find_lights, open_capture
 from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.errors import LightError, OptionError, UnsupportedFormatError
 from drti_core.formats.dome import write_dome
-from drti_core.formats.lp import write_lights
+from drti_core.formats.lp import check_names, write_lights
 from drti_core.io import outputs
+from drti_core.io.names import as_text
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.photos import pictures
 from drti_core.io.pictures.png import write_png
@@ -79,6 +80,8 @@ def find_lights_file(
     target = _output(output, _LIGHTS, overwrite)
     drawn = None if sheet is None else _output(sheet, _SHEETS, overwrite)
     stack = open_capture(capture)
+    if target.suffix.lower() != ".dome":
+        check_names([*stack.names, _folder_of(capture, target)], target)
     inputs = outputs.Inputs(stack.files)
     inputs.check(target)
     if drawn is not None:
@@ -92,7 +95,7 @@ def find_lights_file(
         progress=progress,
     )
     if drawn is not None:
-        _write_sheet(drawn, found, Path(capture).resolve().name, overwrite)
+        write_sheet(drawn, found, Path(capture).resolve().name, overwrite)
     _check(found, os.fspath(capture))
     _write(target, found, Path(capture), overwrite)
     return Report(summary(found), size_of(target), (*found.notes, *advice(found)))
@@ -208,10 +211,15 @@ def _write(target: Path, found: FoundLights, capture: Path, overwrite: bool) -> 
             overwrite=overwrite,
         )
         return
-    apart = os.path.realpath(target.parent) != os.path.realpath(capture)
-    folder = os.path.relpath(capture, target.parent) + "/" if apart else ""
+    folder = _folder_of(capture, target)
     names = [f"{folder}{name}" for name in found.names]
     write_lights(target, names, found.lights, comments=comments, overwrite=overwrite)
+
+
+def _folder_of(capture: str | os.PathLike[str], target: Path) -> str:
+    """How photographs are named from a light file's folder: what stands before their names."""
+    apart = os.path.realpath(target.parent) != os.path.realpath(capture)
+    return os.path.relpath(capture, target.parent) + "/" if apart else ""
 
 
 def _positions(found: FoundLights) -> Any:
@@ -245,12 +253,13 @@ def _comments(found: FoundLights) -> list[str]:
             words.append(f"lamp at {' '.join(f'{v:.1f}' for v in place)} {unit}")
         words += [light.reason] if light.doubtful else []
         if words:
-            lines.append(f"{light.name}: {'; '.join(words)}")
+            lines.append(as_text(f"{light.name}: {'; '.join(words)}"))
     return lines
 
 
-def _write_sheet(path: Path, found: FoundLights, capture: str, overwrite: bool) -> None:
-    title = f"{capture}: {summary(found)}"
+def write_sheet(path: Path, found: FoundLights, capture: str, overwrite: bool) -> None:
+    """Write the sheet to check lights by, a picture or a page; ``capture`` is what it is called."""
+    title = as_text(f"{capture}: {summary(found)}")
     sheet = lights_sheet(found, title)
     if path.suffix.lower() != ".html":
         save_picture(path, sheet, overwrite=overwrite)
@@ -259,7 +268,7 @@ def _write_sheet(path: Path, found: FoundLights, capture: str, overwrite: bool) 
         write_png(temporary, rows_of(sheet), (sheet.shape[0], sheet.shape[1]), bits=8)
         picture = base64.b64encode(temporary.read_bytes()).decode("ascii")
         rows = "".join(
-            f"<tr><td>{number}<td>{html.escape(light.name)}<td>{light.source}"
+            f"<tr><td>{number}<td>{html.escape(as_text(light.name))}<td>{light.source}"
             f"<td>{light.confidence:.2f}<td>{html.escape(json.dumps(_numbers(light.direction)))}"
             f"<td>{html.escape(light.reason)}"
             for number, light in enumerate(found.photographs, 1)

@@ -106,6 +106,14 @@ def test_angles_of_small_ones():
             "the points 0,0 1,1 2,2; expected three on a ball's rim, not on a line",
         ),
         (
+            lambda: Ball.through([[1, 1], [1, 1], [1, 1]]),
+            "the points 1,1 1,1 1,1; expected three on a ball's rim, not on a line",
+        ),
+        (
+            lambda: Ball.through([[1e300, 0], [0, 1e300], [math.nan, 5]]),
+            "the points 1e+300,0 0,1e+300 nan,5; expected three on a ball's rim, not on a line",
+        ),
+        (
             lambda: Ball(3, 4, 0),
             "a ball at 3,4 with the radius 0; expected pixels, and a radius of 2 or more",
         ),

@@ -21,7 +21,16 @@ from drti_core.errors import (
     StackError,
     UnsupportedFormatError,
 )
-from drti_core.formats.lp import READER, WRITER, check_target, parse_lp, text, write_lp
+from drti_core.formats.lp import (
+    READER,
+    WRITER,
+    check_target,
+    parse_lp,
+    resolve,
+    text,
+    write_lights,
+    write_lp,
+)
 from drti_core.formats.lp.text import MAX_BYTES, MAX_ROWS
 from drti_core.lights import LightDirections
 from drti_core.registry.doors import find_reader, open_stack
@@ -261,10 +270,39 @@ def test_unwritable_names(tmp_path):
     with pytest.raises(OptionError) as count:
         write_lp(path, ["a"], LIGHTS)
     assert str(count.value) == f"{path}: 1 names; expected 3"
-    with pytest.raises(OptionError) as line:
-        write_lp(path, ["a", "b\nc", "d"], LIGHTS)
-    assert str(line.value) == f"{path}: name 'b\\nc'; expected a name without line breaks"
-    assert not path.exists()
+    for target in (path, tmp_path / "out.csv"):
+        for name, expected in (
+            ("b\nc", "a name without line breaks"),
+            ("caf\udce9", "a name that is text (UTF-8)"),
+        ):
+            with pytest.raises(OptionError) as refused:
+                write_lights(target, ["a", name, "d"], LIGHTS)
+            assert str(refused.value) == (
+                f"{target}: name {name!r}; expected {expected}. Rename the photograph."
+            )
+            assert not target.exists()
+
+
+@pytest.mark.parametrize("ending", ["lp", "csv"])
+def test_no_name_is_taken_for_a_comment(tmp_path, ending):
+    """Nor loses its blanks: what is written is read back, and leads to the photographs."""
+    path = tmp_path / f"out.{ending}"
+    names = ["# a.jpg", "  b.jpg", '"c", d.jpg']
+    write_lights(path, names, LIGHTS, comments=["# a.jpg"])
+    assert parse_lp(path).names == ("./# a.jpg", "./  b.jpg", '"c", d.jpg')
+    for name in names:
+        (tmp_path / name).touch()
+    assert resolve(parse_lp(path))[0] == [tmp_path / name for name in names]
+
+
+def test_a_table_with_a_field_that_is_too_long(tmp_path):
+    path = tmp_path / "a.csv"
+    path.write_text("name,x,y,z\na,0,0,1\n" + "b" * 140_000 + ",0,0,1\n")
+    with pytest.raises(FormatError) as error:
+        parse_lp(path)
+    assert str(error.value) == (
+        f"{path}, line 3: field larger than field limit (131072); expected a row of a table"
+    )
 
 
 @pytest.mark.parametrize("convention", ["cartesian", "spherical", "polar", "disk"])

@@ -15,8 +15,10 @@ from unittest import mock
 import numpy as np
 
 from drti_core.arrays import Window
+from drti_core.capture.exposures import exposures_of
 from drti_core.errors import DrtiError
 from drti_core.io.pictures import decoders
+from drti_core.io.pictures.exif import focal_length_35mm
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
@@ -85,6 +87,10 @@ def _open(path: Path, claimed: list[str], options: str = "") -> None:
         found.prepare()
         codes = found.codes(Window(0, 0, 1, found.shape[1]))
         assert codes.shape == (len(found), found.shape[1], 3)
+        # What lights and checks of photographs take of them.
+        assert found.in_luma().luma(Window(0, 0, 1, 1)).shape == (len(found), 1, 1)
+        assert not np.isinf(exposures_of(found)).any(), "an exposure is not finite"
+        focal_length_35mm(found.exif)
     elif found.shape[0] * found.shape[1] <= _LARGEST:
         assert np.isfinite(found.relight(_LIGHT)).all(), "a relit pixel is not finite"
 

@@ -252,7 +252,8 @@ def test_a_line_break_has_no_place_in_a_row(photographs, tmp_path):
     with pytest.raises(OptionError) as caught:
         write_lp(tmp_path / "a.lp", ["one\ntwo"] * COUNT, photographs.lights)
     assert str(caught.value) == (
-        f"{tmp_path}/a.lp: name 'one\\ntwo'; expected a name without line breaks"
+        f"{tmp_path}/a.lp: name 'one\\ntwo'; expected a name without line breaks. "
+        "Rename the photograph."
     )
     assert list(tmp_path.iterdir()) == []
 

@@ -6,19 +6,28 @@ tells of every script and every request.
 
 from __future__ import annotations
 
+import html
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from drti_core import demo_stack, get_codec, save_model
+from drti_core.capture.check import Checked
+from drti_core.capture.check_sheet import check_sheet
+from drti_core.capture.finding import Finding
+from drti_core.capture.found import FoundLight, FoundLights
+from drti_core.capture.reflection import Ball, View
 from drti_core.cli import main
 from drti_core.io.pictures import figures
+from drti_core.lights.coverage import coverage
 from drti_core.measure.tour import write_stack
+from drti_core.workflow.lights import write_sheet
 from drti_core.workflow.plots import plot_file
 from drti_exporters.glsl.benchmark import Timing
 from drti_exporters.glsl.plot import frames_plot
@@ -75,6 +84,13 @@ def test_a_plot_is_a_picture(
     out = tmp_path / "plot.svg"
     draw(model, out, name)
     assert name in "".join(parsed(out).itertext())
+    found = looked_at(chromium, out)
+    assert not {"script", "foreignObject", "iframe", "image", "a", "set", "animate"} & set(found)
+    assert not [name for name in found if name.startswith("on")]
+
+
+def looked_at(chromium: Any, out: Path) -> list[str]:
+    """Names of elements and attributes of a document that runs no script and asks for nothing."""
     context = chromium().new_context()
     try:
         context.add_init_script(WATCH)
@@ -88,13 +104,56 @@ def test_a_plot_is_a_picture(
         assert told.sources() == []
         assert page.requests == [out.as_uri()]
         assert page.errors == []
-        found = page.page.evaluate(
+        found: list[str] = page.page.evaluate(
             """() => [...document.querySelectorAll("*")].flatMap((each) => [each.localName,
               ...[...each.attributes].map((found) => found.name)])"""
         )
     finally:
         context.close()
-    assert not {"script", "foreignObject", "iframe", "image", "a", "set", "animate"} & set(found)
+    return found
+
+
+def sheet_of_lights(out: Path, names: tuple[str, ...]) -> None:
+    ball = Ball(20, 20, 10)
+    lights = tuple(FoundLight(name, np.array([0.0, 0.6, 0.8]), reason=NAME) for name in names)
+    write_sheet(out, FoundLights(View(40, 30), (ball,), lights), NAME, False)
+
+
+def sheet_of_a_check(out: Path, names: tuple[str, ...]) -> None:
+    stack = demo_stack((24, 32), len(names))
+    numbers = np.zeros(len(names))
+    every = tuple(range(len(names)))
+    checked = Checked(
+        names=names,
+        lights=stack.lights,
+        shape=stack.shape,
+        findings=(Finding("light", every, NAME), Finding("note", (), NAME, grave=False)),
+        stops=numbers,
+        moved=np.zeros((len(names), 2)),
+        sharpness=numbers,
+        light_off=numbers,
+        white=numbers,
+        black=numbers,
+        best_lights=stack.lights,
+        coverage=coverage(stack.lights),
+        thumbnails=np.zeros((len(names), 4, 4, 3), np.uint8),
+    )
+    out.write_text(check_sheet(checked, NAME), encoding="utf-8")
+
+
+@pytest.mark.parametrize("write", [sheet_of_lights, sheet_of_a_check])
+def test_a_sheet_of_photographs_is_text(
+    chromium: Any, tmp_path: Path, write: Callable[[Path, tuple[str, ...]], None]
+) -> None:
+    """Names of photographs, of their folder and what is said of them, whatever bytes they are."""
+    out = tmp_path / "sheet.html"
+    write(out, (*ATTACKS, ODD))
+    page = out.read_text(encoding="utf-8")
+    assert page.count(html.escape(NAME)) >= 3
+    assert all(html.escape(attack) in page for attack in ATTACKS)
+    assert "a\\udcff " in page
+    found = looked_at(chromium, out)
+    assert not {"script", "iframe", "a", "base", "form", "link", "button", "set"} & set(found)
     assert not [name for name in found if name.startswith("on")]
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 
 import numpy as np
 import pytest
@@ -115,3 +117,43 @@ def test_what_is_refused_before_work(tmp_path):
     with pytest.raises(OptionError) as refused:
         find_lights_file(tmp_path, tmp_path / "d.txt")
     assert str(refused.value) == f"{tmp_path}/d.txt: ending '.txt'; expected .lp or .csv or .dome"
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"ball_mm": math.nan}, "ball diameter nan; expected millimetres, more than 0"),
+        ({"ball_mm": -1}, "ball diameter -1; expected millimetres, more than 0"),
+        ({"pixel_size_mm": math.inf}, "pixel size inf; expected millimetres, more than 0"),
+        (
+            {"balls": [Ball(5, 5, 1e5)]},
+            "a ball with the radius 100000; expected one that fits 40 x 30 pixels",
+        ),
+        (
+            {"focal_mm": math.nan},
+            "a focal length of nan mm; expected 2 to 5000 mm, 35-mm equivalent",
+        ),
+    ],
+)
+def test_numbers_that_are_none(tmp_path, options, text):
+    for name in "abc":
+        Image.new("L", (40, 30)).save(tmp_path / f"{name}.png")
+    with pytest.raises(OptionError) as refused:
+        find_lights_file(tmp_path, tmp_path / "d.lp", **options)
+    assert str(refused.value) == text
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no such names elsewhere")
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [(b"b\nc.png", "a name without line breaks"), (b"b\xe9.png", "a name that is text (UTF-8)")],
+)
+def test_names_that_no_light_file_holds_are_told_first(tmp_path, monkeypatch, name, expected):
+    monkeypatch.setattr("drti_core.workflow.lights.find_lights", None)  # no work is done
+    for each in (b"a.png", name, b"d.png"):
+        Image.new("L", (40, 30)).save(tmp_path / os.fsdecode(each))
+    with pytest.raises(OptionError) as refused:
+        find_lights_file(tmp_path, tmp_path / "d.lp")
+    assert str(refused.value) == (
+        f"{tmp_path}/d.lp: name {os.fsdecode(name)!r}; expected {expected}. Rename the photograph."
+    )

@@ -15,6 +15,7 @@ from drti_core.formats._shared.folders import files
 from drti_core.formats.lp.names import ByOrder, photographs_of, resolve
 from drti_core.formats.lp.text import (
     LightFile,
+    check_names,
     check_target,
     looks_like_lights,
     parse_lp,
@@ -30,6 +31,7 @@ __all__ = [
     "WRITER",
     "LightFile",
     "LpReader",
+    "check_names",
     "check_target",
     "parse_lp",
     "resolve",

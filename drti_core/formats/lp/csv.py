@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 import numpy as np
@@ -54,8 +54,13 @@ def to_csv(
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(("name", *_COLUMNS[convention]))
     for name, row in zip(names or [None] * len(lights), values, strict=True):
-        writer.writerow([name or "", *(f"{v:.8g}" for v in row)])
+        writer.writerow([guarded(name or ""), *(f"{v:.8g}" for v in row)])
     return out.getvalue()
+
+
+def guarded(name: str) -> str:
+    """A name as it stands in a row, which must not look like a comment, nor lose its blanks."""
+    return f"./{name}" if name[:1] == "#" or name[:1].isspace() else name
 
 
 def csv_convention(header: str) -> Convention | None:
@@ -65,6 +70,20 @@ def csv_convention(header: str) -> Convention | None:
         if found == ("name", *columns):
             return convention
     return None
+
+
+def _rows_of(reader: Any, where: str) -> Iterator[list[str]]:
+    """The rows of a table.
+
+    Raises:
+        FormatError: one that cannot be taken apart (a field of over 128 kB); names the line.
+    """
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise FormatError(
+            str(error), where=f"{where}, line {reader.line_num}", expected="a row of a table"
+        ) from None
 
 
 def from_csv(text: str, where: str) -> tuple[tuple[str | None, ...], F64, tuple[str, ...]]:
@@ -90,7 +109,7 @@ def from_csv(text: str, where: str) -> tuple[tuple[str | None, ...], F64, tuple[
     values: list[list[float]] = []
     rows: list[str] = []
     columns = _COLUMNS[convention]
-    for fields in reader:
+    for fields in _rows_of(reader, where):
         if not any(field.strip() for field in fields) or fields[0].startswith("# "):
             continue
         row = f"line {reader.line_num}"

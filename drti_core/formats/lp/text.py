@@ -12,7 +12,7 @@ import numpy as np
 
 from drti_core.arrays import F64
 from drti_core.errors import FormatError, LightError, MissingFileError, OptionError
-from drti_core.formats.lp.csv import csv_convention, from_csv, to_csv
+from drti_core.formats.lp.csv import csv_convention, from_csv, guarded, to_csv
 from drti_core.io import outputs
 from drti_core.io.regular import read_bytes
 from drti_core.lights import Convention, LightDirections
@@ -27,6 +27,8 @@ MAX_ROWS = 100_000
 _POSITION = 2.0
 
 _COUNT = re.compile(r"[0-9]+")
+#: What no row holds: ends of lines, and what stands for bytes that are no text.
+_UNWRITTEN = re.compile("[\r\n\0\ud800-\udfff]")
 _NUMBER = re.compile(r"[+-]?(?:(?:[0-9]+[.]?|[0-9]*[.,][0-9]+)(?:e[+-]?[0-9]+)?|nan|inf)", re.I)
 
 
@@ -124,25 +126,39 @@ def write_lp(
         overwrite: replace the file if it is there.
 
     Raises:
-        OptionError: as many names as lights are needed, without line breaks.
+        OptionError: as many names as lights are needed; see :func:`check_names`.
         OutputExistsError: the file is there and ``overwrite`` is false.
     """
     if len(names) != len(lights):
         raise OptionError(f"{len(names)} names", where=str(path), expected=f"{len(lights)}")
+    check_names(names, path)
     lines = [str(len(lights))]
     for name, xyz in zip(names, lights.xyz.tolist(), strict=True):
         words = [f"{value + 0.0:.8g}" for value in xyz]  # + 0.0: no minus before a zero
         if name:
-            if re.search(r"[\r\n\0]", name):
-                raise OptionError(
-                    f"name {name!r}", where=str(path), expected="a name without line breaks"
-                )
-            # A row must not look like a comment.
-            words.insert(0, ("./" if name.startswith("#") else "") + name.replace("\\", "/"))
+            words.insert(0, guarded(name).replace("\\", "/"))
         lines.append(" ".join(words))
     lines += [f"# {' '.join(comment.split())}" for comment in comments]
     with outputs.atomic_file(path, overwrite=overwrite) as temporary:
         temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+
+
+def check_names(names: Sequence[str | None], where: str | os.PathLike[str]) -> None:
+    """Check that a light file can hold these names.
+
+    Raises:
+        OptionError: one holds a line break, or bytes that are no text.
+    """
+    for name in names:
+        if name and (found := _UNWRITTEN.search(name)):
+            raise OptionError(
+                f"name {name!r}",
+                where=os.fspath(where),
+                expected="a name without line breaks"
+                if found[0] in "\r\n\0"
+                else "a name that is text (UTF-8)",
+                mend="Rename the photograph.",
+            )
 
 
 def check_target(
@@ -196,6 +212,7 @@ def write_lights(
     if target.suffix.lower() == ".lp":
         write_lp(target, names, lights, comments=comments, overwrite=overwrite)
         return
+    check_names(names, target)
     table = to_csv(lights, convention or "cartesian", names)
     table += "".join(f"# {' '.join(comment.split())}\n" for comment in comments)
     with outputs.atomic_file(target, overwrite=overwrite) as temporary:

@@ -68,7 +68,8 @@ def focal_length_35mm(block: bytes | None) -> float | None:
     if not block:
         return None
     kind, value = parse(lambda at, size: block[at : at + size]).exif.get(_FOCAL_35MM, (0, b""))
-    return float(int.from_bytes(value, "little")) or None if kind in (3, 4) else None
+    size = {3: 2, 4: 4}.get(kind)
+    return None if size is None else float(int.from_bytes(value[:size], "little")) or None
 
 
 def parse(read: Callable[[int, int], bytes]) -> Exif:

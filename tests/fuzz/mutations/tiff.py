@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from tests.fuzz.mutations.values import INTEGERS
 
-#: Byte order II, one directory: make, orientation, resolution, and a pointer to EXIF's own.
+#: Byte order II, one directory: make, orientation, resolution, and a pointer to EXIF's own: time,
+#: aperture, sensitivity, version and focal length.
 EXIF = (
     b"II*\0\x08\0\0\0\x04\0"
     + struct.pack("<HHI4s", 0x10F, 2, 4, b"abc\0")
@@ -16,12 +17,18 @@ EXIF = (
     + struct.pack("<HHII", 0x11A, 5, 1, 62)
     + struct.pack("<HHII", 0x8769, 4, 1, 70)
     + struct.pack("<III", 0, 300, 1)
-    + struct.pack("<HHHI4sI", 1, 0x9000, 7, 4, b"0230", 0)
+    + struct.pack("<HHHII", 5, 33434, 5, 1, 136)
+    + struct.pack("<HHII", 33437, 12, 1, 144)
+    + struct.pack("<HHIHH", 34855, 3, 1, 100, 0)
+    + struct.pack("<HHI4s", 0x9000, 7, 4, b"0230")
+    + struct.pack("<HHIHHI", 41989, 3, 1, 50, 0, 0)
+    + struct.pack("<IId", 1, 60, 5.6)
 )
 #: Sizes, kinds of pixels, strips and tiles, predictors, profiles, packets, directories below.
 _TAGS = (
     *(256, 257, 258, 259, 262, 266, 273, 274, 277, 278, 279, 282, 283, 284, 296, 317, 320, 322),
     *(323, 324, 325, 330, 338, 339, 347, 700, 34665, 34675, 33723, 34377, 37500, 50838, 65535),
+    *(33434, 33437, 34855, 41989),
 )
 #: What chooses other ways of reading: bits, compression, colours, turn, samples, rows of a strip,
 #: planes, predictor, tiles, kinds of samples, layers.
