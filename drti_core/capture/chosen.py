@@ -38,8 +38,11 @@ _LEANING = 0.1
 #: Share of a rim that is seen of a ball, and of photographs in which it shines.
 _RIM, _SHINE = 0.25, 0.6
 #: Share that is seen of a rim around what may be a mirrored horizon: of one that must be there,
-#: and of one that may be. Lamps are mirrored so far out of a ball, radii, if some stand low.
-_FAINT_RIM, _SURE_RIM, _HIGH, _HORIZON = 0.2, 0.6, 0.5, 0.72
+#: and of one that may be.
+_FAINT_RIM, _SURE_RIM = 0.2, 0.6
+#: The sine of the elevation below which lamps cannot be, in a known view and in one taken for a
+#: parallel one, which turns them by up to some degrees; and from which on all stand high.
+_SUNK, _SUNK_UNKNOWN, _HIGH = -0.06, -0.15, 0.5
 #: Balls whose lights are farther from those of a better one are none, degrees.
 _STRANGE = 25.0
 #: Share of the picture's changes that a ball's lights explain at least.
@@ -50,12 +53,21 @@ _BALLS = 4
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """A ball and what may be the lamp's image in it, in each photograph."""
+    """A ball and what may be the lamp's image in it, in each photograph.
+
+    Args:
+        ball: where it is.
+        spots: of each photograph, the likeliest first.
+        portrait: of the ball.
+        rim: 0..1, share of its rim that is seen.
+        unsure: whether its rim may be a narrower one, see :class:`Rim`.
+    """
 
     ball: Ball
     spots: list[list[Highlight]]
     portrait: Portrait
     rim: float = 1.0
+    unsure: bool = False
 
     def lights(self, view: View) -> F64:
         """(L, 3) what the likeliest spots mirror; NaN where there is none."""
@@ -104,47 +116,51 @@ def _ball_of(stack: Stack, places: Places, circle: Circle, view: View) -> Seen |
         return None
     share = min(1.0, circle.score / 0.3) * min(1.0, rim.seen / 0.7) * sure
     share *= 1.0 if told is None else min(1.0, 0.3 + told)
-    return replace(one, rim=rim.seen, ball=replace(one.ball, confidence=min(1.0, share)))
+    ball = replace(one.ball, confidence=min(1.0, share))
+    return replace(one, ball=ball, rim=rim.seen, unsure=rim.unsure)
 
 
 def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
     """A ball's rim, and the photographs around it.
 
-    What was found may be the horizon that the ball mirrors, at about 0.71 of its radius: then lamps
-    are mirrored farther out than in a ball, or all of them stand high.
+    What was found may be the horizon that the ball mirrors, at about 0.71 of its radius: then some
+    lamps would stand below the ground, or, if it is a ball indeed, all of them stand high.
     """
     crop = crop_of(stack, circle, most)
     best = crop, fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
     ball = best[1].ball
-    reach = _reach(crop, ball, view)
-    if _HIGH < reach < _HORIZON:
+    sunk = _SUNK_UNKNOWN if view.focal is None else _SUNK
+    lowest = _lowest(crop, ball, view)
+    if sunk < lowest < _HIGH:
         return best
-    least = _FAINT_RIM if reach > _HIGH else _SURE_RIM
-    found = 0.0
-    for factor in (1.42, 1.2) if reach > _HIGH else (1.42,):
+    must = lowest <= sunk
+    least, found = _FAINT_RIM if must else _SURE_RIM, 0.0
+    for factor in (1.42, 1.2) if must else (1.42,):
         wide = Circle(ball.x, ball.y, factor * ball.radius, circle.rim, circle.shine)
         around = crop_of(stack, wide, most)
         larger = fit_rim(around, replace(ball, radius=wide.radius), view, beyond=ball)
         grown = larger.ball.radius / ball.radius
         moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
-        if larger.seen > max(least, found) and 1.08 < grown < 1.55 and moved < 0.35:
-            best, found = (around, larger), larger.seen
+        plain = larger.seen > least and larger.plain > found
+        if plain and 1.08 < grown < 1.55 and moved < 0.35:
+            best, found = (around, larger), larger.plain
     if found:
         around, larger = best
         again = fit_rim(around, larger.ball, view)
-        if again.seen > larger.seen and _reach(around, again.ball, view) < _HORIZON:
-            return around, again
+        if again.plain > found and _lowest(around, again.ball, view) > sunk:
+            larger = again
+        return around, replace(larger, unsure=not must)
     return best
 
 
-def _reach(crop: Crop, ball: Ball, view: View) -> float:
-    """How far from the middle of a ball highlights are, radii, nearly the most."""
+def _lowest(crop: Crop, ball: Ball, view: View) -> float:
+    """The sine of the elevation of nearly the lowest lamp that a ball would mirror."""
     coarse = crop.reduced(2 * _COARSE)
     spots = [found[0] for found in find_highlights(coarse, ball, view, _ANYWHERE) if found]
     if not spots:
-        return 0.0
-    off = [math.hypot(spot.x - ball.x, spot.y - ball.y) / ball.radius for spot in spots]
-    return float(np.quantile(off, 0.9))
+        return 1.0
+    lamps = ball.mirrored(view, [spot.x for spot in spots], [spot.y for spot in spots])
+    return float(np.quantile(np.nan_to_num(lamps[:, 2], nan=-1.0), 0.05))
 
 
 def _of_one_mind(found: Sequence[Seen], view: View) -> list[Seen]:

@@ -160,6 +160,9 @@ def _light(
     if residual is not None and residual > allowed:
         confidence *= math.exp(-(residual / allowed - 1))
         reason, doubt = f"the balls disagree by {residual:.1f}°", "apart"
+    elif all(one.unsure for one, _ in using):
+        confidence *= 0.9 * DOUBTFUL
+        reason, doubt = "the ball may be smaller: it has a rim within its rim", "rim"
     if confidence >= _SURE:
         reason, doubt = "", None
     return FoundLight(

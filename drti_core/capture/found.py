@@ -14,8 +14,9 @@ from drti_core.lights import LightDirections
 
 #: Where a light was found: in the balls, by the other photographs' prediction, or nowhere.
 Source = Literal["balls", "estimated", "none"]
-#: What of its highlights makes a light doubtful: one of them; or they are apart, as balls disagree.
-LightDoubt = Doubt | Literal["apart"]
+#: What of its highlights makes a light doubtful: one of them; they are apart, as balls disagree; or
+#: the rim of the ball is not sure.
+LightDoubt = Doubt | Literal["apart", "rim"]
 #: Lights below this confidence are doubtful.
 DOUBTFUL = 0.5
 

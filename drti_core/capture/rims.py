@@ -28,6 +28,8 @@ _SEARCH = 0.15
 #: Share of a rim that is an edge from which on it is plain; of one that is not, searches begin so
 #: many radii aside too.
 _PLAIN, _ASIDE = 0.5, 0.08
+#: Scatter of an edge that is hardly a rim's, radii.
+_SCATTER = 0.015
 #: An edge has a width: so many radii of a circle are left out with what lies within it.
 _BEYOND = 1.07
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
@@ -44,12 +46,19 @@ class Rim:
         seen: 0..1, share of the rim in the picture that is an edge where it should be.
         scatter: standard deviation of the edge around the ellipse, radii.
         strength: 0..1, how much the light changes there, in how many photographs.
+        unsure: whether a narrower rim might as well be the ball's, and this one a ring around it.
     """
 
     ball: Ball
     seen: float
     scatter: float
     strength: float = 0.0
+    unsure: bool = False
+
+    @property
+    def plain(self) -> float:
+        """0..1, how much it is a rim: one is seen all around, and where it should be."""
+        return self.seen * math.exp(-self.scatter / _SCATTER)
 
 
 def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> Rim:
@@ -110,6 +119,8 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
     corners = [first, first + 1, first + width, first + width + 1]
     lag = 4  # the change over a pixel
     totals = np.zeros((2, count, len(radius) - lag))
+    gone = outside[:, lag:] | outside[:, :-lag]
+    inside = ~gone
     for one in crop.grey:
         flat = one.ravel()
         values: Any = sum(
@@ -120,8 +131,8 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
         for total, seen, faint in zip(totals, (rooted, values), (0.003, 3e-4), strict=True):
             change = seen[:, lag:] - seen[:, :-lag]
             square = change * change
-            total += square / (square + (4 * np.median(np.abs(change))) ** 2 + faint**2)
-    gone = outside[:, lag:] | outside[:, :-lag]
+            usual = np.median(np.abs(change[inside])) if inside.any() else 0
+            total += square / (square + (4 * usual) ** 2 + faint**2)
     totals[:, gone] = np.nan
     middle = (radius[lag:] + radius[:-lag]) / 2
     rooted, linear = totals / len(crop.grey)

@@ -15,6 +15,7 @@ from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.capture.photographs import crop_around, open_capture
 from drti_core.capture.reflection import angles
 from drti_core.errors import OptionError
+from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
 from tests.capture.painted import LIGHTS, SHAPE, paint
 
@@ -40,6 +41,25 @@ def test_two_balls_are_found_and_nothing_else():
     assert errors(found).max() < 2.5
     assert np.median(errors(found)) < 1
     assert not found.doubtful
+
+
+@pytest.mark.slow
+def test_a_near_ball_in_a_dish_is_not_the_dish():
+    """A near ball mirrors low lamps farther out than a far one, as a mirrored horizon would be."""
+    view, ball = View.of(SHAPE[1], SHAPE[0], 28), Ball(104.4, 74.3, 48.2)
+    turn, height = np.arange(14) * 2.4, np.where(np.arange(14) % 3, 0.08, 0.5)
+    flat = np.sqrt(1 - height**2)
+    low = LightDirections(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], axis=1))
+    pictures = paint([ball], view, low)
+    rows, columns = np.indices(SHAPE) + 0.5
+    dish = np.hypot(columns - ball.x, rows - ball.y) < 1.22 * ball.radius
+    pictures[:, ~dish] //= 2
+    found = find_lights(ArrayStack.of(pictures, low), focal_mm=28)
+    (same,) = found.balls
+    assert np.hypot(same.x - ball.x, same.y - ball.y) < 0.3
+    assert same.radius == pytest.approx(ball.radius, abs=0.5)
+    off = [angles(p.direction, light) for p, light in zip(found.photographs, low.xyz, strict=True)]
+    assert np.max(off) < 1.5
 
 
 @pytest.mark.slow
