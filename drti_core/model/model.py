@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Window, bands
+from drti_core.arrays import F32, Bool, Window, bands
 from drti_core.colour import Encoding as Encoding
 from drti_core.colour import to_uint8
 from drti_core.decoder import Decoder, Planes, evaluate
@@ -39,6 +39,8 @@ class Metadata:
         provenance: how the model came about, JSON-able: ``software``, ``codec`` (``id`` and
             ``options``), ``photographs`` (file names), ``light_file``, ``crop``, ``mask``,
             ``darkroom`` (what was done to the photographs).
+        mask: (H, W), true where the object is: pictures are transparent elsewhere, and numbers are
+            of it alone. None: the whole picture is.
         comments: comment lines of the file's header.
         notes: oddities met while reading, a sentence each.
     """
@@ -50,6 +52,7 @@ class Metadata:
     xmp: bytes | None = field(default=None, repr=False)
     exif: bytes | None = field(default=None, repr=False)
     provenance: Mapping[str, Any] = field(default_factory=dict)
+    mask: Bool | None = field(default=None, repr=False)
     comments: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -93,7 +96,7 @@ class RelightableModel(ABC):
         metadata: see :class:`Metadata`.
 
     Raises:
-        DrtiError: the planes are of another size.
+        DrtiError: the planes or the mask are of another size.
     """
 
     codec_id: ClassVar[str]
@@ -110,6 +113,13 @@ class RelightableModel(ABC):
                 expected=f"{self.shape[1]}x{self.shape[0]}, the size of the model",
                 mend="Give replace() the shape with the planes: shape=planes.shape.",
             )
+        mask = self.metadata.mask
+        if mask is not None and mask.shape != self.shape:
+            raise DrtiError(
+                f"a mask of shape {mask.shape}",
+                where=f"a model of the codec {self.codec_id}",
+                expected=f"{self.shape}, the size of the model",
+            )
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -124,6 +134,8 @@ class RelightableModel(ABC):
             parts.append(f"{len(self.metadata.lights)} lights")
         if self.metadata.encoding != "srgb":
             parts.append(self.metadata.encoding)
+        if self.metadata.mask is not None:
+            parts.append("masked")
         return f"<{', '.join(parts)}>"
 
     @abstractmethod

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from drti_core.arrays import Window
+from drti_core.arrays import Bool, Window
 from drti_core.io.names import as_text
 from drti_core.io.software import software
 from drti_core.model.contracts import Codec
@@ -24,9 +24,9 @@ def with_provenance(
 ) -> RelightableModel:
     """A model that says of which photographs, how and by what it was made.
 
-    What the photographs themselves say (profile, XMP, EXIF, pixel size) is added where the codec
-    did not; what was done to them first is there as ``darkroom``. There is no date in it: the
-    same photographs give the same bytes.
+    What the photographs themselves say (profile, XMP, EXIF, pixel size), and their mask, is added
+    where the codec did not; what was done to them first is there as ``darkroom``. There is no
+    date in it: the same photographs give the same bytes.
 
     Args:
         model: just fitted.
@@ -40,6 +40,8 @@ def with_provenance(
         for name in _CARRIED
         if getattr(model.metadata, name) is None and (value := getattr(stack, name)) is not None
     }
+    if model.metadata.mask is None and (mask := mask_of(stack)) is not None:
+        carried["mask"] = mask
     provenance: dict[str, Any] = {
         "software": software(),
         "codec": {"id": codec.codec_id, "class": _class(codec), "options": _options(codec)},
@@ -76,6 +78,11 @@ def _plain(value: Any) -> Any:
     return as_text(str(value))
 
 
+def mask_of(stack: Stack) -> Bool | None:
+    """The mask that a model of a stack has; None where every pixel is inside."""
+    return None if stack.mask is None or stack.mask.all() else stack.mask
+
+
 def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:
     """What a model keeps of the stack that it was fitted to; ``notes`` come after the stack's."""
     return Metadata(
@@ -85,5 +92,6 @@ def metadata_of(stack: Stack, notes: Iterable[str]) -> Metadata:
         pixel_size_mm=stack.pixel_size_mm,
         xmp=stack.xmp,
         exif=stack.exif,
+        mask=mask_of(stack),
         notes=(*stack.notes, *notes),
     )

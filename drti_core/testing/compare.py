@@ -43,8 +43,10 @@ def metadata_changes(before: Metadata, after: Metadata) -> set[str]:
         a, b = getattr(before, field.name), getattr(after, field.name)
         if field.name == "lights" and a is not None and b is not None:
             same = a.xyz.shape == b.xyz.shape and np.abs(a.xyz - b.xyz).max() <= 1e-6
+        elif field.name == "mask" and a is not None and b is not None:
+            same = np.array_equal(a, b)
         else:
-            same = a == b
+            same = bool(a is b if field.name == "mask" else a == b)
         if not same and field.name != "notes":
             changed.add(field.name)
     return changed

@@ -7,7 +7,8 @@ relight leave ``basis`` out of info.json; their ``materials.bin`` is the same by
 order (its length is (planes + 1) * nodes * 3; checked by relighting against a photograph).
 
 What drti writes is a superset: one more key, ``drti``, holds what the format has no word for
-(16-bit planes as one grey PNG each, other codecs' options), and ``arrays.safetensors`` the arrays.
+(16-bit planes as one grey PNG each, other codecs' options), ``arrays.safetensors`` the arrays, and
+``mask.png`` the mask.
 """
 
 from drti_core.formats.folder.reader import FolderReader

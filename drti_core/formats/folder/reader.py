@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import MAX_SIDE
+from drti_core.arrays import MAX_SIDE, Bool
 from drti_core.colour import Encoding
 from drti_core.decoder import Planes
 from drti_core.errors import (
@@ -27,6 +27,7 @@ from drti_core.formats.folder import layouts, openlime_neural, rtiprep
 from drti_core.io import regular, scratch, strict_json
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.jpeg_strips import read_streamed
+from drti_core.io.pictures.mask_picture import read_mask
 from drti_core.io.pictures.tiles import assemble
 from drti_core.io.regular import inside, open_file
 from drti_core.io.strict_json import Node
@@ -38,6 +39,8 @@ Arrays = dict[str, npt.NDArray[Any]]
 
 #: The decoder as ONNX.
 GRAPH = "decoder.onnx"
+#: Where the object is.
+MASK = "mask.png"
 #: Terms of the types whose planes are coefficients.
 _TERMS = {"ptm": (3, 6), "hsh": (1, 4, 9, 16), "sh": (4, 9)}
 #: Types whose planes are principal components.
@@ -129,6 +132,7 @@ class FolderReader(ModelReader, LightsReader):
             xmp=own.xmp,
             exif=own.exif,
             provenance=own.provenance,
+            mask=own.read_mask(folder, shape),
             comments=own.comments,
             notes=tuple(notes),
         )
@@ -174,6 +178,7 @@ class _Own:
     exif: bytes | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
     decoder: bool = False
+    mask: bool = False
 
     @staticmethod
     def read(info: Node) -> _Own:
@@ -196,12 +201,17 @@ class _Own:
             for name in ("arrays", "comments")
         )
         decoder = "decoder" in node and bool(node["decoder"].choice(GRAPH))
-        return _Own(config, bits, arrays, comments, xmp, icc, exif, provenance, decoder)
+        mask = "mask" in node and bool(node["mask"].choice(MASK))
+        return _Own(config, bits, arrays, comments, xmp, icc, exif, provenance, decoder, mask)
 
     def graph(self, folder: Path) -> Path | None:
         """The decoder as ONNX, if the folder holds it."""
         path = inside(folder, GRAPH)
         return path if self.decoder and path.is_file() else None
+
+    def read_mask(self, folder: Path, shape: tuple[int, int]) -> Bool | None:
+        """The mask (H, W), if the folder has one."""
+        return read_mask(inside(folder, MASK), shape) if self.mask else None
 
     def read_arrays(self, folder: Path) -> Arrays:
         """The arrays in arrays.safetensors, if there are any."""

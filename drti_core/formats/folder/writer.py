@@ -28,10 +28,11 @@ from drti_core.formats.folder.pictures import (
     picture_names,
 )
 from drti_core.formats.folder.pyramid import Kind, Layout, kind_of_folder
-from drti_core.formats.folder.reader import GRAPH
+from drti_core.formats.folder.reader import GRAPH, MASK
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures import decoders
 from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, Chroma
+from drti_core.io.pictures.mask_picture import encode_mask
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE
 from drti_core.io.pictures.webp import WEBP_MAX_SIDE
 from drti_core.io.software import software
@@ -41,7 +42,7 @@ from drti_core.model.contracts import Writer
 from drti_core.runtime.onnx.forms import decoder_graph, describe, to_bytes
 
 #: Files of a model's folder, and patterns of its pictures' names.
-FILES = ("info.json", GRAPH, "arrays.safetensors")
+FILES = ("info.json", GRAPH, "arrays.safetensors", MASK)
 PICTURES = ("plane_[0-9]*", "planes")
 #: Types whose planes are coefficients.
 _TERMS = ("ptm", "hsh", "sh")
@@ -175,6 +176,8 @@ class FolderWriter(Writer):
         (folder / "info.json").write_bytes(self._info(stored, extra, graph is not None, bare))
         if graph is not None:
             (folder / GRAPH).write_bytes(graph)
+        if (mask := stored.metadata.mask) is not None:
+            (folder / MASK).write_bytes(encode_mask(mask))
         if extra:
             from safetensors.numpy import save_file
 
@@ -239,6 +242,8 @@ class FolderWriter(Writer):
         count = 0 if planes is None else planes.count
         if planes is not None and planes.shape != tuple(stored.shape):
             raise DrtiError(f"planes of shape {planes.shape}", expected=f"{stored.shape}")
+        if metadata.mask is not None and metadata.mask.shape != tuple(stored.shape):
+            raise DrtiError(f"a mask of shape {metadata.mask.shape}", expected=f"{stored.shape}")
         info: dict[str, Any] = {
             "width": stored.shape[1],
             "height": stored.shape[0],
@@ -321,6 +326,8 @@ def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str
         own["exif"] = base64.b64encode(stored.metadata.exif).decode("ascii")
     if stored.metadata.provenance:
         own["provenance"] = dict(stored.metadata.provenance)
+    if stored.metadata.mask is not None:
+        own["mask"] = MASK
     return own
 
 

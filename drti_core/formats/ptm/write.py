@@ -197,6 +197,7 @@ def _losses(stored: StoredModel) -> list[str]:
         "XMP packet": metadata.xmp,
         "EXIF": metadata.exif,
         "provenance": metadata.provenance,
+        "mask": metadata.mask is not None,
         "comments": metadata.comments,
     }
     lost = [name for name, value in parts.items() if value]

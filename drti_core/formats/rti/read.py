@@ -142,7 +142,9 @@ def _read_head(file: BinaryIO, path: Path) -> _Head:
     if tail and not any(mark in tail for mark in (b"<?xpacket", b"<x:xmpmeta", b"<rdf:RDF")):
         notes.append(f"{len(tail)} bytes after the data are no XMP packet; they are kept")
     metadata = Metadata(comments=comments, notes=tuple(notes))
-    return _Head(shape, size, scale, bias, with_trailer(metadata, tail, path) if tail else metadata)
+    if tail:
+        metadata = with_trailer(metadata, tail, path, shape)
+    return _Head(shape, size, scale, bias, metadata)
 
 
 def _comments(header: TextHeader, notes: list[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from drti_core.decoder import Planes
 from drti_core.decoder.requantise import band_rows, dequantised, to_bytes, to_rgb, used_codes
 from drti_core.errors import UnsupportedFormatError
 from drti_core.formats.rti.layout import COLOURS, MAGIC
-from drti_core.formats.rti.trailer import trailer
+from drti_core.formats.rti.trailer import mask_picture, trailer
 from drti_core.io.outputs import atomic_file, check_output
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import Writer
@@ -32,7 +32,7 @@ class RtiWriter(Writer):
         element: ``byte``, or ``float`` for coefficients without another quantisation (four times
             the size; RTIViewer reads both).
         eol: ends of header lines: ``crlf`` as hshfitter writes them, or ``lf`` as relight does.
-        facts: write lights, profile, pixel size, EXIF and provenance into the packet.
+        facts: write lights, profile, pixel size, EXIF, provenance and mask into the packet.
     """
 
     writer_id = "rti"
@@ -72,7 +72,8 @@ class RtiWriter(Writer):
         terms: int = stored.config["terms"]
         planes = to_rgb(stored.planes, colorspace)
         notes = [] if colorspace == "rgb" else [f"{colorspace} coefficients were converted to RGB"]
-        notes += _losses(stored.metadata, self.facts)
+        mask = mask_picture(stored.metadata) if self.facts else None
+        notes += _losses(stored.metadata, self.facts, mask is not None)
         if terms == 16 and stored.config.get("exponent", 1.5) == 1:
             notes.append("a .rti cannot say that its exponent is 1: read it with legacy_hshfitter")
         scale, bias = np.ones(terms), np.zeros(terms)
@@ -94,7 +95,7 @@ class RtiWriter(Writer):
                     part = planes.read(band).T.astype("<f4")
                 pixels = part.reshape(terms, COLOURS, band.height, band.width)
                 file.write(np.ascontiguousarray(pixels.transpose(2, 3, 1, 0)).tobytes())
-            file.write(trailer(stored.metadata, self.facts))
+            file.write(trailer(stored.metadata, self.facts, mask))
         return tuple(notes)
 
     def _header(self, stored: StoredModel, terms: int) -> bytes:
@@ -106,7 +107,7 @@ class RtiWriter(Writer):
         return ("\r\n" if self.eol == "crlf" else "\n").join(lines).encode("utf-8")
 
 
-def _losses(metadata: Metadata, kept: bool) -> list[str]:
+def _losses(metadata: Metadata, kept: bool, kept_mask: bool) -> list[str]:
     """What a .rti has no place for, unless it is kept in the packet."""
     parts = {
         "lights": metadata.lights,
@@ -116,6 +117,7 @@ def _losses(metadata: Metadata, kept: bool) -> list[str]:
         "provenance": metadata.provenance,
     }
     lost = [] if kept else [name for name, value in parts.items() if value]
+    lost += ["mask"] if metadata.mask is not None and not kept_mask else []
     notes = [f"a .rti has no place for: {', '.join(lost)}"] if lost else []
     if metadata.encoding == "linear":
         notes.append("its pixels are linear, which a .rti cannot say: viewers will show them dark")

@@ -35,7 +35,9 @@ def crop(model: RelightableModel) -> RelightableModel:
     planes = model.planes
     if planes is not None:
         planes = Planes(planes.read_codes(window), planes.scale, planes.bias)
-    return replace(model, shape=(height, width), planes=planes)
+    mask = model.metadata.mask
+    metadata = model.metadata if mask is None else replace(model.metadata, mask=mask[window.slices])
+    return replace(model, shape=(height, width), planes=planes, metadata=metadata)
 
 
 def session(graph: Path | bytes) -> Any:
