@@ -24,6 +24,7 @@ from typing import IO, Any
 
 from PIL import Image, ImageFile
 
+from drti_core.arrays import Window
 from drti_core.errors import DrtiError
 from drti_core.formats.ptm import READER as PTM
 from drti_core.formats.ptm.read import PtmReader
@@ -32,6 +33,7 @@ from drti_core.formats.rti.read import RtiReader
 from drti_core.io import scratch
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
+from drti_core.model.ground import Ground
 from drti_core.registry.doors import restore
 
 #: Bytes by which a file is recognised.
@@ -41,6 +43,8 @@ _INCH_MM = 25.4
 
 class RelightableImage(ImageFile.ImageFile):
     """A relightable model as a picture; its pixels are those under a light from the front.
+
+    Where the file has a mask the picture has alpha, 0 outside.
 
     ``info`` holds what the file knows, as far as it does: ``icc_profile``, ``exif``, ``xmp``,
     ``dpi`` (of the object), ``pixel_size_mm``, ``lights`` (unit vectors), ``comments``, ``notes``,
@@ -63,7 +67,8 @@ class RelightableImage(ImageFile.ImageFile):
             shape, metadata = self.reader.head(self._file)
         except DrtiError as error:
             raise SyntaxError(str(error)) from error
-        self._mode, self._size, self.tile = "RGB", (shape[1], shape[0]), []
+        self._mode = "RGB" if metadata.mask is None else "RGBA"
+        self._size, self.tile = (shape[1], shape[0]), []
         self.info = _info(metadata)
 
     def _spooled(self, file: IO[bytes]) -> Path:
@@ -110,7 +115,10 @@ class RelightableImage(ImageFile.ImageFile):
             light = LightDirections.from_disk([[x, y]])
         except DrtiError as error:
             raise ValueError(str(error)) from error
-        picture = Image.fromarray(self.model().relight_uint8(light)[0])
+        model = self.model()
+        whole = Window(0, 0, *model.shape)
+        shown = Ground.of(model, whole, ".png", None).under(model.relight_uint8(light)[0], 0)
+        picture = Image.fromarray(shown)
         picture.info = dict(self.info)
         return picture
 

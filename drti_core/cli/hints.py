@@ -21,6 +21,7 @@ HINTS = {
     r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",
     r"(a check says more)": r"\1 (drti check)",
     r"\(by_order=\)": "(--by-order)",
+    r"(Choose a background)": r"\1 (--background)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }
 

@@ -78,7 +78,8 @@ def normals(
     if error is not None:
         console.say(
             f"angle to {truth}: mean {error.mean:.2f}, median {error.median:.2f}, "
-            f"95 % below {error.percentile95:.2f} degrees"
+            f"95 % below {error.percentile95:.2f} degrees, over {error.pixels} pixels"
+            + (f" ({error.left_out} left out)" if error.left_out else "")
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
 from drti_core.lights.coverage import coverage, outside_note
 from drti_core.model import RelightableModel
+from drti_core.model.ground import Colour, ground_note
 from drti_core.model.rendering import Render
 from drti_core.registry.doors import open_lights, open_model, read_from
 from drti_core.relight.enhance import enhanced, parse_enhancement
@@ -86,6 +88,13 @@ def relight(
         bool, typer.Option("--float", help="32-bit values as decoded (.tif, .npy).")
     ] = False,
     quality: Annotated[int, typer.Option(help="JPEG or WebP quality, 1 to 100.")] = 95,
+    background: Annotated[
+        str | None,
+        typer.Option(
+            metavar="COLOUR",
+            help="Outside the model's mask: black, white, #rrggbb; else transparent.",
+        ),
+    ] = None,
     runtime: Annotated[
         str, typer.Option(help="What computes pixels: auto (the fastest), onnx, numpy or compiled.")
     ] = "auto",
@@ -113,7 +122,10 @@ def relight(
     one_pass = len(light or azimuth or ()) == 1 and not steps
     found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     part = console.parse_window(window, "--window")
+    ground = None if background is None else _colour(background)
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
+    common["background"] = ground
+    told = ground_note(found, output, ground)
     named = lights if path is None or path in _PATHS else Path(path)
     by_file = None if named is None else open_lights(named)
     common["inputs"] = [*read_from(model, reader=reader), *([] if env is None else [env])]
@@ -134,7 +146,7 @@ def relight(
                 found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
             )
         console.say(f"wrote {made}, {len(moving)} frames")
-        _say_outside(found, moving)
+        _say_outside(found, moving, told)
         return
     else:
         chosen = _lights(light or [], azimuth or [], elevation or [], by_file)
@@ -145,7 +157,7 @@ def relight(
                     found, chosen, output, as_float=as_float, progress=progress, **how, **common
                 )
             console.say(*(f"wrote {file}" for file in files))
-            _say_outside(found, chosen)
+            _say_outside(found, chosen, told)
             return
         pictures = [enhanced(found, one, steps) for one in chosen]
     with console.progress_bar() as progress:
@@ -154,18 +166,31 @@ def relight(
         )
     console.say(*(f"wrote {file}" for file in files))
     if env is None:
-        _say_outside(found, chosen)
+        _say_outside(found, chosen, told)
         return
-    console.say_notes([_environment_note(lit)])
+    console.say_notes([*([] if told is None else [told]), _environment_note(lit)])
     known = found.metadata.lights
     if known is not None and (note := coverage(known).note()) is not None:
         console.say_notes([note])
 
 
-def _say_outside(model: RelightableModel, lights: LightDirections) -> None:
-    """Say which lights lie outside those that the model was fitted to, if any does."""
-    note = outside_note(model.metadata.lights, lights)
-    console.say_notes([] if note is None else [note])
+def _say_outside(model: RelightableModel, lights: LightDirections, told: str | None) -> None:
+    """Say what is ``told``, and which lights lie outside those that the model was fitted to."""
+    notes = told, outside_note(model.metadata.lights, lights)
+    console.say_notes([note for note in notes if note is not None])
+
+
+def _colour(text: str) -> Colour:
+    """``black``, ``white``, ``#rrggbb`` → a colour.
+
+    Raises:
+        OptionError: another text.
+    """
+    found = {"black": "#000000", "white": "#ffffff"}.get(text, text)
+    if re.fullmatch("#[0-9a-fA-F]{6}", found) is None:
+        raise OptionError(f"{text!r}", where="--background", expected="black, white or #rrggbb")
+    red, green, blue = bytes.fromhex(found[1:])
+    return red, green, blue
 
 
 def _environment_note(lit: EnvironmentLight) -> str:

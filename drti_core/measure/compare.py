@@ -11,7 +11,7 @@ from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.lights import LightDirections
 from drti_core.measure.contact_sheet import PAPER, Row, contact_sheet, error_map, light_labels
-from drti_core.measure.evaluation import check_test, holdout_lights, predicted
+from drti_core.measure.evaluation import check_test, holdout_lights, inside_both, predicted
 from drti_core.measure.metrics import psnr
 from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress
@@ -82,7 +82,6 @@ def compare(
             raise DrtiError(error.problem, where=label, expected=error.expected) from None
     part = (window or Window(0, 0, *stack.shape)).check(stack.shape)
     shown = stack.select(photographs)
-    mask = None if stack.mask is None else stack.mask[part.slices]
     rows, done = [], 0
     headings = light_labels(shown.lights)
     totals: dict[str, list[float]] = {label: [] for label, _ in models}
@@ -92,11 +91,15 @@ def compare(
         pictures, captions, errors = [truth], [one.names[0]], [_scale(truth.shape)]
         for label, model in models:
             picture = predicted(model, one, part)[0]
+            mask = inside_both(model, one, part)
             found = psnr(picture, truth, mask)
             totals[label].append(found)
             pictures.append(picture)
             captions.append(f"{found:.2f} dB")
-            errors.append(error_map(picture, truth, WHITE))
+            if mask is not None:  # what is outside shows no error, as it does not count
+                picture = picture * mask[..., None]
+            counted = truth if mask is None else truth * mask[..., None]
+            errors.append(error_map(picture, counted, WHITE))
             done += 1
             progress(done / (len(models) * len(photographs)), label)
         rows.append(Row(heading.replace(", ", "\n"), pictures, captions))

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import U8, Window, bands
+from drti_core.arrays import U8, Bool, Window, bands
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting.near_lights import cells
@@ -18,6 +18,7 @@ from drti_core.lights.coverage import outside_note
 from drti_core.measure.metrics import Comparison, ssim_wanted
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Codec
+from drti_core.model.ground import mask_of
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry.codec_calls import fit
 from drti_core.registry.hookspecs import FitReport
@@ -70,6 +71,7 @@ class Score:
         fit_wall: the same in seconds of the clock.
         notes: what the fit reported.
         outside: which test lights lie outside the fitted ones, a sentence; None where none does.
+        pixels: how many are inside the masks and count; None where all do.
     """
 
     label: str
@@ -79,6 +81,7 @@ class Score:
     fit_wall: float | None = None
     notes: tuple[str, ...] = ()
     outside: str | None = None
+    pixels: int | None = None
 
     @property
     def psnr(self) -> float:
@@ -112,6 +115,7 @@ class Score:
             "fit_wall_seconds": self.fit_wall,
             "notes": [*self.notes, *([] if self.outside is None else [self.outside])],
             "lights": [light.as_dict() for light in self.lights],
+            **({} if self.pixels is None else {"pixels_in_mask": self.pixels}),
         }
 
 
@@ -133,8 +137,14 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What lies outside the fitted lights, a sentence each."""
-        found = (score.outside for score in self.scores)
+        """What lies outside the fitted lights, or outside masks, a sentence each."""
+        size = self.shape[0] * self.shape[1]
+        found = [score.outside for score in self.scores]
+        found += [
+            f"Only pixels inside the mask count: {score.pixels} of {size}."
+            for score in self.scores
+            if score.pixels is not None
+        ]
         return tuple(dict.fromkeys(note for note in found if note is not None))
 
     def as_dict(self) -> dict[str, Any]:
@@ -292,8 +302,8 @@ def score(
     """Relight at every test light and compare, band by band in bounded memory.
 
     Near test lights shine from their own direction, and as bright, on every part of the picture.
-    Linear pictures and photographs are compared in their sRGB encoding. Pixels outside the
-    stack's mask do not count.
+    Linear pictures and photographs are compared in their sRGB encoding. Pixels outside the mask
+    of the stack or of the model do not count.
 
     Raises:
         DrtiError: the photographs are of another size or encoding.
@@ -303,10 +313,12 @@ def score(
     check_test(model.shape, model.metadata.encoding, test)
     comparisons = [Comparison(ssim_wanted(with_ssim)) for _ in range(len(lights))]
     rows = max(1, _VALUES // (3 * test.shape[1] * len(lights)))
+    pixels = 0
     for window in bands(test.shape, rows):
         relit = predicted(model, test, window)
         photographs = to_uint8(test.read(window), test.encoding).reshape(relit.shape)
-        mask = None if test.mask is None else test.mask[window.slices]
+        mask = inside_both(model, test, window)
+        pixels += 0 if mask is None else int(np.count_nonzero(mask))
         for comparison, mine, true in zip(comparisons, relit, photographs, strict=True):
             comparison.add(mine, true, mask)
         progress((window.y + window.height) / test.shape[0], "relighting")
@@ -316,11 +328,12 @@ def score(
     )
     size = 0 if model.planes is None else model.planes.codes.nbytes
     far = outside_note(model.metadata.lights, lights, test.names)
-    report = fitted.report
+    report, counted = fitted.report, pixels or None
     if report is None:
-        return Score(fitted.label, tuple(results), size, notes=model.metadata.notes, outside=far)
+        notes = model.metadata.notes
+        return Score(fitted.label, tuple(results), size, None, None, notes, far, counted)
     times = report.cpu_seconds, report.seconds
-    return Score(fitted.label, tuple(results), size, *times, report.notes, far)
+    return Score(fitted.label, tuple(results), size, *times, report.notes, far, counted)
 
 
 def predicted(model: RelightableModel, test: Stack, window: Window) -> U8:
@@ -345,6 +358,12 @@ def predicted(model: RelightableModel, test: Stack, window: Window) -> U8:
         place = slice(rows, rows + cell.height), slice(columns, columns + cell.width)
         out[:, *place] = to_uint8(linear_to_srgb(values))
     return out
+
+
+def inside_both(model: RelightableModel, stack: Stack, window: Window) -> Bool | None:
+    """Pixels of a window, (h, w), inside the masks of a model and of photographs; None: all."""
+    masks = [mask[window.slices] for mask in (mask_of(model), mask_of(stack)) if mask is not None]
+    return masks[0] & masks[-1] if masks else None
 
 
 def check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:

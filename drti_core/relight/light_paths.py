@@ -21,6 +21,7 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
+from drti_core.model.ground import Colour, Ground
 from drti_core.model.rendering import Render
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.enhance import Enhancement, enhanced
@@ -38,6 +39,8 @@ _ROWS = 64
 _WEBP_SIDE = 16383
 _GIF_BYTES = 1 << 30
 _MAX_FRAMES = 100_000
+#: The colour of a GIF's palette that is transparent, where one is.
+_TRANSPARENT = 255
 
 _FFMPEG = "ffmpeg"
 
@@ -119,6 +122,7 @@ def save_light_path(
     fps: float = 25.0,
     window: Window | None = None,
     quality: int = 90,
+    background: Colour | None = None,
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
@@ -134,6 +138,8 @@ def save_light_path(
         fps: frames a second; GIF keeps hundredths of a second.
         window: part of the image; all of it by default.
         quality: of WebP, 1..100 (100 is lossless).
+        background: colour outside the model's mask, sRGB 0..255. By default that is transparent;
+            black in ``.mp4``, which has no transparency.
         overwrite: replace what is there.
         inputs: files and folders that were read, which it may not be, hold or lie in.
         progress: called after each frame.
@@ -152,10 +158,11 @@ def save_light_path(
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
     suffix = target.suffix.lower()
     _check_film(target, suffix, part, len(lights), fps, quality)
+    ground = Ground.of(model, part, suffix, background)
 
     def frames() -> Iterator[npt.NDArray[np.uint8]]:
         for number, light in enumerate(lights):
-            yield _whole(model, enhanced(model, light, enhancements), part)
+            yield _whole(model, enhanced(model, light, enhancements), part, ground)
             progress((number + 1) / len(lights), f"frame {number + 1} of {len(lights)}")
 
     if suffix not in ENDINGS:
@@ -166,6 +173,7 @@ def save_light_path(
                     folder / f"frame-{number + 1:0{digits}}.png",
                     rows_of(frame),
                     (part.height, part.width),
+                    channels=ground.channels,
                     icc=model.metadata.icc,
                 )
         return target
@@ -177,11 +185,14 @@ def save_light_path(
     return target
 
 
-def _whole(model: RelightableModel, picture: Render, part: Window) -> npt.NDArray[np.uint8]:
-    out = np.empty((part.height, part.width, 3), np.uint8)
+def _whole(
+    model: RelightableModel, picture: Render, part: Window, ground: Ground
+) -> npt.NDArray[np.uint8]:
+    out = np.empty((part.height, part.width, ground.channels), np.uint8)
     for band in bands((part.height, part.width), _ROWS):
         strip = Window(part.y + band.y, part.x, band.height, band.width)
-        out[band.y : band.y + band.height] = to_uint8(picture(strip), model.metadata.encoding)
+        shown = to_uint8(picture(strip), model.metadata.encoding)
+        out[band.y : band.y + band.height] = ground.under(shown, band.y)
     return out
 
 
@@ -240,9 +251,7 @@ def _animate(
 
     def images() -> Iterator[Any]:
         for frame in frames:
-            image = Image.fromarray(frame)
-            # One palette for each frame, dithered: gradients of light band badly otherwise.
-            yield image.quantize(256) if suffix == ".gif" else image
+            yield _with_palette(frame) if suffix == ".gif" else Image.fromarray(frame)
 
     rest = images()
     first = next(rest)
@@ -250,7 +259,24 @@ def _animate(
     if suffix == ".webp":
         options |= {"quality": quality, "lossless": quality == 100, "method": 3}
         options |= {"icc_profile": icc} if icc else {}
+    elif first.info.get("transparency") is not None:
+        options |= {"disposal": 2}  # each frame is cleared before the next
     first.save(path, suffix[1:].upper(), append_images=rest, **options)
+
+
+def _with_palette(frame: npt.NDArray[np.uint8]) -> Any:
+    """A picture of at most 256 colours, one of which is transparency where there is alpha."""
+    from PIL import Image
+
+    # One palette for each frame, dithered: gradients of light band badly otherwise.
+    if frame.shape[2] == 3:
+        return Image.fromarray(frame).quantize(256)
+    image = Image.fromarray(np.ascontiguousarray(frame[..., :3])).quantize(_TRANSPARENT)
+    codes = np.where(frame[..., 3] == 0, np.uint8(_TRANSPARENT), np.asarray(image))
+    made = Image.fromarray(codes, "P")
+    made.putpalette([*(image.getpalette() or [])[: 3 * _TRANSPARENT]])
+    made.info["transparency"] = _TRANSPARENT
+    return made
 
 
 def _film(path: Path, frames: Iterator[npt.NDArray[np.uint8]], part: Window, fps: float) -> None:

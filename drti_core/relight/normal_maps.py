@@ -11,16 +11,18 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, Window
+from drti_core.arrays import F32, Bool, Window
 from drti_core.errors import FormatError, OptionError
 from drti_core.fitting.near_lights import distant
 from drti_core.io import outputs, scratch
+from drti_core.io.pictures.alpha import read_alpha
 from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.npy import write_npy
 from drti_core.io.pictures.photos import decode, probe
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.model import RelightableModel
+from drti_core.model.ground import Ground, mask_of
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.normals import Method, check_method, normals
 from drti_core.relight.photometric import unit
@@ -37,6 +39,8 @@ ENDINGS_FLOAT = (".tif", ".tiff", ".exr", ".npy")
 #: Rows worked on at a time, and steps of the histogram of errors, degrees.
 _ROWS = 64
 _STEP = 0.01
+#: Shorter vectors of a true normal map are none.
+_SHORTEST = 0.5
 
 
 @dataclass(frozen=True)
@@ -48,12 +52,14 @@ class AngularError:
         median: to a hundredth.
         percentile95: to a hundredth.
         pixels: how many were compared.
+        left_out: how many were not: outside a mask, or without a normal in the true map.
     """
 
     mean: float
     median: float
     percentile95: float
     pixels: int
+    left_out: int = 0
 
 
 def encode(vectors: F32, bits: Literal[8, 16], y: YAxis = "up") -> npt.NDArray[Any]:
@@ -75,6 +81,9 @@ def turned(vectors: F32, y: YAxis) -> F32:
 def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
     """A normal map of 8 or 16 bits (PNG, TIFF), (H, W, 3) unit vectors; a 16-bit PNG needs pyvips.
 
+    Where the map has no normal the vector is (0, 0, 0): where it is transparent, black, or the
+    length of its vector is below 0.5, as that of the grey (127, 127, 127) is.
+
     Args:
         path: the picture; codes hold (n + 1) / 2.
         y: which way its green channel grows.
@@ -90,7 +99,11 @@ def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
         raise FormatError("a grey picture", where=str(path), expected="a normal map in RGB")
     codes = decode(info)
     top = np.float32(np.iinfo(codes.dtype).max)
-    return turned(unit(codes.astype(np.float32) * (2 / top) - 1), y)
+    vectors = codes.astype(np.float32) * (2 / top) - 1
+    known = codes.any(axis=2) & (np.linalg.norm(vectors, axis=2) >= _SHORTEST)
+    if (opaque := read_alpha(info)) is not None:
+        known &= opaque
+    return np.where(known[..., None], turned(unit(vectors), y), np.float32(0))
 
 
 def angles(a: F32, b: F32) -> F32:
@@ -105,10 +118,15 @@ class AngularErrors:
     def __init__(self) -> None:
         self._counts = np.zeros(round(180 / _STEP) + 1, np.int64)
         self._sum = 0.0
+        self._left_out = 0
 
-    def add(self, a: F32, b: F32) -> None:
-        """Compare (..., 3) unit vectors."""
-        found = angles(a, b).ravel()
+    def add(self, a: F32, b: F32, inside: Bool | None = None) -> None:
+        """Compare (..., 3) unit vectors; those that are (0, 0, 0), or not inside, are left out."""
+        known = a.any(axis=-1) & b.any(axis=-1)
+        if inside is not None:
+            known &= inside
+        self._left_out += int(np.count_nonzero(~known))
+        found = angles(a[known], b[known])
         self._sum += float(found.sum(dtype=np.float64))
         bins = np.rint(found / _STEP).astype(np.int64)
         self._counts += np.bincount(bins, minlength=len(self._counts))
@@ -121,17 +139,20 @@ class AngularErrors:
         """
         total = int(self._counts.sum())
         if not total:
-            raise OptionError("no pixel to compare", expected="at least one")
+            raise OptionError(
+                f"no pixel to compare: {self._left_out} have no normal or are outside the mask",
+                expected="at least one",
+            )
         below = np.cumsum(self._counts)
         median, high = (float(np.searchsorted(below, q * total)) * _STEP for q in (0.5, 0.95))
-        return AngularError(self._sum / total, median, high, total)
+        return AngularError(self._sum / total, median, high, total, self._left_out)
 
 
 def compare_normals(a: F32, b: F32) -> AngularError:
     """Angles between two normal maps, degrees.
 
     Args:
-        a: (H, W, 3) unit vectors.
+        a: (H, W, 3) unit vectors; (0, 0, 0) where there is none.
         b: likewise, in the same frame.
 
     Raises:
@@ -160,7 +181,8 @@ def save_normals(
 ) -> AngularError | None:
     """Compute the normals of a model or stack and save them, whole or not at all.
 
-    Memory is bounded but for OpenEXR, whose library takes a picture as a whole.
+    Memory is bounded but for OpenEXR, whose library takes a picture as a whole. Outside the mask
+    of the source the normals are (0, 0, 1), and alpha is 0 (not in ``.npy``, which has none).
 
     Args:
         source: a model, or a stack of photographs.
@@ -171,7 +193,7 @@ def save_normals(
         bits: of an integer picture, which holds (n + 1) / 2.
         as_float: components -1..1 as float32; always so for ``.exr`` and ``.npy``.
         y: which way the green channel grows.
-        truth: (H, W, 3) unit vectors, y up, to compare with.
+        truth: (H, W, 3) unit vectors, y up, to compare with; (0, 0, 0) where there is none.
         overwrite: replace a file that is there.
         inputs: files and folders that were read, beside the photographs of a stack.
         progress: called after each band.
@@ -196,7 +218,7 @@ def save_normals(
             f"a true normal map of {truth.shape[1]}x{truth.shape[0]} pixels",
             expected=f"{width}x{height} as the source",
         )
-    errors = AngularErrors()
+    errors, mask = AngularErrors(), mask_of(source)
     if isinstance(source, Stack):
         source.prepare(lambda share, what: progress(0.3 * share, what))
         source = distant(source)
@@ -204,7 +226,8 @@ def save_normals(
     def rows(top: int, count: int) -> F32:
         found = normals(source, Window(top, 0, count, width), method=chosen, lights=lights)
         if truth is not None:
-            errors.add(found, truth[top : top + count])
+            inside = None if mask is None else mask[top : top + count]
+            errors.add(found, truth[top : top + count], inside)
         progress(0.3 + 0.7 * (top + count) / height, "normals")
         return found
 
@@ -243,17 +266,26 @@ def _write(
     y: YAxis,
 ) -> None:
     shape = source.shape
+    ground = Ground.of(source, Window(0, 0, *shape), suffix, None)
+    channels = ground.channels
+
+    def vectors(top: int, count: int) -> Any:
+        return ground.beside(turned(rows(top, count), y), top)
+
+    def codes(top: int, count: int) -> Any:
+        return ground.beside(encode(rows(top, count), bits, y), top)
+
     if suffix == ".exr":
-        out: Any = scratch.empty((*shape, 3), np.float32)
+        out: Any = scratch.empty((*shape, channels), np.float32)
         for top in range(0, shape[0], _ROWS):
-            out[top : top + _ROWS] = turned(rows(top, min(_ROWS, shape[0] - top)), y)
+            out[top : top + _ROWS] = vectors(top, min(_ROWS, shape[0] - top))
         write_exr(path, out)
     elif suffix == ".npy":
-        write_npy(path, lambda top, n: turned(rows(top, n), y), shape)
+        write_npy(path, vectors, shape)
     elif as_float:
-        write_tiff(path, lambda top, n: turned(rows(top, n), y), shape, np.float32, icc=None)
+        write_tiff(path, vectors, shape, np.float32, icc=None, channels=channels)
     elif suffix == ".png":
-        write_png(path, lambda top, n: encode(rows(top, n), bits, y), shape, bits=bits)
+        write_png(path, codes, shape, bits=bits, channels=channels)
     else:
         kind = np.uint8 if bits == 8 else np.uint16
-        write_tiff(path, lambda top, n: encode(rows(top, n), bits, y), shape, kind, icc=None)
+        write_tiff(path, codes, shape, kind, icc=None, channels=channels)

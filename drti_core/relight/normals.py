@@ -18,6 +18,7 @@ from drti_core.fitting.near_lights import distant
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model import RelightableModel
+from drti_core.model.ground import mask_of, neutral
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.photometric import check_lights, least_squares_normals, robust_normals, unit
 from drti_core.stack import Stack
@@ -57,7 +58,8 @@ def normals(
         progress: called after each band.
 
     Returns:
-        (h, w, 3) float32 unit vectors; (0, 0, 1) where there is nothing to see.
+        (h, w, 3) float32 unit vectors; (0, 0, 1) where there is nothing to see, and outside the
+        mask.
 
     Raises:
         OptionError: the method does not suit the source, fewer than 3 lights or more than 1000, or
@@ -85,7 +87,8 @@ def normals(
             found = normals_from_lights(source, strip, lights)
         out[band.y : band.y + band.height] = found.reshape(band.height, band.width, 3)
         progress((band.y + band.height) / part.height, "normals")
-    return out
+    mask = mask_of(source)
+    return neutral(out, None if mask is None else mask[part.slices])
 
 
 def check_method(source: RelightableModel | Stack, method: str, lights: int = 3) -> Method:

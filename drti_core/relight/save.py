@@ -13,19 +13,22 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
-from drti_core.colour import to_uint8
+from drti_core.colour import Encoding, srgb_to_linear, to_uint8
 from drti_core.errors import OptionError
-from drti_core.io import outputs
+from drti_core.io import outputs, scratch
+from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.jpeg import write_jpeg
 from drti_core.io.pictures.npy import write_npy
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
-from drti_core.io.pictures.writers import Rows, Tags
+from drti_core.io.pictures.webp import check_webp, write_webp
+from drti_core.io.pictures.writers import STRIP, Rows, Tags
 from drti_core.io.pictures.xmp import has_place, with_facts
 from drti_core.io.strict_json import nine_digits
 from drti_core.io.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, RelightableModel
+from drti_core.model.ground import Colour, Ground
 from drti_core.model.rendering import Render, strips
 from drti_core.progress import Progress, no_progress
 from drti_core.registry import doors
@@ -33,8 +36,8 @@ from drti_core.runtime.relighter import Runtime
 from drti_core.runtime.stages import Kind
 
 #: Endings of 8-bit pictures, and of pictures of float32 values.
-ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff")
-ENDINGS_FLOAT = (".tif", ".tiff", ".npy")
+ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+ENDINGS_FLOAT = (".tif", ".tiff", ".exr", ".npy")
 #: Of PNG: the fastest level that compresses; pictures of a sweep of lights are many and large.
 _LEVEL = 1
 
@@ -74,6 +77,7 @@ def save_relit(
     window: Window | None = None,
     as_float: bool = False,
     quality: int = 95,
+    background: Colour | None = None,
     runtime: Runtime = "auto",
     providers: Sequence[str] = (),
     overwrite: bool = False,
@@ -88,9 +92,11 @@ def save_relit(
         path: of the picture; for several lights, numbers are put before its ending.
         window: part of the image; all of it by default.
         as_float: float32 values as the decoder gives them, unclipped, in the model's encoding
-            (``.tif``, ``.npy``); otherwise 8 bits, rounded, sRGB encoded (``.png``, ``.jpg``,
-            ``.tif``).
-        quality: of a JPEG, 1..100.
+            (``.tif``, ``.npy``) or linear (``.exr``); otherwise 8 bits, rounded, sRGB encoded
+            (``.png``, ``.jpg``, ``.tif``, ``.webp``).
+        quality: of a JPEG or WebP, 1..100; a WebP of 100 is lossless.
+        background: colour outside the model's mask, sRGB 0..255. By default that is transparent,
+            alpha being 0 there and full inside; black in ``.jpg`` and ``.npy``, which have none.
         runtime: ``auto``, ``onnx`` or ``numpy``; see :meth:`RelightableModel.relighter`.
         providers: execution providers of ONNX Runtime; likewise.
         overwrite: replace files that are there.
@@ -116,6 +122,7 @@ def save_relit(
         window=window,
         as_float=as_float,
         quality=quality,
+        background=background,
         overwrite=overwrite,
         inputs=inputs,
         progress=progress,
@@ -130,6 +137,7 @@ def save_rendered(
     window: Window | None = None,
     as_float: bool = False,
     quality: int = 95,
+    background: Colour | None = None,
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
     progress: Progress = no_progress,
@@ -143,7 +151,8 @@ def save_rendered(
         path: see :func:`save_relit`, as the other arguments.
         window: part of the image.
         as_float: 32-bit values.
-        quality: of a JPEG.
+        quality: of a JPEG or WebP.
+        background: colour outside the mask.
         overwrite: replace files that are there.
         inputs: files and folders that were read, of which no picture may take the place.
         progress: called after each strip.
@@ -157,11 +166,18 @@ def save_rendered(
             expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
         )
     part = (window or Window(0, 0, *model.shape)).check(model.shape)
+    if target.suffix.lower() == ".exr":
+        require_exr("writing .exr")
+    elif target.suffix.lower() == ".webp":
+        check_webp((part.height, part.width))
+    ground = Ground.of(model, part, target.suffix.lower(), background)
     apart = outputs.Inputs(inputs)
     targets = numbered(target, len(pictures))
     for file in targets:
         apart.check(file)
         outputs.check_output(file, overwrite)
+    own = model.metadata.encoding
+    encoding: Encoding = "linear" if target.suffix.lower() == ".exr" else own
     done, lock = 0, threading.Lock()
     for file, picture in zip(targets, pictures, strict=True):
 
@@ -171,10 +187,14 @@ def save_rendered(
             with lock:
                 done += height
                 progress(done / (part.height * len(targets)), "relighting")
-            return values if as_float else to_uint8(values, model.metadata.encoding)
+            if not as_float:
+                values = to_uint8(values, own)
+            elif encoding != own:
+                values = srgb_to_linear(values)
+            return ground.under(values, y, encoding)
 
         with one_blas_thread(), outputs.atomic_file(file, overwrite=overwrite) as temporary:
-            _write(temporary, file.suffix.lower(), rows, part, as_float, quality, model)
+            _write(temporary, file.suffix.lower(), rows, part, ground, as_float, quality, model)
     return tuple(targets)
 
 
@@ -191,6 +211,7 @@ def _write(
     suffix: str,
     rows: Rows,
     part: Window,
+    ground: Ground,
     as_float: bool,
     quality: int,
     model: RelightableModel,
@@ -200,8 +221,23 @@ def _write(
         write_npy(path, rows, shape)
     elif suffix in (".tif", ".tiff"):
         kind = np.float32 if as_float else np.uint8
-        write_tiff(path, rows, shape, kind, icc=icc, tags=tags)
+        write_tiff(path, rows, shape, kind, icc=icc, tags=tags, channels=ground.channels)
     elif suffix == ".png":
-        write_png(path, rows, shape, icc=icc, tags=tags, level=_LEVEL, threads=cores())
+        more: Any = {"channels": ground.channels, "level": _LEVEL, "threads": cores()}
+        write_png(path, rows, shape, icc=icc, tags=tags, **more)
+    elif suffix == ".webp":
+        whole = _whole(rows, (*shape, ground.channels), np.uint8)
+        write_webp(path, whole, quality=quality, icc=icc, tags=tags)
+    elif suffix == ".exr":
+        write_exr(path, _whole(rows, (*shape, ground.channels), np.float32))
     else:
         write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)
+
+
+def _whole(rows: Rows, shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:
+    """A picture in one piece, for the libraries that take no other; file-backed where large."""
+    out: Any = scratch.empty(shape, kind)
+    for y in range(0, shape[0], STRIP):
+        out[y : y + STRIP] = rows(y, min(STRIP, shape[0] - y))
+        scratch.release(out)
+    return out

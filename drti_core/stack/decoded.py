@@ -72,9 +72,6 @@ def check_siblings(photos: Sequence[PhotoInfo]) -> tuple[str, ...]:
         notes.append(
             f"{len(grey)} of {len(photos)} photographs are grey among colour ones ({grey[0]}, …)."
         )
-    if any(info.dropped for info in photos):
-        count = sum(bool(info.dropped) for info in photos)
-        notes.append(f"{count} of {len(photos)} photographs have transparency; it is left out.")
     if len({info.icc for info in photos}) > 1:
         notes.append("The photographs have different ICC profiles; the first one found is kept.")
     return tuple(notes)

@@ -19,6 +19,7 @@ from drti_core.io.pictures.photos import decode, luma_of, probe
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
+from drti_core.stack.transparency import opaque_in_all
 
 #: (H, W, C) codes of a photograph → those that are kept.
 _Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -345,8 +346,7 @@ class ImageStack(Stack):
             paths: one for each light.
             lights: in the order of the paths.
             crop: the part of the photographs to keep (y down, from the top left corner).
-            mask: picture (above half is inside) or (H, W) array, of the size of the
-                photographs or of the crop.
+            mask: see :meth:`adjusted`. Where photographs are transparent is outside in any case.
             to_linear: give linear values.
             code_encoding: what the photographs hold.
             pixel_size_mm: side of a pixel on the object, millimetres; by default what the first
@@ -365,6 +365,7 @@ class ImageStack(Stack):
         _check_count(len(paths), lights)
         photos = [probe(Path(path)) for path in paths]
         more = check_siblings(photos)
+        opaque, seen = opaque_in_all(photos)
         shape = photos[0].shape
         found = cls(
             lights=lights if positions is None else positions.directions(),
@@ -378,8 +379,9 @@ class ImageStack(Stack):
             icc=next((info.icc for info in photos if info.icc), None),
             xmp=next((info.xmp for info in photos if info.xmp), None),
             exif=next((info.exif for info in photos if info.exif), None),
+            mask=opaque,
             pixel_size_mm=pixel_size_mm or photos[0].pixel_size_mm,
-            notes=(*notes, *more),
+            notes=(*notes, *seen, *more),
             order=tuple(range(len(photos))),
             spool=Spool(photos, Window(0, 0, *shape)),
         )

@@ -133,8 +133,6 @@ def _stack_facts(stack: Stack) -> dict[str, Any]:
         "first": stack.names[0],
         "last": stack.names[-1],
     }
-    if stack.mask is not None:
-        facts["pixels_in_mask"] = int(np.count_nonzero(stack.mask))
     if stack.history:
         facts["darkroom"] = dict(stack.history)
     return facts | _carried(stack)
@@ -146,6 +144,8 @@ def _carried(source: Metadata | Stack) -> dict[str, Any]:
     facts: dict[str, Any] = {f"{name}_bytes": len(data) for name, data in parts.items() if data}
     if source.pixel_size_mm:
         facts["pixel_size_mm"] = source.pixel_size_mm
+    if source.mask is not None:
+        facts["pixels_in_mask"] = int(np.count_nonzero(source.mask))
     return facts
 
 

@@ -255,7 +255,7 @@ def test_transparency_and_profiles(tmp_path):
     stack = ImageStack.open(paths, LIGHTS)
     assert stack.icc == profile
     assert stack.notes == (
-        "1 of 7 photographs have transparency; it is left out.",
+        "1 of 7 photographs have transparency that leaves no pixel; it is left out.",
         "The photographs have different ICC profiles; the first one found is kept.",
     )
     assert np.array_equal(stack.codes(WHOLE)[3], PIXELS[3].reshape(-1, 3))

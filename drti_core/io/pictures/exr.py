@@ -39,7 +39,7 @@ def require_exr(what: str) -> Any:
 
 
 def write_exr(path: Path, values: F32) -> None:
-    """Write (H, W, 3) float32 values as channels R, G, B, ZIP compressed.
+    """Write (H, W, 3) or (H, W, 4) float32 values as channels R, G, B (, A), ZIP compressed.
 
     Raises:
         MissingExtraError: OpenEXR is not installed.
@@ -48,7 +48,8 @@ def write_exr(path: Path, values: F32) -> None:
     library = require_exr("writing .exr")
     header = {"type": library.scanlineimage, "compression": library.ZIP_COMPRESSION}
     try:
-        with library.File(header, {"RGB": np.ascontiguousarray(values, np.float32)}) as file:
+        name = "RGBA" if values.shape[2] == 4 else "RGB"
+        with library.File(header, {name: np.ascontiguousarray(values, np.float32)}) as file:
             file.write(str(path))
     except RuntimeError as error:
         # OpenEXR tells in words what the system said.

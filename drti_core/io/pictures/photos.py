@@ -60,7 +60,7 @@ class PhotoInfo:
         channels: 1 (grey) or 3; an alpha channel is not counted.
         bits: 8 or 16 for a sample.
         orientation: EXIF orientation 1..8.
-        dropped: what is left out ("transparency"), or "".
+        dropped: what is left out ("transparency", see :mod:`.alpha`), or "".
         icc: ICC profile.
         xmp: XMP packet, without what drti added.
         exif: EXIF block, see :func:`drti_core.io.pictures.exif.clean`.
@@ -209,7 +209,7 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
         try:
             return pgm.read(pgm.probe(info.path), window)
         except (ValueError, OSError) as error:
-            raise decoders.system_error(error, info.path) or _damaged(info, error) from error
+            raise decoders.system_error(error, info.path) or damaged(info, error) from error
     if info.luma and info.format != "jpeg":
         return luma_of(decode(replace(info, channels=3, luma=False), window))
     turn = info.orientation
@@ -220,9 +220,9 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
         (pixels, turn), part = _pillow_pixels(info), None
     if part is not None:
         return pixels  # type: ignore[no-any-return]
-    pixels = _oriented(pixels, turn)
+    pixels = oriented(pixels, turn)
     if pixels.shape != (*info.shape, info.channels):
-        raise _damaged(info, f"decodes to {pixels.shape}, not {(*info.shape, info.channels)}")
+        raise damaged(info, f"decodes to {pixels.shape}, not {(*info.shape, info.channels)}")
     pixels = np.ascontiguousarray(pixels[window.slices])
     return pixels  # type: ignore[no-any-return]
 
@@ -261,7 +261,8 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
     _vips_run(info, window, save)
 
 
-def _damaged(info: PhotoInfo, reason: object) -> StackError:
+def damaged(info: PhotoInfo, reason: object) -> StackError:
+    """The error that says that the pixels of a photograph cannot be decoded, and why."""
     return StackError(
         f"its pixels cannot be decoded ({reason})",
         where=str(info.path),
@@ -374,7 +375,7 @@ def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
         return tiff.read(info.path, window or Window(0, 0, height, width), info.channels)
     except ValueError as error:
         raise_if_short(error)
-        raise _damaged(info, error) from error
+        raise damaged(info, error) from error
 
 
 def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
@@ -396,7 +397,7 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
             else:
                 pixels = np.asarray(image.convert("L"))
     except decoders.DAMAGE as error:
-        raise decoders.system_error(error, info.path) or _damaged(info, error) from error
+        raise decoders.system_error(error, info.path) or damaged(info, error) from error
     return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
 
 
@@ -415,21 +416,21 @@ def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]
             if fail_on == "warning" and any(text in reason for text in _HARMLESS):
                 continue
             # The last line is libvips' reason, the others name its functions.
-            raise _damaged(info, reason.splitlines()[-1].strip()) from error
+            raise damaged(info, reason.splitlines()[-1].strip()) from error
     raise AssertionError("the last run returns or raises")
 
 
 def _vips_prepare(image: Any, info: PhotoInfo, window: Window | None) -> Any:
     vips: Any = decoders.libvips()
     if image.format != {8: "uchar", 16: "ushort"}[info.bits]:
-        raise _damaged(info, f"samples are {image.format}")
+        raise damaged(info, f"samples are {image.format}")
     if image.bands > info.channels:
         image = image[: info.channels]
     elif image.bands < info.channels:  # a palette of greys
         image = image[0].bandjoin([image[0]] * (info.channels - 1))
     if window is not None:
         if (image.height, image.width) != info.shape:
-            raise _damaged(info, f"decodes to {image.width}x{image.height}")
+            raise damaged(info, f"decodes to {image.width}x{image.height}")
         if (window.height, window.width) != info.shape:
             image = image.crop(window.x, window.y, window.width, window.height)
     # One thread for each photograph: several are decoded at a time.
@@ -444,7 +445,7 @@ def _vips_array(image: Any) -> Any:
     return pixels.reshape(image.height, image.width, image.bands)
 
 
-def _oriented(pixels: Codes, orientation: int) -> Codes:
+def oriented(pixels: Codes, orientation: int) -> Codes:
     """Turn (H, W, C) pixels upright by their EXIF orientation (EXIF 2.3, 4.6.4, tag 274)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

@@ -21,7 +21,7 @@ def write_png(
     rows: Rows,
     shape: tuple[int, int],
     *,
-    channels: Literal[1, 3] = 3,
+    channels: Literal[1, 3, 4] = 3,
     bits: Literal[8, 16] = 8,
     icc: bytes | None = None,
     tags: Tags = NO_TAGS,
@@ -35,9 +35,9 @@ def write_png(
 
     Args:
         path: the file; replaced if it is there.
-        rows: gives uint8 or uint16 rows, grey or RGB; called from all threads.
+        rows: gives uint8 or uint16 rows, see ``channels``; called from all threads.
         shape: (H, W).
-        channels: 1 grey, 3 RGB.
+        channels: 1 grey, 3 RGB, 4 RGB and alpha.
         bits: bits of a sample.
         icc: profile to embed.
         tags: EXIF, XMP and resolution to embed.
@@ -69,7 +69,7 @@ def write_png(
     check = 1
     with path.open("wb") as file:
         file.write(_PNG_SIGNATURE)
-        kind = 2 if channels == 3 else 0
+        kind = {1: 0, 3: 2, 4: 6}[channels]
         _png_chunk(file, b"IHDR", struct.pack(">IIBBBBB", width, height, bits, kind, 0, 0, 0))
         if icc:
             _png_chunk(file, b"iCCP", b"icc\0\0" + zlib.compress(icc))

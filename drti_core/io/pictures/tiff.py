@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -46,6 +46,7 @@ def write_tiff(
     *,
     icc: bytes | None,
     tags: Tags = NO_TAGS,
+    channels: Literal[3, 4] = 3,
 ) -> None:
     """Write an uncompressed RGB TIFF (SampleFormat 3 for float32) in bounded memory.
 
@@ -53,11 +54,12 @@ def write_tiff(
 
     Args:
         path: the file; replaced if it is there.
-        rows: gives RGB rows.
+        rows: gives RGB rows, or RGB and alpha.
         shape: (H, W).
         dtype: of the samples.
         icc: profile to embed.
         tags: EXIF, XMP and resolution to embed.
+        channels: 3 RGB, 4 RGB and alpha (ExtraSamples 2: not multiplied in).
     """
     from tifffile import TiffWriter
 
@@ -65,7 +67,7 @@ def write_tiff(
     known = exif.parse(lambda at, count: (tags.exif or b"")[at : at + count])
     said = sum(len(value or b"") for value in (icc, tags.xmp, tags.exif))
     strips = 16 * -(-shape[0] // STRIP)
-    size = shape[0] * shape[1] * 3 * kind.itemsize + strips + 2 * said + (1 << 16)
+    size = shape[0] * shape[1] * channels * kind.itemsize + strips + 2 * said + (1 << 16)
     big = size > _CLASSIC_BYTES
 
     def encoded() -> Iterator[bytes]:
@@ -81,6 +83,7 @@ def write_tiff(
     if tags.pixel_size_mm and 1e-6 < tags.pixel_size_mm < 4e3:
         to_a_centimetre = 10_000_000, max(1, round(1e6 * tags.pixel_size_mm))
         resolution = {"resolution": (to_a_centimetre,) * 2, "resolutionunit": 3}
+    alpha: dict[str, Any] = {"extrasamples": ["UNASSALPHA"]} if channels == 4 else {}
     with path.open("wb") as file, TiffWriter(file, bigtiff=big, byteorder="<") as writer:
         # tifffile writes no directories of EXIF: they go before its own, which it puts at the end.
         directories, places = exif.parts(known, file.tell(), big)
@@ -88,7 +91,7 @@ def write_tiff(
         extra += [(_POINTERS[tag], _LONG, 1, place, True) for tag, place in places.items()]
         writer.write(
             encoded(),
-            shape=(*shape, 3),
+            shape=(*shape, channels),
             dtype=kind,
             photometric="rgb",
             rowsperstrip=min(STRIP, shape[0]),
@@ -96,6 +99,7 @@ def write_tiff(
             extratags=extra,
             metadata=None,
             software=False,
+            **alpha,
             **resolution,
         )
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from drti_core.arrays import Array
 
-#: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey or (height, W, 3) RGB.
+#: ``rows(y, height)``: rows y … y + height of a picture, (height, W) grey, (height, W, 3) RGB or
+#: (height, W, 4) RGB and alpha, which is not multiplied in.
 Rows = Callable[[int, int], Array]
 #: Rows of a strip that is encoded on its own.
 STRIP = 64
