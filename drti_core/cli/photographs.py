@@ -12,6 +12,7 @@ import typer
 
 from drti_core.cli.console import Reader, parse_window
 from drti_core.registry.doors import StackOptions as StackOptions
+from drti_core.stack import AUTO
 from drti_core.workflow.darkroom import Darkroom
 
 #: What a verb that takes the options calls them.
@@ -32,7 +33,12 @@ def stack_options(
         str | None, typer.Option(metavar="WxH+X+Y", help="Only this part of the photographs.")
     ] = None,
     mask: Annotated[
-        Path | None, typer.Option(help="Picture, black where pixels of photographs are left out.")
+        str | None,
+        typer.Option(
+            metavar="FILE|auto",
+            help="Picture, black where pixels are left out; or auto: the object on a dark or "
+            "plain ground.",
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option(help="Folder of the photographs, if not where the input says.")
@@ -60,7 +66,7 @@ def stack_options(
     return {
         "reader": reader,
         "crop": parse_window(crop, "--crop"),
-        "mask": mask,
+        "mask": mask if mask is None or mask == AUTO else Path(mask),
         "images": images,
         "to_linear": linear,
         "pixel_size_mm": pixel_size,

@@ -36,7 +36,7 @@ from drti_core.options import with_options
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
 from drti_core.registry.shelf import Shelf, named, warn_once
-from drti_core.stack import Stack
+from drti_core.stack import AUTO, Stack
 
 T = TypeVar("T")
 
@@ -253,7 +253,7 @@ def read_from(
     given = Path(path)
     mask, images = options.get("mask"), options.get("images")
     found = [given, unit_of(given)]
-    found += [Path(other) for other in (mask, images) if isinstance(other, (str, os.PathLike))]
+    found += [Path(other) for other in (_file(mask), images) if other is not None]
     found += getattr(options.get("develop"), "files", ())
     # All that recognise it are asked: what it is opened as is known to the caller alone.
     chosen, asked = options.get("reader"), []
@@ -325,7 +325,8 @@ def open_stack(
         reader: id of the reader to use, with options; by default the one that recognises it.
         crop: the part of the photographs to keep (y down, from the top left corner).
         mask: picture (above half is inside) or (H, W) array, of the size of the photographs or of
-            the crop.
+            the crop; or ``"auto"``, see :meth:`drti_core.Stack.adjusted`. (A file of that name is
+            ``Path("./auto")``.)
         images: folder of the photographs, if they are not where the input says.
         to_linear: give linear values of photographs that hold sRGB ones.
         pixel_size_mm: side of a pixel on the object, millimetres.
@@ -441,11 +442,16 @@ def _told(chosen: Reader, path: str | os.PathLike[str], options: StackOptions) -
         )
     if options.get("by_order"):
         told["by_order"] = "always"
-    if isinstance(mask, (str, Path)) and "skip" in own:
-        told["skip"] = str(mask)
+    if (picture := _file(mask)) is not None and "skip" in own:
+        told["skip"] = str(picture)
     if options.get("pixel_size_mm") is not None and "pixel_size_mm" in own:
         told["pixel_size_mm"] = options["pixel_size_mm"]
     return with_options(chosen, told)
+
+
+def _file(mask: Path | npt.ArrayLike | None) -> Path | None:
+    """The picture of a mask, if it is one."""
+    return Path(mask) if isinstance(mask, (str, Path)) and mask != AUTO else None
 
 
 def _another_kind(

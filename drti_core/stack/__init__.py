@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from drti_core.stack.stack import ArrayStack, ImageStack, Stack
+from drti_core.stack.stack import AUTO, ArrayStack, ImageStack, Stack
 
-__all__ = ["ArrayStack", "ImageStack", "Stack"]
+__all__ = ["AUTO", "ArrayStack", "ImageStack", "Stack"]

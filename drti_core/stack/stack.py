@@ -24,6 +24,8 @@ from drti_core.stack.transparency import opaque_in_all
 #: (H, W, C) codes of a photograph → those that are kept.
 _Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
 
+#: The mask that is found in the photographs.
+AUTO = "auto"
 #: A band of codes has about this many bytes.
 BAND_BYTES = 16 << 20
 #: Rows that :meth:`Stack.sample` looks at, at least.
@@ -223,19 +225,27 @@ class Stack(ABC):
         Args:
             crop: the part to keep (y down, from the top left corner).
             mask: picture (above half is inside) or (H, W) array, of the size of the photographs
-                or of the crop; what is outside a mask that is there stays outside.
+                or of the crop; or ``"auto"``: the object on a dark or plain ground, for which they
+                are decoded. What is outside a mask that is there stays outside.
             to_linear: give linear values.
             pixel_size_mm: side of a pixel on the object, millimetres.
 
         Raises:
             OptionError: the crop is not inside, the mask does not fit, or the size is not over 0.
+            StackError: of ``"auto"``: no object is found on a plain ground.
         """
         if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
             raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
         found = self if crop is None else self.cropped(crop)
         changes: dict[str, Any] = {}
         if mask is not None:
-            inside = _load_mask(mask, self.shape, crop or Window(0, 0, *self.shape))
+            if isinstance(mask, str) and mask == AUTO:
+                from drti_core.stack.silhouette import find_object  # it looks at stacks
+
+                inside, note = find_object(found)
+                changes["notes"] = (*self.notes, note)
+            else:
+                inside = _load_mask(mask, self.shape, crop or Window(0, 0, *self.shape))
             changes["mask"] = inside if found.mask is None else _some(inside & found.mask, mask)
         if to_linear:
             changes["encoding"] = "linear"

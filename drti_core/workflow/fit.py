@@ -65,7 +65,7 @@ def fit_file(
         options: of the codec.
         reader: id of the reader of the stack, with options; by default by the content.
         crop: the part of the photographs to fit.
-        mask: picture, black where pixels are left out, or (H, W) array.
+        mask: picture, black where pixels are left out, or (H, W) array, or ``"auto"``.
         images: folder of the photographs, if they are not where the stack says.
         to_linear: fit linear values.
         pixel_size_mm: side of a pixel on the object, millimetres, to be kept with the model.
