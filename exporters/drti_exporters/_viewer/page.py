@@ -50,6 +50,7 @@ def viewer_files(
     title: str,
     credit: str = "",
     relief: Sequence[Part] | None = None,
+    mask: Sequence[Part] | None = None,
 ) -> dict[str, bytes]:
     """The viewer for the page of a folder, which holds the planes in its own way.
 
@@ -64,6 +65,8 @@ def viewer_files(
         credit: who made it; by default what the metadata say.
         relief: parts of the picture that :func:`~drti_exporters._viewer.pictures.write_relief`
             makes; without it there are no views of normals and highlights.
+        mask: parts of the picture that is white where the object is, and black where the page's
+            ground is to be seen; by default it is all seen.
 
     Returns:
         Contents by file name (:data:`VIEWER`).
@@ -72,8 +75,10 @@ def viewer_files(
         UnsupportedDecoderError: the decoder has no shader.
     """
     parts = [[part.as_dict() for part in picture] for picture in pictures]
-    bumps = None if relief is None else [part.as_dict() for part in relief]
-    return files_of(make_scene([Layer(model, parts, bumps)], title=title, credit=credit))
+    bumps, cut = (
+        None if found is None else [part.as_dict() for part in found] for found in (relief, mask)
+    )
+    return files_of(make_scene([Layer(model, parts, bumps, cut)], title=title, credit=credit))
 
 
 def files_of(scene: Scene) -> dict[str, bytes]:

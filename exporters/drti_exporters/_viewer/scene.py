@@ -12,7 +12,9 @@
                  "weights":  [width, height] of the texture drti_weights, or null,
                  "array":    whether the planes are layers of one texture,
                  "pictures": [[part, …], …]   three planes each,
-                 "relief":   [part, …] or null}, …]}   one layer, or two to be compared
+                 "relief":   [part, …] or null,
+                 "mask":     [part, …], white where the object is; only of a model with a mask},
+                …]}   one layer, or two to be compared
 
 A part of a picture is ``{"id", "type"}`` (base64 in the element of that id) or ``{"src"}`` (a URL
 relative to the scene's), both with ``x``, ``y`` where it lies elsewhere than in the top left
@@ -74,12 +76,14 @@ class Layer:
         model: its planes, if any, have 8 bits.
         pictures: parts of each picture of three planes, as the scene holds them.
         relief: likewise, or None.
+        mask: likewise, or None: a picture that is white where the object is.
         name: what it is called beside another one; its codec by default.
     """
 
     model: RelightableModel
     pictures: Sequence[Sequence[Mapping[str, Any]]]
     relief: Sequence[Mapping[str, Any]] | None = None
+    mask: Sequence[Mapping[str, Any]] | None = None
     name: str = ""
 
 
@@ -168,7 +172,7 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     model = layer.model
     shader = emit(model, dialect="webgl2", output="srgb")
     text, numbers = _without_numbers(shrunk_glsl(shader.header + shader.body))
-    entry = {
+    entry: dict[str, Any] = {
         "name": layer.name or model.codec_id,
         "width": model.shape[1],
         "height": model.shape[0],
@@ -180,6 +184,8 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
         "pictures": [[dict(part) for part in parts] for parts in layer.pictures],
         "relief": None if layer.relief is None else [dict(part) for part in layer.relief],
     }
+    if layer.mask is not None:
+        entry["mask"] = [dict(part) for part in layer.mask]
     return entry, shader.light_js, shader.notes
 
 

@@ -18,6 +18,7 @@ from typing import Literal
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
+from drti_core.io.pictures.mask_picture import encode_mask
 from drti_core.model import RelightableModel
 from drti_core.registry.doors import open_model
 from drti_core.runtime.graph_decoder import GraphDecoder
@@ -43,6 +44,7 @@ FOLDER = outputs.FolderKind(
         *VIEWER,
         "index.html",
         *(f"{name}_[0-9]*{end}" for name in ("plane", "relief") for end in SUFFIXES.values()),
+        "mask_[0-9]*.png",
     ),
 )
 #: Two models side by side may differ in their proportions by so much.
@@ -52,6 +54,8 @@ _ALIKE = 0.01
 @dataclass(frozen=True)
 class HtmlExporter(Exporter):
     """A page with a viewer: light, zoom, exposure, specular enhancement, normals.
+
+    What is outside the model's mask is transparent: the page's ground is seen there.
 
     Args:
         form: ``file`` or ``folder``.
@@ -120,6 +124,10 @@ class HtmlExporter(Exporter):
                     path = folder / f"relief_{number}{SUFFIXES[self.format]}"
                     pictures.write_relief(layer.model, encoding, path)
                     found.append((path.stem, path))
+                if (mask := layer.model.metadata.mask) is not None:
+                    path = folder / f"mask_{number}.png"
+                    path.write_bytes(encode_mask(mask))
+                    found.append((path.stem, path))
             if page is None:
                 for name, data in {**files_of(scene), "index.html": folder_page(scene)}.items():
                     (folder / name).write_bytes(data)
@@ -180,12 +188,14 @@ class HtmlExporter(Exporter):
         count = 0 if model.planes is None else -(-model.planes.count // 3)
         names = [f"plane_{number}_{index}" for index in range(count)]
         bumps = [self._part(f"relief_{number}")] if self.normals else None
-        return Layer(shown, [[self._part(name)] for name in names], bumps)
+        masked = model.metadata.mask is not None
+        mask = [self._part(f"mask_{number}", "png")] if masked else None
+        return Layer(shown, [[self._part(name)] for name in names], bumps, mask)
 
-    def _part(self, name: str) -> dict[str, str]:
+    def _part(self, name: str, kind: Format | None = None) -> dict[str, str]:
         if self.form == "file":
-            return {"id": name, "type": TYPES[self.format]}
-        return {"src": name + SUFFIXES[self.format]}
+            return {"id": name, "type": TYPES[kind or self.format]}
+        return {"src": name + SUFFIXES[kind or self.format]}
 
     @contextmanager
     def _target(self, out: Path, overwrite: bool) -> Iterator[tuple[Path, Path | None]]:

@@ -30,7 +30,7 @@ class Painter {
     }
     this.finish = this.program(FINISH, CORNERS);
     this.buffer = null;
-    const total = this.scene.layers.flatMap(({pictures, relief}) => [...pictures, relief || []].flat()).length;
+    const total = this.scene.layers.flatMap(({pictures, relief, mask}) => [...pictures, relief || [], mask || []].flat()).length;
     let done = 0;
     const step = () => progress(++done, total);
     this.layers = [];
@@ -42,12 +42,14 @@ class Painter {
       for (const tile of tiles) {
         tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
         tile.relief = layer.relief && this.texture(tile);
+        tile.mask = layer.mask && this.texture(tile);
       }
       for (const [index, parts] of layer.pictures.entries()) {
         await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
       }
       if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
-      for (const tile of tiles) for (const made of [...tile.planes, tile.relief]) if (made) {
+      if (layer.mask) await this.upload(layer.mask, tiles, (tile) => tile.mask, -1, step);
+      for (const tile of tiles) for (const made of [...tile.planes, tile.relief, tile.mask]) if (made) {
         gl.bindTexture(made.kind, made.name);
         gl.generateMipmap(made.kind);
       }
@@ -191,6 +193,7 @@ class Painter {
     gl.useProgram(name);
     gl.uniform1i(at("picture"), 0);
     gl.uniform1i(at("relief"), 1);
+    gl.uniform1i(at("mask"), 2);
     gl.uniform1i(at("mode"), look.mode);
     gl.uniform2f(at("size"), width, height);
     gl.uniform4f(at("finish"), 2 ** look.exposure, look.kd, look.ks, look.exponent);
@@ -201,6 +204,8 @@ class Painter {
       gl.scissor(from, 0, to - from, height);
       for (const tile of this.seen(made, view, size, [from, to])) {
         this.bind(1, tile.relief && tile.relief.name, tile.filter);
+        this.bind(2, tile.mask && tile.mask.name, tile.filter);
+        gl.uniform1i(at("cut"), tile.mask ? 1 : 0);
         this.quad(this.finish, tile);
       }
     }
@@ -285,6 +290,9 @@ class Painter {
       const split = round(max(0, min(w, look.share * width - left)));
       this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
+      // Colours of the canvas are multiplied by alpha, those of a picture are not.
+      for (let i = 3; i < data.length; i += 4) if (data[i] % 255)
+        for (const k of [1, 2, 3]) data[i - k] *= 255 / data[i];
       const rows = new ImageData(w, h);
       for (let y = 0; y < h; y++) rows.data.set(data.subarray(4 * w * (h - 1 - y), 4 * w * (h - y)), 4 * w * y);
       flat.putImageData(rows, left, top);
