@@ -53,6 +53,13 @@ def stack_options(
             "--by-order", help="Rows of a light file go to the photographs in their order."
         ),
     ] = False,
+    colour: Annotated[
+        str,
+        typer.Option(
+            metavar="keep|srgb|p3|linear",
+            help="Bring colours to a space, each photograph's by its own ICC profile.",
+        ),
+    ] = "keep",
     exposures: Annotated[
         bool, typer.Option("--exposures", help="Divide out exposures that differ by EXIF.")
     ] = False,
@@ -62,7 +69,8 @@ def stack_options(
     Raises:
         OptionError: a crop that is no window.
     """
-    darkroom = Darkroom(exposures=exposures)
+    space: Any = colour  # checked where it is used
+    darkroom = Darkroom(colour=space, exposures=exposures)
     return {
         "reader": reader,
         "crop": parse_window(crop, "--crop"),

@@ -33,6 +33,8 @@ Progress = Callable[[float, str], None]
 WORKERS = min(4, os.cpu_count() or 1)
 #: What the scratch files hold, for messages.
 _WHAT = "the decoded photographs"
+#: A note of :func:`check_siblings`.
+DIFFERENT_PROFILES = "The photographs have different ICC profiles; the first one found is kept."
 
 
 @dataclass(eq=False)
@@ -73,7 +75,7 @@ def check_siblings(photos: Sequence[PhotoInfo]) -> tuple[str, ...]:
             f"{len(grey)} of {len(photos)} photographs are grey among colour ones ({grey[0]}, …)."
         )
     if len({info.icc for info in photos}) > 1:
-        notes.append("The photographs have different ICC profiles; the first one found is kept.")
+        notes.append(DIFFERENT_PROFILES)
     return tuple(notes)
 
 

@@ -81,6 +81,11 @@ class Stack(ABC):
         """The photographs' files, which no output may touch; none of a stack in memory."""
         return ()
 
+    @property
+    def profiles(self) -> tuple[bytes | None, ...]:
+        """The ICC profile of each photograph."""
+        return (self.icc,) * len(self)
+
     @abstractmethod
     def _read(self, window: Window) -> npt.NDArray[Any]:
         """(L, h, w, 3) codes of a window that is known to be inside; a fresh array."""
@@ -335,6 +340,14 @@ class ImageStack(Stack):
     def files(self) -> tuple[Path, ...]:
         """See :attr:`Stack.files`: of all that were opened, whichever are selected."""
         return tuple(info.path for info in self.spool.photos)
+
+    @property
+    def profiles(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.profiles`; the stack's own for all, if it was given another one."""
+        own = [info.icc for info in self.spool.photos]
+        if self.icc != next((icc for icc in own if icc), None):
+            return super().profiles
+        return tuple(own[index] for index in self.order)
 
     @classmethod
     def open(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from drti_core.capture.exposures import even_exposures
 from drti_core.stack import Stack
+from drti_core.stack.colours import Colour, in_space
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,10 +19,13 @@ class Darkroom:
     provenance of a model that is fitted to it.
 
     Args:
+        colour: the space that colours are brought to, each photograph's by its own profile
+            (:func:`drti_core.stack.colours.in_space`).
         exposures: divide out differences of exposure that EXIF states
             (:func:`drti_core.capture.exposures.even_exposures`).
     """
 
+    colour: Colour = "keep"
     exposures: bool = False
 
     @property
@@ -37,7 +41,10 @@ class Darkroom:
 
         Raises:
             StackError: a step cannot be taken with these photographs; says why.
+            OptionError: an option outside its range.
+            MissingExtraError: a step needs an extra that is not installed.
         """
+        stack = in_space(stack, self.colour)
         if self.exposures:
             stack = even_exposures(stack)
         return stack

@@ -1,36 +1,27 @@
-"""ICC profiles, and pixels brought from one to another."""
+"""ICC profiles: made, read, named."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from typing import Any
+import struct
 
 import numpy as np
 import pytest
 from PIL import ImageCms
 
-from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
-from drti_core.io.pictures.icc import converter, description, profile
+from drti_core.io.pictures.icc import Curve, description, linear_profile, profile, read
+from tests.helpers.profiles import table_profile, with_tag
 
-#: Linear Display P3 from linear sRGB (both D65), from their chromaticities.
-SRGB_TO_P3 = np.array(
-    [[0.82246197, 0.17753803, 0], [0.03319420, 0.96680580, 0], [0.01708263, 0.07239744, 0.91051993]]
-)
-
-
-def colours(dtype: Any = np.uint8) -> np.ndarray:
-    return np.random.default_rng(0).integers(0, np.iinfo(dtype).max + 1, (20, 30, 3)).astype(dtype)
-
-
-def expected(codes: np.ndarray) -> np.ndarray:
-    top = np.iinfo(codes.dtype).max
-    return linear_to_srgb(srgb_to_linear(codes / top) @ SRGB_TO_P3.T) * top
+#: Where the space of the colours stands in a profile.
+_COLOURS = slice(16, 20)
+DIGESTS = ["47170760105e2746", "2b3a68d65beaef03", "37dd271d5bd26cf8", "08e54ed1d3cefa39"]
 
 
 def test_profiles_are_read_by_littlecms():
-    for space, name in (("srgb", "sRGB"), ("displayp3", "Display P3")):
+    for space, name in (("srgb", "sRGB"), ("p3", "Display P3")):
         icc = profile(space)
         assert description(icc) == name
         found = ImageCms.ImageCmsProfile(io.BytesIO(icc)).profile
@@ -44,50 +35,115 @@ def test_profiles_are_read_by_littlecms():
 
 def test_the_bytes_never_change():
     """B23: no time of creation, nothing of the machine."""
-    digests = [hashlib.sha256(profile(s)).hexdigest()[:16] for s in ("srgb", "displayp3")]
-    assert digests == ["47170760105e2746", "2b3a68d65beaef03"]
+    made = (profile("srgb"), profile("p3"), linear_profile(None), linear_profile(profile("p3")))
+    digests = [hashlib.sha256(icc or b"").hexdigest()[:16] for icc in made]
+    assert digests == DIGESTS
 
 
-def test_our_srgb_is_everybodys():
-    theirs = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert converter(theirs, "srgb") is None
-    assert converter(None, "srgb") is None
-    assert converter(profile("displayp3"), "displayp3") is None
+def test_what_was_made_is_read():
+    for space in ("srgb", "p3"):
+        found = read(profile(space))
+        codes = np.arange(256) / 255
+        for curve in found.curves:
+            assert np.abs(curve(codes) - srgb_to_linear(codes)).max() < 1e-5
+        assert np.abs(found.to(space) - np.eye(3)).max() < 1e-4
 
 
-def test_to_display_p3():
-    convert = converter(None, "displayp3")
-    assert convert is not None
-    assert np.abs(convert(colours()) - expected(colours())).max() < 1.5
-    back = converter(profile("displayp3"), "srgb")
-    assert back is not None
-    assert np.abs(back(convert(colours())).astype(int) - colours()).max() <= 5
-    grey = colours()[..., :1]
-    assert convert(grey) is grey
+def test_linear_light_of_the_same_primaries():
+    for icc, name in ((None, "sRGB, linear light"), (profile("p3"), "Display P3, linear light")):
+        made = linear_profile(icc)
+        assert description(made) == name
+        found, other = read(made), read(icc or profile("srgb"))
+        assert np.array_equal(found.curves[0]([0.25, -0.5, 2]), [0.25, -0.5, 2])
+        assert np.abs(found.to_xyz - other.to_xyz).max() < 1e-5
+    assert linear_profile(table_profile()) is None
+    assert linear_profile(b"rubbish" * 40) is None
 
 
-def test_sixteen_bits():
-    pytest.importorskip("pyvips")
-    convert = converter(None, "displayp3")
-    assert convert is not None
-    found = convert(colours(np.uint16))
-    assert found.dtype == np.uint16
-    assert np.abs(found - expected(colours(np.uint16))).max() < 330  # half a percent
+def curve_of(data: bytes) -> Curve:
+    made = profile("srgb")
+    for name in (b"rTRC", b"gTRC", b"bTRC"):
+        made = with_tag(made, name, data)
+    return read(made).curves[0]
+
+
+def para(kind: int, *numbers: float) -> bytes:
+    fixed = b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+    return b"para" + struct.pack(">IHH", 0, kind, 0) + fixed
+
+
+@pytest.mark.parametrize(
+    ("data", "codes", "light"),
+    [
+        (b"curv" + bytes(8), (0, 0.3, 1), (0, 0.3, 1)),
+        (b"curv" + struct.pack(">IIH", 0, 1, 0x0200), (0.5, -0.5, 1.5), (0.25, -0.25, 2.25)),
+        (
+            b"curv" + struct.pack(">II3H", 0, 3, 0, 13107, 65535),
+            (0.25, 0.5, 1.2),
+            (0.1, 0.2, 1),
+        ),
+        (para(0, 2.0), (0.5, 1), (0.25, 1)),
+        (para(1, 2.0, 0.5, -0.25), (0.25, 0.5, 1), (0, 0, 0.0625)),
+        (para(2, 2.0, 0.5, -0.25, 0.125), (0.25, 0.5, 1), (0.125, 0.125, 0.1875)),
+        (para(3, 2.0, 1.0, 0.0, 0.5, 0.5), (0.25, 0.5, 1), (0.125, 0.25, 1)),
+        (para(4, 2.0, 1.0, 0.0, 0.5, 0.5, -0.125, 0.0625), (0.25, 0.5), (0.1875, 0.125)),
+    ],
+)  # fmt: skip
+def test_curves_are_those_of_the_standard(data, codes, light):
+    assert np.allclose(curve_of(data)(codes), light, atol=1e-4)
+
+
+def test_grey():
+    data = bytearray(with_tag(profile("srgb"), b"rTRC", para(0, 2.0)))
+    data[_COLOURS] = b"GRAY"
+    found = read(bytes(data).replace(b"rTRC", b"kTRC"))
+    assert found.to_xyz is None
+    assert np.array_equal(found.to("p3"), np.eye(3))
+    assert found.curves[1](0.5) == 0.25
+
+
+def changed(part: slice, value: bytes) -> bytes:
+    data = bytearray(profile("srgb"))
+    data[part] = value
+    return bytes(data)
+
+
+def other(name: bytes, data: bytes) -> bytes:
+    return with_tag(profile("srgb"), name, data)
+
+
+UNUSABLE = {
+    "it is none, or breaks off": b"rubbish" * 40,
+    "it breaks off in b'desc'": profile("srgb")[:270],
+    "its colours are CMYK": changed(_COLOURS, b"CMYK"),
+    "it claims 65536 tags": changed(slice(128, 132), b"\0\1\0\0"),
+    "it has no b'gXYZ'": profile("srgb").replace(b"gXYZ", b"hXYZ"),
+    "numbers of type b'text', not b'XYZ '": other(b"gXYZ", b"text" + bytes(16)),
+    "its colours lie in a plane": other(b"gXYZ", b"XYZ " + bytes(16)),
+    "a parametric curve of type 9": other(b"gTRC", para(9, 1.0)),
+    "a curve that falls": other(b"gTRC", para(1, 1.0, 0.0, 0.0)),
+    "a curve that leaves 0 to 1": other(b"gTRC", para(3, 300.0, 300.0, 0.0, 0.0, 0.0)),
+    "a curve of type b'curv' and 1073741824 values": other(
+        b"gTRC", b"curv" + struct.pack(">II", 0, 1 << 30)
+    ),
+    "a curve of 9 values that breaks off": other(b"gTRC", b"curv" + struct.pack(">II", 0, 9)),
+}
+
+
+@pytest.mark.parametrize(("reason", "icc"), UNUSABLE.items(), ids=range(len(UNUSABLE)))
+def test_profiles_that_cannot_be_used(reason, icc):
+    with pytest.raises(StackError) as caught:
+        read(icc)
+    assert str(caught.value) == (
+        f"the photographs' colour profile cannot be used ({reason}); expected an ICC profile of "
+        "RGB or grey. Save the photographs with another profile, or keep theirs as it is."
+    )
 
 
 @pytest.mark.parametrize("icc", [b"", b"rubbish" * 40, profile("srgb")[:200]])
-def test_damaged_profiles(icc: bytes):
+def test_damaged_profiles_have_no_name(icc):
     assert description(icc) == ""
-    if icc:
-        with pytest.raises(StackError, match=r"^the photographs' colour profile cannot be used \("):
-            converter(icc, "srgb")
 
 
-def test_profiles_of_other_colours_are_refused():
-    lab = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()
-    with pytest.raises(StackError) as caught:
-        converter(lab, "srgb")
-    assert str(caught.value).endswith(
-        "; expected an ICC profile of RGB. Save the photographs with another profile, or keep "
-        "theirs as it is."
-    )
+def test_tables_are_left_to_littlecms():
+    assert read(table_profile()) is None

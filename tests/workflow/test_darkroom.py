@@ -14,6 +14,7 @@ import drti_core as drti
 from drti_core.arrays import Window
 from drti_core.cli.app import app
 from drti_core.colour import linear_to_srgb, srgb_to_linear
+from drti_core.io.pictures.icc import profile
 from drti_core.workflow.darkroom import Darkroom
 
 
@@ -96,3 +97,34 @@ def test_a_model_is_not_developed(tmp_path):
     drti.fit_file(lights, tmp_path / "a.ptm")
     with pytest.raises(drti.OptionError, match="develop of a model"):
         drti.open_any(tmp_path / "a.ptm", develop=Darkroom(exposures=True))
+
+
+def test_colours_are_brought_to_a_space(tmp_path):
+    for picture in (lights := _capture(tmp_path, {})).parent.glob("*.png"):
+        with Image.open(picture) as opened:
+            opened.load()
+            opened.save(picture, icc_profile=profile("p3"))
+    out = tmp_path / "model"
+    run = CliRunner().invoke(app, ["fit", str(lights), "-o", str(out), "--colour", "srgb"])
+    assert run.exit_code == 0, run.output
+    note = "note: The photographs' colours are converted to sRGB from Display P3.\n"
+    assert note in run.output
+    found = drti.open_model(out).metadata
+    assert found.icc == profile("srgb")
+    assert found.provenance["darkroom"] == {"colour": {"to": "srgb", "from": ["Display P3"]}}
+    with_both = Darkroom(colour="linear", exposures=True)
+    stack = drti.open_stack(lights, develop=with_both)
+    assert (stack.encoding, stack.icc) == ("linear", profile("srgb"))
+    run = CliRunner().invoke(app, ["check", str(lights), "--colour", "cmyk"])
+    assert "colour 'cmyk'; expected keep or srgb or p3 or linear" in run.output
+
+
+def test_a_profile_that_cannot_be_used_is_told_with_the_option(tmp_path):
+    lights = _capture(tmp_path, {})
+    with Image.open(tmp_path / "a3.png") as opened:
+        opened.load()
+        opened.save(tmp_path / "a3.png", icc_profile=b"rubbish" * 40)
+    run = CliRunner().invoke(app, ["fit", str(lights), "-o", str(tmp_path / "m"), "--colour", "p3"])
+    assert run.exit_code == 1
+    assert "a3.png: the photographs' colour profile cannot be used (it is none, " in run.output
+    assert "or keep theirs as it is (--colour keep)." in run.output

@@ -29,7 +29,7 @@ from drti_core.registry import doors
 from drti_core.registry.codec_calls import fit
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
-from drti_core.stack import ImageStack, Stack
+from drti_core.stack import Stack
 from drti_core.workflow.fit import check_refusal
 from drti_plugins.relight import outputs
 from drti_plugins.relight.arguments import NAME, Arguments, help_text, parse
@@ -92,7 +92,7 @@ def run(arguments: Arguments) -> None:
     return _skip(stack, arguments) if basis_of(arguments) == SKIP else _fit(stack, file, arguments)
 
 
-def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
+def _fit(stack: Stack, file: Path, arguments: Arguments) -> None:
     start = time.monotonic()
     wanted, test = _held_out(stack, arguments)
     codec, notes = codec_of(arguments, len(wanted))
@@ -121,7 +121,7 @@ def _fit(stack: ImageStack, file: Path, arguments: Arguments) -> None:
         print(visible(line))
 
 
-def _skip(stack: ImageStack, arguments: Arguments) -> None:
+def _skip(stack: Stack, arguments: Arguments) -> None:
     if not (arguments.normals or arguments.mean or arguments.median):
         raise OptionError("skip leaves nothing to do", where="-b", expected="-n, -m or -M with it")
     if outputs.is_file(arguments.output):
@@ -205,7 +205,7 @@ def _summaries(stack: Stack, folder: Path, arguments: Arguments) -> None:
         save_quantile(stack, folder / "medians.png", _MEDIAN)
 
 
-def _held_out(stack: ImageStack, arguments: Arguments) -> tuple[ImageStack, ImageStack | None]:
+def _held_out(stack: Stack, arguments: Arguments) -> tuple[Stack, Stack | None]:
     """What is fitted, and what is looked at of ``-E``."""
     number = arguments.left_out
     if number is None:

@@ -5,15 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from drti_core.colour import Encoding
 from drti_core.errors import FormatError, OptionError, UnsupportedFormatError
 from drti_core.fitting.near_lights import on_dome
 from drti_core.formats._shared.folders import files
-from drti_core.io.pictures.icc import Space, converter, profile
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import StackReader
 from drti_core.registry import doors
-from drti_core.stack import ImageStack
+from drti_core.stack import ImageStack, Stack
+from drti_core.stack.colours import Colour, in_space
 from drti_plugins.relight.arguments import Arguments, Profile
 
 #: Files and folders that hold photographs, the first that is there in a folder.
@@ -60,7 +59,7 @@ def model_of(path: Path) -> RelightableModel:
     return doors.open_model(path)
 
 
-def photographs(file: Path, arguments: Arguments) -> ImageStack:
+def photographs(file: Path, arguments: Arguments) -> Stack:
     """Open the photographs of a light file, a project or a dome.
 
     Raises:
@@ -72,9 +71,7 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     found = doors.open_stack(file, reader=named, pixel_size_mm=arguments.pixel_size_mm)
     if not isinstance(found, ImageStack):
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
-    stack = found
-    if arguments.dome is not None:
-        stack = on_dome(stack, *arguments.dome)
+    stack: Stack = found if arguments.dome is None else on_dome(found, *arguments.dome)
     if arguments.crop is not None:
         try:
             stack = stack.cropped(arguments.crop)
@@ -85,17 +82,12 @@ def photographs(file: Path, arguments: Arguments) -> ImageStack:
     return _coloured(stack, arguments.profile)
 
 
-def _coloured(stack: ImageStack, wanted: Profile) -> ImageStack:
-    if wanted == "preserve":
-        return stack
-    if stack.code_encoding == "linear":  # the project says so; a profile would say otherwise
-        return replace(stack, encoding="linear" if wanted == "linear" else "srgb", icc=None)
-    space: Space = "displayp3" if wanted == "displayp3" else "srgb"
-    convert = converter(stack.icc, space)
-    icc = None if wanted == "linear" else profile(space)
-    notes = stack.notes
-    if convert is not None:
-        notes = (*notes, f"The photographs' colours are converted to {space}.")
-        stack = stack.mapped(convert)
-    encoding: Encoding = "linear" if wanted == "linear" else "srgb"
-    return replace(stack, icc=icc, encoding=encoding, notes=notes)
+def _coloured(stack: Stack, wanted: Profile) -> Stack:
+    match wanted:
+        case "preserve":
+            return stack
+        case "linear":  # its planes say so by having no profile
+            space: Colour = "linear" if stack.code_encoding == "linear" else "srgb"
+            return replace(in_space(stack, space), encoding="linear", icc=None)
+        case _:
+            return in_space(stack, "p3" if wanted == "displayp3" else "srgb")
