@@ -11,7 +11,7 @@ import numpy as np
 from drti_core.arrays import F64
 from drti_core.errors import StackError
 from drti_core.io.pictures import exif
-from drti_core.stack import ImageStack, Stack
+from drti_core.stack import Stack
 from drti_core.stack.strengths import even
 
 #: Tags of the EXIF directory.
@@ -29,11 +29,9 @@ def exposures_of(stack: Stack) -> F64:
     photographs can be compared with others that do not state it either.
     """
     found = np.full(len(stack), np.nan)
-    if isinstance(stack, ImageStack):
-        for to, index in enumerate(stack.order):
-            block = stack.spool.photos[index].exif
-            if block is not None:
-                found[to] = _exposure(block)
+    for to, block in enumerate(stack.exifs):
+        if block is not None:
+            found[to] = _exposure(block)
     return found
 
 

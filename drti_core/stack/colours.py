@@ -39,6 +39,11 @@ class ColouredStack(Stack):
         """See :attr:`Stack.files`."""
         return self.source.files
 
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.exifs`."""
+        return self.source.exifs
+
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode the photographs now; see :meth:`Stack.prepare`."""
         self.source.prepare(progress)

@@ -86,6 +86,11 @@ class Stack(ABC):
         """The ICC profile of each photograph."""
         return (self.icc,) * len(self)
 
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """The EXIF of each photograph, where it is known of each."""
+        return (None,) * len(self)
+
     @abstractmethod
     def _read(self, window: Window) -> npt.NDArray[Any]:
         """(L, h, w, 3) codes of a window that is known to be inside; a fresh array."""
@@ -348,6 +353,11 @@ class ImageStack(Stack):
         if self.icc != next((icc for icc in own if icc), None):
             return super().profiles
         return tuple(own[index] for index in self.order)
+
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.exifs`."""
+        return tuple(self.spool.photos[index].exif for index in self.order)
 
     @classmethod
     def open(

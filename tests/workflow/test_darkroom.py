@@ -103,7 +103,7 @@ def test_colours_are_brought_to_a_space(tmp_path):
     for picture in (lights := _capture(tmp_path, {})).parent.glob("*.png"):
         with Image.open(picture) as opened:
             opened.load()
-            opened.save(picture, icc_profile=profile("p3"))
+            opened.save(picture, icc_profile=profile("p3"), exif=opened.getexif())
     out = tmp_path / "model"
     run = CliRunner().invoke(app, ["fit", str(lights), "-o", str(out), "--colour", "srgb"])
     assert run.exit_code == 0, run.output

@@ -113,12 +113,12 @@ class Rgb:
 def _columns(space: Space) -> F64:
     primaries = np.array([(x / y, 1, (1 - x - y) / y) for x, y in _PRIMARIES[space]]).T
     to_xyz = primaries * np.linalg.solve(primaries, _D65)
-    return np.asarray(_adapted() @ to_xyz, np.float64)
+    return np.asarray(adapted(_D65) @ to_xyz, np.float64)
 
 
-def _adapted() -> F64:
-    """XYZ seen under D65 to XYZ seen under D50."""
-    cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ _D65))
+def adapted(white: F64) -> F64:
+    """(3, 3) that brings XYZ seen under a white to XYZ seen under D50, by Bradford's cones."""
+    cones = np.diag((_BRADFORD @ _D50) / (_BRADFORD @ white))
     return np.asarray(np.linalg.inv(_BRADFORD) @ cones @ _BRADFORD, np.float64)
 
 
@@ -130,7 +130,7 @@ def rgb(space: Space) -> Rgb:
 @cache
 def profile(space: Space) -> bytes:
     """The ICC profile of sRGB or Display P3."""
-    return _made(NAMES[space], _columns(space), SRGB_CURVE)
+    return made(NAMES[space], _columns(space))
 
 
 def linear_profile(icc: bytes | None) -> bytes | None:
@@ -143,7 +143,7 @@ def linear_profile(icc: bytes | None) -> bytes | None:
         None where those are not known: of a profile of tables or of grey, and of a damaged one.
     """
     if icc is None:
-        return _made("sRGB, linear light", _columns("srgb"), Curve())
+        return made("sRGB, linear light", _columns("srgb"), Curve())
     try:
         known = read(icc)
     except StackError:
@@ -151,10 +151,17 @@ def linear_profile(icc: bytes | None) -> bytes | None:
     if known is None or known.to_xyz is None:
         return None
     name = description(icc) or "RGB"
-    return _made(f"{name}, linear light", known.to_xyz, Curve())
+    return made(f"{name}, linear light", known.to_xyz, Curve())
 
 
-def _made(name: str, columns: F64, curve: Curve) -> bytes:
+def made(name: str, columns: F64, curve: Curve = SRGB_CURVE) -> bytes:
+    """The ICC profile of a space.
+
+    Args:
+        name: what it calls itself.
+        columns: (3, 3), XYZ relative to D50 of its red, green and blue.
+        curve: of all three: sRGB's, or none.
+    """
     numbers = (curve.g, curve.a, curve.b, curve.c, curve.d)
     kind, count = (0, 1) if curve == Curve() else (3, 5)
     trc = b"para" + struct.pack(">IHH", 0, kind, 0) + _fixed(*numbers[:count])
@@ -162,7 +169,7 @@ def _made(name: str, columns: F64, curve: Curve) -> bytes:
         b"desc": _text(name),
         b"cprt": _text("CC0"),
         b"wtpt": b"XYZ " + bytes(4) + _fixed(*_D50),
-        b"chad": b"sf32" + bytes(4) + _fixed(*_adapted().ravel()),
+        b"chad": b"sf32" + bytes(4) + _fixed(*adapted(_D65).ravel()),
         b"rXYZ": b"XYZ " + bytes(4) + _fixed(*columns[:, 0]),
         b"gXYZ": b"XYZ " + bytes(4) + _fixed(*columns[:, 1]),
         b"bXYZ": b"XYZ " + bytes(4) + _fixed(*columns[:, 2]),
