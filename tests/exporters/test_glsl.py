@@ -344,7 +344,7 @@ def test_options_are_checked():
             "glsl: dialect 'hlsl'; expected webgl2 or glsl330 or glsl450 or vulkan",
         ),
         ({"form": "best"}, "glsl: form 'best'; expected auto or uniforms or texture or terms"),
-        ({"output": "p3"}, "glsl: output 'p3'; expected model or srgb or linear"),
+        ({"output": "p3"}, "glsl: output 'p3'; expected model or srgb or linear or screen"),
         ({"budget": 0}, "glsl: budget 0; expected 1 or more uniform vectors"),
         (
             {"budget": 64, "form": "uniforms"},

@@ -2,7 +2,8 @@
 
 Three planes stand in red, green and blue of a picture, as in ``plane_t`` of a web folder. The
 relief holds what the specular view needs: x and y of the normal as (n + 1) / 2, and the luma of
-the albedo as shown (sRGB); the normal's z, which faces the camera, follows from x and y.
+the albedo as the screen shows it (sRGB); the normal's z, which faces the camera, follows from x
+and y.
 
 No picture bears a colour profile or a gamma, which a browser would apply to the codes.
 """
@@ -22,6 +23,7 @@ from drti_core.decoder import Planes, requantise
 from drti_core.errors import OptionError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
+from drti_core.io.pictures.colours import Conversion
 from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, write_jpeg
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.webp import WEBP_MAX_SIDE, encode_webp
@@ -29,6 +31,7 @@ from drti_core.io.pictures.writers import Rows, rows_of
 from drti_core.model import RelightableModel
 from drti_core.relight.enhance import albedo
 from drti_core.relight.normals import normals
+from drti_exporters.glsl.screen import screen_of
 
 Format = Literal["png", "webp", "jpeg"]
 SUFFIXES: dict[Format, str] = {"png": ".png", "webp": ".webp", "jpeg": ".jpg"}
@@ -178,12 +181,17 @@ def relief_codes(model: RelightableModel) -> npt.NDArray[np.uint8]:
     """(H, W, 3) codes of the relief of a model, file-backed where large; see the module."""
     height, width = model.shape
     linear = model.metadata.encoding == "linear"
+    space, _ = screen_of(model)
+    convert = None if space is None else Conversion(space, "srgb")
     codes: Any = scratch.empty((height, width, 3), np.uint8)
     for band in bands(model.shape, max(1, _BAND // width)):
         found = np.empty((band.height, width, 3), np.float32)
         found[..., :2] = (normals(model, band)[..., :2] + 1) / 2
         shown = albedo(model, band)
-        found[..., 2] = (linear_to_srgb(shown) if linear else shown) @ LUMA
+        shown = linear_to_srgb(shown) if linear else shown
+        if convert is not None:
+            shown = np.clip(convert(np.clip(shown, 0, 1)), 0, 1)
+        found[..., 2] = shown @ LUMA
         codes[band.y : band.y + band.height] = np.rint(255 * np.clip(found, 0, 1))
         scratch.release(codes)
     return codes  # type: ignore[no-any-return]

@@ -170,7 +170,7 @@ def lit_by(model: RelightableModel) -> tuple[list[int], tuple[str, ...]]:
 def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     """A layer's entry in the scene, its light stage, and notes."""
     model = layer.model
-    shader = emit(model, dialect="webgl2", output="srgb")
+    shader = emit(model, dialect="webgl2", output="screen")
     text, numbers = _without_numbers(shrunk_glsl(shader.header + shader.body))
     entry: dict[str, Any] = {
         "name": layer.name or model.codec_id,

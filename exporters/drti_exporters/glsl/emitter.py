@@ -17,11 +17,12 @@ from drti_exporters.glsl.chain import Chain, activations
 from drti_exporters.glsl.dialects import SYNTAX
 from drti_exporters.glsl.graph import GraphStage
 from drti_exporters.glsl.plan import graph_stage, plan
+from drti_exporters.glsl.screen import screen_function, screen_of
 from drti_exporters.glsl.shader import Dialect, Form, Sampler, Shader, Uniform
 from drti_exporters.glsl.texts import fill, template
 from drti_exporters.glsl.values import Value
 
-Output = Literal["model", "srgb", "linear"]
+Output = Literal["model", "srgb", "linear", "screen"]
 
 #: Fragment uniform vectors that every WebGL2 device has.
 BUDGET = 224
@@ -51,7 +52,8 @@ def emit(
         planes: with a decoder: its planes, or how they are quantised; by default its samples are
             the values themselves.
         encoding: with a decoder: of its values; sRGB by default.
-        output: encoding of what the shader gives; the model's own by default.
+        output: encoding of what the shader gives; the model's own by default. ``screen``: sRGB,
+            to which the colours of the model's ICC profile are brought.
 
     Returns:
         The shader; the same arguments give the same text.
@@ -77,12 +79,18 @@ def emit(
         uniforms.append(Uniform("drti_window", "vec4", 0, window))
     syntax = SYNTAX[dialect]
     samplers = _samplers(source.planes, 1 if syntax.block else 0, texture is not None)
-    encoded: Encoding = own if output == "model" else output
-    colour = ""
+    encoded: Encoding = own if output == "model" else "srgb" if output == "screen" else output
+    colour, result, notes = "", "clamp(rgb, 0.0, 1.0)", source.notes
     if encoded != own:
         name = f"{'linear' if own == 'linear' else 'srgb'}_to_{encoded}"
         colour = "\n" + template(f"{name}.glsl")
-    result = "clamp(rgb, 0.0, 1.0)"
+        result = f"drti_{name}({result})"
+    if output == "screen" and isinstance(model, RelightableModel):
+        space, more = screen_of(model)
+        notes += more
+        if space is not None:
+            colour += screen_function(space, colour)
+            result = f"drti_to_screen({result})"
     light = stage.uniforms.then(stage.texture)
     of_planes = tuple(sampler for sampler in samplers if sampler.planes)
     body = [
@@ -92,7 +100,7 @@ def emit(
         colour,
         f"\nvec3 drti_decode({', '.join(_arguments(source))}) {{\n",
         "".join(f"  {line}\n" for line in stage.lines),
-        f"  return {f'drti_{name}({result})' if colour else result};\n}}\n",
+        f"  return {result};\n}}\n",
         _sample("drti_sample", of_planes, uses_coords, exact=False),
         _sample("drti_exact", of_planes, uses_coords, exact=True),
     ]
@@ -108,7 +116,7 @@ def emit(
         encoding=encoded,
         vectors=vectors + uses_coords,
         texture=texture,
-        notes=source.notes,
+        notes=notes,
         light=light,
     )
 

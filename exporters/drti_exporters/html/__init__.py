@@ -142,8 +142,6 @@ class HtmlExporter(Exporter):
         else:
             notes.append("without normals there are no specular and normal views")
         notes += scene.notes
-        if any(each.metadata.icc for each in models):
-            notes.append("the photographs' colour profile is not applied: colours show as sRGB")
         return ExportReport(tuple(written), worst, tuple(notes))
 
     def _check(self, out: Path) -> Encoding:

@@ -30,12 +30,12 @@ def text(name: str) -> str:
 
 
 def emitted(model: RelightableModel) -> Shader:
-    """The model's shader; its colours are sRGB.
+    """The model's shader; its colours are the screen's sRGB.
 
     Raises:
         UnsupportedDecoderError: a part of the decoder has no shader.
     """
-    return emit(model, dialect="webgl2", output="srgb")
+    return emit(model, dialect="webgl2", output="screen")
 
 
 def model_module(

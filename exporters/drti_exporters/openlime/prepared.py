@@ -10,9 +10,11 @@ import numpy as np
 from drti_core.decoder import Planes
 from drti_core.errors import UnsupportedDecoderError
 from drti_core.io import scratch
+from drti_core.io.pictures.icc import description
 from drti_core.model import RelightableModel, StoredModel
 from drti_core.registry.doors import restore
 from drti_exporters._viewer.pictures import in_bytes
+from drti_exporters.glsl.screen import screen_of
 
 #: Pictures of a model: what every WebGL2 device lets a shader read.
 MAX_PICTURES = 16
@@ -63,6 +65,13 @@ def prepare(model: RelightableModel) -> Prepared:
         notes.append("OpenLIME's own layers show 9 of the 16 HSH terms")
     elif config.get("colorspace") == "mycc":
         notes.append("OpenLIME's own layers mix up the components of mycc")
+    space, _ = screen_of(model)
+    if space is not None:
+        name = description(model.metadata.icc or b"") or "the photographs' profile"
+        notes.append(
+            f"OpenLIME's own layers show the colours of {name} as if they were sRGB; "
+            "the drti layer and the page bring them to sRGB"
+        )
     return Prepared(model, stored, tuple(notes))
 
 
