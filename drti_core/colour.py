@@ -52,10 +52,23 @@ def to_uint8(values: F32 | npt.NDArray[np.uint8], encoding: Encoding = "srgb") -
     given: Any = values
     if values.dtype == np.uint8:
         return given  # type: ignore[no-any-return]
+    return np.rint(_shown(given, encoding) * 255).astype(np.uint8)
+
+
+def to_uint16(values: F32, encoding: Encoding = "srgb") -> npt.NDArray[np.uint16]:
+    """The same in 16 bits, 0..65535, of float values.
+
+    >>> to_uint16(np.array([-1, 0.2, 2], np.float32)).tolist()
+    [0, 13107, 65535]
+    """
+    return np.rint(_shown(values, encoding) * 65535).astype(np.uint16)
+
+
+def _shown(values: F32, encoding: Encoding) -> F32:
     if np.isnan(values).any():
         raise DrtiError("a relit pixel is not a number", expected="finite coefficients")
-    shown: F32 = linear_to_srgb(given) if encoding == "linear" else given
-    return np.rint(np.clip(shown, 0, 1) * 255).astype(np.uint8)
+    shown: F32 = linear_to_srgb(values) if encoding == "linear" else values
+    return np.clip(shown, 0, 1)
 
 
 #: (Y, Co, Cg) = RGB_TO_YCC @ (r, g, b): Co = r - b, t = b + Co/2, Cg = g - t, Y = t + Cg/2

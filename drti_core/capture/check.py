@@ -13,6 +13,7 @@ from drti_core.capture.exposures import exposures_of
 from drti_core.capture.finding import Finding
 from drti_core.capture.search import Search
 from drti_core.capture.survey import Survey, survey
+from drti_core.io.pictures.colours import bytes_for_screen
 from drti_core.lights import LightDirections
 from drti_core.lights.coverage import Coverage, coverage
 from drti_core.progress import Progress, no_progress, part_of
@@ -48,7 +49,7 @@ class Checked:
         black: (L,) shares of black pixels.
         best_lights: of the photographs, as the others tell them; None where they are too few.
         coverage: of the hemisphere.
-        thumbnails: (L, h, w, 3), for a sheet.
+        thumbnails: (L, h, w, 3), sRGB, for a sheet.
     """
 
     names: tuple[str, ...]
@@ -164,8 +165,17 @@ def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress
             else None
         ),
         coverage=covered,
-        thumbnails=whole(lambda part: part.seen.thumbnails),
+        thumbnails=_on_screen(whole(lambda part: part.seen.thumbnails), stack.profiles),
     )
+
+
+def _on_screen(thumbnails: U8, profiles: Sequence[bytes | None]) -> U8:
+    """The pictures in sRGB, each by its own profile."""
+    convert = {profile: bytes_for_screen(profile) for profile in dict.fromkeys(profiles)}
+    for picture, profile in zip(thumbnails, profiles, strict=True):
+        if (change := convert[profile]) is not None:
+            picture[...] = change.to_codes(picture)
+    return thumbnails
 
 
 @dataclass(frozen=True, eq=False)

@@ -94,5 +94,5 @@ def compare(
             cell=cell,
             progress=part_of(progress, len(fitted) / (len(fitted) + 1), 1),
         )
-    save_picture(output, sheet, overwrite=overwrite)
+    save_picture(output, sheet, icc=shown.icc, overwrite=overwrite)
     console.say(f"wrote {output}")

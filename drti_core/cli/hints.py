@@ -22,6 +22,7 @@ HINTS = {
     r"(a check says more)": r"\1 (drti check)",
     r"\(by_order=\)": "(--by-order)",
     r"(Choose a background)": r"\1 (--background)",
+    r"\(colour=\)": "(--colour)",
     r"(keep theirs as it is)": r"\1 (--colour keep)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }

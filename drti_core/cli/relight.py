@@ -21,6 +21,7 @@ from drti_core.relight.enhance import enhanced, parse_enhancement
 from drti_core.relight.environment import EnvironmentLight
 from drti_core.relight.environment_map import open_environment
 from drti_core.relight.light_paths import light_circle, light_spiral, lights_along, save_light_path
+from drti_core.relight.picture_tags import under
 from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
 
 #: Frames of a circle or spiral.
@@ -87,6 +88,7 @@ def relight(
     as_float: Annotated[
         bool, typer.Option("--float", help="32-bit values as decoded (.tif, .npy).")
     ] = False,
+    bits: Annotated[int, typer.Option(help="Of a PNG or TIFF: 8 or 16.")] = 8,
     quality: Annotated[int, typer.Option(help="JPEG or WebP quality, 1 to 100.")] = 95,
     background: Annotated[
         str | None,
@@ -124,7 +126,8 @@ def relight(
     part = console.parse_window(window, "--window")
     ground = None if background is None else _colour(background)
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
-    common["background"] = ground
+    common |= {"background": ground, "name": model.name}
+    depth: dict[str, Any] = {"as_float": as_float, "bits": bits}
     told = ground_note(found, output, ground)
     named = lights if path is None or path in _PATHS else Path(path)
     by_file = None if named is None else open_lights(named)
@@ -137,15 +140,18 @@ def relight(
             found, surroundings, samples=samples, seed=seed, linear_light=linear_light
         )
         pictures: list[Render] = [lit.render]
+        turned = {"name": env.name, "kind": env_kind, "rotate": rotate, "exposure": exposure}
+        made: list[dict[str, Any]] = [{"environment": turned}]
     elif path is not None:
         moving = _path(path, frames, elevation or [], by_file)
-        if as_float:
-            raise OptionError("--float", where="--path", expected="8-bit pictures")
+        if as_float or bits != 8:
+            given_depth = "--float" if as_float else f"--bits {bits}"
+            raise OptionError(given_depth, where="--path", expected="8-bit pictures")
         with console.progress_bar() as progress:
-            made = save_light_path(
+            written = save_light_path(
                 found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
             )
-        console.say(f"wrote {made}, {len(moving)} frames")
+        console.say(f"wrote {written}, {len(moving)} frames")
         _say_outside(found, moving, told)
         return
     else:
@@ -154,15 +160,16 @@ def relight(
             how: Any = {"runtime": runtime, "providers": provider or ()}
             with console.progress_bar() as progress:
                 files = save_relit(
-                    found, chosen, output, as_float=as_float, progress=progress, **how, **common
+                    found, chosen, output, progress=progress, **depth, **how, **common
                 )
             console.say(*(f"wrote {file}" for file in files))
             _say_outside(found, chosen, told)
             return
         pictures = [enhanced(found, one, steps) for one in chosen]
+        made = [under(one, steps) for one in chosen]
     with console.progress_bar() as progress:
         files = save_rendered(
-            found, pictures, output, as_float=as_float, progress=progress, **common
+            found, pictures, output, made=made, progress=progress, **depth, **common
         )
     console.say(*(f"wrote {file}" for file in files))
     if env is None:

@@ -13,6 +13,8 @@ from drti_core.arrays import U8, Bool, Window, bands
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting.near_lights import cells
+from drti_core.io.pictures.colours import same_colours
+from drti_core.io.pictures.icc import description
 from drti_core.lights import LightDirections
 from drti_core.lights.coverage import outside_note
 from drti_core.measure.metrics import Comparison, ssim_wanted
@@ -72,6 +74,7 @@ class Score:
         notes: what the fit reported.
         outside: which test lights lie outside the fitted ones, a sentence; None where none does.
         pixels: how many are inside the masks and count; None where all do.
+        colours: that they are in another space than the photographs', a sentence; else None.
     """
 
     label: str
@@ -82,6 +85,7 @@ class Score:
     notes: tuple[str, ...] = ()
     outside: str | None = None
     pixels: int | None = None
+    colours: str | None = None
 
     @property
     def psnr(self) -> float:
@@ -113,7 +117,7 @@ class Score:
             "plane_bytes": self.plane_bytes,
             "fit_cpu_seconds": self.fit_cpu,
             "fit_wall_seconds": self.fit_wall,
-            "notes": [*self.notes, *([] if self.outside is None else [self.outside])],
+            "notes": [*self.notes, *(note for note in (self.outside, self.colours) if note)],
             "lights": [light.as_dict() for light in self.lights],
             **({} if self.pixels is None else {"pixels_in_mask": self.pixels}),
         }
@@ -137,9 +141,9 @@ class Evaluation:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What lies outside the fitted lights, or outside masks, a sentence each."""
+        """What lies outside the fitted lights, or masks, or is of other colours; sentences."""
         size = self.shape[0] * self.shape[1]
-        found = [score.outside for score in self.scores]
+        found = [note for score in self.scores for note in (score.outside, score.colours)]
         found += [
             f"Only pixels inside the mask count: {score.pixels} of {size}."
             for score in self.scores
@@ -331,9 +335,21 @@ def score(
     report, counted = fitted.report, pixels or None
     if report is None:
         notes = model.metadata.notes
-        return Score(fitted.label, tuple(results), size, None, None, notes, far, counted)
+        colours = _other_colours(model.metadata.icc, test.icc)
+        return Score(fitted.label, tuple(results), size, None, None, notes, far, counted, colours)
     times = report.cpu_seconds, report.seconds
     return Score(fitted.label, tuple(results), size, *times, report.notes, far, counted)
+
+
+def _other_colours(model: bytes | None, photographs: bytes | None) -> str | None:
+    """A sentence where a model and photographs are in different colour spaces."""
+    if same_colours(model, photographs):
+        return None
+    one, other = (description(icc) if icc else "sRGB" for icc in (model, photographs))
+    return (
+        f"The colours of the model are those of {one}, of the photographs those of {other}: bring "
+        "these to the space of the model (colour=)."
+    )
 
 
 def predicted(model: RelightableModel, test: Stack, window: Window) -> U8:

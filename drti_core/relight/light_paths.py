@@ -17,14 +17,16 @@ from drti_core.arrays import Window, bands
 from drti_core.colour import to_uint8
 from drti_core.errors import DrtiError, LightError, OptionError
 from drti_core.io import outputs, scratch
+from drti_core.io.pictures.colours import Conversion, bytes_for_screen
 from drti_core.io.pictures.png import write_png
-from drti_core.io.pictures.writers import rows_of
+from drti_core.io.pictures.writers import Tags, rows_of
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.ground import Colour, Ground
 from drti_core.model.rendering import Render
 from drti_core.progress import Progress, no_progress
 from drti_core.relight.enhance import Enhancement, enhanced
+from drti_core.relight.picture_tags import picture_tags, steps_of, under
 
 #: Endings of animations and films; anything without an ending is a folder of PNG frames.
 ENDINGS = (".webp", ".gif", ".mp4")
@@ -125,9 +127,12 @@ def save_light_path(
     background: Colour | None = None,
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
+    name: str | None = None,
     progress: Progress = no_progress,
 ) -> Path:
     """Relight along a path: frames, an animation or a film; whole or not at all.
+
+    Frames and WebP carry the model's ICC profile. GIF and films can not: their colours are sRGB.
 
     Args:
         model: what to relight.
@@ -142,6 +147,7 @@ def save_light_path(
             black in ``.mp4``, which has no transparency.
         overwrite: replace what is there.
         inputs: files and folders that were read, which it may not be, hold or lie in.
+        name: of the model's file, which the metadata tell; those of frames tell the light too.
         progress: called after each frame.
 
     Returns:
@@ -159,39 +165,47 @@ def save_light_path(
     suffix = target.suffix.lower()
     _check_film(target, suffix, part, len(lights), fps, quality)
     ground = Ground.of(model, part, suffix, background)
+    convert = bytes_for_screen(model.metadata.icc) if suffix in (".gif", ".mp4") else None
 
     def frames() -> Iterator[npt.NDArray[np.uint8]]:
         for number, light in enumerate(lights):
-            yield _whole(model, enhanced(model, light, enhancements), part, ground)
+            yield _whole(model, enhanced(model, light, enhancements), part, ground, convert)
             progress((number + 1) / len(lights), f"frame {number + 1} of {len(lights)}")
 
     if suffix not in ENDINGS:
         with outputs.atomic_folder(target, overwrite=overwrite, kind=FOLDER) as folder:
             digits = len(str(len(lights)))
-            for number, frame in enumerate(frames()):
+            for number, (light, frame) in enumerate(zip(lights, frames(), strict=True)):
                 write_png(
                     folder / f"frame-{number + 1:0{digits}}.png",
                     rows_of(frame),
                     (part.height, part.width),
                     channels=ground.channels,
                     icc=model.metadata.icc,
+                    tags=picture_tags(model, name, under(light, enhancements)),
                 )
         return target
     with outputs.atomic_file(target, overwrite=overwrite) as temporary:
         if suffix == ".mp4":
             _film(temporary, frames(), part, fps)
         else:
-            _animate(temporary, frames(), suffix, fps, quality, model.metadata.icc)
+            tags = picture_tags(model, name, {"frames": len(lights), **steps_of(enhancements)})
+            _animate(temporary, frames(), suffix, fps, quality, model.metadata.icc, tags)
     return target
 
 
 def _whole(
-    model: RelightableModel, picture: Render, part: Window, ground: Ground
+    model: RelightableModel,
+    picture: Render,
+    part: Window,
+    ground: Ground,
+    convert: Conversion | None,
 ) -> npt.NDArray[np.uint8]:
     out = np.empty((part.height, part.width, ground.channels), np.uint8)
     for band in bands((part.height, part.width), _ROWS):
         strip = Window(part.y + band.y, part.x, band.height, band.width)
         shown = to_uint8(picture(strip), model.metadata.encoding)
+        shown = shown if convert is None else convert.to_codes(shown)
         out[band.y : band.y + band.height] = ground.under(shown, band.y)
     return out
 
@@ -246,6 +260,7 @@ def _animate(
     fps: float,
     quality: int,
     icc: bytes | None,
+    tags: Tags,
 ) -> None:
     from PIL import Image
 
@@ -258,7 +273,8 @@ def _animate(
     options: dict[str, Any] = {"duration": round(1000 / fps), "loop": 0, "save_all": True}
     if suffix == ".webp":
         options |= {"quality": quality, "lossless": quality == 100, "method": 3}
-        options |= {"icc_profile": icc} if icc else {}
+        known = {"icc_profile": icc, "exif": tags.exif, "xmp": tags.xmp}
+        options |= {what: value for what, value in known.items() if value}
     elif first.info.get("transparency") is not None:
         options |= {"disposal": 2}  # each frame is cleared before the next
     first.save(path, suffix[1:].upper(), append_images=rest, **options)

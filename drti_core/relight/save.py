@@ -5,17 +5,18 @@ from __future__ import annotations
 import dataclasses
 import os
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
-from drti_core.colour import Encoding, srgb_to_linear, to_uint8
+from drti_core.colour import Encoding, to_uint8, to_uint16
 from drti_core.errors import OptionError
 from drti_core.io import outputs, scratch
+from drti_core.io.pictures import icc
 from drti_core.io.pictures.exr import require_exr, write_exr
 from drti_core.io.pictures.jpeg import write_jpeg
 from drti_core.io.pictures.npy import write_npy
@@ -23,20 +24,20 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.webp import check_webp, write_webp
 from drti_core.io.pictures.writers import STRIP, Rows, Tags
-from drti_core.io.pictures.xmp import has_place, with_facts
-from drti_core.io.strict_json import nine_digits
 from drti_core.io.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
-from drti_core.model import Metadata, RelightableModel
+from drti_core.model import RelightableModel
 from drti_core.model.ground import Colour, Ground
 from drti_core.model.rendering import Render, strips
 from drti_core.progress import Progress, no_progress
 from drti_core.registry import doors
+from drti_core.relight.picture_tags import picture_tags, profile_of_floats, space_of, under
 from drti_core.runtime.relighter import Runtime
 from drti_core.runtime.stages import Kind
 
-#: Endings of 8-bit pictures, and of pictures of float32 values.
+#: Endings of 8-bit and 16-bit pictures, and of pictures of float32 values.
 ENDINGS_8BIT = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp")
+ENDINGS_16BIT = (".png", ".tif", ".tiff")
 ENDINGS_FLOAT = (".tif", ".tiff", ".exr", ".npy")
 #: Of PNG: the fastest level that compresses; pictures of a sweep of lights are many and large.
 _LEVEL = 1
@@ -76,12 +77,14 @@ def save_relit(
     *,
     window: Window | None = None,
     as_float: bool = False,
+    bits: Literal[8, 16] = 8,
     quality: int = 95,
     background: Colour | None = None,
     runtime: Runtime = "auto",
     providers: Sequence[str] = (),
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
+    name: str | None = None,
     progress: Progress = no_progress,
 ) -> tuple[Path, ...]:
     """Relight and save, one picture for each light; each is whole or absent.
@@ -92,8 +95,8 @@ def save_relit(
         path: of the picture; for several lights, numbers are put before its ending.
         window: part of the image; all of it by default.
         as_float: float32 values as the decoder gives them, unclipped, in the model's encoding
-            (``.tif``, ``.npy``) or linear (``.exr``); otherwise 8 bits, rounded, sRGB encoded
-            (``.png``, ``.jpg``, ``.tif``, ``.webp``).
+            (``.tif``, ``.npy``) or linear (``.exr``); otherwise rounded, sRGB encoded.
+        bits: of these: 8 (``.png``, ``.jpg``, ``.tif``, ``.webp``) or 16 (``.png``, ``.tif``).
         quality: of a JPEG or WebP, 1..100; a WebP of 100 is lossless.
         background: colour outside the model's mask, sRGB 0..255. By default that is transparent,
             alpha being 0 there and full inside; black in ``.jpg`` and ``.npy``, which have none.
@@ -101,6 +104,7 @@ def save_relit(
         providers: execution providers of ONNX Runtime; likewise.
         overwrite: replace files that are there.
         inputs: files and folders that were read, of which no picture may take the place.
+        name: of the model's file, which the pictures' metadata tell, as they tell the light.
         progress: called after each strip.
 
     Returns:
@@ -112,7 +116,7 @@ def save_relit(
         OutputExistsError: a file exists and ``overwrite`` is false; nothing is written.
     """
     linear = model.metadata.encoding == "linear"
-    kind: Kind = "float32" if as_float or linear else "uint8"
+    kind: Kind = "float32" if as_float or linear or bits != 8 else "uint8"
     directions = LightDirections.of(lights)
     first = model.relighter(directions[:1], kind=kind, runtime=runtime, providers=providers)
     return save_rendered(
@@ -121,10 +125,13 @@ def save_relit(
         path,
         window=window,
         as_float=as_float,
+        bits=bits,
         quality=quality,
         background=background,
         overwrite=overwrite,
         inputs=inputs,
+        name=name,
+        made=[under(light) for light in directions],
         progress=progress,
     )
 
@@ -136,10 +143,13 @@ def save_rendered(
     *,
     window: Window | None = None,
     as_float: bool = False,
+    bits: Literal[8, 16] = 8,
     quality: int = 95,
     background: Colour | None = None,
     overwrite: bool = False,
     inputs: Sequence[str | os.PathLike[str]] = (),
+    name: str | None = None,
+    made: Sequence[Mapping[str, Any]] = (),
     progress: Progress = no_progress,
 ) -> tuple[Path, ...]:
     """Save pictures of a model, strip by strip; arguments and errors as of :func:`save_relit`.
@@ -151,35 +161,35 @@ def save_rendered(
         path: see :func:`save_relit`, as the other arguments.
         window: part of the image.
         as_float: 32-bit values.
+        bits: of values that are none.
         quality: of a JPEG or WebP.
         background: colour outside the mask.
         overwrite: replace files that are there.
         inputs: files and folders that were read, of which no picture may take the place.
+        name: of the model's file.
+        made: how each picture was made, JSON-able, for its metadata.
         progress: called after each strip.
     """
     target = Path(path)
-    endings = ENDINGS_FLOAT if as_float else ENDINGS_8BIT
-    if target.suffix.lower() not in endings:
-        raise OptionError(
-            f"file ending {target.suffix!r}",
-            where=str(target),
-            expected=f"{', '.join(endings)} for {'float' if as_float else '8-bit'} pictures",
-        )
-    part = (window or Window(0, 0, *model.shape)).check(model.shape)
-    if target.suffix.lower() == ".exr":
+    _check(target, as_float, bits)
+    part, suffix = (window or Window(0, 0, *model.shape)).check(model.shape), target.suffix.lower()
+    if suffix == ".exr":
         require_exr("writing .exr")
-    elif target.suffix.lower() == ".webp":
+    elif suffix == ".webp":
         check_webp((part.height, part.width))
-    ground = Ground.of(model, part, target.suffix.lower(), background)
+    ground = Ground.of(model, part, suffix, background)
     apart = outputs.Inputs(inputs)
     targets = numbered(target, len(pictures))
     for file in targets:
         apart.check(file)
         outputs.check_output(file, overwrite)
-    own = model.metadata.encoding
-    encoding: Encoding = "linear" if target.suffix.lower() == ".exr" else own
+    own, kind = model.metadata.encoding, np.dtype(np.float32 if as_float else f"uint{bits}")
+    encoding: Encoding = "linear" if suffix == ".exr" else own
+    to_codes: Any = to_uint8 if bits == 8 else to_uint16
+    light = space_of(model) or icc.rgb("srgb")
     done, lock = 0, threading.Lock()
-    for file, picture in zip(targets, pictures, strict=True):
+    for file, picture, how in zip(targets, pictures, made or [{}] * len(targets), strict=True):
+        tags = picture_tags(model, name, how)
 
         def rows(y: int, height: int, picture: Render = picture) -> Any:
             nonlocal done
@@ -188,22 +198,28 @@ def save_rendered(
                 done += height
                 progress(done / (part.height * len(targets)), "relighting")
             if not as_float:
-                values = to_uint8(values, own)
+                values = to_codes(values, own)
             elif encoding != own:
-                values = srgb_to_linear(values)
+                values = light.to_light(values)
             return ground.under(values, y, encoding)
 
         with one_blas_thread(), outputs.atomic_file(file, overwrite=overwrite) as temporary:
-            _write(temporary, file.suffix.lower(), rows, part, ground, as_float, quality, model)
+            _write(temporary, suffix, rows, part, ground, kind, quality, model, tags)
     return tuple(targets)
 
 
-def picture_tags(metadata: Metadata) -> Tags:
-    """What a picture of a model says of itself; its packet tells drti the exact pixel size."""
-    packet, size = metadata.xmp, metadata.pixel_size_mm
-    if size is not None and has_place(packet):
-        packet = with_facts(packet, {"pixelSizeInMM": nine_digits([size])[0]})
-    return Tags(metadata.exif, packet, size)
+def _check(target: Path, as_float: bool, bits: int) -> None:
+    if bits not in (8, 16) or (as_float and bits != 8):
+        floats = " and floats" if as_float else ""
+        raise OptionError(f"{bits} bits{floats}", expected="8 or 16, or floats")
+    kind = "float" if as_float else f"{bits}-bit"
+    endings = {"float": ENDINGS_FLOAT, "8-bit": ENDINGS_8BIT, "16-bit": ENDINGS_16BIT}[kind]
+    if target.suffix.lower() not in endings:
+        raise OptionError(
+            f"file ending {target.suffix!r}",
+            where=str(target),
+            expected=f"{', '.join(endings)} for {kind} pictures",
+        )
 
 
 def _write(
@@ -212,26 +228,30 @@ def _write(
     rows: Rows,
     part: Window,
     ground: Ground,
-    as_float: bool,
+    kind: np.dtype[Any],
     quality: int,
     model: RelightableModel,
+    tags: Tags,
 ) -> None:
-    shape, icc, tags = (part.height, part.width), model.metadata.icc, picture_tags(model.metadata)
+    shape, own = (part.height, part.width), model.metadata.icc
     if suffix == ".npy":
         write_npy(path, rows, shape)
     elif suffix in (".tif", ".tiff"):
-        kind = np.float32 if as_float else np.uint8
-        write_tiff(path, rows, shape, kind, icc=icc, tags=tags, channels=ground.channels)
+        own = profile_of_floats(model) if kind == np.float32 else own
+        write_tiff(path, rows, shape, kind, icc=own, tags=tags, channels=ground.channels)
     elif suffix == ".png":
+        bits: Any = 8 * kind.itemsize
         more: Any = {"channels": ground.channels, "level": _LEVEL, "threads": cores()}
-        write_png(path, rows, shape, icc=icc, tags=tags, **more)
+        write_png(path, rows, shape, bits=bits, icc=own, tags=tags, **more)
     elif suffix == ".webp":
-        whole = _whole(rows, (*shape, ground.channels), np.uint8)
-        write_webp(path, whole, quality=quality, icc=icc, tags=tags)
+        whole = _whole(rows, (*shape, ground.channels), kind)
+        write_webp(path, whole, quality=quality, icc=own, tags=tags)
     elif suffix == ".exr":
-        write_exr(path, _whole(rows, (*shape, ground.channels), np.float32))
+        space = space_of(model)
+        chromaticities = None if space is None else space.chromaticities()
+        write_exr(path, _whole(rows, (*shape, ground.channels), kind), chromaticities)
     else:
-        write_jpeg(path, rows, shape, quality=quality, icc=icc, tags=tags)
+        write_jpeg(path, rows, shape, quality=quality, icc=own, tags=tags)
 
 
 def _whole(rows: Rows, shape: tuple[int, ...], kind: npt.DTypeLike) -> Any:

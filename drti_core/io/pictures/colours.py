@@ -104,13 +104,13 @@ class Conversion:
         top = 1 if codes.dtype.kind == "f" else np.iinfo(codes.dtype).max
         if self.linear:
             return np.multiply(codes, 1 / top, dtype=np.float32)
+        if codes.dtype.kind == "f":
+            return self.source.to_light(codes)
+        steps = np.arange(top + 1) / top
+        tables = self.source.to_light(np.stack([steps] * 3, axis=-1))
         out = np.empty(codes.shape, np.float32)
-        for channel, curve in enumerate(self.source.curves):
-            if codes.dtype.kind == "f":
-                out[..., channel] = curve(codes[..., channel])
-            else:
-                table = curve(np.arange(top + 1) / top).astype(np.float32)
-                np.take(table, codes[..., channel], out=out[..., channel])
+        for channel in range(3):
+            out[..., channel] = np.take(tables[:, channel], codes[..., channel])
         return out
 
 
@@ -169,6 +169,30 @@ def to_screen(profile: bytes | None) -> Rgb | None:
     if isinstance(found.source, bytes):
         raise icc.unusable(f"{icc.description(found.source)!r} is of tables")
     return found.source
+
+
+def bytes_for_screen(profile: bytes | None) -> Conversion | None:
+    """What brings 8-bit pictures to sRGB where they can carry no profile.
+
+    None of sRGB, and of a profile that cannot be used: its colours are taken as sRGB.
+    """
+    try:
+        found = conversion(profile, "srgb")
+        if found is not None:
+            found.check(np.uint8)
+    except StackError:
+        return None
+    return found
+
+
+def same_colours(one: bytes | None, other: bytes | None) -> bool:
+    """Whether two profiles are alike, or both sRGB, or one cannot be used."""
+    if one == other:
+        return True
+    try:
+        return conversion(one, "srgb") is None and conversion(other, "srgb") is None
+    except StackError:
+        return True
 
 
 def _by_tables(codes: Array, profile: bytes, target: Target) -> F32:

@@ -38,8 +38,13 @@ def require_exr(what: str) -> Any:
     return OpenEXR
 
 
-def write_exr(path: Path, values: F32) -> None:
+def write_exr(path: Path, values: F32, chromaticities: tuple[float, ...] | None = None) -> None:
     """Write (H, W, 3) or (H, W, 4) float32 values as channels R, G, B (, A), ZIP compressed.
+
+    Args:
+        path: the file; replaced if it is there.
+        values: of colours linear light, by the format's convention.
+        chromaticities: x and y of red, green, blue and white; None of what are no colours.
 
     Raises:
         MissingExtraError: OpenEXR is not installed.
@@ -47,6 +52,8 @@ def write_exr(path: Path, values: F32) -> None:
     """
     library = require_exr("writing .exr")
     header = {"type": library.scanlineimage, "compression": library.ZIP_COMPRESSION}
+    if chromaticities is not None:
+        header["chromaticities"] = chromaticities
     try:
         name = "RGBA" if values.shape[2] == 4 else "RGB"
         with library.File(header, {name: np.ascontiguousarray(values, np.float32)}) as file:

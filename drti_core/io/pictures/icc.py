@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import io
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F64
+from drti_core.arrays import F32, F64, Array
 from drti_core.errors import StackError
 
 Space = Literal["srgb", "p3"]
@@ -43,6 +43,8 @@ _TABLES = (b"A2B0", b"A2B1", b"D2B1")
 _PARAMETERS = (1, 3, 4, 5, 7)
 #: More tags, or longer curves, are not believed.
 _MAX_TAGS, _MAX_ENTRIES = 200, 1 << 16
+#: Smaller determinants, and amounts of white light, are none.
+_FLAT = 1e-6
 #: Curves may leave 0..1 by so much.
 _SLACK = 0.1
 
@@ -97,16 +99,31 @@ class Rgb:
         curves: of red, green and blue.
         to_xyz: (3, 3); linear red, green and blue to XYZ relative to D50. None of a grey one,
             whose white is any space's white.
+        white: XYZ of the white that was seen before it was taken to D50.
     """
 
     curves: tuple[Curve, ...]
     to_xyz: F64 | None
+    white: F64 = field(default_factory=lambda: _D50)
+
+    def to_light(self, codes: Array) -> F32:
+        """(..., 3) codes, floats, to linear light in the same primaries."""
+        light = [curve(codes[..., channel]) for channel, curve in enumerate(self.curves)]
+        return np.stack(light, axis=-1).astype(np.float32)
 
     def to(self, space: Space) -> F64:
         """(3, 3) that brings linear red, green and blue to those of a space."""
         if self.to_xyz is None:
             return np.eye(3)
         return np.asarray(np.linalg.solve(_columns(space), self.to_xyz), np.float64)
+
+    def chromaticities(self) -> tuple[float, ...] | None:
+        """Places x, y of red, green, blue and white, for OpenEXR; None of a grey space."""
+        if self.to_xyz is None:
+            return None
+        seen = np.linalg.solve(adapted(self.white), self.to_xyz)
+        columns = np.column_stack([seen, self.white])
+        return tuple((columns[:2] / columns.sum(axis=0)).T.ravel().tolist())
 
 
 @cache
@@ -124,7 +141,7 @@ def adapted(white: F64) -> F64:
 
 def rgb(space: Space) -> Rgb:
     """A space as numbers."""
-    return Rgb((SRGB_CURVE,) * 3, _columns(space))
+    return Rgb((SRGB_CURVE,) * 3, _columns(space), _D65)
 
 
 @cache
@@ -226,13 +243,14 @@ def read(icc: bytes) -> Rgb | None:
             return None
         red, green, blue = (_curve(tags[b"%cTRC" % letter]) for letter in b"rgb")
         columns = [_fixed_of(tags[b"%cXYZ" % letter], b"XYZ ", 3) for letter in b"rgb"]
+        white = _white(tags)
     except (struct.error, KeyError, ValueError) as error:
         reason = f"it has no {error.args[0]!r}" if isinstance(error, KeyError) else str(error)
         raise unusable(reason) from None
     to_xyz = np.array(columns).T
-    if abs(np.linalg.det(to_xyz)) < 1e-6:
+    if abs(np.linalg.det(to_xyz)) < _FLAT:
         raise unusable("its colours lie in a plane")
-    return Rgb((red, green, blue), to_xyz)
+    return Rgb((red, green, blue), to_xyz, white)
 
 
 def unusable(reason: object) -> StackError:
@@ -258,6 +276,18 @@ def _tags(icc: bytes) -> tuple[bytes, dict[bytes, bytes]]:
         if len(found[name]) < size:
             raise ValueError(f"it breaks off in {name!r}")
     return icc[16:20], found
+
+
+def _white(tags: dict[bytes, bytes]) -> F64:
+    """XYZ of the white that was seen: by the matrix that takes it to D50, or as version 2 says."""
+    seen = _D50
+    if b"chad" in tags:
+        turn = np.reshape(_fixed_of(tags[b"chad"], b"sf32", 9), (3, 3))
+        if abs(np.linalg.det(turn)) > _FLAT:
+            seen = np.linalg.solve(turn, _D50)
+    elif b"wtpt" in tags:
+        seen = np.array(_fixed_of(tags[b"wtpt"], b"XYZ ", 3))
+    return seen / seen[1] if seen.min() > _FLAT else _D50
 
 
 def _curve(data: bytes) -> Curve:
