@@ -104,6 +104,7 @@ if TYPE_CHECKING:
     from drti_core.relight.save import save_relit, save_rendered
     from drti_core.runtime.graph_decoder import GraphDecoder
     from drti_core.stack import ArrayStack, ImageStack, Stack
+    from drti_core.stack.colours import in_space
     from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.check import check_file
@@ -152,6 +153,7 @@ else:
         "relight.save": "save_relit save_rendered",
         "runtime.graph_decoder": "GraphDecoder",
         "stack": "ArrayStack ImageStack Stack",
+        "stack.colours": "in_space",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.batch": "convert_many",
         "workflow.check": "check_file",
@@ -213,6 +215,7 @@ __all__ = [
     "Ball",
     "Darkroom",
     "even_exposures",
+    "in_space",
     # relight
     "save_relit",
     "save_rendered",

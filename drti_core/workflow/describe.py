@@ -12,6 +12,7 @@ import numpy as np
 
 from drti_core.errors import MissingFileError, StackError
 from drti_core.io.outputs import size_of
+from drti_core.io.pictures.icc import description
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader
@@ -142,6 +143,8 @@ def _carried(source: Metadata | Stack) -> dict[str, Any]:
     """What photographs and models have about themselves, where they have it."""
     parts = {"icc": source.icc, "xmp": source.xmp, "exif": source.exif}
     facts: dict[str, Any] = {f"{name}_bytes": len(data) for name, data in parts.items() if data}
+    if source.icc and (name := description(source.icc)):
+        facts["colour_profile"] = name
     if source.pixel_size_mm:
         facts["pixel_size_mm"] = source.pixel_size_mm
     if source.mask is not None:
