@@ -15,6 +15,8 @@ _PAPER, _INK, _FAINT = (246, 245, 242), (34, 34, 34), (110, 108, 104)
 #: Of a ball's outline, a sound light, a doubtful one and an estimated one.
 _RIM, _SOUND, _DOUBT, _ESTIMATED = (70, 160, 255), (40, 200, 90), (240, 60, 50), (240, 160, 30)
 _GAP, _SIDE = 12, 420
+#: Photographs that are named below the pictures.
+_LISTED = 100
 
 
 def lights_sheet(found: FoundLights, title: str = "") -> U8:
@@ -63,12 +65,14 @@ def _colour(light: FoundLight) -> tuple[int, int, int]:
 
 
 def _listed(found: FoundLights) -> list[str]:
-    """A line for each photograph that should be looked at."""
-    return [
+    """A line for each photograph that should be looked at, of so many as fit a sheet."""
+    lines = [
         as_text(f"{number}  {light.name}: {light.reason or 'not sure'}")
         for number, light in enumerate(found.photographs, 1)
         if light.doubtful
     ]
+    more = len(lines) - _LISTED
+    return lines if more <= 0 else [*lines[:_LISTED], f"and {more} more"]
 
 
 def _picture(portrait: Portrait, width: int, height: int) -> tuple[Any, float]:

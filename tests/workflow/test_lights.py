@@ -12,7 +12,9 @@ from PIL import Image
 
 from drti_core import open_lights, open_stack
 from drti_core.capture import Ball
-from drti_core.capture.reflection import angles
+from drti_core.capture.found import FoundLight, FoundLights
+from drti_core.capture.lights_sheet import lights_sheet
+from drti_core.capture.reflection import View, angles
 from drti_core.cli import main
 from drti_core.errors import LightError, OptionError, OutputExistsError, StackError
 from drti_core.workflow import find_lights_file, fit_file
@@ -141,6 +143,16 @@ def test_numbers_that_are_none(tmp_path, options, text):
     with pytest.raises(OptionError) as refused:
         find_lights_file(tmp_path, tmp_path / "d.lp", **options)
     assert str(refused.value) == text
+
+
+def test_a_sheet_of_thousands_is_no_larger():
+    """It took 16 rows of pixels for each doubtful photograph, and gigabytes for all."""
+    found = [FoundLight(f"{number}.jpg", np.array([0, 0.6, 0.8])) for number in range(3000)]
+    many, few = (
+        lights_sheet(FoundLights(View(40, 30), (), tuple(found[:count]))) for count in (3000, 101)
+    )
+    assert many.shape == few.shape
+    assert lights_sheet(FoundLights(View(40, 30), (), tuple(found[:100]))).shape < few.shape
 
 
 @pytest.mark.skipif(os.name != "posix", reason="no such names elsewhere")
