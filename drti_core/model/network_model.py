@@ -13,9 +13,10 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32
+from drti_core.arrays import F32, F64
 from drti_core.decoder import Activation, Decoder, Dense, LightFunction, Network, Terms
 from drti_core.errors import DrtiError, FormatError, OptionError
+from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model.model import RelightableModel, StoredModel
 
@@ -24,6 +25,8 @@ Inputs = Literal["planes", "coords"]
 _ACTIVATIONS: tuple[Activation, ...] = ("none", "relu", "elu", "tanh", "sigmoid", "sine")
 #: Layers and values of a layer that a file may claim.
 _MAX_LAYERS, _MAX_WIDTH = 64, 65536
+#: What no value of a layer may exceed: trained networks stay far below, 32-bit floats end at 3e38.
+_MAX_VALUE = 1e30
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -99,11 +102,46 @@ def restore(stored: StoredModel, kind: type[Model]) -> Model:
             training=training if isinstance(training, Mapping) else None,
         )
         model.decoder()
+        _check_growth(model)
     except FormatError:
         raise
     except DrtiError as error:
         raise FormatError(str(error)) from None
     return model
+
+
+def _check_growth(model: NetworkModel) -> None:
+    """Check that no value on the way to a pixel can get too large for 32-bit floats.
+
+    Raises:
+        FormatError: it can; names the layer.
+    """
+    most: F64 = np.ones(2)
+    if model.inputs == "planes" and model.planes is not None:
+        most = np.abs(model.planes.scale) * (1 + np.abs(model.planes.bias))
+    for number, layer in enumerate(model.layers):
+        with np.errstate(over="ignore", invalid="ignore"):  # looked at below
+            most = _most(layer.weight) @ most + _most(layer.bias)
+            if layer.activation == "sine":
+                most *= max(1.0, abs(layer.omega))
+        if not (most <= _MAX_VALUE).all():
+            raise FormatError(
+                f"values of up to {most.max():.3g}",
+                where=f"layer{number}",
+                expected=f"weights that give values of up to {_MAX_VALUE:g}",
+            )
+        bounded = layer.activation in ("tanh", "sigmoid", "sine")
+        most = np.ones_like(most) if bounded else np.maximum(most, 1)
+
+
+def _most(value: F32 | LightFunction) -> F64:
+    """What the magnitudes of a weight or bias do not exceed, or under lights hardly do."""
+    if not isinstance(value, LightFunction):
+        return np.abs(value.astype(np.float64))
+    azimuths, elevations = np.meshgrid(np.arange(0, 360, 30), np.arange(0, 91, 15))
+    lights = LightDirections.from_spherical(azimuths.ravel(), elevations.ravel())
+    weights = 2 * np.abs(value.weights(lights)).max(axis=0)  # between these lights, too
+    return np.asarray(np.abs(value.table.astype(np.float64)) @ weights, np.float64)
 
 
 def _describe(layer: Dense) -> dict[str, Any]:
