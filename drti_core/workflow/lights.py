@@ -82,7 +82,7 @@ def find_lights_file(
     stack = open_capture(capture)
     if target.suffix.lower() != ".dome":
         check_names([*stack.names, _folder_of(capture, target)], target)
-    inputs = outputs.Inputs(stack.files)
+    inputs = outputs.Inputs(pictures(Path(capture)))  # those that are left out, too
     inputs.check(target)
     if drawn is not None:
         inputs.check(drawn)

@@ -145,6 +145,21 @@ def test_numbers_that_are_none(tmp_path, options, text):
     assert str(refused.value) == text
 
 
+@pytest.mark.parametrize("name", ["p03.png", "coin_mask.png"])
+def test_a_sheet_takes_no_pictures_place(tmp_path, name):
+    """Nor that of a picture which is no photograph."""
+    folder = save(paint([]), tmp_path / "c")
+    Image.new("L", (9, 9)).save(folder / "coin_mask.png")
+    before = (folder / name).read_bytes()
+    with pytest.raises(OptionError) as refused:
+        find_lights_file(folder, tmp_path / "d.lp", sheet=folder / name, overwrite=True)
+    assert str(refused.value) == (
+        f"{folder / name}: is the input {folder / name}; expected an output apart from what is "
+        "read. Choose another name."
+    )
+    assert (folder / name).read_bytes() == before
+
+
 def test_a_sheet_of_thousands_is_no_larger():
     """It took 16 rows of pixels for each doubtful photograph, and gigabytes for all."""
     found = [FoundLight(f"{number}.jpg", np.array([0, 0.6, 0.8])) for number in range(3000)]
