@@ -18,6 +18,7 @@ import numpy as np
 from drti_core.arrays import F32, F64, U8, Window, bands
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
+from drti_core.io import memory
 from drti_core.io.pictures.photos import photographs, pictures
 from drti_core.io.threads import Pool
 from drti_core.lights import LightDirections
@@ -25,6 +26,8 @@ from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import WORKERS
 
+#: Arrays as large as a crop that are alive while it is looked at.
+_COPIES = 4
 #: Pixels of the small copies of all photographs together, and the most of one.
 _ALL, _ONE = 96 << 20, 3 << 18
 
@@ -136,12 +139,20 @@ def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Cr
         y: likewise, from the top.
         reach: half of its side, pixels; what lies outside the picture is left out.
         most: half of its side, pixels of the crop, that it is reduced to.
+
+    Raises:
+        ResourceError: it is of so many photographs that memory does not suffice.
     """
     height, width = stack.shape
     step = max(1, math.ceil(reach / most))
     left, top = max(0, math.floor(x - reach)), max(0, math.floor(y - reach))
     columns = (min(width, math.ceil(x + reach)) - left) // step
     rows = (min(height, math.ceil(y + reach)) - top) // step
+    memory.check(
+        _COPIES * len(stack) * rows * columns * 4,
+        f"a ball in {len(stack)} photographs",
+        mend="Look at fewer photographs at a time.",
+    )
     out = np.empty((len(stack), rows, columns), np.float32)
     table = _linear(stack)
     for number in range(len(stack)):

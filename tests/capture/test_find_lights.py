@@ -14,7 +14,7 @@ from drti_core.capture.highlights import find_highlights
 from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.capture.photographs import crop_around, open_capture
 from drti_core.capture.reflection import angles
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, ResourceError
 from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
 from tests.capture.painted import LIGHTS, SHAPE, paint
@@ -145,6 +145,16 @@ def test_a_highlight_with_something_bright_beside_it_is_doubtful():
     assert [number for number, spot in enumerate(spots) if spot.doubt == "beside"] == [3]
     assert spots[3].reason == "something bright is beside the highlight"
     assert spots[3].confidence < 0.5
+
+
+def test_a_ball_in_more_photographs_than_memory_holds(monkeypatch):
+    monkeypatch.setattr("drti_core.io.memory.available", lambda: 100_000)
+    with pytest.raises(ResourceError) as error:
+        crop_around(stack_of(paint([])), 40, 60, 24, 210)
+    assert str(error.value) == (
+        "a ball in 14 photographs needs 0.516 MB of memory; expected up to the 0.1 MB that are free. "
+        "Look at fewer photographs at a time."
+    )
 
 
 def test_luma_is_decoded_as_it_would_be_computed(tmp_path):
