@@ -37,7 +37,7 @@ _PART, HOLE = 0.05, 0.02
 #: Shares of the picture that an object takes at least and at most.
 _LEAST, _MOST = 0.005, 0.98
 #: Side of the parts in which the rim of the object is looked at in full, and pixels around it.
-_TILE = 256
+_TILE, _MARGIN = 256, 4
 
 
 def find_object(stack: Stack) -> tuple[Bool, str]:
@@ -167,7 +167,8 @@ def _in_full(some: Stack, ground: _Ground, inside: Bool, step: int) -> Bool:
             margin = _with_margin(part, some.shape)
             values = some.read(margin).reshape(len(some), margin.height, margin.width, 3)
             differs = ground.differs(_smooth(values), _design(some.shape, margin))
-            differs = majority(differs)
+            inner = core[np.ix_(*(np.arange(at.start, at.stop) // step for at in margin.slices))]
+            differs = majority(grown(eroded(differs | inner, 1), 1))  # no hairs
             top, left = part.y - margin.y, part.x - margin.x
             here = here | (doubt & differs[top : top + part.height, left : left + part.width])
         out[part.slices] = here
@@ -175,9 +176,9 @@ def _in_full(some: Stack, ground: _Ground, inside: Bool, step: int) -> Bool:
 
 
 def _with_margin(part: Window, shape: tuple[int, int]) -> Window:
-    y, x = max(0, part.y - 2), max(0, part.x - 2)
-    bottom = min(shape[0], part.y + part.height + 2)
-    right = min(shape[1], part.x + part.width + 2)
+    y, x = max(0, part.y - _MARGIN), max(0, part.x - _MARGIN)
+    bottom = min(shape[0], part.y + part.height + _MARGIN)
+    right = min(shape[1], part.x + part.width + _MARGIN)
     return Window(y, x, bottom - y, right - x)
 
 

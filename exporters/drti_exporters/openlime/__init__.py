@@ -26,24 +26,26 @@ from drti_core.errors import OptionError
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.folder.pictures import FolderLayout, picture_names
 from drti_core.formats.folder.pyramid import kind_of_folder
+from drti_core.formats.folder.reader import MASK
 from drti_core.formats.folder.writer import FILES, PICTURES
 from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_core.runtime.loss import LIGHTS, measure, middle
 from drti_exporters._viewer.page import VIEWER, files_of, folder_page
 from drti_exporters._viewer.pictures import relief_codes
-from drti_exporters._viewer.scene import Layer, lit_by, make_scene
+from drti_exporters._viewer.scene import Layer, Part, lit_by, make_scene
+from drti_exporters.glsl import Shader
 from drti_exporters.openlime import page
-from drti_exporters.openlime.prepared import prepare
+from drti_exporters.openlime.prepared import MAX_PICTURES, prepare
 from drti_exporters.openlime.written import Written
 
-#: Name of the picture of the relief, and of the copy of OpenLIME.
-RELIEF, COPY = "relief", "openlime.js"
+#: Names of the pictures of the relief and of the mask, and of the copy of OpenLIME.
+RELIEF, CUTOUT, COPY = "relief", "cutout", "openlime.js"
 FOLDER = kind_of_folder(
     "an export for OpenLIME",
     page.LAYER,
     (*FILES, page.MODEL, COPY, "index.html", *VIEWER, *page.PAGE_FILES),
-    (*PICTURES, RELIEF),
+    (*PICTURES, RELIEF, CUTOUT),
 )
 #: Longer sides are cut into tiles by ``auto``: not every device holds larger textures.
 _WHOLE = 4096
@@ -113,6 +115,10 @@ class OpenlimeExporter(Exporter):
         # A model without planes needs some picture, for OpenLIME loads pictures only.
         if self.normals or not names:
             others[RELIEF] = np.moveaxis(relief_codes(ready.model), -1, 0)
+        cut, doubt = _cutout(ready.model, shader, layout, len(names))
+        if cut == CUTOUT and ready.model.metadata.mask is not None:
+            codes = np.where(ready.model.metadata.mask, np.uint8(255), np.uint8(0))
+            others[CUTOUT] = np.broadcast_to(codes, (3, *codes.shape))
         with outputs.atomic_folder(out, overwrite=overwrite, kind=FOLDER) as folder:
             notes = writer.write_into(ready.stored, folder, others=others, bare=True)
             written = Written(folder, layout, self.format, model.shape, (*names, *others))
@@ -120,7 +126,8 @@ class OpenlimeExporter(Exporter):
                 ready.model,
                 shader,
                 pictures=names,
-                relief=RELIEF if others else None,
+                relief=RELIEF if RELIEF in others else None,
+                mask=cut,
                 layout=layout,
                 suffix=self.format,
             )
@@ -136,7 +143,8 @@ class OpenlimeExporter(Exporter):
             notes = (*notes, "OpenLIME's own layers ask for .jpg in the layout image")
         if layout in ("tarzoom", "itarzoom"):
             notes = (*notes, f"the web server of a {layout} folder must answer range requests")
-        return ExportReport((out,), error, (*ready.notes, *notes, *loss, *shader.notes, *gap))
+        notes = (*ready.notes, *notes, *doubt, *loss, *shader.notes, *gap)
+        return ExportReport((out,), error, notes)
 
     def _script(self) -> tuple[Path | None, str | None]:
         """OpenLIME's file, if it is to be copied, and its URL on the page; no URL without it."""
@@ -161,10 +169,12 @@ class OpenlimeExporter(Exporter):
     ) -> None:
         """Write index.html and what it needs; drti's own viewer is always there."""
         parts = [[part.as_dict() for part in picture] for picture in written.parts()]
-        relief = parts.pop() if written.names[-1] == RELIEF else None
+        found = dict(zip(written.names, parts, strict=True))
+        relief, masked = found.get(RELIEF), model.metadata.mask is not None
+        mask = [Part(MASK).as_dict()] if masked else None
         count = 0 if model.planes is None else -(-model.planes.count // 3)
         title, credit = self.title or out.stem or out.name, self.credit or ""
-        scene = make_scene([Layer(model, parts[:count], relief)], title=title, credit=credit)
+        scene = make_scene([Layer(model, parts[:count], relief, mask)], title=title, credit=credit)
         if self.title:
             scene = replace(scene, data={**scene.data, "title": self.title})
         for name, data in files_of(scene).items():
@@ -175,6 +185,21 @@ class OpenlimeExporter(Exporter):
         index = page.openlime_page(str(scene.data["title"]), str(scene.data["credit"]), url)
         for name, text in {"index.html": index, **page.page_files()}.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _cutout(
+    model: RelightableModel, shader: Shader, layout: str, pictures: int
+) -> tuple[str | None, tuple[str, ...]]:
+    """The picture by which OpenLIME cuts out a model that has a mask, and notes."""
+    if model.metadata.mask is None:
+        return None, ()
+    stock = "OpenLIME's own layers have no transparency: what is outside the mask is black in them"
+    if pictures + (shader.texture is not None) >= MAX_PICTURES:
+        more = (
+            f"beside {pictures} pictures the layer has no texture for the mask: it is black there"
+        )
+        return None, (stock, more)
+    return MASK if layout == "image" else CUTOUT, (stock,)
 
 
 def _loss(

@@ -44,6 +44,7 @@ def model_module(
     *,
     pictures: Sequence[str],
     relief: str | None,
+    mask: str | None = None,
     layout: str,
     suffix: str,
 ) -> str:
@@ -54,6 +55,8 @@ def model_module(
         shader: from :func:`emitted`.
         pictures: names of the pictures of the planes, in their order, without ending.
         relief: name of the picture of the relief, or None.
+        mask: of the one that is white where the object is, or None; with its ending where it is
+            one file whatever the layout is.
         layout: of the folder.
         suffix: of the pictures.
     """
@@ -71,6 +74,8 @@ def model_module(
         "weights": None if shader.texture is None else list(shader.texture),
         "shader": shader.body,
     }
+    if mask is not None:
+        description["mask"] = mask
     if lit := lit_by(model)[0]:
         description["lit"] = lit
     return (

@@ -9,6 +9,7 @@
 // Beside info.json lies drti-model.js: the shader, the light stage, and where the pictures are.
 // Options: url; encoded: true where the canvas shows colours as they come (a Viewer with
 // {canvas: {useOffscreenFramebuffer: false}}), which keeps all 256 levels of a colour.
+// Outside the model's mask the layer is transparent.
 // Modes: "light", and where the folder has a picture of the relief "normals" and "specular".
 
 const CLASSES = new WeakMap();
@@ -29,13 +30,14 @@ function define({Layer, Layout, Raster, Shader}) {
     constructor({model, light}, encoded, units) {
       super({});
       const planes = model.pictures.map((_, id) => ({id, name: `plane_${id}`, type: "vec3"}));
-      const relief = {id: planes.length, name: "drti_relief", type: "vec3"};
+      const more = [model.relief && "drti_relief", model.mask && "drti_mask"].filter(Boolean);
+      const others = more.map((name, n) => ({id: planes.length + n, name, type: "vec3"}));
       Object.assign(this, {
         label: "drti",
         model,
         stage: light,
         encoded,
-        samplers: model.relief ? [...planes, relief] : planes,
+        samplers: [...planes, ...others],
         autoSamplerDeclaration: false,
         modes: ["light"],
         mode: "light",
@@ -44,7 +46,7 @@ function define({Layer, Layout, Raster, Shader}) {
           drti_gloss: {type: "vec3", needsUpdate: true, size: 3, value: [0.4, 0.4, 75]},
         },
       });
-      const taken = model.samples + (model.weights ? 1 : 0);
+      const taken = model.samples + (model.weights ? 1 : 0) + (model.mask ? 1 : 0);
       if (model.relief) this.modes.push("normals");
       if (model.relief && taken < units) this.modes.push("specular");
       if (model.vectors) {
@@ -121,6 +123,9 @@ void main() {
 uniform vec3 drti_light;
 uniform vec3 drti_gloss;
 `;
+      const cut = model.mask ? "uniform sampler2D drti_mask;\n" : "";
+      // Between pixels, and in a JPEG, the mask has greys.
+      const inside = model.mask ? "smoothstep(.25, .75, texture(drti_mask, v_texcoord).r)" : "1.";
       const normal = `  vec3 relief = texture(drti_relief, v_texcoord).rgb;
   vec2 slope = 2. * relief.xy - 1.;
   vec3 normal = normalize(vec3(slope, sqrt(max(0., 1. - dot(slope, slope)))));
@@ -139,9 +144,9 @@ uniform vec3 drti_gloss;
 precision highp sampler2D;
 in vec2 v_texcoord;
 in vec2 v_place;
-${mode === "normals" ? "" : model.shader}${mode === "light" ? "" : relief}
+${mode === "normals" ? "" : model.shader}${mode === "light" ? "" : relief}${cut}
 vec4 data() {
-${body}  return vec4(${encoded ? "shown" : "srgb2linear(shown)"}, 1.);
+${body}  return vec4(${encoded ? "shown" : "srgb2linear(shown)"}, ${inside});
 }
 `;
     }
@@ -173,10 +178,10 @@ ${body}  return vec4(${encoded ? "shown" : "srgb2linear(shown)"}, 1.);
       this.shaders = {drti: new DrtiShader({model, light}, this.encoded, units)};
       this.setShader("drti");
       this.rasters = this.shader.samplers.map(() => new Raster({format: "vec3", isLinear: true}));
-      const names = model.relief ? [...model.pictures, model.relief] : model.pictures;
+      const names = [...model.pictures, model.relief, model.mask].filter(Boolean);
       const at = (name) => new URL(name, url).href;
       const urls = {
-        image: () => names.map((name) => at(`${name}.${suffix}`)),
+        image: () => names.map((name) => at(name.includes(".") ? name : `${name}.${suffix}`)),
         google: () => names.map(at),
         deepzoom: () => names.map((name) => at(`${name}.dzi`)),
         zoomify: () => names.map((name) => at(`${name}/ImageProperties.xml`)),
