@@ -43,7 +43,7 @@ class OnnxReader(ModelReader):
         from drti_core.runtime.graph_decoder import GraphDecoder
         from drti_core.runtime.onnx.image_form import load_apart
 
-        checked, codes = load_apart(path)
+        checked, codes, mask = load_apart(path)
         graph = GraphDecoder(checked, str(path))
         count, kind = graph.codes
         planes, shape = None, graph.shape
@@ -60,7 +60,7 @@ class OnnxReader(ModelReader):
             shape,
             planes,
             {"graph": np.frombuffer(graph.data, np.uint8)},
-            Metadata(encoding=encoding),
+            Metadata(encoding=encoding, mask=mask),
             graph=path,
         )
 

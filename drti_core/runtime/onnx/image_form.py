@@ -1,6 +1,8 @@
 """Our own form ``image`` taken apart again: its codes, which may stay in their file, and a decoder.
 
 So a large image is relit by tiles, and whatever is made of planes and a decoder can be made of it.
+A graph whose image has a mask gives it as a second output, ``alpha`` uint8 [H, W], 255 inside and 0
+outside, which follows from nothing but the constant ``mask``.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import MAX_SIDE, Codes
+from drti_core.arrays import MAX_SIDE, Bool, Codes
 from drti_core.errors import FormatError
 from drti_core.io import memory
 from drti_core.io.regular import open_file
@@ -22,25 +24,74 @@ from drti_core.runtime.onnx.forms import CONTRACTS
 _SHAPING = ("Reshape", "Expand")
 
 
-def load_apart(path: Path) -> tuple[Any, Codes | None]:
+#: The output that tells the mask, and the constant that it is.
+ALPHA, _MASK = "alpha", "mask"
+
+
+def add_alpha(model: Any, inside: Bool) -> None:
+    """Let a graph of the form ``image`` give its mask too; changes the ModelProto."""
+    from onnx import TensorProto, helper
+
+    height, width = inside.shape
+    codes = np.where(inside, np.uint8(255), np.uint8(0)).tobytes()
+    graph = model.graph
+    graph.initializer.append(
+        TensorProto(name=_MASK, data_type=TensorProto.UINT8, dims=[height, width], raw_data=codes)
+    )
+    graph.node.append(helper.make_node("Identity", [_MASK], [ALPHA], name=ALPHA))
+    made = helper.make_tensor_value_info(ALPHA, TensorProto.UINT8, [height, width])
+    made.doc_string = "255 where the object is, 0 elsewhere"
+    graph.output.append(made)
+
+
+def _take_alpha(model: Any) -> Bool | None:
+    """Take the mask out of a graph that :func:`add_alpha` gave one; None of any other."""
+    from onnx import TensorProto
+
+    graph = model.graph
+    last = graph.output[-1] if len(graph.output) == 2 else None
+    node = next((node for node in graph.node if ALPHA in node.output), None)
+    tensor = next((tensor for tensor in graph.initializer if tensor.name == _MASK), None)
+    if last is None or last.name != ALPHA or node is None or tensor is None:
+        return None
+    sides = [side.dim_value for side in graph.output[0].type.tensor_type.shape.dim][1:3]
+    users = sum(_MASK in each.input for each in graph.node)
+    fits = (
+        (node.op_type, list(node.input), list(node.output)) == ("Identity", [_MASK], [ALPHA])
+        and users == 1
+        and tensor.data_type == TensorProto.UINT8
+        and list(tensor.dims) == sides
+        and len(tensor.raw_data) == prod(sides)
+    )
+    if not fits:
+        return None
+    inside = np.frombuffer(tensor.raw_data, np.uint8).reshape(sides) > 127
+    graph.output.remove(last)
+    graph.node.remove(node)
+    graph.initializer.remove(tensor)
+    return np.asarray(inside) if inside.any() else None
+
+
+def load_apart(path: Path) -> tuple[Any, Codes | None, Bool | None]:
     """A checked graph from a file.
 
     Returns:
         The form ``decoder`` and (K, H, W) codes for a file that says to be our form ``image`` and
         holds planes; for any other the graph as it is, with all that lay beside it, and None. Many
         codes in a file beside the graph are mapped, not read: who shortens that file meanwhile
-        ends this process.
+        ends this process. And the mask (H, W), if the graph tells one.
 
     Raises:
         FormatError: damaged, larger than it may be, or it points out of its folder.
         UnsupportedFormatError: another contract, or an operator that is not allowed.
     """
     model = parse(path)
+    inside = _take_alpha(model)
     apart = _apart(model, str(path), path.parent)
     if apart is None:
-        return check_model(model, str(path), path.parent), None
+        return check_model(model, str(path), path.parent), None, inside
     decoder, codes = apart
-    return check_model(decoder, str(path), path.parent), codes
+    return check_model(decoder, str(path), path.parent), codes, inside
 
 
 def _apart(model: Any, where: str, folder: Path) -> tuple[Any, Codes] | None:

@@ -39,6 +39,7 @@ def emit(
     planes: Planes | Quantisation | None = None,
     encoding: Encoding | None = None,
     output: Output = "model",
+    mask: bool = False,
 ) -> Shader:
     """A shader that decodes one pixel.
 
@@ -54,6 +55,7 @@ def emit(
         encoding: with a decoder: of its values; sRGB by default.
         output: encoding of what the shader gives; the model's own by default. ``screen``: sRGB,
             to which the colours of the model's ICC profile are brought.
+        mask: let ``main`` take alpha from the red of ``uniform sampler2D drti_mask``.
 
     Returns:
         The shader; the same arguments give the same text.
@@ -78,7 +80,7 @@ def emit(
         window = "left, top, width, height of the texture coordinates' range, 0..1 over the image"
         uniforms.append(Uniform("drti_window", "vec4", 0, window))
     syntax = SYNTAX[dialect]
-    samplers = _samplers(source.planes, 1 if syntax.block else 0, texture is not None)
+    samplers = _samplers(source.planes, 1 if syntax.block else 0, texture is not None, mask)
     encoded: Encoding = own if output == "model" else "srgb" if output == "screen" else output
     colour, result, notes = "", "clamp(rgb, 0.0, 1.0)", source.notes
     if encoded != own:
@@ -108,7 +110,7 @@ def emit(
         dialect=dialect,
         header=syntax.header,
         body="".join(body),
-        main=template("main.glsl"),
+        main=template("main_masked.glsl" if mask else "main.glsl"),
         vertex=syntax.vertex_shader(),
         uniforms=tuple(uniforms),
         samplers=samplers,
@@ -195,16 +197,18 @@ def _arguments(source: _Source) -> list[str]:
     return [*planes, *(["vec2 xy"] if "coords" in source.inputs else [])]
 
 
-def _samplers(planes: int, first: int, weights: bool) -> tuple[Sampler, ...]:
+def _samplers(planes: int, first: int, weights: bool, mask: bool) -> tuple[Sampler, ...]:
     count = (planes + 2) // 3
     found = [
         Sampler(f"plane_{n}", "sampler2D", tuple(range(3 * n, min(3 * n + 3, planes))), first + n)
         for n in range(count)
     ]
-    if count + weights > UNITS:
+    if count + weights + mask > UNITS:
         found = [Sampler("drti_planes", "sampler2DArray", tuple(range(planes)), first)]
     if weights:
         found.append(Sampler("drti_weights", "sampler2D", (), first + len(found)))
+    if mask:
+        found.append(Sampler("drti_mask", "sampler2D", (), first + len(found)))
     return tuple(found)
 
 

@@ -40,8 +40,8 @@ class GlslExporter(Exporter):
     ) -> ExportReport:
         """Write the folder; see :meth:`Exporter.export`.
 
-        The planes are not in it: a web folder (``drti convert``) holds them as the shader's
-        textures want them.
+        The planes are not in it, nor is the mask, of which the shader makes alpha: a web folder
+        (``drti convert``) holds them as the shader's textures want them.
 
         Raises:
             OptionError: ``out`` holds files of another kind.
@@ -50,7 +50,8 @@ class GlslExporter(Exporter):
         """
         out = Path(out)
         outputs.check_output(out, overwrite, FOLDER)
-        shader = emit(model, dialect=self.dialect, budget=self.budget, form=self.form)
+        masked = model.metadata.mask is not None
+        shader = emit(model, dialect=self.dialect, budget=self.budget, form=self.form, mask=masked)
         texts = (
             shader.source,
             shader.vertex,

@@ -29,6 +29,11 @@ Coordinates
     and (width, height), both 0..1 over the image, of what the texture coordinates 0..1 cover:
     (0, 0, 1, 1) for a whole image.
 
+Mask
+    On wish (:func:`~drti_exporters.glsl.emit`'s ``mask``) ``main`` gives alpha, which is not
+    multiplied in: the red of ``uniform sampler2D drti_mask``, a picture that is white where the
+    object is, as ``mask.png`` of a web folder. ``drti_decode`` and its like do not know of it.
+
 Parts
     ``source`` = ``header`` (version, precision, varyings) + ``body`` (uniforms, functions) +
     ``main``. A host with a shader of its own takes the ``body`` into it. ``vertex`` draws one
@@ -76,7 +81,7 @@ class Sampler:
         name: as in the source.
         kind: ``sampler2D`` or ``sampler2DArray``.
         planes: numbers of the planes in red, green, blue (of layer 0, 1, … of an array); none for
-            the texture of weights.
+            the texture of weights and for the mask.
         binding: texture unit by custom, and binding of the Vulkan dialect.
     """
 
@@ -97,7 +102,7 @@ class Shader:
         main: the entry point.
         vertex: a vertex shader that goes with it.
         uniforms: ``drti_u`` (if anything depends on the light), ``drti_window`` (coordinates).
-        samplers: the planes' textures, then ``drti_weights`` if there is one.
+        samplers: the planes' textures, then ``drti_weights`` and ``drti_mask`` if there are.
         light_js: the light stage as an ECMAScript expression.
         encoding: of what ``drti_decode`` gives.
         vectors: uniform vectors (vec4) that it needs, those of the host not counted.

@@ -3,7 +3,8 @@
 ========= ==================================================================
 decoder   ``OUT.onnx``: the decoder; the caller brings the codes
 stages    a folder with ``light.onnx`` and ``pixel.onnx``
-image     ``OUT.onnx``: the codes too; beyond ``external_over`` in ``OUT.onnx.data``
+image     ``OUT.onnx``: the codes too; beyond ``external_over`` in ``OUT.onnx.data``; the mask of
+          a model that has one is a second output, ``alpha``
 ========= ==================================================================
 """
 
@@ -11,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from drti_core.arrays import Bool
 from drti_core.codec import Exporter, ExportReport
 from drti_core.decoder import Decoder, Planes
 from drti_core.errors import OptionError, UnsupportedDecoderError
@@ -22,10 +24,14 @@ from drti_core.io import outputs
 from drti_core.model import RelightableModel
 from drti_core.runtime.graph_decoder import GraphDecoder
 from drti_core.runtime.onnx import forms
+from drti_core.runtime.onnx.image_form import add_alpha
 from drti_exporters.onnx import graphs, measure
 
 #: The two files of the form ``stages``.
 STAGES = ("light.onnx", "pixel.onnx")
+#: Pixels of a mask that a graph holds at most: a protobuf ends at 2 GB.
+_MOST_ALPHA = 1 << 30
+_NO_MASK = "the mask is left out: only the form image holds one, of up to 1073741824 pixels"
 FOLDER = outputs.FolderKind("light.onnx and pixel.onnx only", STAGES)
 
 
@@ -73,13 +79,15 @@ class OnnxExporter(Exporter):
                         expected="a chain of dense layers",
                         mend="ONNX Runtime relights it; other forms need the codec that made it.",
                     )
-                return _pass_through(model, graph, out, overwrite)
+                report = _pass_through(model, graph, out, overwrite)
             case Decoder() as chain, "stages":
-                return self._export_stages(model, chain, out, overwrite)
+                report = self._export_stages(model, chain, out, overwrite)
             case Decoder() as chain, "image":
-                return self._export_image(model, chain, out, overwrite)
+                report = self._export_image(model, chain, out, overwrite)
             case chain, _:
-                return self._export_decoder(model, chain, out, overwrite)
+                report = self._export_decoder(model, chain, out, overwrite)
+        lost = model.metadata.mask is not None and _alpha(model, self.form) is None
+        return replace(report, notes=(*report.notes, *((_NO_MASK,) if lost else ())))
 
     def _check(self, out: Path) -> None:
         if self.form not in ("decoder", "stages", "image") or self.external_over < 0:
@@ -140,6 +148,8 @@ class OnnxExporter(Exporter):
             metadata=_metadata(model),
             external=None if beside is None else beside.name,
         )
+        if (inside := _alpha(model, "image")) is not None:
+            add_alpha(made, inside)
         notes: tuple[str, ...] = ()
         with _with_codes(out, beside, planes, over) as temporary:
             _write(made, temporary)
@@ -154,6 +164,12 @@ class OnnxExporter(Exporter):
         return ExportReport((out,) if beside is None else (out, beside), error, notes)
 
 
+def _alpha(model: RelightableModel, form: str) -> Bool | None:
+    """The mask that a graph of this form tells."""
+    mask = model.metadata.mask
+    return mask if form == "image" and mask is not None and mask.size <= _MOST_ALPHA else None
+
+
 def _beside(out: Path) -> Path:
     return out.with_name(f"{out.name}.data")
 
@@ -162,8 +178,12 @@ def _pass_through(
     model: RelightableModel, graph: GraphDecoder, out: Path, overwrite: bool
 ) -> ExportReport:
     """Write the very graph of a model that has one."""
+    made = type(graph.graph)()
+    made.CopyFrom(graph.graph)
+    if (inside := _alpha(model, "decoder" if graph.shape is None else "image")) is not None:
+        add_alpha(made, inside)
     with outputs.atomic_file(out, overwrite=overwrite) as temporary:
-        _write(graph.graph, temporary)
+        _write(made, temporary)
         # An image that is in the graph has no reference but the graph.
         error = None if graph.shape else measure.of_decoder(temporary, model)
     return ExportReport((out,), error, ("the model's own graph, with the output that it has",))
