@@ -38,6 +38,8 @@ _PART, HOLE = 0.05, 0.02
 _LEAST, _MOST = 0.005, 0.98
 #: Side of the parts in which the rim of the object is looked at in full, and pixels around it.
 _TILE, _MARGIN = 256, 4
+#: Pixels of ground from which its grain is told there.
+_FEWEST = 200
 
 
 def find_object(stack: Stack) -> tuple[Bool, str]:
@@ -116,6 +118,15 @@ class _Ground:
             colour_grain[number] = max(0.02, 1.4826 * float(np.median(most)))
         return cls(terms, grain, colour_grain)
 
+    def seen(self, values: F32, design: F64, outside: Bool) -> _Ground:
+        """With the grain that (L, h, w, 3) values have ``outside`` (h, w), if that is coarser."""
+        if np.count_nonzero(outside) < _FEWEST:
+            return self
+        base = _level(self.terms).astype(np.float32) @ design[outside].T.astype(np.float32)
+        off = np.abs(_level(values[:, outside]) - base)
+        grain = np.maximum(self.grain, 1.4826 * np.median(off, axis=1))
+        return _Ground(self.terms, grain, self.colour_grain)
+
     def differs(self, values: F32, design: F64) -> Bool:
         """Which of (L, h, w, 3) values, at (h, w, 6) places, are no ground, (h, w)."""
         count, shape = len(values), values.shape[1:3]
@@ -166,8 +177,10 @@ def _in_full(some: Stack, ground: _Ground, inside: Bool, step: int) -> Bool:
         if doubt.any():
             margin = _with_margin(part, some.shape)
             values = some.read(margin).reshape(len(some), margin.height, margin.width, 3)
-            differs = ground.differs(_smooth(values), _design(some.shape, margin))
-            inner = core[np.ix_(*(np.arange(at.start, at.stop) // step for at in margin.slices))]
+            design = _design(some.shape, margin)
+            there = np.ix_(*(np.arange(at.start, at.stop) // step for at in margin.slices))
+            differs = ground.seen(values, design, ~around[there]).differs(values, design)
+            inner = core[there]
             differs = majority(grown(eroded(differs | inner, 1), 1))  # no hairs
             top, left = part.y - margin.y, part.x - margin.x
             here = here | (doubt & differs[top : top + part.height, left : left + part.width])
@@ -199,17 +212,6 @@ def _small(some: Stack, step: int) -> F32:
         found = np.add.reduceat(lines, starts, axis=1) / heights[:, None, None]
         out[:, y // step : y // step + len(starts)] = found
     return out
-
-
-def _smooth(values: F32) -> F32:
-    """Means of 3 x 3 pixels of (L, h, w, 3); the border is repeated."""
-    for axis in (1, 2):
-        edge = [(0, 0)] * 4
-        edge[axis] = (1, 1)
-        padded, count = np.pad(values, edge, mode="edge"), values.shape[axis]
-        parts = (padded.take(range(first, first + count), axis) for first in range(3))
-        values = sum(parts, np.float32(0)) / np.float32(3)
-    return values
 
 
 def _design(shape: tuple[int, int], part: Window | None = None) -> F64:

@@ -118,7 +118,7 @@ def _refusal(page: Any, channels: int) -> str:
     known = (1, *_DEFLATE) + ((_LZW,) if find_spec("imagecodecs") else ())
     if page.compression not in known:
         return f"compression {getattr(page.compression, 'name', page.compression)}"
-    if page.photometric != (2 if channels == 3 else 1) or page.samplesperpixel < channels:
+    if page.photometric != (2 if channels >= 3 else 1) or page.samplesperpixel < channels:
         return f"samples of photometric interpretation {int(page.photometric)}"
     if page.dtype not in (np.uint8, np.uint16) or page.bitspersample != 8 * page.dtype.itemsize:
         return f"{page.bitspersample}-bit samples of type {page.dtype}"
@@ -135,7 +135,7 @@ def read(path: Path, window: Window, channels: int) -> Array | None:
     Args:
         path: the file; its size was checked.
         window: inside it, as it is stored.
-        channels: 1 or 3; those behind them are left out.
+        channels: 1 or 3, or 2 or 4 with alpha; those behind them are left out.
 
     Returns:
         (h, w, channels) uint8 or uint16; None of another kind or compression.
