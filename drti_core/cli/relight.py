@@ -128,7 +128,10 @@ def relight(
     common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
     common |= {"background": ground, "name": model.name}
     depth: dict[str, Any] = {"as_float": as_float, "bits": bits}
-    told = ground_note(found, output, ground)
+    told = [note for note in [ground_note(found, output, ground)] if note is not None]
+    if as_float:
+        linear = found.metadata.encoding == "linear" or output.suffix.lower() == ".exr"
+        told.append(f"the values are {'linear light' if linear else 'sRGB encoded'}")
     named = lights if path is None or path in _PATHS else Path(path)
     by_file = None if named is None else open_lights(named)
     common["inputs"] = [*read_from(model, reader=reader), *([] if env is None else [env])]
@@ -175,16 +178,16 @@ def relight(
     if env is None:
         _say_outside(found, chosen, told)
         return
-    console.say_notes([*([] if told is None else [told]), _environment_note(lit)])
+    console.say_notes([*told, _environment_note(lit)])
     known = found.metadata.lights
     if known is not None and (note := coverage(known).note()) is not None:
         console.say_notes([note])
 
 
-def _say_outside(model: RelightableModel, lights: LightDirections, told: str | None) -> None:
+def _say_outside(model: RelightableModel, lights: LightDirections, told: list[str]) -> None:
     """Say what is ``told``, and which lights lie outside those that the model was fitted to."""
-    notes = told, outside_note(model.metadata.lights, lights)
-    console.say_notes([note for note in notes if note is not None])
+    note = outside_note(model.metadata.lights, lights)
+    console.say_notes([*told, *([] if note is None else [note])])
 
 
 def _colour(text: str) -> Colour:

@@ -189,7 +189,7 @@ def save_rendered(
     light = space_of(model) or icc.rgb("srgb")
     done, lock = 0, threading.Lock()
     for file, picture, how in zip(targets, pictures, made or [{}] * len(targets), strict=True):
-        tags = picture_tags(model, name, how)
+        tags = picture_tags(model, name, {**how, **({"encoding": encoding} if as_float else {})})
 
         def rows(y: int, height: int, picture: Render = picture) -> Any:
             nonlocal done

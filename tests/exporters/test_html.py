@@ -141,7 +141,7 @@ def test_pictures_bear_no_colour_management(model, tmp_path):
             kinds.append(data[at + 4 : at + 8])
             at += 12 + int.from_bytes(data[at : at + 4])
         assert set(kinds) == {b"IHDR", b"IDAT", b"IEND"}
-    report = export(with_icc, tmp_path / "b.html", format="jpeg")
+    export(with_icc, tmp_path / "b.html", format="jpeg")
     for data in parts(tmp_path / "b.html")[1].values():
         assert b"ICC_PROFILE" not in data
         frame = data[data.index(b"\xff\xc0") + 2 :]

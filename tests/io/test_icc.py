@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import struct
+from random import Random
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from PIL import ImageCms
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io.pictures.icc import Curve, description, linear_profile, profile, read
+from tests.fuzz.mutations import icc as mutations
 from tests.helpers.profiles import table_profile, with_tag
 
 #: Where the space of the colours stands in a profile.
@@ -147,3 +149,20 @@ def test_damaged_profiles_have_no_name(icc):
 
 def test_tables_are_left_to_littlecms():
     assert read(table_profile()) is None
+
+
+def test_profiles_that_were_changed_at_random():
+    """They are read, or refused in a sentence."""
+    random, refused = Random(5), 0
+    for base in (profile("p3"), table_profile(), mutations.profile()):
+        for _ in range(60):
+            changed = mutations.mutated(base, random)
+            with np.errstate(all="raise"):
+                try:
+                    found = read(changed)
+                    if found is not None:
+                        assert np.isfinite(found.to("srgb")).all()
+                        found.chromaticities()
+                except StackError:
+                    refused += 1
+    assert 20 < refused < 160

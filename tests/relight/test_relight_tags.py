@@ -42,10 +42,12 @@ def wide(plain) -> drti.RelightableModel:
 
 
 def facts_of(path: Path) -> Any:
-    with Image.open(path) as picture:
-        packet = picture.info.get("xmp")
-        if packet is None and path.suffix == ".tif":
-            packet = picture.tag_v2[700]
+    if path.suffix == ".tif":
+        with tifffile.TiffFile(path) as file:
+            packet = file.pages.first.tags[700].value
+    else:
+        with Image.open(path) as picture:
+            packet = picture.info.get("xmp")
     return None if packet is None else xmp.split(packet, path)[1].value
 
 
@@ -136,8 +138,10 @@ def test_floats_carry_the_profile_of_what_they_are(plain, wide, tmp_path):
         return icc_of(tmp_path / "a.tif")
 
     assert saved(plain) is None
+    assert facts_of(tmp_path / "a.tif")["encoding"] == "srgb"
     assert saved(wide) == P3
     assert saved(wide.with_metadata(encoding="linear")) == linear_profile(P3)
+    assert facts_of(tmp_path / "a.tif")["encoding"] == "linear"
     assert saved(plain.with_metadata(encoding="linear")) == linear_profile(None)
     assert saved(plain.with_metadata(encoding="linear", icc=table_profile())) is None
 
@@ -279,3 +283,12 @@ def test_the_command_tells_the_model_and_the_surroundings(plain, tmp_path):
         "rotate": 30,
         "exposure": 0,
     }
+
+
+def test_the_command_says_what_floats_are(plain, tmp_path):
+    pytest.importorskip("OpenEXR")
+    drti.save_model(plain, tmp_path / "coin.ptm")
+    command = ["relight", str(tmp_path / "coin.ptm"), "--light", "0,0", "--float", "-o"]
+    for name, words in (("a.npy", "sRGB encoded"), ("a.exr", "linear light")):
+        run = CliRunner().invoke(app, [*command, str(tmp_path / name)])
+        assert f"note: the values are {words}\n" in run.output

@@ -12,10 +12,12 @@ from PIL import Image
 
 import drti_core as drti
 from drti_core.arrays import Window
+from drti_core.cli.hints import with_flags
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import OptionError, StackError
 from drti_core.io.pictures.colours import conversion
 from drti_core.io.pictures.icc import profile
+from drti_core.measure.evaluation import evaluation_of_models
 from drti_core.stack import ArrayStack, ImageStack
 from drti_core.stack.colours import ColouredStack, in_space
 from drti_core.stack.decoded import DIFFERENT_PROFILES
@@ -141,3 +143,26 @@ def test_errors(tmp_path):
         "expected an ICC profile of RGB or grey. Save the photographs with another profile, or "
         "keep theirs as it is."
     )
+
+
+def test_what_looks_at_photographs_knows_their_colours(tmp_path):
+    """Evaluation, the sheets of a check, and info."""
+    stack = replace(drti.demo_stack((20, 28), 8), icc=P3)
+    model = drti.get_codec("ptm").fit(in_space(stack, "srgb"))
+    note = (
+        "The colours of the model are those of sRGB, of the photographs those of Display P3: bring "
+        "these to the space of the model (colour=)."
+    )
+    model = model.with_metadata(icc=SRGB)
+    assert drti.evaluate_model(model, stack, with_ssim=False).colours == note
+    same = drti.evaluate_model(model, in_space(stack, "srgb"), with_ssim=False)
+    assert same.colours is None
+    assert evaluation_of_models(stack, [same]).notes == ()
+    other = drti.evaluate_model(model, stack, with_ssim=False)
+    assert evaluation_of_models(stack, [other]).notes == (note,)
+    assert with_flags(note).endswith("the space of the model (--colour).")
+    shown = drti.check(stack).thumbnails
+    plain = drti.check(replace(stack, icc=None)).thumbnails
+    assert np.array_equal(shown, conversion(P3, "srgb").to_codes(plain))
+    assert (shown != plain).any()
+    assert drti.describe(stack).facts["colour_profile"] == "Display P3"
