@@ -395,7 +395,7 @@ def test_linear_models_give_srgb_pictures(run, stack, tmp_path):
         ),
         (
             ["--light", "0,0,1", "--float"],
-            "{out}: file ending '.png'; expected .tif, .tiff, .npy for float pictures",
+            "{out}: file ending '.png'; expected .tif, .tiff, .exr, .npy for float pictures",
         ),
     ],
 )

@@ -80,6 +80,16 @@ def test_16_bits(encoding, wide, tmp_path):
     assert icc_of(tmp_path / "a.png") == P3
 
 
+def test_16_bits_with_a_mask(plain, tmp_path):
+    inside = np.zeros(SHAPE, bool)
+    inside[4:9, 6:20] = True
+    save_relit(plain.with_metadata(mask=inside), LIGHT, tmp_path / "a.tif", bits=16)
+    found = tifffile.imread(tmp_path / "a.tif")
+    assert found.shape == (*SHAPE, 4)
+    assert np.array_equal(found[..., 3], 65535 * inside.astype(int))
+    assert not found[~inside].any()
+
+
 def test_16_bits_by_the_command(wide, tmp_path):
     drti.save_model(wide, tmp_path / "m", writer="folder:image=png")
     command = ["relight", str(tmp_path / "m"), "-o", str(tmp_path / "a.tif"), "--bits", "16"]
