@@ -105,6 +105,7 @@ if TYPE_CHECKING:
     from drti_core.runtime.graph_decoder import GraphDecoder
     from drti_core.stack import ArrayStack, ImageStack, Stack
     from drti_core.stack.colours import in_space
+    from drti_core.stack.developing import develop, undistort
     from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.check import check_file
@@ -154,6 +155,7 @@ else:
         "runtime.graph_decoder": "GraphDecoder",
         "stack": "ArrayStack ImageStack Stack",
         "stack.colours": "in_space",
+        "stack.developing": "develop undistort",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.batch": "convert_many",
         "workflow.check": "check_file",
@@ -214,6 +216,8 @@ __all__ = [
     "FoundLight",
     "Ball",
     "Darkroom",
+    "develop",
+    "undistort",
     "even_exposures",
     "in_space",
     # relight

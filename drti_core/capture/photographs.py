@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F32, F64, U8, Window, bands
-from drti_core.colour import srgb_to_linear
+from drti_core.arrays import F32, F64, U8, Array, Window, bands
+from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io import memory
 from drti_core.io.pictures.photos import photographs, pictures
@@ -63,7 +63,7 @@ class Copies:
     """Small copies of all photographs, grey.
 
     Args:
-        grey: (L, h, w) mean of the channels, codes of 8 bits.
+        grey: (L, h, w) mean of the channels, codes of 8 bits, sRGB encoded.
         step: pixels of a photograph to one of its copy, along a side.
     """
 
@@ -154,26 +154,29 @@ def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Cr
         mend="Look at fewer photographs at a time.",
     )
     out = np.empty((len(stack), rows, columns), np.float32)
-    table = _linear(stack)
+    linear = _linear(stack)
     for number in range(len(stack)):
         codes = stack.select([number]).luma(Window(top, left, rows * step, columns * step))[0]
-        values = srgb_to_linear(codes) if table is None else table[codes]
+        values = linear(codes)
         out[number] = sum(values[y::step, x::step] for y in range(step) for x in range(step))
     out /= step * step
     return Crop(out, left, top, step)
 
 
-def _linear(stack: Stack) -> F32 | None:
-    """(codes) linear light of each code; None: codes are floats, sRGB encoded."""
+def _linear(stack: Stack) -> Callable[[Array], F32]:
+    """Codes to linear light."""
+    encoded = stack.code_encoding == "srgb"
     if stack.dtype.kind == "f":
-        return None
+        return srgb_to_linear if encoded else lambda codes: np.asarray(codes, np.float32)
     values = np.arange(stack.code_max + 1, dtype=np.float32) / np.float32(stack.code_max)
-    return srgb_to_linear(values) if stack.code_encoding == "srgb" else values
+    table = srgb_to_linear(values) if encoded else values
+    return lambda codes: table[codes]
 
 
 def _reduced(one: Stack, band: Window, step: int, columns: int) -> U8:
-    """(h, columns) means of the pixels of one photograph, codes of 8 bits."""
-    if one.channels == 1 and one.dtype == np.uint8:
+    """(h, columns) means of the pixels of one photograph, codes of 8 bits, sRGB encoded."""
+    linear = one.code_encoding == "linear"
+    if one.channels == 1 and one.dtype == np.uint8 and not linear:
         from PIL import Image
 
         grey = Image.fromarray(one.luma(band)[0])
@@ -187,4 +190,7 @@ def _reduced(one: Stack, band: Window, step: int, columns: int) -> U8:
     sums = total[:, :: 3 * step].astype(exact)
     for column in range(1, 3 * step):
         sums += total[:, column :: 3 * step]
-    return np.asarray(np.rint(sums * (255 / top / (3 * step * step))), np.uint8)
+    shown = sums * (255 / top / (3 * step * step))
+    if linear:
+        shown = 255 * linear_to_srgb(shown / 255)
+    return np.asarray(np.rint(np.clip(shown, 0, 255)), np.uint8)

@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 import typer
 
+from drti_core.arrays import Window
 from drti_core.cli.console import Reader, parse_window
+from drti_core.errors import OptionError
+from drti_core.io.pictures.spaces import SPACES
 from drti_core.registry.doors import StackOptions as StackOptions
 from drti_core.stack import AUTO
+from drti_core.stack.developing import OfProject
 from drti_core.workflow.darkroom import Darkroom
+
+Choice = TypeVar("Choice", bound=str)
 
 #: What a verb that takes the options calls them.
 _HOW = "how"
@@ -53,6 +60,26 @@ def stack_options(
             "--by-order", help="Rows of a light file go to the photographs in their order."
         ),
     ] = False,
+    white_balance: Annotated[
+        str | None, typer.Option(metavar="R,G,B", help="Gains of camera RAW; else as shot.")
+    ] = None,
+    white_patch: Annotated[
+        str | None, typer.Option(metavar="X,Y,W,H", help="Part of camera RAW that becomes grey.")
+    ] = None,
+    colour_space: Annotated[
+        str | None,
+        typer.Option(help="Of camera RAW: srgb (by default), adobe, p3, rec2020, prophoto."),
+    ] = None,
+    half_size: Annotated[
+        bool, typer.Option("--half-size", help="Camera RAW of half the size.")
+    ] = False,
+    undistort: Annotated[
+        str | None,
+        typer.Option(
+            metavar="K1,K2,P1,P2",
+            help="Undo this distortion of the lens, or what the 'project' says.",
+        ),
+    ] = None,
     colour: Annotated[
         str,
         typer.Option(
@@ -67,10 +94,18 @@ def stack_options(
     """How photographs are opened, from the options that every verb has for it.
 
     Raises:
-        OptionError: a crop that is no window.
+        OptionError: a crop that is no window, or other numbers than are asked for.
     """
     space: Any = colour  # checked where it is used
-    darkroom = Darkroom(colour=space, exposures=exposures)
+    darkroom = Darkroom(
+        colour=space,
+        white_balance=_white_balance(white_balance),
+        white_patch=_patch(white_patch),
+        colour_space=_one_of(SPACES, colour_space, "--colour-space"),
+        half_size=half_size,
+        undistort=_distortion(undistort),
+        exposures=exposures,
+    )
     return {
         "reader": reader,
         "crop": parse_window(crop, "--crop"),
@@ -81,6 +116,50 @@ def stack_options(
         "by_order": by_order,
         "develop": None if darkroom == Darkroom() else darkroom,
     }
+
+
+def _white_balance(text: str | None) -> tuple[float, float, float] | None:
+    if text is None:
+        return None
+    red, green, blue = _numbers(text, "--white-balance", (3,), "gains of red, green and blue")
+    return red, green, blue
+
+
+def _patch(text: str | None) -> Window | None:
+    if text is None:
+        return None
+    what = "x, y, width and height of a part of the photographs"
+    numbers = _numbers(text, "--white-patch", (4,), what)
+    if not all(number.is_integer() for number in numbers):
+        raise OptionError(repr(text), where="--white-patch", expected=f"{what}, whole numbers")
+    x, y, width, height = map(int, numbers)
+    return Window(y, x, height, width)
+
+
+def _distortion(text: str | None) -> OfProject | tuple[float, ...] | None:
+    if text is None:
+        return None
+    if text == "project":
+        return "project"
+    what = "project, or k1, k2, p1, p2 and perhaps the focal length in terms of 35-mm film"
+    return _numbers(text, "--undistort", (4, 5), what)
+
+
+def _numbers(text: str, where: str, counts: tuple[int, ...], what: str) -> tuple[float, ...]:
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if len(found) not in counts or not all(map(math.isfinite, found)):
+        raise OptionError(repr(text), where=where, expected=what)
+    return found
+
+
+def _one_of(choices: tuple[Choice, ...], text: str | None, where: str) -> Choice | None:
+    found = next((choice for choice in choices if choice == text), None)
+    if text is not None and found is None:
+        raise OptionError(repr(text), where=where, expected=", ".join(choices))
+    return found
 
 
 def opens_photographs(verb: Callable[..., None]) -> Callable[..., None]:

@@ -7,8 +7,8 @@
 ``mask.png``               black where no object is; optional
 =========================  ===================================================================
 
-Photographs of 16 bits are linear, as the benchmarks' are; they are divided by their lamps'
-strengths.
+Photographs of 16 bits and of floats are linear, as the benchmarks' are; they are divided by their
+lamps' strengths.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ class PhotometricReader(StackReader, LightsReader):
         names, lights, notes = _lights(path)
         folder = path if self.images is None else Path(self.images)
         photographs = [folder / name for name in names]
-        linear = probe(photographs[0]).bits == 16
+        linear = probe(photographs[0]).bits > 8
         if not linear:
             notes += ("The photographs have 8 bits: they are taken for sRGB, not for linear.",)
         stack: Stack = ImageStack.open(

@@ -11,7 +11,7 @@ from typing import ClassVar
 
 from drti_core.arrays import MAX_SIDE, Window
 from drti_core.colour import Encoding
-from drti_core.errors import FormatError, LightError, MissingFileError, StackError
+from drti_core.errors import FormatError, LightError, MissingFileError, OptionError, StackError
 from drti_core.formats._shared.dome import Dome, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
@@ -22,6 +22,7 @@ from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack
 from drti_core.stack.decoded import Spool
+from drti_core.stack.lens import Lens
 from drti_core.stack.rotation import Rotation
 
 __all__ = ["READER", "WRITER", "ProjectReader"]
@@ -72,12 +73,13 @@ class ProjectReader(StackReader, LightsReader):
         notes: list[str] = []
         folder = _folder(project) if self.images is None else Path(self.images)
         paths = [folder / name for name in names]
-        encoding: Encoding = "srgb"
+        encoding: Encoding | None = None
         if "forcedInputColorspace" in project:
             forced = project["forcedInputColorspace"].choice("linear", "srgb")
             encoding = "linear" if forced == "linear" else "srgb"
         lights, near = _lights(project, len(rows), rows, names, shape, rotation, notes)
         _tell_unused(project, notes)
+        lens = _lens(project, shape, notes)
         straight = rotation is None or rotation.angle == 0
         stack = ImageStack.open(
             paths,
@@ -95,10 +97,11 @@ class ProjectReader(StackReader, LightsReader):
                 where=str(paths[0]),
                 expected=f"{shape[1]}x{shape[0]}, as {project.file} says",
             )
+        stack = replace(stack, lens=lens)
         if rotation is None or straight:
             return stack
         size = (rotation.crop.height, rotation.crop.width)
-        spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation.apply)
+        spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation)
         return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
 
     def beside(self, path: Path) -> list[Path]:
@@ -275,6 +278,44 @@ def _pixel_size(project: Node) -> float | None:
         if key in project:
             return project[key].positive_or_none()
     return None
+
+
+def _lens(project: Node, shape: tuple[int, int], notes: list[str]) -> Lens | None:
+    """The lens; None where its focal length, in whose units distortion is, is not known.
+
+    RelightLab keeps the focal length in millimetres, or in terms of 35-mm film by the diagonal;
+    sides of the sensor's pixels in millimetres, and the principal point in pixels from the middle.
+    """
+    if "lens" not in project:
+        return None
+    node = project["lens"]
+
+    def number(key: str) -> float:
+        return node[key].number() if key in node else 0.0
+
+    k1, k2, p1, p2 = (number(key) for key in ("k1", "k2", "p1", "p2"))
+    focal, pixel = number("focalLength"), number("pixelSizeX")
+    of_film = "focal35equivalent" not in node or _flag(node["focal35equivalent"])
+    try:
+        if focal > 0 and of_film:
+            lens = Lens.of_film(focal, shape, k1, k2, p1, p2)
+        elif focal > 0 and pixel > 0:
+            lens = Lens(focal / pixel, k1, k2, p1, p2)
+        elif any((k1, k2, p1, p2)):
+            notes.append(
+                "The project's lens distorts, but its focal length is not known: that cannot be "
+                "undone."
+            )
+            return None
+        else:
+            return None
+        lens = replace(lens, x=number("principalOffsetX"), y=number("principalOffsetY"))
+    except OptionError as error:
+        notes.append(f"The project's lens cannot be used: {error}.")
+        return None
+    if lens.distorts:
+        notes.append("The project's lens distorts, which is undone where that is asked for.")
+    return lens
 
 
 def _tell_unused(project: Node, notes: list[str]) -> None:

@@ -159,8 +159,8 @@ def open_environment(
     """Read an environment map.
 
     Args:
-        path: Radiance (``.hdr``) or OpenEXR, by content; or a JPEG, PNG or TIFF of 8 or 16 bits,
-            whose values are taken as sRGB.
+        path: Radiance (``.hdr``) or OpenEXR, by content; or a JPEG, PNG or TIFF, whose values
+            are taken as sRGB, but for those of floats and camera RAW, which are linear.
         kind: see the module.
         rotate: see :class:`Environment`.
         exposure: see :class:`Environment`.
@@ -186,7 +186,9 @@ def open_environment(
         info = probe(file)
         check_size(info.shape, file)
         codes = decode(info)
-        radiance = srgb_to_linear(codes / np.float32(np.iinfo(codes.dtype).max))
+        top = 1 if codes.dtype.kind == "f" else np.iinfo(codes.dtype).max
+        radiance = np.asarray(codes / np.float32(top), np.float32)
+        radiance = radiance if info.encoding == "linear" else srgb_to_linear(radiance)
         radiance = np.ascontiguousarray(np.broadcast_to(radiance, (*radiance.shape[:2], 3)))
     check_size(radiance.shape[:2], file)
     return Environment(radiance, kind, rotate, exposure, str(file))

@@ -79,13 +79,13 @@ def turned(vectors: F32, y: YAxis) -> F32:
 
 
 def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
-    """A normal map of 8 or 16 bits (PNG, TIFF), (H, W, 3) unit vectors; a 16-bit PNG needs pyvips.
+    """A normal map (PNG, TIFF, EXR), (H, W, 3) unit vectors; a 16-bit PNG needs pyvips.
 
     Where the map has no normal the vector is (0, 0, 0): where it is transparent, black, or the
     length of its vector is below 0.5, as that of the grey (127, 127, 127) is.
 
     Args:
-        path: the picture; codes hold (n + 1) / 2.
+        path: the picture; codes of 8 or 16 bits hold (n + 1) / 2, floats the components.
         y: which way its green channel grows.
 
     Raises:
@@ -98,6 +98,8 @@ def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
     if info.channels != 3:
         raise FormatError("a grey picture", where=str(path), expected="a normal map in RGB")
     codes = decode(info)
+    if codes.dtype.kind == "f":
+        return turned(unit(codes), y)
     top = np.float32(np.iinfo(codes.dtype).max)
     vectors = codes.astype(np.float32) * (2 / top) - 1
     known = codes.any(axis=2) & (np.linalg.norm(vectors, axis=2) >= _SHORTEST)

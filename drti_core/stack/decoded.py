@@ -31,6 +31,8 @@ Progress = Callable[[float, str], None]
 
 #: Photographs decoded at a time.
 WORKERS = min(4, os.cpu_count() or 1)
+#: Encodings, for messages.
+_LIGHT = {"srgb": "sRGB-encoded", "linear": "linear"}
 #: What the scratch files hold, for messages.
 _WHAT = "the decoded photographs"
 #: A note of :func:`check_siblings`.
@@ -53,13 +55,14 @@ def check_siblings(photos: Sequence[PhotoInfo]) -> tuple[str, ...]:
         A sentence for each harmless difference.
 
     Raises:
-        StackError: one differs from the first in size or bits; names it.
+        StackError: one differs from the first in size, bits or encoding; names it.
     """
     first = photos[0]
     for info in photos:
         for what, mine, theirs in (
             ("pixels", f"{info.width}x{info.height}", f"{first.width}x{first.height}"),
             ("bits a sample", str(info.bits), str(first.bits)),
+            ("light", _LIGHT[info.encoding], _LIGHT[first.encoding]),
         ):
             if mine != theirs:
                 raise StackError(

@@ -22,7 +22,7 @@ _BAND_ROWS = 256
 
 @dataclass(frozen=True)
 class Rotation:
-    """Turn by an angle, then crop.
+    """Turn by an angle, then crop; called with the pixels of a photograph.
 
     Args:
         angle: degrees, clockwise.
@@ -42,7 +42,7 @@ class Rotation:
 
     def centre(self) -> tuple[float, float]:
         """Centre of the crop in the photograph, pixels x, y (down) from the photograph's centre."""
-        a, b, c, d, e, f = self._affine()
+        a, b, c, d, e, f = self.affine
         x, y = self.crop.width / 2, self.crop.height / 2
         height, width = self.source
         return a * x + b * y + c - width / 2, d * x + e * y + f - height / 2
@@ -53,25 +53,27 @@ class Rotation:
         matrix = np.array([[cos, sin, 0], [-sin, cos, 0], [0, 0, 1]])
         return np.asarray(np.asarray(xyz, np.float64) @ matrix.T)
 
-    def apply(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Turn and crop (H, W, C) uint8 or uint16 pixels, bicubic; what lies outside is 0."""
+    def __call__(self, pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Turn and crop (H, W, C) pixels, bicubic; what lies outside is 0."""
         from PIL import Image
 
         size = (self.crop.width, self.crop.height)
         out = np.empty((self.crop.height, self.crop.width, pixels.shape[2]), pixels.dtype)
-        limit = np.iinfo(pixels.dtype).max
+        floats = pixels.dtype.kind == "f"
+        limit = None if floats else np.iinfo(pixels.dtype).max
         for channel in range(pixels.shape[2]):
             # As floats: Pillow has no 16-bit colour, and rounds only once this way.
             plane = Image.fromarray(pixels[..., channel].astype(np.float32))
             turned: Any = plane.transform(
-                size, Image.Transform.AFFINE, self._affine(), Image.Resampling.BICUBIC
+                size, Image.Transform.AFFINE, self.affine, Image.Resampling.BICUBIC
             )
-            out[..., channel] = np.rint(np.clip(np.asarray(turned), 0, limit))
+            values = np.clip(np.asarray(turned), 0, limit)
+            out[..., channel] = values if floats else np.rint(values)
         return out
 
     def inside(self) -> Bool | None:
         """(h, w), true where the photograph has a pixel; None if it has all of the crop."""
-        a, b, c, d, e, f = self._affine()
+        a, b, c, d, e, f = self.affine
         mask = np.empty((self.crop.height, self.crop.width), np.bool_)
         columns = np.arange(self.crop.width) + 0.5
         for start in range(0, self.crop.height, _BAND_ROWS):
@@ -94,7 +96,8 @@ class Rotation:
         height, width = self.source
         return height * cos + width * sin, width * cos + height * sin
 
-    def _affine(self) -> tuple[float, float, float, float, float, float]:
+    @property
+    def affine(self) -> tuple[float, float, float, float, float, float]:
         """From the crop to the photograph: x' = ax + by + c, y' = dx + ey + f, in pixels."""
         cos, sin = self._direction()
         height, width = self._extent()

@@ -15,10 +15,13 @@ import numpy.typing as npt
 from drti_core.arrays import F32, Bool, Window
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear
 from drti_core.errors import OptionError, StackError
-from drti_core.io.pictures.photos import decode, luma_of, probe
+from drti_core.io.pictures.alike import alike
+from drti_core.io.pictures.photos import PhotoInfo, decode, luma_of, probe
+from drti_core.io.pictures.spaces import shown_profile
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
+from drti_core.stack.lens import Lens
 from drti_core.stack.transparency import opaque_in_all
 
 #: (H, W, C) codes of a photograph → those that are kept.
@@ -48,7 +51,8 @@ class Stack(ABC):
         code_encoding: colour encoding of the codes.
         encoding: colour encoding of the values; codes of the other one are converted.
         mask: (H, W), true where the object is; pixels outside are 0. None: all are inside.
-        icc: ICC profile of the photographs; carried, never applied.
+        icc: ICC profile of the photographs; carried, never applied. Of linear light it is that of
+            the pictures that are made of it, under sRGB's curve.
         xmp: XMP packet of the first photograph that has one.
         exif: EXIF of the first photograph that has it, see :mod:`drti_core.io.pictures.exif`.
         pixel_size_mm: side of a pixel on the object, millimetres.
@@ -336,10 +340,11 @@ class ImageStack(Stack):
 
     Args:
         spool: decodes each photograph once, when it is first needed.
-        photos: headers of the photographs of the spool.
+        lens: what distorts the photographs, where a project says so; it is not undone.
     """
 
     spool: Spool = field(repr=False)
+    lens: Lens | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -368,12 +373,15 @@ class ImageStack(Stack):
         crop: Window | None = None,
         mask: Path | npt.ArrayLike | None = None,
         to_linear: bool = False,
-        code_encoding: Encoding = "srgb",
+        code_encoding: Encoding | None = None,
         pixel_size_mm: float | None = None,
         positions: LightPositions | None = None,
         notes: Sequence[str] = (),
     ) -> ImageStack:
         """Open photographs by their headers; pixels are decoded when they are first needed.
+
+        RAW is developed alike, as shot of the first photograph
+        (:func:`drti_core.stack.developing.develop` does it otherwise).
 
         Args:
             paths: one for each light.
@@ -381,7 +389,8 @@ class ImageStack(Stack):
             crop: the part of the photographs to keep (y down, from the top left corner).
             mask: see :meth:`adjusted`. Where photographs are transparent is outside in any case.
             to_linear: give linear values.
-            code_encoding: what the photographs hold.
+            code_encoding: what the photographs hold, but for RAW, which is linear; by default
+                what the first one says (:attr:`drti_core.io.pictures.photos.PhotoInfo.encoding`).
             pixel_size_mm: side of a pixel on the object, millimetres; by default what the first
                 photograph says, if drti wrote it.
             positions: of the lights, from the centre of the photographs; ``lights`` then become
@@ -390,15 +399,22 @@ class ImageStack(Stack):
 
         Raises:
             MissingFileError: a photograph is not there.
-            StackError: one is unreadable, or differs in size or bits from the
+            StackError: one is unreadable, or differs in size, bits or encoding from the
                 first one; or their number is not that of the lights.
             OptionError: the crop is not inside, or the mask does not fit.
-            MissingExtraError: 16-bit RGB PNGs without pyvips.
+            MissingExtraError: RAW without rawpy, EXR without OpenEXR, 16-bit RGB PNGs without
+                pyvips.
         """
         _check_count(len(paths), lights)
-        photos = [probe(Path(path)) for path in paths]
+        photos: Sequence[PhotoInfo] = [probe(Path(path)) for path in paths]
         more = check_siblings(photos)
         opaque, seen = opaque_in_all(photos)
+        history: Mapping[str, Any] = {}
+        if photos[0].format == "raw":
+            developed = alike(photos)
+            photos, more = developed.photos, (*more, *developed.notes)
+            history, code_encoding = {"raw": developed.history}, "linear"
+        code_encoding = code_encoding or photos[0].encoding
         shape = photos[0].shape
         found = cls(
             lights=lights if positions is None else positions.directions(),
@@ -409,12 +425,13 @@ class ImageStack(Stack):
             channels=max(info.channels for info in photos),
             code_encoding=code_encoding,
             encoding=code_encoding,
-            icc=next((info.icc for info in photos if info.icc), None),
+            icc=shown_profile(next((info.icc for info in photos if info.icc), None)),
             xmp=next((info.xmp for info in photos if info.xmp), None),
             exif=next((info.exif for info in photos if info.exif), None),
             mask=opaque,
             pixel_size_mm=pixel_size_mm or photos[0].pixel_size_mm,
             notes=(*notes, *seen, *more),
+            history=history,
             order=tuple(range(len(photos))),
             spool=Spool(photos, Window(0, 0, *shape)),
         )
@@ -610,7 +627,8 @@ def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window)
     """(h, w) of the crop, from a mask of the size of the photographs or of the crop."""
     if isinstance(mask, (str, Path)):
         info = probe(Path(mask))
-        where, values = str(mask), decode(info).max(axis=2) > np.iinfo(info.dtype).max // 2
+        half = 0.5 if info.dtype.kind == "f" else np.iinfo(info.dtype).max // 2
+        where, values = str(mask), decode(info).max(axis=2) > half
     else:
         where, values = "mask", np.asarray(mask) != 0
     size = (crop.height, crop.width)

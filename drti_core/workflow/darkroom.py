@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from drti_core.arrays import Window
 from drti_core.capture.exposures import even_exposures
+from drti_core.io.pictures.spaces import Space
 from drti_core.stack import Stack
 from drti_core.stack.colours import Colour, in_space
+from drti_core.stack.developing import OfProject, develop, undistort
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,12 +22,24 @@ class Darkroom:
     provenance of a model that is fitted to it.
 
     Args:
+        white_balance: gains of red, green and blue of RAW; by default as shot of the first one
+            (:func:`drti_core.stack.developing.develop`, of the next three as well).
+        white_patch: a part of RAW photographs that becomes grey.
+        colour_space: of RAW; srgb by default.
+        half_size: RAW of half the size.
+        undistort: ``"project"``, or the lens' k1, k2, p1, p2 and perhaps its focal length in terms
+            of 35-mm film (:func:`drti_core.stack.developing.undistort`).
         colour: the space that colours are brought to, each photograph's by its own profile
             (:func:`drti_core.stack.colours.in_space`).
         exposures: divide out differences of exposure that EXIF states
             (:func:`drti_core.capture.exposures.even_exposures`).
     """
 
+    white_balance: tuple[float, float, float] | None = None
+    white_patch: Window | None = None
+    colour_space: Space | None = None
+    half_size: bool = False
+    undistort: OfProject | tuple[float, ...] | None = None
     colour: Colour = "keep"
     exposures: bool = False
 
@@ -41,9 +56,20 @@ class Darkroom:
 
         Raises:
             StackError: a step cannot be taken with these photographs; says why.
-            OptionError: an option outside its range.
-            MissingExtraError: a step needs an extra that is not installed.
+            OptionError: a field has a value outside its range, or belongs to other photographs.
+            MissingExtraError: a step needs what is not installed.
         """
+        raw = (self.white_balance, self.white_patch, self.colour_space)
+        if self.half_size or any(value is not None for value in raw):
+            stack = develop(
+                stack,
+                white_balance=self.white_balance,
+                white_patch=self.white_patch,
+                colour_space=self.colour_space,
+                half_size=self.half_size,
+            )
+        if self.undistort is not None:
+            stack = undistort(stack, self.undistort)
         stack = in_space(stack, self.colour)
         if self.exposures:
             stack = even_exposures(stack)

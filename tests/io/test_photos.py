@@ -324,13 +324,13 @@ def test_header_cut(tmp_path, suffix):
     )
 
 
-@pytest.mark.parametrize(("mode", "suffix"), [("CMYK", ".jpg"), ("CMYK", ".tif"), ("F", ".tif")])
+@pytest.mark.parametrize(("mode", "suffix"), [("CMYK", ".jpg"), ("CMYK", ".tif"), ("I", ".tif")])
 def test_other_colours_are_refused(tmp_path, mode, suffix):
     from PIL import Image
 
     path = tmp_path / f"a{suffix}"
-    Image.fromarray(pixels()).convert("L" if mode == "F" else mode).convert(mode).save(path)
-    bits = 32 if mode == "F" else 8
+    Image.fromarray(pixels()).convert("L" if mode == "I" else mode).convert(mode).save(path)
+    bits = 32 if mode == "I" else 8
     with pytest.raises(StackError) as error:
         probe(path)
     assert str(error.value) == (

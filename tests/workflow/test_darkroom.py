@@ -16,6 +16,7 @@ from drti_core.cli.app import app
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.io.pictures.icc import profile
 from drti_core.workflow.darkroom import Darkroom
+from tests.helpers.dng import PHASES, mosaic_of, write_dng
 
 
 def _capture(folder: Path, times: dict[int, float], silent: tuple[int, ...] = ()) -> Path:
@@ -128,3 +129,66 @@ def test_a_profile_that_cannot_be_used_is_told_with_the_option(tmp_path):
     assert run.exit_code == 1
     assert "a3.png: the photographs' colour profile cannot be used (it is none, " in run.output
     assert "or keep theirs as it is (--colour keep)." in run.output
+
+
+def test_raw_by_the_command_line(tmp_path):
+    rows = ["3"]
+    for number in range(3):
+        sensor = mosaic_of(np.full((40, 60, 3), (2000, 4000, 2400)), PHASES["RGGB"])
+        write_dng(tmp_path / f"a{number}.dng", sensor)
+        rows.append(f"a{number}.dng {0.4 * number - 0.4:.2f} 0.1 0.8")
+    (tmp_path / "dirs.lp").write_text("\n".join(rows) + "\n")
+    look = ["info", str(tmp_path / "dirs.lp"), "--json"]
+    raw = ["--white-patch", "4,3,8,6", "--colour-space", "p3", "--half-size"]
+    run = CliRunner().invoke(app, [*look, *raw, "--undistort=-0.1,0,0,0,30"])
+    assert run.exit_code == 0, run.output
+    told = json.loads(run.output)
+    assert (told["height"], told["width"]) == (20, 30)
+    done = told["darkroom"]
+    assert done["raw"] | {"software": ""} == {
+        "white_balance": pytest.approx([2.0, 1.0, 1.667], abs=2e-3),
+        "white_balance_from": "patch 4,3,8,6 of a1.dng",
+        "colour_space": "Display P3",
+        "half_size": True,
+        "software": "",
+    }
+    assert done["raw"]["software"].startswith("LibRaw ")
+    assert done["undistort"]["k1"] == -0.1
+    assert told["notes"][-1:] == [
+        "The lens' distortion is undone, which moves pixels by up to 0.9."
+    ]
+    run = CliRunner().invoke(app, [*look, "--white-balance", "1,1,2"])
+    done = json.loads(run.output)["darkroom"]["raw"]
+    assert (done["white_balance"], done["white_balance_from"]) == ([1, 1, 2], "given")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--white-balance", "1,2"],
+         "--white-balance: '1,2'; expected gains of red, green and blue"),
+        (["--white-balance", "1,nan,2"],
+         "--white-balance: '1,nan,2'; expected gains of red, green and blue"),
+        (["--white-patch", "1,2,3"],
+         "--white-patch: '1,2,3'; expected x, y, width and height of a part of the photographs"),
+        (["--white-patch", "1,2,3,4.5"],
+         "--white-patch: '1,2,3,4.5'; expected x, y, width and height of a part of the "
+         "photographs, whole numbers"),
+        (["--colour-space", "lab"],
+         "--colour-space: 'lab'; expected srgb, adobe, p3, rec2020, prophoto"),
+        (["--undistort", "lens"],
+         "--undistort: 'lens'; expected project, or k1, k2, p1, p2 and perhaps the focal length in "
+         "terms of 35-mm film"),
+        (["--undistort", "project"],
+         "the lens of a project, for photographs without one (a0.png); expected a RelightLab "
+         "project with its lens and focal length. Give k1, k2, p1, p2 in numbers."),
+        (["--half-size"],
+         "a white balance, a colour space or half size for a0.png; expected camera RAW: other "
+         "photographs are developed already"),
+    ],
+)  # fmt: skip
+def test_options_that_cannot_be(tmp_path, options, told):
+    lights = _capture(tmp_path, {})
+    run = CliRunner().invoke(app, ["info", str(lights), *options])
+    assert run.exit_code == 1
+    assert run.output == f"error: {told}\n"

@@ -38,13 +38,13 @@ def read_alpha(info: PhotoInfo) -> Bool | None:
 
 
 def _by_vips(info: PhotoInfo, vips: Any) -> Bool:
-    assert info.format != "pgm"
+    assert info.format in ("png", "tiff")
     try:
         image = decoders.vips_image(info.path, info.format, "error")
         if not image.hasalpha():
             return np.ones(info.shape, np.bool_)
-        most = 65535 if image.format == "ushort" else 255
-        above = image[image.bands - 1] > most // 2
+        half = {"uchar": 127, "ushort": 32767, "float": 0.5}[image.format]
+        above = image[image.bands - 1] > half
         found = np.frombuffer(above.write_to_memory(), np.uint8).reshape(above.height, above.width)
     except vips.Error as error:
         raise_if_short(error)
@@ -69,7 +69,7 @@ def _by_tifffile(info: PhotoInfo) -> Bool | None:
 
 
 def _by_pillow(info: PhotoInfo) -> Bool:
-    assert info.format != "pgm"
+    assert info.format in ("png", "tiff")
     try:
         where = str(info.path)
         with decoders.quiet(), decoders.open_image(info.path, info.format, where) as image:

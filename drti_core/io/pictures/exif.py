@@ -27,6 +27,11 @@ _SWAPPED = {3: 2, 4: 4, 5: 4, 8: 2, 9: 4, 10: 4, 11: 4, 12: 8, 13: 4, 16: 8, 18:
 #: More entries, or longer values, are not believed.
 _MAX_ENTRIES, _MAX_VALUE = 512, 1 << 16
 
+#: Beginnings of TIFFs and BigTIFFs, and the bytes of their offsets.
+VERSIONS = {b"II*\0": 4, b"MM\0*": 4, b"II+\0": 8, b"MM\0+": 8}
+#: Those of TIFFs by another name: RAW of Olympus (ORF) and Panasonic (RW2).
+MAGIC_RAW = (b"IIRO", b"IIRS", b"MMOR", b"IIU\0")
+
 #: A tag's type and its value in little-endian bytes.
 Entries = dict[int, tuple[int, bytes]]
 
@@ -80,18 +85,18 @@ def parse(read: Callable[[int, int], bytes]) -> Exif:
     """
     head = read(0, 16)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
-    version = {b"II*\0": 4, b"MM\0*": 4, b"II+\0": 8, b"MM\0+": 8}.get(head[:4])
+    version = 4 if head[:4] in MAGIC_RAW else VERSIONS.get(head[:4])
     if order is None or version is None or len(head) < 2 * version:
         return Exif()
     big = version == 8
     start = int.from_bytes(head[version : 2 * version], "little" if order == "<" else "big")
-    whole = _entries(read, start, order, big)
+    whole = tags_at(read, start, order, big)
     parts = []
     for pointer in (_EXIF, _GPS):
         kind, value = whole.get(pointer, (0, b""))
         inside = kind in _OFFSETS and len(value) == _SIZES[kind]
         place = int.from_bytes(value, "little")
-        parts.append(_entries(read, place, order, big) if inside else {})
+        parts.append(tags_at(read, place, order, big) if inside else {})
     return Exif(
         {tag: entry for tag, entry in whole.items() if tag in _FIRST and entry[0] <= _LAST},
         {
@@ -103,8 +108,15 @@ def parse(read: Callable[[int, int], bytes]) -> Exif:
     )
 
 
-def _entries(read: Callable[[int, int], bytes], start: int, order: str, big: bool) -> Entries:
-    """The tags of a directory; damaged ones are left out."""
+def tags_at(read: Callable[[int, int], bytes], start: int, order: str, big: bool) -> Entries:
+    """The tags of a directory; damaged ones, and values of over 64 KB, are left out.
+
+    Args:
+        read: gives up to so many bytes from an offset.
+        start: where it is.
+        order: ``<`` or ``>``, the byte order of the file.
+        big: whether it is a BigTIFF.
+    """
     few, offset = ("Q", "Q") if big else ("H", "I")
     head = read(start, struct.calcsize(few))
     count = struct.unpack(order + few, head)[0] if len(head) == struct.calcsize(few) else 0

@@ -1,9 +1,11 @@
-"""OpenEXR pictures of float32 values; needs the ``exr`` extra."""
+"""OpenEXR pictures of float32 values, linear light; needs the ``exr`` extra."""
 
 from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -65,43 +67,96 @@ def write_exr(path: Path, values: F32, chromaticities: tuple[float, ...] | None 
         raise OSError(number, os.strerror(number), str(path)) from error
 
 
-def read_exr(path: Path) -> F32:
-    """The channels R, G, B (or Y alone) of the first part of an OpenEXR file, (H, W, 3) float32.
+@dataclass(frozen=True)
+class ExrHeader:
+    """What a file says before it is decoded.
+
+    Args:
+        width: pixels.
+        height: pixels.
+        channels: 3 of R, G and B, 1 of Y alone.
+        chromaticities: x, y of red, green, blue and white; none where they are not stated, and
+            then those of Rec. 709.
+    """
+
+    width: int
+    height: int
+    channels: int
+    chromaticities: tuple[tuple[float, float], ...] = ()
+
+
+def is_exr(head: bytes) -> bool:
+    """Whether a file starts as one."""
+    return head.startswith(_MAGIC)
+
+
+def probe(path: Path, most: int = MAX_PIXELS) -> ExrHeader:
+    """Read the header of the first part.
+
+    Args:
+        path: the file.
+        most: pixels that it may have.
 
     Raises:
-        FormatError: damaged, too large for its bytes, or without these channels.
+        FormatError: damaged, too large for its bytes, or without channels R, G and B, or Y.
         MissingExtraError: OpenEXR is not installed.
     """
     library = require_exr("reading .exr")
     with open_file(path) as file:
-        if file.read(4) != _MAGIC:
+        if not is_exr(file.read(4)):
             raise FormatError("is no OpenEXR file", where=str(path), expected="OpenEXR")
     try:
         with library.File(str(path), header_only=True) as file:
             header = file.header()
             low, high = (np.asarray(corner).astype(np.int64) for corner in header["dataWindow"])
-            count = len(header["channels"])
+            names = [channel.name for channel in header["channels"]]
+            stated = [float(value) for value in header.get("chromaticities", ())]
     except _ERRORS as error:
         raise_if_short(error)
         raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
     width, height = (int(v) + 1 for v in high - low)
     size = path.stat().st_size
-    possible = min(MAX_PIXELS, size * _RATIO)
-    inside = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and 0 < count <= _MAX_CHANNELS
+    possible = min(most, size * _RATIO)
+    inside = 0 < width <= MAX_SIDE and 0 < height <= MAX_SIDE and 0 < len(names) <= _MAX_CHANNELS
     if not inside or width * height > possible:
         raise FormatError(
-            f"claims {width}x{height} pixels of {count} channels in {size} bytes",
+            f"claims {width}x{height} pixels of {len(names)} channels in {size} bytes",
             where=str(path),
             expected=f"at most {possible} pixels and {_MAX_CHANNELS} channels",
         )
+    wanted = _wanted(names)
+    if any(name not in names for name in wanted):
+        raise FormatError(
+            f"channels {', '.join(names)}", where=str(path), expected="R, G and B, or Y"
+        )
+    pairs = tuple(zip(stated[::2], stated[1::2], strict=True)) if len(stated) == 8 else ()
+    return ExrHeader(width, height, len(set(wanted)), pairs)
+
+
+def _wanted(names: Sequence[str]) -> tuple[str, str, str]:
+    return ("R", "G", "B") if "R" in names else ("Y", "Y", "Y")
+
+
+def read_exr(path: Path, most: int = MAX_PIXELS) -> F32:
+    """The channels R, G, B (or Y alone) of the first part of an OpenEXR file, (H, W, 3) float32.
+
+    Args:
+        path: the file.
+        most: pixels that it may have.
+
+    Raises:
+        as :func:`probe`.
+    """
+    header = probe(path, most)
+    library = require_exr("reading .exr")
     try:
         with library.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except _ERRORS as error:
         raise_if_short(error)
         raise FormatError(f"damaged OpenEXR file ({error})", where=str(path)) from error
-    names = ("R", "G", "B") if "R" in channels else ("Y", "Y", "Y")
-    if any(name not in channels or channels[name].shape != (height, width) for name in names):
+    shape, names = (header.height, header.width), _wanted(list(channels))
+    if any(name not in channels or channels[name].shape != shape for name in names):
         raise FormatError(
             f"channels {', '.join(channels)}", where=str(path), expected="R, G and B, or Y"
         )

@@ -1,9 +1,10 @@
 """One photograph: its header, and its pixels decoded to rows.
 
-JPEG, PNG, TIFF and PGM, 8 or 16 bits, RGB or grey, judged by content. The EXIF orientation is
-applied; an ICC profile is carried, never applied. Pixels come through libvips where the ``tiles``
-extra is installed (bounded memory, any 16-bit RGB), else through tifffile (TIFF, by strips and
-tiles) and Pillow (whole images, 8-bit RGB).
+JPEG, PNG, TIFF and PGM of 8 or 16 bits, camera RAW, EXR and TIFF of floats; RGB or grey, judged by
+content, and never by a preview in the file. The orientation is applied; an ICC profile is carried,
+never applied. Pixels come through LibRaw (RAW), OpenEXR (EXR), libvips where the ``tiles`` extra is
+installed (bounded memory, any 16-bit RGB), else through tifffile (TIFF, by strips and tiles) and
+Pillow (whole images, 8-bit RGB).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import IO, Any, Literal
 
 import numpy as np
 
-from drti_core.arrays import MAX_SIDE, Codes, Window
+from drti_core.arrays import MAX_SIDE, Array, Codes, Window
+from drti_core.colour import Encoding
 from drti_core.errors import (
     DrtiError,
     FormatError,
@@ -25,23 +27,28 @@ from drti_core.errors import (
     StackError,
     raise_if_short,
 )
-from drti_core.io.pictures import decoders, exif, pgm, tiff
+from drti_core.io.pictures import decoders, exif, exr, pgm, raw, spaces, tiff
+from drti_core.io.pictures.raw import Development
+from drti_core.io.pictures.tiff_pictures import Read, TiffPicture, TiffPictures, tiff_pictures
 from drti_core.io.pictures.xmp import split
 from drti_core.io.regular import open_file
 
 #: File endings of photographs, lower case.
-SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm")
+SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm", ".exr", *raw.SUFFIXES)
 #: No photograph has more pixels; a header that claims more is not believed.
 MAX_PIXELS = 10**9
 
 #: Pictures that are named so are no photographs.
 _NONE = re.compile(r"(?i)(^|[^a-z])(mask|normal|normals|albedo)([^a-z]|$)")
 _READABLE = "an 8- or 16-bit RGB or grey JPEG, PNG, TIFF or PGM"
+_OWN_TIFF = "Save the photograph itself as the first picture of a TIFF, or develop it again."
 _RESAVE = f"Save it as {_READABLE}."
 #: Pillow's modes that hold colour, or grey.
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA")
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
 _EXIF_ORIENTATION = 274
+#: Tags of a TIFF, and the format of samples that are floats.
+_BITS, _PHOTOMETRIC, _SAMPLES, _XMP, _FORMAT, _ICC, _FLOAT = 258, 262, 277, 700, 339, 34675, 3
 #: Of red, green and blue.
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 #: Warnings of libjpeg that leave the pixels right: some cameras' files have these oddities.
@@ -58,7 +65,7 @@ class PhotoInfo:
         width: pixels, after the orientation was applied.
         height: pixels, after the orientation was applied.
         channels: 1 (grey) or 3; an alpha channel is not counted.
-        bits: 8 or 16 for a sample.
+        bits: 8 or 16 for a sample, 32 of floats.
         orientation: EXIF orientation 1..8.
         dropped: what is left out ("transparency", see :mod:`.alpha`), or "".
         icc: ICC profile.
@@ -67,10 +74,11 @@ class PhotoInfo:
         pixel_size_mm: side of a pixel on the object, millimetres, of a picture that drti wrote.
         dpi: horizontal resolution, dots an inch.
         luma: whether it is a colour photograph of which the luma alone is decoded.
+        development: how RAW becomes pixels.
     """
 
     path: Path
-    format: Literal["jpeg", "png", "tiff", "pgm"]
+    format: Literal["jpeg", "png", "tiff", "pgm", "raw", "exr"]
     width: int
     height: int
     channels: int
@@ -83,6 +91,7 @@ class PhotoInfo:
     pixel_size_mm: float | None = None
     dpi: float | None = None
     luma: bool = False
+    development: Development | None = None
 
     def as_luma(self) -> PhotoInfo:
         """The photograph in grey: of a JPEG, decoding that takes half as long."""
@@ -96,7 +105,23 @@ class PhotoInfo:
     @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the decoded samples."""
-        return np.dtype(np.uint16 if self.bits == 16 else np.uint8)
+        return np.dtype({8: np.uint8, 16: np.uint16, 32: np.float32}[self.bits])
+
+    @property
+    def encoding(self) -> Encoding:
+        """What the samples are: linear light of RAW, floats, and where the ICC profile says so."""
+        linear = self.format == "raw" or self.bits == 32 or spaces.is_linear(self.icc)
+        return "linear" if linear else "srgb"
+
+    def developed(self, development: Development) -> PhotoInfo:
+        """The photograph, RAW, developed in another way."""
+        height, width = self.shape
+        if self.development is None or self.development.half_size != development.half_size:
+            height, width = raw.size_of(raw.probe(self.path), development)
+        icc = (
+            spaces.profile(development.space) if development.space and self.channels == 3 else None
+        )
+        return replace(self, development=development, height=height, width=width, icc=icc)
 
 
 def natural_key(name: str) -> list[tuple[int, str]]:
@@ -110,7 +135,10 @@ def natural_key(name: str) -> list[tuple[int, str]]:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The picture files of a folder in natural order; none if there is no such folder."""
+    """The picture files of a folder in natural order; none if there is no such folder.
+
+    RAW that lies there developed too, under its name with another ending, is left out.
+    """
     try:
         entries = list(folder.iterdir())
     except OSError:
@@ -120,7 +148,15 @@ def pictures(folder: Path) -> list[Path]:
         for path in entries
         if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
     ]
+    developed = {path.stem.casefold() for path in found if not _ends_as_raw(path)}
+    found = [
+        path for path in found if not _ends_as_raw(path) or path.stem.casefold() not in developed
+    ]
     return sorted(found, key=lambda path: natural_key(path.name))
+
+
+def _ends_as_raw(path: Path) -> bool:
+    return path.suffix.lower() in raw.SUFFIXES
 
 
 def photographs(found: Sequence[Path], wanted: int = 0) -> tuple[list[Path], tuple[str, ...]]:
@@ -143,14 +179,28 @@ def probe(path: Path) -> PhotoInfo:
 
     Raises:
         MissingFileError: it is not there.
-        StackError: unreadable, of a kind that is not supported, or too large.
-        MissingExtraError: a 16-bit RGB PNG without pyvips.
+        StackError: unreadable, of a kind that is not supported, or too large; or a TIFF whose
+            first picture is a preview.
+        MissingExtraError: RAW without rawpy, EXR without OpenEXR, or a 16-bit RGB PNG without
+            pyvips.
     """
     try:
         head = decoders.head_of(path)
         kind = decoders.kind_of(head)
         if pgm.is_graymap(head):
             return _bounded(_graymap_info(path))
+        if exr.is_exr(head):
+            return _bounded(_exr_info(path))
+        if kind == "tiff" or raw.is_raw(head):
+            inside = _read_from(path, tiff_pictures)
+            if inside.raw or raw.is_raw(head):
+                return _bounded(_raw_info(path, inside))
+            if inside.preview:
+                raise StackError(
+                    f"is no photograph: {inside.preview}", where=str(path), mend=_OWN_TIFF
+                )
+            if inside.all and _of_floats(inside.all[0]):
+                return _bounded(_float_info(path, inside.all[0]))
         if kind is None or kind == "webp":
             raise StackError(
                 f"starts with {head[:8]!r}", where=str(path), expected=_READABLE, mend=_RESAVE
@@ -158,7 +208,7 @@ def probe(path: Path) -> PhotoInfo:
         with decoders.quiet(), decoders.open_image(path, kind, str(path)) as image:
             info = _header(path, image, kind)
         if kind == "tiff":
-            info = replace(info, exif=_tiff_exif(path))
+            info = replace(info, exif=_read_from(path, _exif_of))
     except FileNotFoundError:
         raise MissingFileError(
             "is not there", where=str(path), expected="a photograph", mend="Restore the file."
@@ -192,16 +242,102 @@ def _graymap_info(path: Path) -> PhotoInfo:
     return PhotoInfo(path, "pgm", header.width, header.height, channels=1, bits=header.bits)
 
 
-def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
+def _read_from(path: Path, parse: Callable[[Read], Any]) -> Any:
+    """What is made of the bytes of a file, some here and some there."""
+    with open_file(path) as file:
+
+        def read(at: int, size: int) -> bytes:
+            file.seek(at)
+            return file.read(size)
+
+        return parse(read)
+
+
+def _exif_of(read: Read) -> bytes | None:
+    return exif.write(exif.parse(read))
+
+
+def _raw_info(path: Path, inside: TiffPictures) -> PhotoInfo:
+    header, development = raw.probe(path), Development()
+    packet = inside.all[0].tags.get(_XMP, (0, b""))[1] if inside.all else b""
+    xmp, size = _packet(packet, path)
+    return PhotoInfo(
+        path,
+        "raw",
+        header.width,
+        header.height,
+        channels=header.channels,
+        bits=16,
+        xmp=xmp,
+        exif=_read_from(path, _exif_of),
+        pixel_size_mm=size,
+        development=development,
+        icc=spaces.profile("srgb") if header.channels == 3 else None,
+    )
+
+
+def _exr_info(path: Path) -> PhotoInfo:
+    try:
+        header = exr.probe(path, MAX_PIXELS)
+    except FormatError as error:
+        raise StackError(error.problem, where=error.where, expected=error.expected) from error
+    icc = None
+    if header.channels == 3:
+        primaries = header.chromaticities
+        icc = spaces.profile_of(primaries, "the photographs' primaries") if primaries else None
+        icc = icc or spaces.profile("srgb")  # the primaries where none are stated
+    return PhotoInfo(
+        path, "exr", header.width, header.height, channels=header.channels, bits=32, icc=icc
+    )
+
+
+def _of_floats(first: TiffPicture) -> bool:
+    bits = first.numbers(_BITS)
+    return first.number(_FORMAT) == _FLOAT and set(bits) == {32}
+
+
+def _float_info(path: Path, first: TiffPicture) -> PhotoInfo:
+    channels = 3 if first.number(_PHOTOMETRIC) == 2 else 1
+    if reason := tiff.refusal(path, channels):
+        raise StackError(
+            f"floats with {reason}",
+            where=str(path),
+            expected="RGB or grey without compression or with deflate (LZW needs imagecodecs)",
+            mend="Save it so.",
+        )
+    turn = first.number(_EXIF_ORIENTATION)
+    turn = turn if turn in range(1, 9) else 1
+    clear = first.number(_SAMPLES) in (2, 4) and decoders.libvips() is not None
+    sides = first.width, first.height
+    width, height = sides[::-1] if turn > 4 else sides
+    packet, size = _packet(first.tags.get(_XMP, (0, b""))[1], path)
+    return PhotoInfo(
+        path,
+        "tiff",
+        width,
+        height,
+        channels=channels,
+        bits=32,
+        orientation=turn,
+        dropped="transparency" if clear else "",
+        icc=first.tags.get(_ICC, (0, b""))[1] or None,
+        xmp=packet,
+        exif=_read_from(path, _exif_of),
+        pixel_size_mm=size,
+    )
+
+
+def decode(info: PhotoInfo, window: Window | None = None) -> Array:
     """Decode a photograph, or a window of it, at once.
 
     Returns:
-        (h, w, channels) uint8 or uint16.
+        (h, w, channels) uint8, uint16 or float32.
 
     Raises:
-        StackError: it is truncated or damaged. (Damage in the midst of a JPEG that leaves its
-            length as it was is found by libvips, not by Pillow; rows below the window are not
-            looked at.)
+        MissingExtraError: RAW or EXR without what reads it.
+        StackError: it is truncated or damaged, or holds a value that is not finite. (Damage in the
+            midst of a JPEG that leaves its length as it was is found by libvips, not by Pillow;
+            rows below the window are not looked at.)
     """
     window = window or Window(0, 0, *info.shape)
     pixels: Any
@@ -212,6 +348,13 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
             raise decoders.system_error(error, info.path) or damaged(info, error) from error
     if info.luma and info.format != "jpeg":
         return luma_of(decode(replace(info, channels=3, luma=False), window))
+    if info.format == "raw":
+        assert info.development is not None
+        return _of_shape(
+            raw.decode(info.path, info.development, window, info.channels), info, window
+        )
+    if info.bits == 32:
+        return _floats(info, window)
     turn = info.orientation
     part = window if turn == 1 else None  # what must be turned is decoded whole
     if decoders.libvips() is not None and not info.luma:
@@ -227,7 +370,38 @@ def decode(info: PhotoInfo, window: Window | None = None) -> Codes:
     return pixels  # type: ignore[no-any-return]
 
 
-def luma_of(codes: Codes) -> Codes:
+def _of_shape(pixels: Array, info: PhotoInfo, window: Window) -> Array:
+    """The pixels, if they are as many as the header says."""
+    wanted = (window.height, window.width, info.channels)
+    if pixels.shape != wanted:
+        raise damaged(info, f"decodes to {pixels.shape}, not {wanted}")
+    return pixels
+
+
+def _floats(info: PhotoInfo, window: Window) -> Array:
+    """(h, w, channels) float32 of an EXR or a TIFF."""
+    if info.format == "exr":
+        try:
+            pixels: Array = exr.read_exr(info.path, MAX_PIXELS)
+        except FormatError as error:
+            raise damaged(info, error.problem) from error
+    else:
+        whole = _tiff_pixels(info, None)
+        if whole is None:
+            raise damaged(info, "it was exchanged")
+        pixels = oriented(whole, info.orientation)
+    part = np.ascontiguousarray(pixels[(*window.slices, slice(info.channels))], np.float32)
+    if not np.isfinite(part).all():
+        raise StackError(
+            "holds a value that is not finite",
+            where=str(info.path),
+            expected="numbers, nominally 0..1",
+            mend="Save the photograph anew.",
+        )
+    return _of_shape(part, info, window)
+
+
+def luma_of(codes: Array) -> Array:
     """(…, 3) codes, RGB, to their (…, 1) luma (ITU-R BT.601, which JPEG uses), of their type."""
     luma = codes @ _LUMA
     if codes.dtype.kind != "f":
@@ -246,7 +420,8 @@ def stream(info: PhotoInfo, window: Window, file: IO[bytes]) -> None:
         OSError: the file cannot be written.
     """
     vips = decoders.libvips()
-    if vips is None or info.orientation != 1 or info.format == "pgm" or info.luma:
+    by_itself = info.format in ("pgm", "raw", "exr") or info.bits == 32
+    if vips is None or info.orientation != 1 or by_itself or info.luma:
         pixels: Any = decode(info, window)
         rows = memoryview(pixels).cast("B")
         while rows:
@@ -342,16 +517,6 @@ def _packet(xmp: Any, path: Path) -> tuple[bytes | None, float | None]:
     return packet, size
 
 
-def _tiff_exif(path: Path) -> bytes | None:
-    with open_file(path) as file:
-
-        def read(at: int, size: int) -> bytes:
-            file.seek(at)
-            return file.read(size)
-
-        return exif.write(exif.parse(read))
-
-
 def _exif_orientation(block: bytes | None) -> int:
     if not block:
         return 1
@@ -366,7 +531,7 @@ def _exif_orientation(block: bytes | None) -> int:
     return value if isinstance(value, int) else 1
 
 
-def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
+def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Array | None:
     """Pixels of a TIFF by tifffile, not turned; None of what is left to Pillow."""
     if info.format != "tiff":
         return None
@@ -380,7 +545,7 @@ def _tiff_pixels(info: PhotoInfo, window: Window | None) -> Codes | None:
 
 def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
     """Whole pixels as Pillow gives them, and the orientation still to be applied."""
-    assert info.format != "pgm"
+    assert info.format in ("jpeg", "png", "tiff")
     try:
         where = str(info.path)
         with decoders.quiet(), decoders.open_image(info.path, info.format, where) as image:
@@ -404,7 +569,7 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
 def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]) -> Any:
     """Call ``save`` with the photograph as a libvips image, cropped, not turned."""
     vips: Any = decoders.libvips()
-    assert info.format != "pgm"
+    assert info.format in ("jpeg", "png", "tiff")
     # A JPEG's warnings are damage, but for some; a TIFF's may be no more than unknown tags.
     for fail_on in ("warning", "error") if info.format == "jpeg" else ("error",):
         try:
@@ -445,7 +610,7 @@ def _vips_array(image: Any) -> Any:
     return pixels.reshape(image.height, image.width, image.bands)
 
 
-def oriented(pixels: Codes, orientation: int) -> Codes:
+def oriented(pixels: Array, orientation: int) -> Array:
     """Turn (H, W, C) pixels upright by their EXIF orientation (EXIF 2.3, 4.6.4, tag 274)."""
     if orientation in (5, 6, 7, 8):
         pixels = pixels.swapaxes(0, 1)

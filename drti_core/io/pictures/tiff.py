@@ -120,7 +120,10 @@ def _refusal(page: Any, channels: int) -> str:
         return f"compression {getattr(page.compression, 'name', page.compression)}"
     if page.photometric != (2 if channels >= 3 else 1) or page.samplesperpixel < channels:
         return f"samples of photometric interpretation {int(page.photometric)}"
-    if page.dtype not in (np.uint8, np.uint16) or page.bitspersample != 8 * page.dtype.itemsize:
+    if (
+        page.dtype not in (np.uint8, np.uint16, np.float32)
+        or page.bitspersample != 8 * page.dtype.itemsize
+    ):
         return f"{page.bitspersample}-bit samples of type {page.dtype}"
     if page.imagedepth != 1 or page.tiledepth != 1:
         return "several layers"
@@ -130,7 +133,7 @@ def _refusal(page: Any, channels: int) -> str:
 
 
 def read(path: Path, window: Window, channels: int) -> Array | None:
-    """A window of an 8- or 16-bit grey or RGB TIFF; only the strips or tiles it needs are decoded.
+    """A window of a grey or RGB TIFF; only the strips or tiles it needs are decoded.
 
     Args:
         path: the file; its size was checked.
@@ -138,7 +141,7 @@ def read(path: Path, window: Window, channels: int) -> Array | None:
         channels: 1 or 3, or 2 or 4 with alpha; those behind them are left out.
 
     Returns:
-        (h, w, channels) uint8 or uint16; None of another kind or compression.
+        (h, w, channels) uint8, uint16 or float32; None of another kind or compression.
 
     Raises:
         ValueError: the file is damaged.
