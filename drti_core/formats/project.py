@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
+import numpy as np
+
 from drti_core.arrays import MAX_SIDE, Window
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, LightError, MissingFileError, OptionError, StackError
@@ -102,7 +104,11 @@ class ProjectReader(StackReader, LightsReader):
             return stack
         size = (rotation.crop.height, rotation.crop.width)
         spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation)
-        return replace(stack, spool=spool, shape=size, mask=rotation.inside(), positions=near)
+        mask = rotation.inside()
+        if stack.mask is not None:  # where the photographs are opaque
+            opaque = rotation(stack.mask[..., None].astype(np.uint8) * 255)[..., 0] > 127
+            mask = opaque if mask is None else opaque & mask
+        return replace(stack, spool=spool, shape=size, mask=mask, positions=near)
 
     def beside(self, path: Path) -> list[Path]:
         """The photographs that it names, the skipped ones too."""

@@ -156,6 +156,17 @@ def test_crop_without_an_angle_is_exact(make: Callable[..., Path]) -> None:
     assert np.array_equal(whole(stack), np.stack([pixels(i)[5:16, 3:23] for i in range(5)]))
 
 
+def test_transparency_is_turned_with_the_photographs(make: Callable[..., Path]) -> None:
+    path = make(crop={"left": 0, "top": 0, "width": H, "height": W, "angle": 90})
+    opaque = np.full((H, W), 255, np.uint8)
+    opaque[2:9, 3:20] = 0
+    for number, name in enumerate(NAMES):
+        clear = np.dstack([pixels(number), opaque])
+        Image.fromarray(clear).save(path.parent / "photos" / name)
+    mask = doors.open_stack(path).mask
+    assert np.array_equal(mask, np.rot90(opaque > 0, -1))
+
+
 @pytest.mark.parametrize(("angle", "turns"), [(90, -1), (180, 2), (-90, 1), (450, -1)])
 def test_quarter_turns_are_exact(make: Callable[..., Path], angle: int, turns: int) -> None:
     """Clockwise, and the lights with the photographs."""
@@ -217,7 +228,7 @@ def test_pixels_beyond_the_photograph_are_masked(make: Callable[..., Path]) -> N
 
 def test_sixteen_bits_are_turned_as_such() -> None:
     source = np.arange(H * W * 3, dtype=np.uint16).reshape(H, W, 3) * 20
-    turned = Rotation(90, (H, W), Window(0, 0, W, H)).apply(source)
+    turned = Rotation(90, (H, W), Window(0, 0, W, H))(source)
     assert turned.dtype == np.uint16
     assert np.array_equal(turned, np.rot90(source, -1))
 
