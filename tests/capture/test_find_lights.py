@@ -152,8 +152,8 @@ def test_a_ball_in_more_photographs_than_memory_holds(monkeypatch):
     with pytest.raises(ResourceError) as error:
         crop_around(stack_of(paint([])), 40, 60, 24, 210)
     assert str(error.value) == (
-        "a ball in 14 photographs needs 0.516 MB of memory; expected up to the 0.1 MB that are free. "
-        "Look at fewer photographs at a time."
+        "a ball in 14 photographs needs 0.516 MB of memory; expected up to the 0.1 MB that are "
+        "free. Look at fewer photographs at a time."
     )
 
 
