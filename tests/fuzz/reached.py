@@ -14,7 +14,8 @@ from rich.table import Table
 _READING = (
     *("formats", "io/pictures", "io/regular.py", "io/strict_json.py", "io/strict_xml.py"),
     *("io/text_header.py", "jobs/journal.py", "runtime/onnx/check.py", "runtime/onnx/sizes.py"),
-    *("runtime/onnx/budget.py", "relight/environment_map.py"),
+    *("runtime/onnx/budget.py", "relight/environment_map.py", "model/network_model.py"),
+    *("training/checkpoint.py", "capture/exposures.py"),
 )
 #: Of these, modules that only write, or colour what was read.
 _WRITING = (
@@ -26,14 +27,16 @@ _WRITING = (
 _FUNCTIONS = {
     "formats/dome.py": ("write_dome", "_objects"),
     "formats/folder/openlime_neural.py": ("keys", "nine", "_light_columns", "_padded"),
-    "formats/lp/csv.py": ("to_csv",),
-    "formats/lp/text.py": ("write_lp", "check_target", "write_lights"),
+    "formats/lp/csv.py": ("to_csv", "guarded"),
+    "formats/lp/text.py": ("write_lp", "check_names", "check_target", "write_lights"),
     "formats/ptm/layout.py": ("plane_name",),
     "formats/rti/trailer.py": ("trailer",),
     "io/pictures/exr.py": ("write_exr",),
     "io/pictures/tiff.py": ("write_tiff",),
     "io/pictures/xmp.py": ("with_facts", "has_place"),
     "io/strict_json.py": ("dump", "nine_digits"),
+    "model/network_model.py": ("_describe", "_arrays"),
+    "training/checkpoint.py": ("write",),
 }
 
 
