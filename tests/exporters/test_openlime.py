@@ -429,7 +429,8 @@ def layer_shows(
             page.close()
     rgba = [np.frombuffer(base64.b64decode(text), np.uint8) for text in found["pictures"]]
     pixels = np.stack(rgba).reshape(len(rgba), height, width, 4)[:, ::-1]
-    assert (pixels[..., 3] == 255).all()
+    mask = model.metadata.mask
+    assert (pixels[..., 3] == (255 if mask is None else np.where(mask, 255, 0))).all()
     return pixels[..., :3].astype(int), found["modes"]
 
 
@@ -446,6 +447,52 @@ def test_the_layer_shows_every_model(tmp_path: Path, chromium: Any, name: str) -
     assert np.abs(found - 255 * expected).max() <= 1
     if name != "hsh16":  # beside its 16 pictures the relief has a texture unit on some devices only
         assert modes == ["light", "normals", "specular"]
+
+
+def masked() -> RelightableModel:
+    y, x = np.mgrid[:70, :45]
+    return small().with_metadata(mask=(y - 35) ** 2 + (x - 20) ** 2 < 300)
+
+
+def test_the_layer_is_cut_out(tmp_path: Path, chromium: Any) -> None:
+    model = masked()
+    assert model.metadata.mask is not None
+    OpenlimeExporter(format="png", layout="image").export(model, tmp_path / "a")
+    found, modes = layer_shows(chromium(), tmp_path, "a", model)
+    inside = model.metadata.mask
+    assert np.abs(found - 255 * models.reference(model))[:, inside].max() <= 1
+    assert modes == ["light", "normals", "specular"]
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_the_mask_is_a_picture_more(tmp_path: Path, layout: Any) -> None:
+    model = masked()
+    tile = 256 if layout == "google" else 16
+    report = OpenlimeExporter(format="png", layout=layout, tile=tile).export(model, tmp_path / "a")
+    stock = "OpenLIME's own layers have no transparency: what is outside the mask is black in them"
+    assert stock in report.notes
+    found = described(tmp_path / "a")
+    assert found["mask"] == ("mask.png" if layout == "image" else "cutout")
+    scene = json.loads((tmp_path / "a/drti-scene.json").read_text())
+    assert scene["layers"][0]["mask"] == [{"src": "mask.png"}]
+    back = open_model(tmp_path / "a").metadata.mask
+    assert np.array_equal(back, model.metadata.mask)
+    if layout == "image":
+        return
+    names = [f"plane_{n}" for n in range(6)] + ["relief", "cutout"]
+    written = Written(tmp_path / "a", layout, "png", model.shape, names)
+    codes = np.zeros((24, *model.shape), np.uint8)
+    reread = written.reread(Planes(codes, np.ones(24), np.zeros(24)), Window(0, 0, 70, 45))
+    assert np.array_equal(reread.codes[21], np.where(model.metadata.mask, 255, 0))
+
+
+def test_a_mask_beside_too_many_pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("drti_exporters.openlime.MAX_PICTURES", 6)
+    report = OpenlimeExporter(format="png", normals=False).export(masked(), tmp_path / "a")
+    assert "beside 6 pictures the layer has no texture for the mask: it is not cut out" in (
+        report.notes
+    )
+    assert "mask" not in described(tmp_path / "a")
 
 
 @pytest.mark.parametrize("name", ["hyper12", "yrbf", "siren"])

@@ -11,7 +11,8 @@ tarzoom    P.tzi (JSON), P.tzb: the tiles one after the other, the smallest leve
 itarzoom   planes.tzi, planes.tzb: the same with the tiles of all pictures next to each other
 ========== ==================================================================================
 
-Beside those of the planes there may be a picture ``normals`` (in itarzoom the last one of a tile).
+Beside those of the planes there may be pictures of normals and of a mask (in itarzoom the last ones
+of a tile).
 """
 
 from __future__ import annotations
@@ -179,7 +180,7 @@ def _tarzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # no
 def _itarzoom(folder: Path, shape: Shape, pictures: int) -> list[Tiles]:
     info = strict_json.load(inside(folder, "planes.tzi"))
     stride = info["stride"].value
-    if stride not in (pictures, pictures + 1):  # normals are the last one
+    if stride not in range(pictures, pictures + 3):  # normals and a mask come behind them
         raise info["stride"].fails(f"{pictures}, the number of pictures")
     return _packed(info, inside(folder, "planes.tzb"), shape, stride)[:pictures]
 

@@ -196,7 +196,7 @@ def _cutout(
     stock = "OpenLIME's own layers have no transparency: what is outside the mask is black in them"
     if pictures + (shader.texture is not None) >= MAX_PICTURES:
         more = (
-            f"beside {pictures} pictures the layer has no texture for the mask: it is black there"
+            f"beside {pictures} pictures the layer has no texture for the mask: it is not cut out"
         )
         return None, (stock, more)
     return MASK if layout == "image" else CUTOUT, (stock,)
