@@ -18,7 +18,7 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, F64, Window, tiles
+from drti_core.arrays import F32, Window, tiles
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import LightError, OptionError
 from drti_core.io.memory import check as check_memory
@@ -28,6 +28,7 @@ from drti_core.lights.kriging import choose
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import Progress
+from drti_core.stack.strengths import places
 
 #: Root mean square change of pixels by the interpolation, grey levels of 255, that is let pass.
 TOLERANCE = 0.05
@@ -72,7 +73,7 @@ class LevelledStack(Stack):
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         out = replace(self.source, encoding="linear").read(window)
-        x, y = _places(self.shape, window)
+        x, y = places(self.shape, window)
 
         def work(number: int) -> None:
             levels = self.near[[number]].levels(x, y[:, None]).reshape(-1, 1)
@@ -84,14 +85,6 @@ class LevelledStack(Stack):
             for _ in pool.map(work, range(len(self))):
                 pass
         return out.reshape(len(self), window.height, window.width, 3)
-
-
-def _places(shape: tuple[int, int], window: Window) -> tuple[F64, F64]:
-    """X (w,) and y (h,) of the pixels of a window, from the centre of the picture."""
-    height, width = shape
-    x = np.arange(window.x, window.x + window.width) + 0.5 - width / 2
-    y = height / 2 - (np.arange(window.y, window.y + window.height) + 0.5)
-    return np.asarray(x, np.float64), np.asarray(y, np.float64)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -190,20 +183,22 @@ def levelled(stack: Stack) -> Stack:
     """Photographs whose near lights shine on every pixel as bright as on the others.
 
     Linear values are divided by what :meth:`LightPositions.levels` says of each pixel. A stack
-    without positions, or that is levelled, is given back as it is; the lights are still near.
+    without positions, whose lamps do not fall off, or that is levelled, is given back as it is; the
+    lights are still near.
     """
-    if stack.positions is None or isinstance(stack, LevelledStack):
+    positions = stack.positions
+    if positions is None or not positions.falls_off or isinstance(stack, LevelledStack):
         return stack
     height, width = stack.shape
     corners = np.array([(x, y) for x in (-width / 2, width / 2) for y in (-height / 2, height / 2)])
-    levels = stack.positions.levels(*corners.T)
+    levels = positions.levels(*corners.T)
     most = float((levels.max(axis=1) / levels.min(axis=1)).max())
     note = (
         f"The lights are near: one shines up to {most:.3g} times as bright on one corner of the "
         "picture as on another, which is taken out (1 / distance²)."
     )
     return LevelledStack(
-        **_fields(stack, note), positions=stack.positions, source=stack, near=stack.positions
+        **_fields(stack, note), positions=positions, source=stack, near=positions
     )
 
 
@@ -230,7 +225,7 @@ def cells(
     side = max(1, -(-max(shape) // _MAX_CELLS), int(_CELL * nearest))
     for part in tiles((window.height, window.width), side):
         cell = Window(window.y + part.y, window.x + part.x, part.height, part.width)
-        x, y = _places(shape, cell)
+        x, y = places(shape, cell)
         lights = positions.directions(float(x.mean()), float(y.mean()))
         yield cell, lights, positions.levels(x, y[:, None])
 

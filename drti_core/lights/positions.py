@@ -7,7 +7,7 @@ are taken for equally strong points that shine alike to all sides.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,8 @@ class LightPositions:
         reference: distance at which a lamp is as bright as a distant one, pixels: by default (0)
             the geometric mean of the lamps' distances from the centre, which some of the lamps, or
             all of them seen from another centre, keep.
+        falls_off: whether a lamp is brighter where it is nearer; not so in photographs that were
+            levelled already.
 
     Raises:
         LightError: wrong shape, no row, or a value that is not finite or beyond 1e15.
@@ -37,6 +39,7 @@ class LightPositions:
 
     xyz: F64
     reference: float = 0.0
+    falls_off: bool = True
 
     def __post_init__(self) -> None:
         xyz = np.atleast_2d(np.array(self.xyz, dtype=np.float64))
@@ -66,11 +69,11 @@ class LightPositions:
         return len(self.xyz)
 
     def __getitem__(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> LightPositions:
-        return LightPositions(self.xyz[list(rows)], self.reference)
+        return replace(self, xyz=self.xyz[list(rows)])
 
     def moved(self, x: float, y: float) -> LightPositions:
         """The same lights from another centre, which lies x to the right and y up; pixels."""
-        return LightPositions(self.xyz - np.array([x, y, 0.0]), self.reference)
+        return replace(self, xyz=self.xyz - np.array([x, y, 0.0]))
 
     def directions(self, x: float = 0.0, y: float = 0.0) -> LightDirections:
         """Unit vectors from a point of the object to the lights; ones below it are raised to it.
@@ -100,11 +103,15 @@ class LightPositions:
     def levels(self, x: npt.ArrayLike, y: npt.ArrayLike) -> F32:
         """(L, …) how bright the lights are at points of the object.
 
-        It is 1 at the distance :attr:`reference`, and falls with the square of the distance.
+        It is 1 at the distance :attr:`reference`, and falls with the square of the distance; 1
+        everywhere where it does not fall off.
 
         Args:
             x: see :meth:`vectors`.
             y: see :meth:`vectors`.
         """
+        if not self.falls_off:
+            shape = np.broadcast_shapes(np.shape(x), np.shape(y))
+            return np.ones((len(self), *shape), np.float32)
         squares = np.maximum((self.vectors(x, y) ** 2).sum(axis=-1), MIN_LENGTH**2)
         return np.asarray(self.reference**2 / squares, np.float32)

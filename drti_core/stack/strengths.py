@@ -1,4 +1,4 @@
-"""Photographs whose lamps were not equally strong, made as if they were."""
+"""Photographs whose lamps were not equally strong, nor alike all over, made as if they were."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from drti_core.arrays import F64, Window
 from drti_core.colour import linear_to_srgb
 from drti_core.errors import StackError
+from drti_core.lights.fields import LightFields
 from drti_core.stack.decoded import Progress
 from drti_core.stack.stack import Stack
 
@@ -22,15 +23,17 @@ LEAST, MOST = 1e-6, 1e6
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class EvenStack(Stack):
-    """A stack whose linear values are divided by each lamp's strength; see :func:`even`.
+    """A stack whose linear values are divided by each lamp's level; see :func:`even`.
 
     Args:
         source: the photographs.
         strengths: (L, 3) of their lamps, over 0, for red, green and blue.
+        fields: how bright these shine over the picture; None: alike.
     """
 
     source: Stack = field(repr=False)
     strengths: F64
+    fields: LightFields | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -45,27 +48,52 @@ class EvenStack(Stack):
         """See :meth:`Stack.select`."""
         found = super().select(indices)
         some = self.source.select(indices)
-        return replace(found, source=some, strengths=self.strengths[list(indices)])
+        fields = None if self.fields is None else self.fields[indices]
+        return replace(found, source=some, strengths=self.strengths[list(indices)], fields=fields)
 
     def _part(self, part: Window, changes: Mapping[str, Any]) -> Stack:
-        return replace(self, source=self.source.cropped(part), **changes)
+        fields = self.fields
+        if fields is not None:
+            right = part.x + part.width / 2 - self.shape[1] / 2
+            fields = fields.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
+        return replace(self, source=self.source.cropped(part), fields=fields, **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         out = replace(self.source, encoding="linear").read(window)
-        for photograph, strength in zip(out, self.strengths.astype(np.float32), strict=True):
-            photograph /= strength
+        out = out.reshape(len(self), window.height, window.width, 3)
+        x, y = places(self.shape, window)
+        for number, strength in enumerate(self.strengths.astype(np.float32)):
+            out[number] /= strength
+            if self.fields is not None:
+                out[number] /= self.fields[[number]].levels(x, y[:, None])[0][..., None]
             if self.code_encoding == "srgb":
-                photograph[...] = linear_to_srgb(photograph)
-        return out.reshape(len(self), window.height, window.width, 3)
+                out[number] = linear_to_srgb(out[number])
+        return out
 
 
-def even(stack: Stack, strengths: npt.ArrayLike, note: str) -> EvenStack:
+def places(shape: tuple[int, int], window: Window) -> tuple[F64, F64]:
+    """X (w,) and y (h,) of the pixels of a window, from the centre of the picture, +y up.
+
+    Args:
+        shape: (H, W) of the picture.
+        window: inside it.
+    """
+    height, width = shape
+    x = np.arange(window.x, window.x + window.width) + 0.5 - width / 2
+    y = height / 2 - (np.arange(window.y, window.y + window.height) + 0.5)
+    return np.asarray(x, np.float64), np.asarray(y, np.float64)
+
+
+def even(
+    stack: Stack, strengths: npt.ArrayLike, note: str, fields: LightFields | None = None
+) -> EvenStack:
     """The photographs as lamps that are all as strong as these are in the mean would give them.
 
     Args:
         stack: the photographs.
         strengths: (L, 3) of the lamps, over 0, for red, green and blue.
         note: what was done, for :attr:`Stack.notes`.
+        fields: how bright they shine over the picture, of all that is seen; None: alike.
 
     Raises:
         StackError: other than L rows of three numbers from 1e-6 to 1e6.
@@ -83,11 +111,12 @@ def even(stack: Stack, strengths: npt.ArrayLike, note: str) -> EvenStack:
     return EvenStack(
         **{name: getattr(stack, name) for name in kept},
         dtype=np.dtype(np.float32),
-        channels=3,
+        channels=stack.channels if (values == values[:, :1]).all() else 3,
         code_encoding=stack.encoding,
         encoding=stack.encoding,
         notes=(*stack.notes, note),
         order=tuple(range(len(stack))),
         source=stack,
         strengths=values / values.mean(),
+        fields=fields,
     )
