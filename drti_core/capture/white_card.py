@@ -24,7 +24,7 @@ from drti_core.lights.fields import LightFields, terms
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.strengths import EvenStack, even
+from drti_core.stack.strengths import even
 
 #: Patches along a card's longer side.
 _PATCHES = 64
@@ -233,8 +233,8 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
 def _frame(stack: Stack) -> tuple[tuple[int, int], float, float]:
     """(H, W) of the whole photographs, and the centre of the part that is seen: right and up."""
     base = stack
-    while isinstance(base, EvenStack):
-        base = base.source
+    while isinstance(inner := getattr(base, "source", None), Stack) and inner.shape == stack.shape:
+        base = inner
     if not isinstance(base, ImageStack) or base.spool.resample is not None:
         return stack.shape, 0.0, 0.0
     height, width = base.spool.photos[0].shape

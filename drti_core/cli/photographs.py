@@ -90,6 +90,29 @@ def stack_options(
     exposures: Annotated[
         bool, typer.Option("--exposures", help="Divide out exposures that differ by EXIF.")
     ] = False,
+    white: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER|PICTURE",
+            help="A white card under the same lights, one picture for each or one for all: "
+            "divide its levels out.",
+        ),
+    ] = None,
+    levels: Annotated[
+        str | None,
+        typer.Option(
+            metavar="estimate|positions|none",
+            help="How bright lamps shine: by the photographs; by the lamps' positions; or the "
+            "photographs are levelled already.",
+        ),
+    ] = None,
+    lamp_distance: Annotated[
+        float | None,
+        typer.Option(
+            metavar="WIDTHS",
+            help="The lamps of a dome stand so many widths of the picture from its centre.",
+        ),
+    ] = None,
 ) -> StackOptions:
     """How photographs are opened, from the options that every verb has for it.
 
@@ -97,6 +120,7 @@ def stack_options(
         OptionError: a crop that is no window, or other numbers than are asked for.
     """
     space: Any = colour  # checked where it is used
+    how: Any = levels
     darkroom = Darkroom(
         colour=space,
         white_balance=_white_balance(white_balance),
@@ -105,6 +129,9 @@ def stack_options(
         half_size=half_size,
         undistort=_distortion(undistort),
         exposures=exposures,
+        white=white,
+        levels=how,
+        lamp_distance=lamp_distance,
     )
     return {
         "reader": reader,

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from drti_core.arrays import Window
 from drti_core.capture.exposures import even_exposures
+from drti_core.capture.levels import Levels, level
+from drti_core.capture.white_card import open_card
 from drti_core.io.pictures.spaces import Space
 from drti_core.stack import Stack
 from drti_core.stack.colours import Colour, in_space
@@ -33,6 +35,10 @@ class Darkroom:
             (:func:`drti_core.stack.colours.in_space`).
         exposures: divide out differences of exposure that EXIF states
             (:func:`drti_core.capture.exposures.even_exposures`).
+        white: a picture of a white card, or a folder of one for each light, whose levels are
+            divided out (:func:`drti_core.capture.levels.level`).
+        levels: how they are told without a card: likewise.
+        lamp_distance: of the lamps of a dome, widths of the photograph: likewise.
     """
 
     white_balance: tuple[float, float, float] | None = None
@@ -42,11 +48,14 @@ class Darkroom:
     undistort: OfProject | tuple[float, ...] | None = None
     colour: Colour = "keep"
     exposures: bool = False
+    white: Path | None = None
+    levels: Levels | None = None
+    lamp_distance: float | None = None
 
     @property
     def files(self) -> Sequence[Path]:
         """Files and folders that are read besides the photographs."""
-        return ()
+        return () if self.white is None else (self.white,)
 
     def __call__(self, stack: Stack) -> Stack:
         """Take the steps.
@@ -58,19 +67,32 @@ class Darkroom:
             StackError: a step cannot be taken with these photographs; says why.
             OptionError: a field has a value outside its range, or belongs to other photographs.
             MissingExtraError: a step needs what is not installed.
+            MissingFileError: there is no card.
         """
-        raw = (self.white_balance, self.white_patch, self.colour_space)
-        if self.half_size or any(value is not None for value in raw):
-            stack = develop(
-                stack,
-                white_balance=self.white_balance,
-                white_patch=self.white_patch,
-                colour_space=self.colour_space,
-                half_size=self.half_size,
-            )
-        if self.undistort is not None:
+        # Opened first: its codes mean what those of the photographs do, and go the same way.
+        card: Stack | None = None if self.white is None else open_card(self.white, stack)
+        stack = self._raw(stack)
+        if self.undistort is not None:  # a card's fields are smooth, and need it not
             stack = undistort(stack, self.undistort)
+        stack = self._exposed(stack)
+        if card is not None:
+            card = self._exposed(self._raw(card))
+        return level(stack, self.levels, white=card, distance=self.lamp_distance)
+
+    def _raw(self, stack: Stack) -> Stack:
+        """The photographs developed, if they are RAW and something is asked for."""
+        raw = (self.white_balance, self.white_patch, self.colour_space)
+        if not self.half_size and all(value is None for value in raw):
+            return stack
+        return develop(
+            stack,
+            white_balance=self.white_balance,
+            white_patch=self.white_patch,
+            colour_space=self.colour_space,
+            half_size=self.half_size,
+        )
+
+    def _exposed(self, stack: Stack) -> Stack:
+        """Photographs in the colour space that is asked for, as if exposed alike."""
         stack = in_space(stack, self.colour)
-        if self.exposures:
-            stack = even_exposures(stack)
-        return stack
+        return even_exposures(stack) if self.exposures else stack
