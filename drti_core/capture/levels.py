@@ -15,6 +15,7 @@ import numpy as np
 from drti_core.capture.unequal_lamps import FEWEST, estimate_lamps
 from drti_core.capture.white_card import level_by_card, open_card
 from drti_core.errors import OptionError, StackError
+from drti_core.fitting.near_lights import on_dome
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
@@ -56,6 +57,7 @@ def level(
     Raises:
         OptionError: no such way, two ways at once, or a distance that is none.
         StackError: positions are asked for and not known; a card does not fit.
+        LightError: the distance of lamps around photographs that are turned.
         MissingFileError: there is no card.
     """
     if how is not None and how not in LEVELS:
@@ -92,8 +94,7 @@ def _at(stack: Stack, distance: float) -> Stack:
             f"lamps at a distance of {distance:g}",
             expected="none, as the positions of these lights are known",
         )
-    near = LightPositions.on_dome(stack.lights, distance * stack.shape[1])
-    return replace(stack, positions=near)
+    return on_dome(stack, distance)
 
 
 def _level_before(stack: Stack) -> Stack:

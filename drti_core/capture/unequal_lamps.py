@@ -46,8 +46,9 @@ _PRIOR, _LEAST_PRIOR = 0.15, 0.005
 _INDEPENDENT = 30
 #: How much larger than the rest what is smooth may be, per degree of freedom, to count in full.
 _SMOOTH = 3.0
-#: Share of the cost that strengths, or a distance, have to bring it down to.
-_BETTER, _NEARER = 0.95, 0.8
+#: Share of the cost that strengths, or a distance, have to bring it down to; and how much higher it
+#: is beside that distance: what is not matte is explained a little better by many of them.
+_BETTER, _NEARER, _SHARP = 0.85, 0.4, 1.3
 #: Distances of the lamps that are tried, longer sides of the picture to one, inverse.
 _INVERSE = (0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1.0)
 #: Golden sections of the distance between those: to 0.3 % of what lies between.
@@ -265,10 +266,11 @@ def _distance(values: F64, x: F64, y: F64, stack: Stack) -> float | None:
 
     costs = [cost(inverse) for inverse in _INVERSE]
     best = int(np.argmin(costs))
-    if best == 0 or costs[best] > _NEARER * costs[0]:
+    if best in (0, len(costs) - 1) or costs[best] > _NEARER * costs[0]:
         return None
-    found = _least(cost, _INVERSE[best - 1], _INVERSE[min(best + 1, len(_INVERSE) - 1)])
-    return 1 / found
+    if min(costs[best - 1], costs[best + 1]) < _SHARP * costs[best]:
+        return None
+    return 1 / _least(cost, _INVERSE[best - 1], _INVERSE[best + 1])
 
 
 def _least(cost: Callable[[float], float], low: float, high: float) -> float:

@@ -24,6 +24,7 @@ from drti_core.lights.fields import LightFields, terms
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.frame import frame_of
 from drti_core.stack.strengths import even
 
 #: Patches along a card's longer side.
@@ -231,16 +232,8 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
 
 
 def _frame(stack: Stack) -> tuple[tuple[int, int], float, float]:
-    """(H, W) of the whole photographs, and the centre of the part that is seen: right and up."""
-    base = stack
-    while isinstance(inner := getattr(base, "source", None), Stack) and inner.shape == stack.shape:
-        base = inner
-    if not isinstance(base, ImageStack) or base.spool.resample is not None:
-        return stack.shape, 0.0, 0.0
-    height, width = base.spool.photos[0].shape
-    crop = base.spool.crop
-    x, y = crop.x + crop.width / 2 - width / 2, height / 2 - crop.y - crop.height / 2
-    return (height, width), x, y
+    """As :func:`frame_of`; what is resampled is its own whole."""
+    return frame_of(stack) or (stack.shape, 0.0, 0.0)
 
 
 def _check_shape(card: Stack, whole: tuple[int, int], stack: Stack) -> None:

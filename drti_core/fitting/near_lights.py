@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,12 @@ from drti_core.io.threads import Pool, cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
 from drti_core.lights.positions import LightPositions
-from drti_core.stack import ImageStack, Stack
+from drti_core.stack import Stack
 from drti_core.stack.decoded import Progress
+from drti_core.stack.frame import frame_of
 from drti_core.stack.strengths import places
+
+S = TypeVar("S", bound=Stack)
 
 #: Root mean square change of pixels by the interpolation, grey levels of 255, that is let pass.
 TOLERANCE = 0.05
@@ -144,7 +147,7 @@ def _cuts(start: int, length: int, side: int, cells: int) -> list[tuple[int, sli
     return found
 
 
-def on_dome(stack: ImageStack, radius: float, offset: float = 0.0) -> ImageStack:
+def on_dome(stack: S, radius: float, offset: float = 0.0) -> S:
     """The same photographs, whose lights stand on a dome over the centre of the photograph.
 
     Args:
@@ -161,11 +164,12 @@ def on_dome(stack: ImageStack, radius: float, offset: float = 0.0) -> ImageStack
             f"a dome of radius {radius:g} and offset {offset:g}",
             expected="finite numbers, and a radius over 0",
         )
-    if stack.spool.resample is not None:
+    frame = frame_of(stack)
+    if frame is None:
         raise LightError(
             "a dome around photographs that are turned", expected="photographs as they were taken"
         )
-    height, width = stack.spool.photos[0].shape
+    (_, width), x, y = frame
     found = LightPositions.on_dome(stack.lights, radius * width, offset * width)
     low = np.flatnonzero(found.xyz[:, 2] < 0)
     if len(low):
@@ -174,8 +178,7 @@ def on_dome(stack: ImageStack, radius: float, offset: float = 0.0) -> ImageStack
             "object",
             expected="an offset that leaves every light above it",
         )
-    crop = stack.spool.crop
-    found = found.moved(crop.x + crop.width / 2 - width / 2, height / 2 - crop.y - crop.height / 2)
+    found = found.moved(x, y)
     return replace(stack, lights=found.directions(), positions=found)
 
 
@@ -197,9 +200,7 @@ def levelled(stack: Stack) -> Stack:
         f"The lights are near: one shines up to {most:.3g} times as bright on one corner of the "
         "picture as on another, which is taken out (1 / distance²)."
     )
-    return LevelledStack(
-        **_fields(stack, note), positions=positions, source=stack, near=positions
-    )
+    return LevelledStack(**_fields(stack, note), positions=positions, source=stack, near=positions)
 
 
 def cells(

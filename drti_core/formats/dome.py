@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import StackError
-from drti_core.formats._shared.dome import parse_dome
+from drti_core.formats._shared.dome import even_lamps, parse_dome
 from drti_core.formats._shared.folders import files
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.photos import pictures, probe
 from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
-from drti_core.stack import ImageStack
+from drti_core.stack import ImageStack, Stack
 
 __all__ = ["READER", "WRITER", "DomeReader", "write_dome"]
 
@@ -60,7 +60,7 @@ class DomeReader(StackReader, LightsReader):
             start = file.read(_HEAD)
         return any(key in start for key in _KEYS) and b'"images"' not in start
 
-    def read(self, path: Path) -> ImageStack:
+    def read(self, path: Path) -> Stack:
         """Open the stack.
 
         Raises:
@@ -83,12 +83,15 @@ class DomeReader(StackReader, LightsReader):
         if dome.width_mm is not None:
             near = dome.near(dome.width_mm / probe(photos[0]).width)
         order = f"the pictures were taken in natural order, {photos[0].name} to {photos[-1].name}"
-        return ImageStack.open(
+        stack = ImageStack.open(
             photos,
             lights,
             positions=near,
             notes=(*notes, f"A dome has no names: {order}."),
         )
+        if dome.strengths is None:
+            return stack
+        return even_lamps(stack, dome.strengths, "ledAdjust")
 
     def beside(self, path: Path) -> list[Path]:
         """The photographs, if there is one for each light; else there are none of this dome."""

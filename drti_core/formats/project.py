@@ -11,21 +11,23 @@ from typing import ClassVar
 
 import numpy as np
 
-from drti_core.arrays import MAX_SIDE, Window
+from drti_core.arrays import F64, MAX_SIDE, Window
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, LightError, MissingFileError, OptionError, StackError
-from drti_core.formats._shared.dome import Dome, parse_dome, vectors
+from drti_core.formats._shared.dome import Dome, even_lamps, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
+from drti_core.io.pictures.photos import PhotoInfo
 from drti_core.io.regular import open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import LightsReader, StackReader
-from drti_core.stack import ImageStack
+from drti_core.stack import ImageStack, Stack
 from drti_core.stack.decoded import Spool
 from drti_core.stack.lens import Lens
 from drti_core.stack.rotation import Rotation
+from drti_core.stack.white_patch import patch_strengths
 
 __all__ = ["READER", "WRITER", "ProjectReader"]
 
@@ -62,7 +64,7 @@ class ProjectReader(StackReader, LightsReader):
             start = file.read(_HEAD)
         return b'"RelightLab"' in start or (b'"images"' in start and b'"folder"' in start)
 
-    def read(self, path: Path) -> ImageStack:
+    def read(self, path: Path) -> Stack:
         """Open the stack.
 
         Raises:
@@ -79,15 +81,15 @@ class ProjectReader(StackReader, LightsReader):
         if "forcedInputColorspace" in project:
             forced = project["forcedInputColorspace"].choice("linear", "srgb")
             encoding = "linear" if forced == "linear" else "srgb"
-        lights, near = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        lit = _lights(project, len(rows), rows, names, shape, rotation, notes)
         _tell_unused(project, notes)
         lens = _lens(project, shape, notes)
         straight = rotation is None or rotation.angle == 0
         stack = ImageStack.open(
             paths,
-            lights,
+            lit.lights,
             crop=rotation.crop if rotation is not None and straight else None,
-            positions=near if straight else None,
+            positions=lit.near if straight else None,
             code_encoding=encoding,
             pixel_size_mm=_pixel_size(project),
             notes=notes,
@@ -100,15 +102,17 @@ class ProjectReader(StackReader, LightsReader):
                 expected=f"{shape[1]}x{shape[0]}, as {project.file} says",
             )
         stack = replace(stack, lens=lens)
+        photos = stack.spool.photos
         if rotation is None or straight:
-            return stack
+            return _levelled(stack, photos, project, lit)
         size = (rotation.crop.height, rotation.crop.width)
-        spool = Spool(stack.spool.photos, Window(0, 0, *size), rotation)
+        spool = Spool(photos, Window(0, 0, *size), rotation)
         mask = rotation.inside()
         if stack.mask is not None:  # where the photographs are opaque
             opaque = rotation(stack.mask[..., None].astype(np.uint8) * 255)[..., 0] > 127
             mask = opaque if mask is None else opaque & mask
-        return replace(stack, spool=spool, shape=size, mask=mask, positions=near)
+        turned = replace(stack, spool=spool, shape=size, mask=mask, positions=lit.near)
+        return _levelled(turned, photos, project, lit)
 
     def beside(self, path: Path) -> list[Path]:
         """The photographs that it names, the skipped ones too."""
@@ -125,8 +129,8 @@ class ProjectReader(StackReader, LightsReader):
         project = strict_json.load(_file(path))
         shape, names, rows, rotation = _frame(project)
         notes: list[str] = []
-        lights, _ = _lights(project, len(rows), rows, names, shape, rotation, notes)
-        return NamedLights.named(lights, names, notes)
+        lit = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        return NamedLights.named(lit.lights, names, notes)
 
 
 def _file(path: Path) -> Path:
@@ -218,6 +222,24 @@ def _crop(project: Node, shape: tuple[int, int]) -> Rotation | None:
     return found
 
 
+@dataclass(frozen=True, eq=False)
+class _Lit:
+    """The lights of the photographs that are not skipped.
+
+    Args:
+        lights: their directions, from the centre of the crop.
+        near: their positions from the centre of the photograph; of a turned one, from that of the
+            crop.
+        whole: their positions from the centre of the photograph, as it was taken.
+        strengths: (L, 3) of the lamps, where the project says them.
+    """
+
+    lights: LightDirections
+    near: LightPositions | None
+    whole: LightPositions | None
+    strengths: F64 | None
+
+
 def _lights(
     project: Node,
     count: int,
@@ -226,11 +248,8 @@ def _lights(
     shape: tuple[int, int],
     rotation: Rotation | None,
     notes: list[str],
-) -> tuple[LightDirections, LightPositions | None]:
-    """One light for each photograph that is not skipped, and where they stand.
-
-    Positions are from the centre of the photograph; of a turned one, from that of the crop.
-    """
+) -> _Lit:
+    """One light for each photograph that is not skipped, and where they stand."""
     dome = _dome(project, notes)
     total = len(project["images"].value)
     if len(dome.directions) == count:
@@ -254,12 +273,15 @@ def _lights(
     centre = (0.0, 0.0) if size is None else (x * size, -y * size)
     found, odd = dome.lights(centre, chosen, names, near=near is not None)
     notes.extend(odd)
+    strengths = None if dome.strengths is None else dome.strengths[chosen]
     if rotation is None or rotation.angle == 0:
-        return found, near
+        return _Lit(found, near, near, strengths)
     notes.append(f"The photographs and their lights are turned by {rotation.angle:g} degrees.")
+    turned = near
     if near is not None:
-        near = LightPositions(rotation.turn(near.moved(x, -y).xyz))
-    return LightDirections(rotation.turn(found.xyz).astype("float32")), near
+        turned = LightPositions(rotation.turn(near.moved(x, -y).xyz))
+    lights = LightDirections(rotation.turn(found.xyz).astype("float32"))
+    return _Lit(lights, turned, near, strengths)
 
 
 def _dome(project: Node, notes: list[str]) -> Dome:
@@ -324,11 +346,45 @@ def _lens(project: Node, shape: tuple[int, int], notes: list[str]) -> Lens | Non
     return lens
 
 
+def _levelled(stack: Stack, photos: Sequence[PhotoInfo], project: Node, lit: _Lit) -> Stack:
+    """The photographs with their lamps' strengths divided out, where the project tells them.
+
+    What ``ledAdjust`` says counts; else the first white reference with an area, whose colour in
+    each photograph is that of the lamp.
+    """
+    if lit.strengths is not None:
+        return even_lamps(stack, lit.strengths, "ledAdjust")
+    patch = _white(project, photos[0].shape)
+    if patch is None:
+        return stack
+    found = patch_strengths(photos, patch, lit.lights, lit.whole, stack.code_encoding)
+    if isinstance(found, str):
+        note = f"The project's white reference is not applied: it is {found}."
+        return replace(stack, notes=(*stack.notes, note))
+    return even_lamps(stack, found, "the project's white reference")
+
+
+def _white(project: Node, shape: tuple[int, int]) -> Window | None:
+    """The first white reference that has an area; RelightLab misspells ``whitess``."""
+    for key in ("whites", "whitess"):
+        for white in project[key].items() if key in project else ():
+            if "rect" not in white:
+                continue
+            rect = white["rect"]
+            width, height = (
+                rect[name].integer(-MAX_SIDE, MAX_SIDE) for name in ("width", "height")
+            )
+            if width < 1 or height < 1:
+                continue
+            left, top = (rect[name].integer(0, MAX_SIDE) for name in ("left", "top"))
+            if left + width > shape[1] or top + height > shape[0]:
+                raise rect.fails(f"a part of the {shape[1]}x{shape[0]} pixels")
+            return Window(top, left, height, width)
+    return None
+
+
 def _tell_unused(project: Node, notes: list[str]) -> None:
-    """Note what the project holds and is not applied; RelightLab misspells ``whitess``."""
-    whites = sum(len(list(project[key].items())) for key in ("whites", "whitess") if key in project)
-    if whites:
-        notes.append(f"{whites} white references of the project are not applied.")
+    """Note what the project holds and is not applied."""
     if "aligns" in project:
         offsets = [
             value

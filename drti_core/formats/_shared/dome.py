@@ -8,7 +8,7 @@ the photograph.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -19,6 +19,8 @@ from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections
 from drti_core.lights.directions import usable
 from drti_core.lights.positions import LightPositions
+from drti_core.stack import Stack
+from drti_core.stack.strengths import LEAST, MOST, even
 
 Configuration = Literal["directional", "spherical", "lights3d"]
 
@@ -38,6 +40,7 @@ class Dome:
         label: its name.
         width_mm: width of the photograph on the object, or None.
         notes: oddities, a sentence each.
+        strengths: (L, 3) of the lamps, red, green and blue; None where it says nothing of them.
     """
 
     where: str
@@ -46,6 +49,7 @@ class Dome:
     label: str = ""
     width_mm: float | None = None
     notes: tuple[str, ...] = ()
+    strengths: F64 | None = None
 
     def lights(
         self,
@@ -98,6 +102,22 @@ class Dome:
         return LightPositions(chosen / pixel_mm)
 
 
+def even_lamps(stack: Stack, strengths: F64, source: str) -> Stack:
+    """Photographs with the strengths of their lamps divided out.
+
+    Args:
+        stack: the photographs.
+        strengths: (L, 3) of their lamps.
+        source: what says them.
+    """
+    found = even(stack, strengths, "")
+    low, high = found.strengths.min(), found.strengths.max()
+    note = f"The lamps' strengths by {source}, {low:.4g} to {high:.4g}, are divided out."
+    done = {"by": source, "strengths": np.round(found.strengths, 5).tolist()}
+    history = {**stack.history, "levels": done}
+    return replace(found, notes=(*stack.notes, note), history=history)
+
+
 def parse_dome(node: Node) -> Dome:
     """Read a dome object.
 
@@ -137,7 +157,28 @@ def parse_dome(node: Node) -> Dome:
         label=node["label"].text() if "label" in node else "",
         width_mm=node["imageWidth"].positive_or_none() if "imageWidth" in node else None,
         notes=tuple(notes),
+        strengths=_strengths(node, len(xyz)),
     )
+
+
+def _strengths(node: Node, count: int) -> F64 | None:
+    """(L, 3) strengths of the lamps: what ``ledAdjust`` multiplies the pixels by, inverse.
+
+    Raises:
+        FormatError: a factor that is not over 0; names the JSON path.
+        LightError: other than a factor for each light.
+    """
+    items = list(node["ledAdjust"].items()) if "ledAdjust" in node else []
+    if not items:
+        return None
+    if len(items) != count:
+        raise LightError(
+            f"{len(items)} factors",
+            where=f"{node.file}: {node['ledAdjust'].path}",
+            expected=f"{count}, one for each light, or none",
+        )
+    rows = np.array([[_factor(item[name]) for name in "rgb"] for item in items], np.float64)
+    return None if (rows == rows[0, 0]).all() else 1 / rows
 
 
 def vectors(nodes: Sequence[Node]) -> F64:
@@ -159,3 +200,10 @@ def _vectors(node: Node) -> F64:
             expected=f"at most {_MAX_LIGHTS}",
         )
     return vectors(items)
+
+
+def _factor(node: Node) -> float:
+    value = node.positive()
+    if not LEAST <= value <= MOST:
+        raise node.fails(f"a number of {LEAST:g} to {MOST:g}")
+    return value

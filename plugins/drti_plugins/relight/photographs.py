@@ -11,7 +11,7 @@ from drti_core.formats._shared.folders import files
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import StackReader
 from drti_core.registry import doors
-from drti_core.stack import ImageStack, Stack
+from drti_core.stack import Stack
 from drti_core.stack.colours import Colour, in_space
 from drti_plugins.relight.arguments import Arguments, Profile
 
@@ -69,9 +69,9 @@ def photographs(file: Path, arguments: Arguments) -> Stack:
     # As relight-cli does, where no photograph has a name of the light file.
     named = "lp:by_order=unmatched" if reader.reader_id == "lp" else None
     found = doors.open_stack(file, reader=named, pixel_size_mm=arguments.pixel_size_mm)
-    if not isinstance(found, ImageStack):
+    if not found.files:
         raise FormatError("no photographs on this disk", where=str(file), expected="picture files")
-    stack: Stack = found if arguments.dome is None else on_dome(found, *arguments.dome)
+    stack = found if arguments.dome is None else on_dome(found, *arguments.dome)
     if arguments.crop is not None:
         try:
             stack = stack.cropped(arguments.crop)
