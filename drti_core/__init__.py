@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from drti_core.arrays import Window
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
+    from drti_core.capture.align import Alignment, align
     from drti_core.capture.check import Checked, check
     from drti_core.capture.finding import Finding
     from drti_core.decoder import (
@@ -107,6 +108,7 @@ if TYPE_CHECKING:
     from drti_core.stack.colours import in_space
     from drti_core.stack.developing import develop, undistort
     from drti_core.stack.samples.demo import make_stack as demo_stack
+    from drti_core.workflow.align import align_file
     from drti_core.workflow.batch import convert_many
     from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
@@ -124,6 +126,7 @@ else:
     _LATER = {
         "arrays": "Window",
         "capture": "Ball FoundLight FoundLights find_lights open_capture",
+        "capture.align": "align Alignment",
         "capture.check": "check Checked",
         "capture.exposures": "even_exposures",
         "capture.finding": "Finding",
@@ -157,6 +160,7 @@ else:
         "stack.colours": "in_space",
         "stack.developing": "develop undistort",
         "stack.samples.demo": "demo_stack=make_stack",
+        "workflow.align": "align_file",
         "workflow.batch": "convert_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
@@ -220,6 +224,9 @@ __all__ = [
     "undistort",
     "even_exposures",
     "in_space",
+    "align",
+    "align_file",
+    "Alignment",
     # relight
     "save_relit",
     "save_rendered",

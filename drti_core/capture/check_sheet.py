@@ -2,36 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import io
-from html import escape
 from itertools import pairwise
 
 import numpy as np
 
-from drti_core.arrays import U8
 from drti_core.capture.check import Checked
 from drti_core.capture.finding import Finding
-from drti_core.io.names import as_text
+from drti_core.capture.page import STYLE, data_uri, plain
 from drti_core.lights.coverage import outline
-
-_STYLE = """
-:root { color-scheme: light dark; --paper: #faf9f6; --ink: #1e1e1e; --faint: #78766f;
-  --line: #dedcd6; --bad: #b3261e; --fill: #58843e33; }
-@media (prefers-color-scheme: dark) { :root { --paper: #1c1b1a; --ink: #ecebe8; --faint: #a09d96;
-  --line: #3c3a37; --bad: #ff8a80; } }
-body { background: var(--paper); color: var(--ink); font: 14px/1.45 system-ui, sans-serif;
-  margin: 24px auto; max-width: 1100px; padding: 0 16px; }
-h1 { font-size: 20px; margin: 0 0 4px; overflow-wrap: anywhere; }
-p, ul { margin: 4px 0 12px; } li { margin: 2px 0; } .faint { color: var(--faint); }
-.bad { color: var(--bad); } .top { display: flex; flex-wrap: wrap; gap: 24px; }
-.top > div { flex: 1 1 420px; } svg { flex: 0 0 300px; max-width: 100%; }
-.cards { display: grid; grid-template-columns: repeat(auto-fill, minmax(150px, 1fr)); gap: 12px; }
-figure { margin: 0; border: 2px solid var(--line); border-radius: 6px; padding: 6px;
-  overflow-wrap: anywhere; }
-figure.bad { border-color: var(--bad); color: inherit; } img { width: 100%; display: block; }
-figcaption { font-size: 12px; } figcaption b { display: block; margin-top: 4px; }
-""".strip()
 
 
 def check_sheet(found: Checked, title: str) -> str:
@@ -51,9 +29,9 @@ def check_sheet(found: Checked, title: str) -> str:
         "<!doctype html>",
         '<html lang="en"><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width">',
-        f"<title>check of {_text(title)}</title>",
-        f"<style>{_STYLE}</style>",
-        f"<h1>{_text(title)}</h1>",
+        f"<title>check of {plain(title)}</title>",
+        f"<style>{STYLE}</style>",
+        f"<h1>{plain(title)}</h1>",
         f'<p class="faint">{len(found.names)} photographs of {width} × {height} pixels; '
         f"<span{' class=bad' if grave else ''}>{verdict}</span></p>",
         '<div class="top"><div>',
@@ -72,7 +50,7 @@ def check_sheet(found: Checked, title: str) -> str:
 
 
 def _list(findings: list[Finding], kind: str) -> str:
-    rows = "".join(f"<li>{_text(finding.text)}</li>" for finding in findings)
+    rows = "".join(f"<li>{plain(finding.text)}</li>" for finding in findings)
     return f'<ul class="{kind}">{rows}</ul>' if rows else ""
 
 
@@ -88,8 +66,8 @@ def _card(found: Checked, i: int) -> str:
         facts.append(f"{found.white[i]:.1%} clipped")
     kinds = ", ".join(dict.fromkeys(finding.kind for finding in mine if finding.grave))
     return (
-        f'<figure{" class=bad" if bad else ""}><img alt="" src="{_jpeg(found.thumbnails[i])}">'
-        f"<figcaption><b>{_text(found.names[i])}</b>"
+        f'<figure{" class=bad" if bad else ""}><img alt="" src="{data_uri(found.thumbnails[i])}">'
+        f"<figcaption><b>{plain(found.names[i])}</b>"
         + (f'<span class="bad">{kinds}</span><br>' if kinds else "")
         + f'<span class="faint">{", ".join(facts)}</span></figcaption></figure>'
     )
@@ -103,7 +81,7 @@ def _lights(found: Checked) -> str:
     for i, (x, y, _) in enumerate(found.lights.xyz.tolist()):
         bad = any(finding.grave for finding in found.of(i))
         fill = "var(--bad)" if bad else "var(--ink)"
-        name = _text(found.names[i])
+        name = plain(found.names[i])
         marks.append(
             f'<circle cx="{x:.3f}" cy="{-y:.3f}" r=".022" fill="{fill}"><title>{name}</title>'
             "</circle>"
@@ -133,17 +111,3 @@ def _lights(found: Checked) -> str:
         '<circle r="1" fill="none" stroke="var(--line)" stroke-width=".01"/>'
         f'<polygon points="{shape}" fill="var(--fill)"/>{"".join(marks)}</svg>'
     )
-
-
-def _jpeg(picture: U8) -> str:
-    """A picture as a data URI."""
-    from PIL import Image
-
-    file = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(picture)).save(file, "jpeg", quality=80)
-    return "data:image/jpeg;base64," + base64.b64encode(file.getvalue()).decode("ascii")
-
-
-def _text(text: str) -> str:
-    """Text of a page; a file name may hold bytes that are no text."""
-    return escape(as_text(text))

@@ -20,6 +20,7 @@ VERBS = (
     "info",
     "lights",
     "check",
+    "align",
     "fit",
     "convert",
     "relight",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,6 +17,10 @@ from drti_core.errors import DrtiError, PluginError, ResourceError
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
 from drti_core.registry.shelf import warn_once
+
+#: Options of photographs that may stand alone, and what they say then; a value follows by ``=``, so
+#: that none is taken for the name of a file.
+_ALONE = {"--align": "shift"}
 
 
 class Group(TyperGroup):
@@ -57,15 +61,28 @@ class Group(TyperGroup):
 class Verbs(Group):
     """Turns errors into one line and an exit status; ``DRTI_DEBUG=1`` shows where they arose."""
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, info_name: Any, args: list[str], *more: Any, **kwargs: Any) -> Any:
         """Read the arguments; the help asks plugins."""
         with _told():
-            return super().make_context(*args, **kwargs)
+            return super().make_context(info_name, with_values(args), *more, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
         with _told() as ending, ending:
             return super().invoke(ctx)
+
+
+def with_values(arguments: Sequence[str]) -> list[str]:
+    """Arguments in which each option that stands alone has its value.
+
+    >>> with_values(["fit", "--align", "coin", "--", "--align"])
+    ['fit', '--align=shift', 'coin', '--', '--align']
+    """
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    return [
+        f"{argument}={_ALONE[argument]}" if number < end and argument in _ALONE else argument
+        for number, argument in enumerate(arguments)
+    ]
 
 
 @contextmanager

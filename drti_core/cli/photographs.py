@@ -113,6 +113,18 @@ def stack_options(
             help="The lamps of a dome stand so many widths of the picture from its centre.",
         ),
     ] = None,
+    align: Annotated[
+        str | None,
+        typer.Option(
+            "--align",
+            metavar="[=MODEL]",
+            help="Lay photographs on one another that moved: by a shift, or --align=rigid, "
+            "affine or homography.",
+        ),
+    ] = None,
+    leave_out: Annotated[
+        bool, typer.Option("--leave-out", help="Leave photographs out that cannot be aligned.")
+    ] = False,
 ) -> StackOptions:
     """How photographs are opened, from the options that every verb has for it.
 
@@ -132,6 +144,8 @@ def stack_options(
         white=white,
         levels=how,
         lamp_distance=lamp_distance,
+        align=align,
+        leave_out=leave_out,
     )
     return {
         "reader": reader,

@@ -24,6 +24,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.aligned import laid
 from drti_core.stack.decoded import Spool
 from drti_core.stack.lens import Lens
 from drti_core.stack.rotation import Rotation
@@ -65,7 +66,7 @@ class ProjectReader(StackReader, LightsReader):
         return b'"RelightLab"' in start or (b'"images"' in start and b'"folder"' in start)
 
     def read(self, path: Path) -> Stack:
-        """Open the stack.
+        """Open the stack; photographs that the project says were moved lie on one another.
 
         Raises:
             FormatError: damaged, or a path that leaves the project's folder; names the JSON path.
@@ -82,13 +83,14 @@ class ProjectReader(StackReader, LightsReader):
             forced = project["forcedInputColorspace"].choice("linear", "srgb")
             encoding = "linear" if forced == "linear" else "srgb"
         lit = _lights(project, len(rows), rows, names, shape, rotation, notes)
-        _tell_unused(project, notes)
         lens = _lens(project, shape, notes)
         straight = rotation is None or rotation.angle == 0
+        offsets = _offsets(project, rows)
+        crop = rotation.crop if rotation is not None and straight else None
         stack = ImageStack.open(
             paths,
             lit.lights,
-            crop=rotation.crop if rotation is not None and straight else None,
+            crop=None if offsets.any() else crop,
             positions=lit.near if straight else None,
             code_encoding=encoding,
             pixel_size_mm=_pixel_size(project),
@@ -103,6 +105,11 @@ class ProjectReader(StackReader, LightsReader):
             )
         stack = replace(stack, lens=lens)
         photos = stack.spool.photos
+        if offsets.any() and straight:
+            return _levelled(_aligned(stack, offsets, crop), photos, project, lit)
+        if offsets.any():
+            note = "The project's alignment offsets are not applied, for its crop is turned."
+            stack = replace(stack, notes=(*stack.notes, note))
         if rotation is None or straight:
             return _levelled(stack, photos, project, lit)
         size = (rotation.crop.height, rotation.crop.width)
@@ -383,17 +390,31 @@ def _white(project: Node, shape: tuple[int, int]) -> Window | None:
     return None
 
 
-def _tell_unused(project: Node, notes: list[str]) -> None:
-    """Note what the project holds and is not applied."""
-    if "aligns" in project:
-        offsets = [
-            value
-            for align in project["aligns"].items()
-            for offset in (align["offsets"].items() if "offsets" in align else ())
-            for value in offset.numbers(2)
-        ]
-        if any(offsets):
-            notes.append("The project's alignment offsets are not applied.")
+def _offsets(project: Node, rows: Sequence[int]) -> F64:
+    """(L, 2) whole pixels, right and down, by which each photograph lies off the common picture.
+
+    As RelightLab has it: the mean of what each of its alignments says, rounded.
+    """
+    total = len(project["images"].value)
+    found = []
+    for align in project["aligns"].items() if "aligns" in project else ():
+        offsets = list(align["offsets"].items()) if "offsets" in align else []
+        if len(offsets) not in (0, total):
+            raise align["offsets"].fails(f"{total} offsets, one for each photograph")
+        found += [[offset.numbers(2) for offset in offsets]] if offsets else []
+    if not found:
+        return np.zeros((len(rows), 2))
+    return np.asarray(np.rint(np.mean(found, axis=0)[list(rows)]))
+
+
+def _aligned(stack: ImageStack, offsets: F64, crop: Window | None) -> Stack:
+    """The photographs by their offsets: what all show, of that the crop; no pixel is resampled."""
+    maps = np.tile(np.eye(3), (len(stack), 1, 1))
+    maps[:, :2, 2] = offsets
+    far = int(np.abs(offsets).max())
+    note = f"The project's alignment offsets, up to {far} pixel{'s' * (far > 1)}, are applied."
+    history = {"offsets": offsets.astype(int).tolist()}
+    return laid(stack, maps, [note], history).adjusted(crop=crop)
 
 
 READER = ProjectReader()

@@ -7,13 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from drti_core.arrays import Window
+from drti_core.capture.align import align
 from drti_core.capture.exposures import even_exposures
 from drti_core.capture.levels import Levels, level
 from drti_core.capture.white_card import open_card
+from drti_core.errors import OptionError
 from drti_core.io.pictures.spaces import Space
 from drti_core.stack import Stack
 from drti_core.stack.colours import Colour, in_space
 from drti_core.stack.developing import OfProject, develop, undistort
+from drti_core.stack.moves import model_named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +42,9 @@ class Darkroom:
             divided out (:func:`drti_core.capture.levels.level`).
         levels: how they are told without a card: likewise.
         lamp_distance: of the lamps of a dome, widths of the photograph: likewise.
+        align: lay the photographs on one another (:func:`drti_core.align`), which may have moved
+            by a ``shift``, or ``rigid``, ``affine`` or by a ``homography``.
+        leave_out: leave photographs out that cannot be laid.
     """
 
     white_balance: tuple[float, float, float] | None = None
@@ -51,6 +57,12 @@ class Darkroom:
     white: Path | None = None
     levels: Levels | None = None
     lamp_distance: float | None = None
+    align: str | None = None
+    leave_out: bool = False
+
+    def __post_init__(self) -> None:
+        if self.align is not None:
+            model_named(self.align, "align")
 
     @property
     def files(self) -> Sequence[Path]:
@@ -77,7 +89,15 @@ class Darkroom:
         stack = self._exposed(stack)
         if card is not None:
             card = self._exposed(self._raw(card))
-        return level(stack, self.levels, white=card, distance=self.lamp_distance)
+        stack = level(stack, self.levels, white=card, distance=self.lamp_distance)
+        if self.align is not None:
+            stack, _ = align(stack, self.align, leave_out=self.leave_out)
+        elif self.leave_out:
+            raise OptionError(
+                "photographs that cannot be aligned are to be left out",
+                expected="them to be aligned as well",
+            )
+        return stack
 
     def _raw(self, stack: Stack) -> Stack:
         """The photographs developed, if they are RAW and something is asked for."""

@@ -1,0 +1,231 @@
+"""Photographs that do not lie on one another, laid so: each that was moved is resampled once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from drti_core.arrays import F32, F64, Window
+from drti_core.errors import OptionError
+from drti_core.stack.decoded import Progress
+from drti_core.stack.moves import common_area, moved_places
+from drti_core.stack.stack import Stack, _load_mask
+
+#: Pixels on each side of a place that count, and pixels that are resampled at a time.
+_LOBES, _AT_ONCE = 3, 1 << 18
+#: A part of a pixel that is none, and numbers of a map that are those of a shift.
+_WHOLE, _STRAIGHT = 1e-6, 1e-9
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AlignedStack(Stack):
+    """A stack whose photographs are laid on one another; see :func:`laid`.
+
+    Args:
+        source: the photographs as they are.
+        maps: (L, 3, 3) from places of this stack to places of each photograph
+            (:mod:`drti_core.stack.moves`).
+        frame: (H, W) of the photographs, in which parts and masks are told; None: as they are now.
+        area: what is left of it.
+    """
+
+    source: Stack = field(repr=False)
+    maps: F64 = field(repr=False)
+    frame: tuple[int, int] | None = None
+    area: Window | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """See :attr:`Stack.files`."""
+        return self.source.files
+
+    def prepare(self, progress: Progress | None = None) -> None:
+        """Decode the photographs now; see :meth:`Stack.prepare`."""
+        self.source.prepare(progress)
+
+    def select(self, indices: Sequence[int] | npt.NDArray[np.intp]) -> Self:
+        """See :meth:`Stack.select`."""
+        found = super().select(indices)
+        return replace(
+            found, source=self.source.select(indices), maps=self.maps[[int(i) for i in indices]]
+        )
+
+    def _part(self, part: Window, changes: Mapping[str, Any]) -> Stack:
+        to = np.eye(3)
+        to[:2, 2] = part.x, part.y
+        return replace(self, maps=self.maps @ to, frame=None, area=None, **changes)
+
+    def adjusted(
+        self,
+        *,
+        crop: Window | None = None,
+        mask: Path | npt.ArrayLike | None = None,
+        to_linear: bool = False,
+        pixel_size_mm: float | None = None,
+    ) -> Stack:
+        """See :meth:`Stack.adjusted`; parts and masks are those of the photographs as they were."""
+        if self.frame is not None and self.area is not None:
+            asked = (crop or Window(0, 0, *self.frame)).check(self.frame)
+            part = _both(asked, self.area)
+            if mask is not None:
+                y, x = part.y - asked.y, part.x - asked.x
+                inside = _load_mask(mask, self.frame, asked)
+                mask = inside[y : y + part.height, x : x + part.width]
+            if crop is not None:
+                y, x = part.y - self.area.y, part.x - self.area.x
+                crop = Window(y, x, part.height, part.width)
+        return super().adjusted(
+            crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
+        )
+
+    def _read(self, window: Window) -> npt.NDArray[Any]:
+        out = np.empty((len(self), window.height, window.width, 3), self.dtype)
+        whole: dict[tuple[int, int], list[int]] = {}
+        for number, map_ in enumerate(self.maps):
+            if (moved := _whole_shift(map_)) is not None:
+                whole.setdefault(moved, []).append(number)
+            else:
+                out[number] = self._resampled(number, window)
+        for (x, y), some in whole.items():  # of many that were not moved, one reading
+            there = Window(window.y + y, window.x + x, window.height, window.width)
+            out[some] = self.source.select(some)._read(there.check(self.source.shape))
+        return out
+
+    def _resampled(self, number: int, window: Window) -> npt.NDArray[Any]:
+        """(h, w, 3) codes of a part of one photograph."""
+        out = np.empty((window.height, window.width, 3), self.dtype)
+        one, rows = self.source.select([number]), max(1, _AT_ONCE // window.width)
+        for first in range(0, window.height, rows):
+            part = out[first : first + rows]
+            y, x = np.mgrid[: len(part), : window.width].reshape(2, -1).astype(np.float64)
+            at = moved_places(self.maps[[number]], x + window.x, y + window.y + first)[0]
+            at = at.reshape(2, len(part), window.width)
+            left, top = (max(0, math.floor(at[i].min()) - _LOBES + 1) for i in (0, 1))
+            height, width = one.shape
+            right = min(width, math.floor(at[0].max()) + _LOBES + 1)
+            bottom = min(height, math.floor(at[1].max()) + _LOBES + 1)
+            codes = one._read(Window(top, left, bottom - top, right - left).check(one.shape))[0]
+            found = lanczos(codes.astype(np.float32), at[0] - left, at[1] - top)
+            if self.dtype.kind == "f":  # light is not below none
+                part[...] = np.maximum(found, 0)
+            else:
+                part[...] = np.rint(np.clip(found, 0, self.code_max))
+        return out
+
+
+def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, Any]) -> AlignedStack:
+    """The photographs laid on one another, and what all of them show.
+
+    A photograph whose map is the identity, or a shift by whole pixels, keeps its pixels bit for
+    bit; another is resampled (Lanczos's kernel of three lobes; Duchon 1979), and only once, also if
+    the photographs were laid before.
+
+    Args:
+        stack: the photographs.
+        maps: (L, 3, 3) from places of the common picture to places of each photograph.
+        notes: what was done, for :attr:`Stack.notes`.
+        history: the same for :attr:`Stack.history`.
+
+    Raises:
+        StackError: the photographs have next to nothing in common.
+    """
+    own = {item.name: getattr(stack, item.name) for item in fields(Stack)}
+    own["order"] = tuple(range(len(stack)))
+    own["notes"] = (*stack.notes, *notes)
+    own["history"] = {**stack.history, **history}
+    source, maps = stack, np.asarray(maps, np.float64)
+    if isinstance(stack, AlignedStack):
+        source, maps = stack.source, stack.maps @ maps
+    area = common_area(maps, source.shape, stack.shape)
+    found = AlignedStack(**own, source=source, maps=maps)
+    part = found.cropped(area)
+    assert isinstance(part, AlignedStack)
+    return replace(part, frame=stack.shape, area=area)
+
+
+def _both(asked: Window, area: Window) -> Window:
+    """What is left of a part that was asked for.
+
+    Raises:
+        OptionError: nothing.
+    """
+    top, left = max(asked.y, area.y), max(asked.x, area.x)
+    bottom = min(asked.y + asked.height, area.y + area.height)
+    right = min(asked.x + asked.width, area.x + area.width)
+    if bottom <= top or right <= left:
+        raise OptionError(
+            f"window {asked.width}x{asked.height}+{asked.x}+{asked.y}",
+            expected=f"a part of {area.width}x{area.height}+{area.x}+{area.y}, which all "
+            "photographs show once they are aligned",
+        )
+    return Window(top, left, bottom - top, right - left)
+
+
+def lanczos(pixels: F32, x: F64, y: F64) -> F32:
+    """Pixels between pixels: Lanczos's windowed sinc of three lobes.
+
+    Args:
+        pixels: (h, w, C); beyond an edge its pixels go on.
+        x: (m, n) places, pixels from the middle of the first one.
+        y: likewise.
+
+    Returns:
+        (m, n, C).
+    """
+    height, width = pixels.shape[:2]
+    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
+    if _is_constant(x - np.arange(x.shape[1])) and _is_constant(y.T - np.arange(len(y))):
+        return _shifted(pixels, float(x[0, 0]), float(y[0, 0]), x.shape)
+    across, down = _taps(x - left), _taps(y - top)
+    flat = pixels.reshape(-1, pixels.shape[2])
+    out = np.zeros((*x.shape, pixels.shape[2]), np.float32)
+    columns = [np.clip(left + tap, 0, width - 1) for tap in range(1 - _LOBES, _LOBES + 1)]
+    for number, tap in enumerate(range(1 - _LOBES, _LOBES + 1)):
+        rows = np.clip(top + tap, 0, height - 1) * width
+        row = np.zeros_like(out)
+        for weight, column in zip(across, columns, strict=True):
+            row += weight[..., None] * np.take(flat, rows + column, axis=0)
+        out += down[number][..., None] * row
+    return out
+
+
+def _shifted(pixels: F32, x: float, y: float, size: tuple[int, ...]) -> F32:
+    """The same for one shift of all, from the place of the first: rows, then columns."""
+    for axis, at in enumerate((y, x)):
+        first = math.floor(at)
+        taps = _taps(np.array(at - first))
+        reach = np.arange(first + 1 - _LOBES, first + size[axis] + _LOBES)
+        wide = np.take(pixels, np.clip(reach, 0, pixels.shape[axis] - 1), axis=axis)
+        parts = (
+            weight * np.take(wide, np.arange(tap, tap + size[axis]), axis=axis)
+            for tap, weight in enumerate(taps)
+        )
+        pixels = np.asarray(sum(parts), np.float32)
+    return pixels
+
+
+def _is_constant(values: F64) -> bool:
+    return bool(np.abs(values - values.flat[0]).max() < _STRAIGHT * 1e3)
+
+
+def _taps(part: F64) -> F32:
+    """(6, ...) weights of the pixels around a place, for its distance 0..1 from that before it."""
+    offsets = np.arange(1 - _LOBES, _LOBES + 1).reshape(-1, *[1] * part.ndim)
+    away = part - offsets
+    weights = np.sinc(away) * np.sinc(away / _LOBES)
+    return np.asarray(weights / weights.sum(axis=0), np.float32)
+
+
+def _whole_shift(map_: F64) -> tuple[int, int] | None:
+    """(x, y) of a shift by whole pixels; None of any other map."""
+    straight = np.abs(map_ - np.array([[1, 0, map_[0, 2]], [0, 1, map_[1, 2]], [0, 0, 1]])).max()
+    x, y = round(map_[0, 2]), round(map_[1, 2])
+    if straight > _STRAIGHT or max(abs(map_[0, 2] - x), abs(map_[1, 2] - y)) > _WHOLE:
+        return None
+    return x, y
