@@ -1,11 +1,10 @@
 """Photographs laid on one another, each on what the others predict for its light.
 
 Two photographs under different lights do not show the same picture, so none is laid on another.
-From coarse to fine, all are moved at once until each lies on its prediction (``align_step``), first
-on a stiff prediction, which can hardly imitate a move, then on the best one. Moves that follow the
-light evenly cannot be told from shading; of those that remain possible the one is taken that leaves
-most photographs where they are, and of photographs that were all moved the one in which the
-gradient of the mean picture has no part in how the picture changes with the light.
+From coarse to fine, all are moved at once until each lies on its prediction (``align_step``). Moves
+that follow the light evenly cannot be told from shading. Of those that remain possible the one is
+taken that leaves most photographs where they are; of photographs that were all moved, the one in
+which the gradient of the mean picture has no part in how the picture changes with the light.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ import numpy as np
 from drti_core.arrays import F32, F64, U8, Bool, Window
 from drti_core.capture import predict
 from drti_core.capture.align_step import Step, compared, step
-from drti_core.capture.align_views import View, look, patches, whole_views
+from drti_core.capture.align_views import LEAST, View, look, patches, whole_views
 from drti_core.errors import StackError
 from drti_core.lights import LightDirections
-from drti_core.lights.kriging import Kriging, choose
+from drti_core.lights.kriging import choose
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.stack import Stack
 from drti_core.stack.aligned import laid
@@ -40,17 +39,17 @@ from drti_core.stack.moves import (
 FEWEST = 8
 #: Pixels that are looked at in a view, and those that a kernel is chosen by.
 _PIXELS, _SAMPLE = 8000, 3000
-#: Steps in a view with the stiff prediction, and with the best one.
-_STEPS, _LAST = 4, 3
+#: Steps in a view at first, when all may move, and later.
+_STEPS, _LAST = 5, 3
 #: Pixels of a view by which a photograph is moved in a step at most.
 _STRIDE = 3.0
 #: Pixels by which a photograph must be moved, and error after as a share of that before.
-_MOVED, _BETTER = 0.4, 0.75
+_MOVED, _BETTER = 0.5, 0.75
 #: Rounds in which the best prediction is looked at, and share of the plainest move from which on
 #: others are taken up at once.
 _ROUNDS, _PLAINEST = 3, 0.5
 #: Pixels by which photographs that lie alike may differ in the first estimate.
-_ALIKE = 0.6
+_ALIKE = 1.0
 #: Fewest photographs, and share of all, that lie alike where not all were moved.
 _STILL, _STILL_SHARE = 6, 0.2
 #: Pixels of uncertainty, and correlation with its prediction, at which nothing can be said of a
@@ -62,13 +61,12 @@ _LIKE_OTHERS = 0.7
 #: Share of photographs that were not moved from which on the others are laid on those alone.
 _MOST_STILL = 0.5
 #: No side of a picture for people is longer.
-_SHOWN = 340
+_SHOWN = 200
 #: Pixels of a view whose differences from a prediction are alike.
 _ALIKE_PIXELS = 12.0
-#: Affine functions of the light that are tried.
-_TRIALS = 300
-#: What predicts first: next to nothing but an affine function of the light.
-_STIFF = Kriging("matern32", 1.0, 1.0)
+#: Affine functions of the light that are tried, and how many times as many must follow one as
+#: follow a shift of all.
+_TRIALS, _STEEPER = 300, 1.25
 
 
 @dataclass(frozen=True, eq=False)
@@ -241,14 +239,16 @@ class _Laying:
         """Find the moves."""
         what = "aligning the photographs"
         none = np.zeros(len(self.maps), bool)
-        view = self._finest()
-        if not self._off(view, self._step(view, none)).any():
-            self._believe(view, self._step(view, none), ~none)
-            self._judge(view)
-            return
+        if not any(self._off(view, self._step(view, none)).any() for view in self.views):
+            view = self._finest()
+            found = self._step(view, none)
+            if not self._off(view, found).any():
+                self._believe(view, found, ~none)
+                self._judge(view)
+                return
         for number, view in enumerate(reversed(self.views)):
             for _ in range(_STEPS):
-                found = self._step(view, ~none, _STIFF)
+                found = self._step(view, ~none)
             progress(0.5 * (number + 1) / len(self.views), what)
         self._believe(view, found, none)
         still = self._at_rest(view)
@@ -278,7 +278,9 @@ class _Laying:
     def _finest(self) -> View:
         """The whole picture if it is not reduced, else parts at full size."""
         view = self.views[0]
-        return view if view.step == 1 else patches(self.stack, view, self.maps)
+        if view.step == 1 or min(self.stack.shape) < LEAST:
+            return view
+        return patches(self.stack, view, self.maps)
 
     def _seen(self, view: View) -> tuple[tuple[F32, F32, F32], F64]:
         """What the photographs show at common places, and displacements of the model there."""
@@ -292,21 +294,20 @@ class _Laying:
         base = displacements(self.model, places[1][inside], places[2][inside], self.stack.shape)
         return (detail[:, inside], right[:, inside], down[:, inside]), base
 
-    def _weights(self, detail: F32, kernel: Kriging | None) -> F64:
-        """(L, L) predictors, by a kernel or the best one."""
-        if kernel is None:
-            some = detail[self.sound][:, :: max(1, detail.shape[1] // _SAMPLE), None]
-            kernel = choose(self.lights[np.flatnonzero(self.sound)], some)
+    def _weights(self, detail: F32) -> F64:
+        """(L, L) predictors, by the kernel that suits the detail as it is laid so far."""
+        some = detail[self.sound][:, :: max(1, detail.shape[1] // _SAMPLE), None]
+        kernel = choose(self.lights[np.flatnonzero(self.sound)], some)
         return predict.predictors(kernel, self.lights, self.sound)
 
-    def _step(self, view: View, free: Bool, kernel: Kriging | None = None) -> Step:
+    def _step(self, view: View, free: Bool) -> Step:
         """Move those that are free."""
         seen, base = self._seen(view)
-        found = step(seen, base.astype(np.float32), self._weights(seen[0], kernel), free)
+        found = step(seen, base.astype(np.float32), self._weights(seen[0]), free)
         for number in np.flatnonzero(free & (found.numbers != 0).any(axis=1)).tolist():
             wanted = found.numbers[number]
             far = float(np.linalg.norm(self.metric @ wanted))
-            wanted = wanted * (view.step * min(1.0, _STRIDE / max(far, 1e-9)))
+            wanted = wanted * (view.step * min(1.0, _STRIDE / (far + 1e-9)))
             self.maps[number] = self.maps[number] @ small(self.model, wanted, self.stack.shape)
         return found
 
@@ -314,15 +315,16 @@ class _Laying:
         """(L,) pixels by which what was found of each may be wrong."""
         share = min(1.0, _PIXELS / max(1, np.count_nonzero(view.usable)))
         spread = np.einsum("ij,ljk,ik->l", self.metric, found.spread, self.metric)
-        return np.sqrt(spread * max(1.0, share * _ALIKE_PIXELS)) * view.step
+        return np.asarray(np.sqrt(spread * max(1.0, share * _ALIKE_PIXELS)) * view.step)
 
     def _off(self, view: View, found: Step) -> Bool:
         """(L,) which surely do not lie on their prediction."""
         far = np.linalg.norm(found.off @ self.metric.T, axis=1) * view.step
-        return np.asarray(far > np.maximum(_MOVED, _SURELY * self._unsure(view, found)))
+        least = np.maximum(_MOVED * view.step, _SURELY * self._unsure(view, found))
+        return np.asarray(far > least)
 
     def _believe(self, view: View, found: Step, still: Bool) -> None:
-        """Predict from those alone that lie as they should; of those that were moved it is asked."""
+        """Predict from those alone that lie as they should."""
         self.agreement, self.unsure = found.agreement, self._unsure(view, found)
         sound = found.agreement >= _LIKE_OTHERS * np.median(found.agreement)
         if still.sum() >= max(FEWEST, _MOST_STILL * len(still)):
@@ -336,7 +338,7 @@ class _Laying:
         view = self.views[0]
         self.maps[some] = np.eye(3)
         detail = self._everywhere(view, self.maps)
-        predicted = (self._weights(detail, None) @ detail).astype(np.float32)
+        predicted = (self._weights(detail) @ detail).astype(np.float32)
         for number in np.flatnonzero(some).tolist():
             pair = (a[number].reshape(view.usable.shape) for a in (detail, predicted))
             place = predict.place(*pair)
@@ -347,12 +349,12 @@ class _Laying:
         view = next((v for v in self.views if max(v.usable.shape) <= _SHOWN), self.views[-1])
         before = self._everywhere(view, np.tile(np.eye(3), (len(self.maps), 1, 1)))
         after = self._everywhere(view, self.maps)
-        predicted = (self._weights(after, None) @ after).astype(np.float32)
+        predicted = (self._weights(after) @ after).astype(np.float32)
         moved = np.flatnonzero(distances(self.maps, self.stack.shape)[0] > 0)
         pairs = np.stack([before[moved], after[moved]], axis=1) - predicted[moved, None]
         usual = np.std(pairs[:, 0]) + 1e-9 if len(moved) else 1.0
         shown = np.rint(np.clip(128 + 40 * pairs / usual, 0, 255)).astype(np.uint8)
-        return shown.reshape(len(moved), 2, *view.usable.shape[1:])
+        return np.asarray(shown.reshape(len(moved), 2, *view.usable.shape[1:]))
 
     def _everywhere(self, view: View, maps: F64) -> F32:
         """(L, h * w) detail of the whole picture as it is laid by maps."""
@@ -365,7 +367,7 @@ class _Laying:
         numbers = numbers_of(self.model, self.maps, self.stack.shape)
         trend, still = _most_alike(numbers @ self.metric.T, self.lights, self.sound)
         if still is not None:
-            self._take_out(np.linalg.solve(self.metric, trend.T).T)
+            self._take_out(np.asarray(np.linalg.solve(self.metric, trend.T).T, np.float64))
             self.maps[still] = np.eye(3)
             return still
         for _ in range(3):
@@ -374,7 +376,7 @@ class _Laying:
         numbers = numbers_of(self.model, self.maps, self.stack.shape) @ self.metric.T
         middle = int(np.argmin(np.linalg.norm(numbers - np.median(numbers, axis=0), axis=1)))
         self.maps = self.maps @ np.linalg.inv(self.maps[middle])
-        return np.arange(len(self.maps)) == middle
+        return np.asarray(np.arange(len(self.maps)) == middle)
 
     def _take_out(self, numbers: F64) -> None:
         """Move photographs back by (L, p) numbers."""
@@ -400,7 +402,7 @@ class _Laying:
         detail, *_, inside = look(view, self.maps, places)
         before, *_, also = look(view, unmoved, places)
         detail, before = detail[:, inside & also], before[:, inside & also]
-        predicted = (self._weights(detail, None) @ detail).astype(np.float32)
+        predicted = (self._weights(detail) @ detail).astype(np.float32)
         rms = distances(self.maps, self.stack.shape)[0]
         for number in range(len(detail)):
             _, _, self.agreement[number], error = compared(detail[number], predicted[number])
@@ -429,26 +431,31 @@ def _most_alike(numbers: F64, lights: LightDirections, sound: Bool) -> tuple[F64
     terms = np.c_[np.ones(count), lights.xyz.astype(np.float64)]
     random = np.random.default_rng(0)
     some = np.flatnonzero(sound)
-    best, most = np.zeros_like(numbers), np.zeros(count, bool)
-    samples = [[index] for index in some.tolist()]
-    samples += [random.choice(some, 4, replace=False).tolist() for _ in range(_TRIALS)]
+    shift = _most_near(numbers, terms[:, :1], sound, [[index] for index in some.tolist()])
+    samples = [random.choice(some, 4, replace=False).tolist() for _ in range(_TRIALS)]
+    slope = _most_near(numbers, terms, sound, samples)
+    trend, near = slope if slope[1].sum() > _STEEPER * shift[1].sum() else shift
+    return trend, near if near.sum() >= max(_STILL, _STILL_SHARE * count) else None
+
+
+def _most_near(
+    numbers: F64, terms: F64, sound: Bool, samples: Sequence[list[int]]
+) -> tuple[F64, Bool]:
+    """The function of (L, T) terms that most numbers are near to, of those through samples."""
+    best, most = np.zeros_like(numbers), np.zeros(len(numbers), bool)
+    ridge = np.diag([0.0, 1e-3, 1e-3, 1e-3])[: terms.shape[1], : terms.shape[1]]
     for sample in samples:
-        alike = np.zeros(count, bool)
-        alike[sample] = True
-        width = 1 if len(sample) == 1 else 4  # at first a shift of all
-        for _ in range(2):
-            part = terms[alike, :width]
-            square = part.T @ part + 1e-3 * np.diag([0.0, 1, 1, 1])[:width, :width]
-            trend = terms[:, :width] @ np.linalg.solve(square, part.T @ numbers[alike])
-            near = (np.linalg.norm(numbers - trend, axis=1) < _ALIKE) & sound
-            if near.sum() <= alike.sum() and width > 1:
+        alike: Bool = np.isin(np.arange(len(numbers)), sample)
+        for _ in range(2):  # by all that are near to the one through the sample
+            part = terms[alike]
+            solved = np.linalg.solve(part.T @ part + ridge, part.T @ numbers[alike])
+            trend = np.asarray(terms @ solved, np.float64)
+            alike = np.asarray((np.linalg.norm(numbers - trend, axis=1) < _ALIKE) & sound)
+            if not alike.any():
                 break
-            alike = near
-        # One with a slope must explain clearly more.
-        if near.sum() > most.sum() * (1.25 if width > 1 and len(samples) else 1):
-            best, most = trend, near
-    enough = max(_STILL, _STILL_SHARE * count)
-    return best, most if most.sum() >= enough else None
+        if alike.sum() > most.sum():
+            best, most = trend, alike
+    return best, most
 
 
 def _drift(seen: tuple[F32, F32, F32], base: F64, lights: LightDirections) -> F64:

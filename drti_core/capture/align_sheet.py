@@ -49,20 +49,14 @@ def align_sheet(found: Alignment, title: str) -> str:
 
 def _card(found: Alignment, i: int, pair: U8 | None, longest: float) -> str:
     """One photograph."""
-    facts = [
-        f"moved {found.rms[i]:.2f} px (at most {found.largest[i]:.2f})"
-        if pair is not None
-        else "not moved",
-        f"agreement {found.agreement[i]:.2f}",
-    ]
-    pictures = (
-        ""
-        if pair is None
-        else "".join(
-            f'<img alt="{when}" title="{when}" src="{data_uri(np.repeat(one[..., None], 3, axis=2))}">'
+    facts, pictures = ["not moved"], ""
+    if pair is not None:
+        facts = [f"moved {found.rms[i]:.2f} px (at most {found.largest[i]:.2f})"]
+        pictures = "".join(
+            f'<img alt="{when}" title="{when}" src="{data_uri(one)}">'
             for when, one in zip(("before", "after"), pair, strict=True)
         )
-    )
+    facts.append(f"agreement {found.agreement[i]:.2f}")
     known = bool(found.known[i])
     return (
         f"<figure{'' if known else ' class=bad'}>{_arrows(found, i, longest)}{pictures}"

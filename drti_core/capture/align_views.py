@@ -23,6 +23,8 @@ from drti_core.stack.moves import moved_places
 _ONE, _ALL = 250_000, 40_000_000
 #: Sides of patches at full size, what is read around each, and how many there are along a side.
 _PATCH, _AROUND, _PATCHES = 112, 8, 4
+#: Side of what is read of a patch; pictures need one as long.
+LEAST = _PATCH + 2 * _AROUND
 #: No side of the coarsest view is shorter.
 _COARSEST = 32
 #: Standard deviations of the Gaussians between which detail lies, pixels of the view.
@@ -137,48 +139,42 @@ def patches(stack: Stack, coarse: View, maps: F64) -> View:
         maps: (L, 3, 3) of the photographs so far, to about the step of that view.
     """
     corners = _detailed(coarse, stack.shape)
-    side = _PATCH + 2 * _AROUND
     bare, (height, width) = replace(stack, mask=None), stack.shape
-    grey = np.empty((len(stack), len(corners), side, side), np.float32)
+    grey = np.empty((len(stack), len(corners), LEAST, LEAST), np.float32)
     at = np.empty((len(stack), len(corners), 2))
-    inside = np.zeros((len(corners), side, side), bool)
+    inside = np.zeros((len(corners), LEAST, LEAST), bool)
     for number, corner in enumerate(corners):
-        middle = np.array([corner[0] + side / 2, corner[1] + side / 2])
-        to = moved_places(maps, middle[:1], middle[1:])[..., 0] - side / 2
-        at[:, number] = np.rint(np.clip(to, 0, [width - side, height - side]))
+        middle = np.array([corner[0] + LEAST / 2, corner[1] + LEAST / 2])
+        there = moved_places(maps, middle[:1], middle[1:])[..., 0] - LEAST / 2
+        at[:, number] = np.rint(np.clip(there, 0, [width - LEAST, height - LEAST]))
     for number in range(len(stack)):
         one = bare.select([number])
         for to, (x, y) in enumerate(at[number].astype(int).tolist()):
-            grey[number, to] = _grey(one, Window(y, x, side, side), 1)
+            grey[number, to] = _grey(one, Window(y, x, LEAST, LEAST), 1)
     inside[:, _AROUND:-_AROUND, _AROUND:-_AROUND] = True
     if stack.mask is not None:
         for number, (x, y) in enumerate(corners):
-            inside[number] &= stack.mask[y : y + side, x : x + side]
+            inside[number] &= stack.mask[y : y + LEAST, x : x + LEAST]
     return _view(grey, np.array(corners, float), at, 1, inside)
 
 
 def _detailed(view: View, shape: tuple[int, int]) -> list[tuple[int, int]]:
     """Corners (x, y) of patches, one in each cell of a grid over a picture of shape (H, W)."""
-    side = _PATCH + 2 * _AROUND
     share = np.abs(view.detail[:, 0]).mean(axis=0) * view.usable[0]
     total = np.pad(share, ((1, 0), (1, 0))).cumsum(0).cumsum(1)
-    span = max(1, side // view.step)
+    span = max(1, LEAST // view.step)
     height, width = shape
     found = []
     for row in range(_PATCHES):
         for column in range(_PATCHES):
             top, bottom = (round(k * height / _PATCHES) for k in (row, row + 1))
             left, right = (round(k * width / _PATCHES) for k in (column, column + 1))
-            y = np.arange(top, max(top + 1, bottom - side), max(view.step, side // 8))
-            x = np.arange(left, max(left + 1, right - side), max(view.step, side // 8))
-            y, x = np.minimum(y, height - side), np.minimum(x, width - side)
-            first, last = (
-                np.minimum(
-                    np.stack(np.meshgrid(y, x, indexing="ij")) // view.step + more,
-                    np.array(share.shape)[:, None, None],
-                )
-                for more in (0, span)
-            )
+            y = np.arange(top, max(top + 1, bottom - LEAST), max(view.step, LEAST // 8))
+            x = np.arange(left, max(left + 1, right - LEAST), max(view.step, LEAST // 8))
+            y, x = np.minimum(y, height - LEAST), np.minimum(x, width - LEAST)
+            corner = np.stack(np.meshgrid(y, x, indexing="ij")) // view.step
+            most = np.array(share.shape)[:, None, None]
+            first, last = np.minimum(corner, most), np.minimum(corner + span, most)
             mean = total[tuple(last)] - total[last[0], first[1]] - total[first[0], last[1]]
             best = np.unravel_index(np.argmax(mean + total[tuple(first)]), mean.shape)
             found.append((int(x[best[1]]), int(y[best[0]])))
@@ -186,7 +182,7 @@ def _detailed(view: View, shape: tuple[int, int]) -> list[tuple[int, int]]:
 
 
 def _view(grey: F32, origin: F64, at: F64 | None, step: int, inside: Bool) -> View:
-    """The view of (L, N, h, w) grey parts, which lie alike in all photographs unless ``at`` says."""
+    """The view of (L, N, h, w) grey parts; they lie alike in all photographs if ``at`` is None."""
     if at is None:
         at = np.repeat(origin[None], len(grey), axis=0)
     detail = np.empty_like(grey)
@@ -251,16 +247,16 @@ def _blurred(pictures: F32, deviation: float) -> F32:
 def _cubic(part: F64) -> tuple[list[F32], list[F32]]:
     """Weights of four pixels around a place, and of the slope there (Keys 1981, a = -1/2)."""
     t = part.astype(np.float32)
-    level = [
+    level = (
         ((2 - t) * t - 1) * t / 2,
         ((3 * t - 5) * t * t + 2) / 2,
         ((4 - 3 * t) * t + 1) * t / 2,
         (t - 1) * t * t / 2,
-    ]
-    slope = [
+    )
+    slope = (
         ((4 - 3 * t) * t - 1) / 2,
         (9 * t - 10) * t / 2,
         ((8 - 9 * t) * t + 1) / 2,
         (3 * t - 2) * t / 2,
-    ]
-    return level, slope
+    )
+    return [np.asarray(w, np.float32) for w in level], [np.asarray(w, np.float32) for w in slope]

@@ -1,0 +1,194 @@
+"""Photographs that were moved are laid back, and others keep their pixels."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+import drti_core as drti
+from drti_core.capture.align import align
+from drti_core.capture.align_sheet import align_sheet
+from drti_core.cli.app import app
+from drti_core.lights import LightDirections
+from drti_core.stack import ArrayStack
+from drti_core.stack.aligned import lanczos
+from drti_core.workflow.darkroom import Darkroom
+
+#: Right and down, pixels, by the number of the photograph.
+MOVED = {2: (2.3, -1.6), 7: (-3.0, 0.0), 11: (0.4, 1.2)}
+
+
+@pytest.fixture(scope="module")
+def sound() -> ArrayStack:
+    return drti.demo_stack((72, 96), 24)
+
+
+@pytest.fixture(scope="module")
+def shaken(sound) -> ArrayStack:
+    images = sound.images.copy()
+    y, x = np.mgrid[:72, :96].astype(float)
+    for number, (right, down) in MOVED.items():
+        found = lanczos(images[number].astype(np.float32), x - right, y - down)
+        images[number] = np.rint(np.clip(found, 0, 255))
+    return ArrayStack.of(images, sound.lights, names=sound.names)
+
+
+@pytest.fixture(scope="module")
+def aligned(shaken):
+    return align(shaken)
+
+
+@pytest.fixture(scope="module")
+def folder(shaken, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("shaken")
+    rows = [str(len(shaken))]
+    for name, picture, light in zip(
+        shaken.names, shaken.images, shaken.lights.xyz.tolist(), strict=True
+    ):
+        Image.fromarray(picture).save(folder / f"{name[:-4]}.png")
+        rows.append(" ".join([f"{name[:-4]}.png", *map(str, light)]))
+    (folder / "dirs.lp").write_text("\n".join(rows) + "\n")
+    return folder
+
+
+@pytest.mark.slow
+def test_moved_photographs_are_laid_back_and_others_stay(shaken, aligned):
+    stack, found = aligned
+    assert set(np.flatnonzero(found.moved)) == set(MOVED)
+    for number, moved in MOVED.items():
+        assert found.maps[number, :2, 2] == pytest.approx(moved, abs=0.35)
+        assert found.rms[number] == pytest.approx(np.hypot(*moved), abs=0.35)
+    assert found.known.all()
+    area = found.area
+    still = [i for i in range(len(shaken)) if i not in MOVED]
+    pixels = stack.codes(drti.Window(0, 0, *stack.shape)).reshape(-1, *stack.shape, 3)
+    assert np.array_equal(pixels[still], shaken.images[still][:, area.slices[0], area.slices[1]])
+    assert stack.notes[-1].startswith("Aligned (shift): 3 of 24 photographs were moved, photo08")
+    assert stack.history["align"]["photographs"][7]["moved"] is True
+
+
+@pytest.mark.slow
+def test_what_was_not_moved_is_not_moved(sound):
+    stack, found = align(sound, "rigid")
+    assert not found.moved.any()
+    assert np.array_equal(
+        stack.codes(drti.Window(0, 0, *stack.shape)), sound.codes(drti.Window(0, 0, 72, 96))
+    )
+    assert found.note() == "Aligned (rigid): none of 24 photographs was moved."
+
+
+@pytest.mark.slow
+def test_report_and_page_hold_every_photograph(aligned):
+    _, found = aligned
+    facts = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert [item["name"] for item in facts["photographs"]] == list(found.names)
+    page = align_sheet(found, "a <b> & c")
+    assert "a &lt;b&gt; &amp; c" in page
+    assert page.count("<figure") == 24
+    assert page.count("<img") == 2 * len(MOVED)
+
+
+@pytest.mark.slow
+def test_what_cannot_be_laid_is_named_and_left_out(shaken, aligned):
+    _, found = aligned
+    known = found.known.copy()
+    known[[4, 5]] = False
+    doubtful = replace(found, known=known)
+    assert doubtful.doubt() == (
+        "photo05.jpg, photo06.jpg cannot be aligned: they are unlike the others."
+    )
+    assert align_sheet(doubtful, "").count("could not be laid") == 2
+    images = shaken.images.copy()
+    images[4] = np.random.default_rng(0).integers(0, 256, images[4].shape)
+    stack, found = align(ArrayStack.of(images, shaken.lights), leave_out=True)
+    assert not found.known[4]
+    assert len(stack) == 23
+    assert stack.notes[-1] == (
+        "image 4 cannot be aligned: it is unlike the others. It is left out."
+    )
+
+
+def test_too_few_or_unlit_photographs_are_refused(sound):
+    with pytest.raises(drti.StackError) as caught:
+        align(sound.select(range(7)))
+    assert str(caught.value) == (
+        "7 photographs to be aligned; expected 8 or more, from which each can be predicted"
+    )
+    dark = replace(sound, lights=LightDirections(np.tile([0.0, 0, 1], (24, 1))))
+    with pytest.raises(drti.StackError) as caught:
+        align(dark)
+    assert str(caught.value) == (
+        "24 photographs to be aligned, all under one light; expected the light of each, by which "
+        "the others predict it. Find the lights first."
+    )
+    with pytest.raises(drti.OptionError) as caught:
+        Darkroom(align="elastic")
+    assert str(caught.value) == "align: 'elastic'; expected shift, rigid, affine or homography"
+    with pytest.raises(drti.OptionError) as caught:
+        Darkroom(leave_out=True)(sound)
+    assert str(caught.value) == (
+        "photographs that cannot be aligned are to be left out; expected them to be aligned as well"
+    )
+
+
+@pytest.mark.slow
+def test_the_verb_writes_photographs_lights_report_and_page(folder, shaken, tmp_path):
+    out = tmp_path / "aligned"
+    done = CliRunner().invoke(app, ["align", str(folder), "-o", str(out)])
+    assert done.exit_code == 0, done.output
+    assert "photo08.png" in done.stdout
+    back = drti.open_stack(out)
+    assert back.names == tuple(f"{name[:-4]}.png" for name in shaken.names)
+    assert np.allclose(back.lights.xyz, shaken.lights.xyz, atol=1e-6)
+    facts = json.loads((out / "align.json").read_text())
+    x, y, width, height = facts["area"]
+    assert back.shape == (height, width)
+    first = back.codes(drti.Window(0, 0, *back.shape))[0].reshape(height, width, 3)
+    assert np.array_equal(first, shaken.images[0, y : y + height, x : x + width])
+    assert "<svg" in (out / "align.html").read_text()
+    with pytest.raises(drti.OutputExistsError):
+        drti.align_file(folder, out)
+
+
+@pytest.mark.slow
+def test_photographs_of_which_nothing_changes_are_copied(sound, tmp_path):
+    rows = [str(len(sound))]
+    for number, (picture, light) in enumerate(
+        zip(sound.images, sound.lights.xyz.tolist(), strict=True)
+    ):
+        Image.fromarray(picture).save(tmp_path / f"a{number}.jpg", quality=95)
+        rows.append(" ".join([f"a{number}.jpg", *map(str, light)]))
+    (tmp_path / "dirs.lp").write_text("\n".join(rows) + "\n")
+    out = tmp_path.parent / "copied"
+    found, report = drti.align_file(tmp_path / "dirs.lp", out)
+    assert not found.moved.any()
+    assert report.what == "24 photographs of 96x72 pixels"
+    for path in tmp_path.glob("*.jpg"):
+        assert (out / path.name).read_bytes() == path.read_bytes()
+
+
+@pytest.mark.slow
+def test_every_verb_takes_the_option_with_and_without_a_model(folder, tmp_path):
+    run = CliRunner().invoke(app, ["fit", "--align", str(folder), "-o", str(tmp_path / "a")])
+    assert run.exit_code == 0, run.output
+    assert "Aligned (shift): 3 of 24 photographs were moved" in run.output
+    history = drti.open_model(tmp_path / "a").metadata.provenance["darkroom"]
+    assert history["align"]["model"] == "shift"
+    run = CliRunner().invoke(app, ["info", "--align=elastic", str(folder)])
+    assert run.exit_code == 1
+    assert "align: 'elastic'; expected shift, rigid, affine or homography" in run.output
+
+
+@pytest.mark.slow
+def test_large_photographs_are_laid_by_patches_at_full_size():
+    sound = drti.demo_stack((520, 540), 20)
+    images = sound.images.copy()
+    images[3] = np.roll(images[3], (5, -4), axis=(0, 1))
+    _, found = align(ArrayStack.of(images, sound.lights))
+    assert found.maps[3, :2, 2] == pytest.approx((-4, 5), abs=0.2)
+    assert set(np.flatnonzero(found.moved)) == {3}
