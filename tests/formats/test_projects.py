@@ -141,10 +141,44 @@ def test_what_is_not_applied_is_said(make: Callable[..., Path], key: str) -> Non
     del value["whitess"]
     rect = {"left": 0, "top": 0, "width": 1, "height": 1}
     value[key] = [{"rect": rect, "red": 1, "green": 1, "blue": 1}]
-    value["aligns"] = [{"rect": rect, "offsets": [[0, 0], [1.5, 0]]}]
     assert ProjectReader().read(make(value)).notes == (
         "1 white references of the project are not applied.",
-        "The project's alignment offsets are not applied.",
+    )
+
+
+def test_moved_photographs_lie_on_one_another_by_their_offsets(make: Callable[..., Path]) -> None:
+    """The mean of all alignments, in whole pixels, as RelightLab's own; no pixel is resampled."""
+    one = [[0, 0], [2, -1], [0, 0], [-3, 0.4], [0, 0]]
+    other = [[0, 0], [2.4, -3], [0, 0], [-3, 0], [0, 0]]
+    found = ProjectReader().read(make(aligns=[{"offsets": one}, {"offsets": other}, {}]))
+    assert found.shape == (H - 2, W - 5)
+    wanted = [
+        pixels(i)[2 + y : H + y, 3 + x : W - 2 + x]
+        for i, (x, y) in enumerate([(0, 0), (2, -2), (0, 0), (-3, 0), (0, 0)])
+    ]
+    assert np.array_equal(whole(found), np.stack(wanted))
+    assert found.notes == ("The project's alignment offsets, up to 3 pixels, are applied.",)
+    assert found.history == {"offsets": [[0, 0], [2, -2], [0, 0], [-3, 0], [0, 0]]}
+    crop = {"left": 1, "top": 5, "width": 20, "height": 11, "angle": 0}
+    part = ProjectReader().read(make(aligns=[{"offsets": one}], crop=crop))
+    assert np.array_equal(whole(part)[1], pixels(1)[4:15, 5:23])
+
+
+def test_offsets_of_other_photographs_are_refused(make: Callable[..., Path]) -> None:
+    path = make(aligns=[{"offsets": [[0, 0], [1, 0]]}])
+    with pytest.raises(FormatError) as caught:
+        ProjectReader().read(path)
+    assert str(caught.value) == (
+        f"{path}: $.aligns[0].offsets: [[0, 0], [1, 0]]; "
+        "expected 5 offsets, one for each photograph"
+    )
+
+
+def test_offsets_of_a_turned_crop_are_not_applied(make: Callable[..., Path]) -> None:
+    crop = {"left": 3, "top": 5, "width": 20, "height": 11, "angle": 180}
+    found = ProjectReader().read(make(aligns=[{"offsets": [[1, 0]] * 5}], crop=crop))
+    assert found.notes[-1] == (
+        "The project's alignment offsets are not applied, for its crop is turned."
     )
 
 
