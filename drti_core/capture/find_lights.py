@@ -18,12 +18,14 @@ from drti_core.capture.highlights import Highlight
 from drti_core.capture.photographs import Copies, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import LONGEST, SHORTEST, Ball, Lamp, View, angles, lamp_of
+from drti_core.capture.steady import moved_notes, steadiness
 from drti_core.capture.together import agreeing_balls
 from drti_core.errors import OptionError
 from drti_core.io.pictures.exif import focal_length_35mm
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.stack import Stack
+from drti_core.stack.aligned import held
 
 #: A photograph darker than this share of the usual has no lamp.
 _DARK = 0.1
@@ -92,7 +94,11 @@ def find_lights(
                 expected=f"one that fits {width} x {height} pixels",
             )
     stack = stack.in_luma()
-    copies = small_copies(stack, part_of(progress, 0, 0.7))
+    copies = small_copies(stack, part_of(progress, 0, 0.6))
+    stood = steadiness(copies.linear(), copies.step)
+    if stood.moved.any():  # all that follows is looked for where the camera stood first
+        stack = held(stack, stood.maps)
+        copies = small_copies(stack, part_of(progress, 0.6, 0.7))
     progress(0.7, "looking for balls")
     told = [Circle(ball.x, ball.y, ball.radius, 1.0, 1.0) for ball in balls or ()]
     circles = told or [one for one in find_circles(copies) if one.score > LEAST][:MOST]
@@ -112,7 +118,7 @@ def find_lights(
     ]
     photographs, alone = _reconciled(photographs, seen, view, copies)
     photographs = _completed(photographs, copies)
-    notes = [*stack.notes]
+    notes = [*stack.notes, *moved_notes(stood, stack.names)]
     if guess is not None:
         notes.append(
             "The photographs do not tell the focal length: the balls agree best with "

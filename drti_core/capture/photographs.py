@@ -70,6 +70,10 @@ class Copies:
     grey: U8
     step: int
 
+    def linear(self) -> F32:
+        """(L, h, w) linear light, 0..1."""
+        return srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))[self.grey]
+
 
 def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
     """Decode the photographs, and make a small copy of each; a copy's pixel is a mean.

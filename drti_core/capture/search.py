@@ -16,6 +16,7 @@ from drti_core.arrays import F32, F64, Bool, Indices
 from drti_core.capture import predict, refine
 from drti_core.capture.finding import Finding
 from drti_core.capture.reflection import angles
+from drti_core.capture.steady import steadiness
 from drti_core.capture.survey import Survey
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.lights import LightDirections
@@ -71,6 +72,10 @@ class Search:
         self.dark = np.zeros(count, bool)
         self.other_exposure, self.elsewhere = np.zeros(count, bool), np.zeros(count, bool)
         self.blurred, self.wrong = np.zeros(count, bool), np.zeros(count, bool)
+        #: What the camera took from another place, told without a prediction.
+        self.stood = steadiness(seen.small, seen.step)
+        self.elsewhere |= self.stood.moved
+        self.moved[self.stood.moved] = self.stood.shifts[self.stood.moved][:, ::-1]
         self.exchanged: list[tuple[int, int]] = []
         self.best_lights: LightDirections | None = None
         #: Which photograph's light each photograph has, in truth.
@@ -89,7 +94,7 @@ class Search:
     def run(self, progress: Progress) -> None:
         """Look until nothing new turns up, three times at most."""
         # First of all: the wrong light of an exchanged photograph looks like a wrong exposure.
-        usable = np.ones(len(self.encoded), bool)
+        usable = ~self.elsewhere
         self._exchange(self._kernel(self.encoded, usable), _moment(self.encoded), usable)
         for number in range(3):
             before = self._state()
@@ -146,6 +151,9 @@ class Search:
             # The shades of relief are elsewhere too under a wrong light.
             if self._another_light(i, kernel, close[i]) < better[i]:
                 self.elsewhere[i], self.moved[i] = False, 0
+        known = self.stood.moved & ~self.dark & ~self.elsewhere
+        self.moved[known] = self.stood.shifts[known][:, ::-1]
+        self.elsewhere |= known
         sharp -= np.median(sharp[sound], axis=0)
         spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)

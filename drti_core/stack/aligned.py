@@ -88,7 +88,8 @@ class AlignedStack(Stack):
         out = np.empty((len(self), window.height, window.width, 3), self.dtype)
         whole: dict[tuple[int, int], list[int]] = {}
         for number, map_ in enumerate(self.maps):
-            if (moved := _whole_shift(map_)) is not None:
+            moved = _whole_shift(map_)
+            if moved is not None and _holds(self.source.shape, window, moved):
                 whole.setdefault(moved, []).append(number)
             else:
                 out[number] = self._resampled(number, window)
@@ -106,10 +107,9 @@ class AlignedStack(Stack):
             y, x = np.mgrid[: len(part), : window.width].reshape(2, -1).astype(np.float64)
             at = moved_places(self.maps[[number]], x + window.x, y + window.y + first)[0]
             at = at.reshape(2, len(part), window.width)
-            left, top = (max(0, math.floor(at[i].min()) - _LOBES + 1) for i in (0, 1))
             height, width = one.shape
-            right = min(width, math.floor(at[0].max()) + _LOBES + 1)
-            bottom = min(height, math.floor(at[1].max()) + _LOBES + 1)
+            left, right = _bounds(at[0], width)
+            top, bottom = _bounds(at[1], height)
             codes = one._read(Window(top, left, bottom - top, right - left).check(one.shape))[0]
             found = lanczos(codes.astype(np.float32), at[0] - left, at[1] - top)
             if self.dtype.kind == "f":  # light is not below none
@@ -135,18 +135,29 @@ def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, An
     Raises:
         StackError: the photographs have next to nothing in common.
     """
-    own = {item.name: getattr(stack, item.name) for item in fields(Stack)}
-    own["order"] = tuple(range(len(stack)))
-    own["notes"] = (*stack.notes, *notes)
-    own["history"] = {**stack.history, **history}
-    source, maps = stack, np.asarray(maps, np.float64)
-    if isinstance(stack, AlignedStack):
-        source, maps = stack.source, stack.maps @ maps
-    area = common_area(maps, source.shape, stack.shape)
-    found = AlignedStack(**own, source=source, maps=maps)
+    told = (*stack.notes, *notes)
+    found = held(replace(stack, notes=told, history={**stack.history, **history}), maps)
+    area = common_area(found.maps, found.source.shape, stack.shape)
     part = found.cropped(area)
     assert isinstance(part, AlignedStack)
     return replace(part, frame=stack.shape, area=area)
+
+
+def held(stack: Stack, maps: F64) -> AlignedStack:
+    """The photographs laid on one another, in the frame that they had: nothing is cut off.
+
+    Where a photograph does not show a part of the frame, the pixels of its edge go on.
+
+    Args:
+        stack: the photographs.
+        maps: see :func:`laid`.
+    """
+    own = {item.name: getattr(stack, item.name) for item in fields(Stack)}
+    own["order"] = tuple(range(len(stack)))
+    source, maps = stack, np.asarray(maps, np.float64)
+    if isinstance(stack, AlignedStack):
+        source, maps = stack.source, stack.maps @ maps
+    return AlignedStack(**own, source=source, maps=maps)
 
 
 def _both(asked: Window, area: Window) -> Window:
@@ -220,6 +231,18 @@ def _taps(part: F64) -> F32:
     away = part - offsets
     weights = np.sinc(away) * np.sinc(away / _LOBES)
     return np.asarray(weights / weights.sum(axis=0), np.float32)
+
+
+def _bounds(at: F64, side: int) -> tuple[int, int]:
+    """First pixel, and one after the last, that places along a side of so many pixels need."""
+    first = min(max(0, math.floor(at.min()) - _LOBES + 1), side - 1)
+    return first, max(min(side, math.floor(at.max()) + _LOBES + 1), first + 1)
+
+
+def _holds(shape: tuple[int, int], window: Window, moved: tuple[int, int]) -> bool:
+    """Whether a photograph has all of a window that is moved (x, y)."""
+    x, y = window.x + moved[0], window.y + moved[1]
+    return 0 <= x <= shape[1] - window.width and 0 <= y <= shape[0] - window.height
 
 
 def _whole_shift(map_: F64) -> tuple[int, int] | None:

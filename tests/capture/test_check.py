@@ -126,7 +126,7 @@ def test_the_verb_tells_and_its_status_says_doubtful(folder, tmp_path):
 @pytest.mark.slow
 def test_fit_says_the_gravest_in_one_line(folder, tmp_path):
     report = fit_file(folder, tmp_path / "model.ptm")
-    assert "photo04.jpg is dark: a misfire (and 2 more findings); a check says more" in report.notes
+    assert "photo04.jpg is dark: a misfire (and 3 more findings); a check says more" in report.notes
 
 
 def test_json_holds_every_photograph_and_no_infinity(sound):
