@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -30,8 +30,19 @@ _SEARCH = 0.15
 _PLAIN, _ASIDE = 0.5, 0.08
 #: Scatter of an edge that is hardly a rim's, radii.
 _SCATTER = 0.015
+#: Searches that end within so many pixels of each other are one.
+_SAME = 0.3
+#: Steps of a search: to the sides, up and down, smaller and larger, and none.
+_STEPS = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
+#: Of what slopes are taken: no step, and one each way.
+_AND_BESIDE = np.vstack([np.zeros(3), np.eye(3)])
 #: An edge has a width: so many radii of a circle are left out with what lies within it.
 _BEYOND = 1.07
+#: Times the usual change that counts half: of the root of the light, which tells where edges are,
+#: and of the light itself, whose flat tops would not tell where just they lie.
+_PLAINLY = (4.0, 8.0)
+#: Share of the rim that the light itself must show, of what its root shows.
+_TOLD = 0.7
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
 #: largest change lies inside the rim, by about so many pixels.
 _INWARDS = 0.22
@@ -45,14 +56,12 @@ class Rim:
         ball: where it is.
         seen: 0..1, share of the rim in the picture that is an edge where it should be.
         scatter: standard deviation of the edge around the ellipse, radii.
-        strength: 0..1, how much the light changes there, in how many photographs.
         unsure: whether a narrower rim might as well be the ball's, and this one a ring around it.
     """
 
     ball: Ball
     seen: float
     scatter: float
-    strength: float = 0.0
     unsure: bool = False
 
     @property
@@ -70,37 +79,70 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
         view: of the camera, which tells the ellipse's shape.
         beyond: a circle within the ball, whose own edge is not meant.
     """
-    angle, radius, rooted, linear = _changes(crop, ball)
+    rooted, linear = _changes(crop, ball)
     if beyond is not None:
-        x = ball.x + np.cos(angle)[:, None] * radius - beyond.x
-        y = ball.y + np.sin(angle)[:, None] * radius - beyond.y
+        x = ball.x + np.cos(rooted.angle)[:, None] * rooted.radius - beyond.x
+        y = ball.y + np.sin(rooted.angle)[:, None] * rooted.radius - beyond.y
         within = np.hypot(x, y) < _BEYOND * beyond.radius
-        rooted[within], linear[within] = 0, 0
+        rooted.change[within], linear.change[within] = 0, 0
+    place = _search(rooted, ball, view)
+    robust = _refined(rooted, place, ball, view)
+    if robust.seen < _PLAIN:
+        # The search may have left the right way at once: others are tried.
+        aside, places = _ASIDE * ball.radius, [place]
+        for start in itertools.product((-aside, 0.0, aside), (-aside, 0.0, aside), (0.0, aside)):
+            other = _search(rooted, ball, view, start, _ASIDE / 2)
+            if any(math.dist(other, known) < _SAME * crop.step for known in places):
+                continue
+            places.append(other)
+            tried = _refined(rooted, other, ball, view)
+            if tried.seen > robust.seen:
+                place, robust = other, tried
+    exact = _refined(linear, place, ball, view)
+    if exact.seen < _TOLD * robust.seen:
+        return robust
+    return replace(exact, seen=min(exact.seen, robust.seen))
 
-    def laid(place: Place) -> Rim:
-        robust = _refined(angle, radius, rooted, place, ball, view)
-        exact = _refined(angle, radius, linear, place, ball, view)
-        return exact if exact.seen > 0.85 * robust.seen else robust
 
-    found = laid(_search(angle, radius, rooted, ball, view))
-    if found.seen >= _PLAIN:
-        return found
-    # Of a rim that shows badly the search may have left the right way at once: others are tried.
-    aside = _ASIDE * ball.radius
-    for start in itertools.product((-aside, 0.0, aside), (-aside, 0.0, aside), (0.0, aside)):
-        other = laid(_search(angle, radius, rooted, ball, view, start, _ASIDE / 2))
-        if other.seen > found.seen:
-            found = other
-    return found
+@dataclass(frozen=True, eq=False)
+class _Edges:
+    """How much the light changes outwards, around a ball.
+
+    Args:
+        angle: (A) of directions from the ball's centre, radians.
+        radius: (R) distances from there, pixels.
+        change: (A, R) 0..1; NaN outside of the picture.
+    """
+
+    angle: F64
+    radius: F64
+    change: F32
+    _smooth: dict[float, F32] = field(default_factory=dict)
+
+    @property
+    def fine(self) -> float:
+        """Between the distances, pixels."""
+        return float(self.radius[1] - self.radius[0])
+
+    def smooth(self, width: float) -> F32:
+        """(A, R) roots of the changes, blurred outwards; ``width`` is in samples."""
+        if width not in self._smooth:
+            count = len(self.radius)
+            off = np.arange(count)[:, None] - np.arange(count)
+            kernel = np.exp(-0.5 * (off / max(width, 0.3)) ** 2)
+            kernel[np.abs(off) > max(1, math.ceil(2.5 * width))] = 0
+            kernel /= kernel[count // 2].sum()
+            blurred = np.nan_to_num(self.change) @ kernel.astype(np.float32)
+            self._smooth[width] = np.sqrt(np.maximum(blurred, 0))
+        return self._smooth[width]
 
 
-def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
-    """How much the light changes outwards; NaN outside of the picture.
+def _changes(crop: Crop, ball: Ball) -> tuple[_Edges, _Edges]:
+    """How much the light changes around a ball.
 
     Returns:
-        (A) angles, (R) distances from the ball's centre, pixels, and (A, R) changes, of the root of
-        the light, which shows edges in the shade too, and of the light itself, whose edges lie
-        where they are.
+        Of the root of the light, which shows edges in the shade too, and of the light itself, whose
+        edges lie where they are.
     """
     size = ball.radius / crop.step
     count = int(np.clip(2 * math.pi * size, 48, 400))
@@ -128,31 +170,36 @@ def _changes(crop: Crop, ball: Ball) -> tuple[F64, F64, F64, F64]:
             for corner, weight in zip(corners, weights, strict=True)
         )
         rooted = np.sqrt(np.maximum(values, 0))
-        for total, seen, faint in zip(totals, (rooted, values), (0.003, 3e-4), strict=True):
+        for total, seen, plain, faint in zip(
+            totals, (rooted, values), _PLAINLY, (0.003, 3e-4), strict=True
+        ):
             change = seen[:, lag:] - seen[:, :-lag]
             square = change * change
             usual = np.median(np.abs(change[inside])) if inside.any() else 0
-            total += square / (square + (4 * usual) ** 2 + faint**2)
+            total += square / (square + (plain * usual) ** 2 + faint**2)
     totals[:, gone] = np.nan
-    middle = (radius[lag:] + radius[:-lag]) / 2
-    rooted, linear = totals / len(crop.grey)
-    return angle, middle * crop.step, rooted, linear
+    middle = (radius[lag:] + radius[:-lag]) / 2 * crop.step
+    rooted, linear = (totals / len(crop.grey)).astype(np.float32)
+    return _Edges(angle, middle, rooted), _Edges(angle, middle, linear)
 
 
-def _ellipse(ball: Ball, view: View, place: Place, angle: F64) -> F64:
-    """(A) distance of the rim from the ball's first centre, of a ball that is moved and grown.
+def _ellipses(ball: Ball, view: View, places: F64, angle: F64) -> F64:
+    """(N, A) distances of rims from the ball's first centre, of balls that are moved and grown.
 
     Args:
         ball: as it was first.
         view: of the camera.
-        place: by how much it is moved to the right and down, and grown, pixels.
-        angle: from the first centre, radians.
+        places: (N, 3) by how much it is moved to the right and down, and grown, pixels.
+        angle: (A) from the first centre, radians.
     """
-    x, y, grow = place
-    moved = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
-    larger, smaller, turn = moved.axes(view)
+    moved = [
+        replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
+        for x, y, grow in places.tolist()
+    ]
+    larger, smaller, turn = np.array([one.axes(view) for one in moved]).T[:, :, None]
+    x, y = places[:, :2].T[:, :, None]
     # The ray t (cos, sin) from the first centre meets the ellipse around (x, y).
-    c, s = math.cos(turn), math.sin(turn)
+    c, s = np.cos(turn), np.sin(turn)
     u, v = np.cos(angle - turn) / larger, np.sin(angle - turn) / smaller
     p, q = -(x * c + y * s) / larger, -(y * c - x * s) / smaller
     a, b, d = u * u + v * v, u * p + v * q, p * p + q * q - 1
@@ -160,9 +207,7 @@ def _ellipse(ball: Ball, view: View, place: Place, angle: F64) -> F64:
 
 
 def _search(
-    angle: F64,
-    radius: F64,
-    change: F64,
+    edges: _Edges,
     ball: Ball,
     view: View,
     place: Place = (0.0, 0.0, 0.0),
@@ -171,68 +216,41 @@ def _search(
     """The shift and growth by which most of the rim lies where the light changes.
 
     Args:
-        angle: (A) of directions from the ball's centre.
-        radius: (R) distances from there, pixels.
-        change: (A, R) of the light.
+        edges: around the ball.
         ball: as it was first.
         view: of the camera.
         place: where the search begins.
         reach: of its first steps, radii.
     """
-    fine = float(radius[1] - radius[0])
-    known, inside = np.nan_to_num(change), np.isfinite(change)
-    every = np.arange(len(angle))
+    fine, radius = edges.fine, edges.radius
+    inside = np.isfinite(edges.change)
+    every = np.arange(len(edges.angle))
     reach = reach * ball.radius
     while reach > 0.6 * fine:
-        smooth = _smooth(known, reach / 3 / fine)
-        best = -1.0
-        centre = place
-        for x in (-1, 0, 1):
-            for y in (-1, 0, 1):
-                for grow in (-1, 0, 1):
-                    tried = (
-                        centre[0] + x * reach,
-                        centre[1] + y * reach,
-                        centre[2] + grow * reach,
-                    )
-                    at = (_ellipse(ball, view, tried, angle) - radius[0]) / fine
-                    index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
-                    total = float(np.sqrt(smooth[every, index]).sum())
-                    # Of a ball that is cut: else it were drawn into the picture.
-                    score = total / math.sqrt(max(1, int(np.count_nonzero(inside[every, index]))))
-                    if score > best:
-                        best, place = score, tried
+        smooth = edges.smooth(reach / 3 / fine)
+        tried = np.array(place) + reach * _STEPS
+        at = (_ellipses(ball, view, tried, edges.angle) - radius[0]) / fine
+        index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
+        total = smooth[every, index].sum(axis=1, dtype=np.float64)
+        # Of a ball that is cut: else it were drawn into the picture.
+        score = total / np.sqrt(np.maximum(1, np.count_nonzero(inside[every, index], axis=1)))
+        place = _place(tried[score.argmax()])
         reach *= 0.6
     return place
 
 
-def _smooth(values: F64, width: float) -> F64:
-    """Blur along the last axis with a Gaussian of this standard deviation, samples."""
-    reach = max(1, math.ceil(2.5 * width))
-    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / max(width, 0.3)) ** 2)
-    kernel /= kernel.sum()
-    return np.stack([np.convolve(row, kernel, "same") for row in values])
-
-
-def _refined(
-    angle: F64,
-    radius: F64,
-    change: F64,
-    place: Place,
-    ball: Ball,
-    view: View,
-) -> Rim:
+def _refined(edges: _Edges, place: Place, ball: Ball, view: View) -> Rim:
     """Least squares through the highest change near the ellipse in each direction, robust."""
-    fine = float(radius[1] - radius[0])
+    angle, radius, change, fine = edges.angle, edges.radius, edges.change, edges.fine
     reach = max(2.5 * fine, min(1.5 * 4 * fine, 0.06 * ball.radius))
-    values = np.array(place)
-    seen, scatter, strength = 0.0, 1.0, 0.0
+    values, small = np.array(place), 1e-3 * ball.radius
+    seen, scatter = 0.0, 1.0
     # Shadows and cloth have edges everywhere; a rim stands out of them.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # directions wholly outside of the picture
         plain = 2 * np.nan_to_num(np.nanmedian(change, axis=1))
     for _ in range(6):
-        rim = _ellipse(ball, view, _place(values), angle)
+        rim, *beside = _ellipses(ball, view, values + small * _AND_BESIDE, angle)
         near = np.abs(radius[None] - rim[:, None]) <= reach
         known = near & np.isfinite(change)
         enough = known.sum(axis=1) >= 0.7 * near.sum(axis=1)
@@ -247,19 +265,11 @@ def _refined(
         off = found - rim
         robust = 1.5 * np.median(np.abs(off[inner])) + 0.3 * fine
         weight = height * np.maximum(0, 1 - (off / (4 * robust)) ** 2) ** 2 * inner
-        small = 1e-3 * ball.radius
-        slopes = np.stack(
-            [
-                (_ellipse(ball, view, _place(values + small * unit), angle) - rim) / small
-                for unit in np.eye(3)
-            ],
-            axis=1,
-        )
+        slopes = (np.stack(beside, axis=1) - rim[:, None]) / small
         root = np.sqrt(weight)
         step = np.linalg.lstsq(root[:, None] * slopes, root * off, rcond=1e-6)[0]
         values = values + np.clip(step, -reach, reach)
         close = inner & (np.abs(off) < max(2 * fine, 0.02 * ball.radius)) & (height > plain)
-        strength = float(height[enough].mean())
         seen = float(close.sum() / max(1, enough.sum()))
         scatter = float(np.sqrt((weight * off**2).sum() / max(weight.sum(), 1e-9)) / ball.radius)
         if np.abs(step).max() < 1e-3 * fine:
@@ -267,7 +277,7 @@ def _refined(
     x, y, grow = _place(values)
     grow += _INWARDS * 4 * fine
     fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
-    return Rim(fitted, seen, scatter, strength)
+    return Rim(fitted, seen, scatter)
 
 
 def _place(values: F64) -> Place:
@@ -275,7 +285,7 @@ def _place(values: F64) -> Place:
     return x, y, grow
 
 
-def _vertex(change: F64, peak: Any) -> F32:
+def _vertex(change: F32, peak: Any) -> F32:
     """Where between samples the parabola through a peak is highest, -0.5..0.5."""
     rows = np.arange(len(change))
     at = np.clip(peak, 1, change.shape[1] - 2)

@@ -77,3 +77,20 @@ def test_the_rim_of_a_ball_that_the_picture_cuts_is_as_plain_as_of_a_whole_one(x
     assert rim.seen > 0.5
     assert math.hypot(rim.ball.x - x, rim.ball.y - y) < 0.3
     assert rim.ball.radius == pytest.approx(ball.radius, abs=0.4)
+
+
+def test_a_black_ball_ends_where_its_light_does_and_not_the_root_of_it():
+    """It mirrors more and more of the ground towards its rim, by Schlick's law."""
+    shape, ball, fine = (80, 120), Ball(60.3, 40.6, 25.4), 4
+    rows, columns = (np.indices((shape[0] * fine, shape[1] * fine)) + 0.5) / fine
+    off = np.hypot(columns - ball.x, rows - ball.y) / ball.radius
+    mirrored = 0.04 + 0.96 * (1 - np.sqrt(np.maximum(1 - off**2, 0))) ** 5
+    share = np.where(off < 1, mirrored, 1)
+    share = share.reshape(shape[0], fine, shape[1], fine).mean(axis=(1, 3))
+    for axis in (0, 1):  # the lens's blur
+        share = (np.roll(share, 1, axis) + 4 * share + np.roll(share, -1, axis)) / 6
+    start = replace(ball, x=ball.x + 1, y=ball.y - 1, radius=24.5)
+    crop = crop_around(stack_of(ground(shape) * share), start.x, start.y, 38, 100)
+    found = fit_rim(crop, start, View(shape[1], shape[0])).ball
+    assert math.hypot(found.x - ball.x, found.y - ball.y) < 0.05
+    assert found.radius == pytest.approx(ball.radius, abs=0.05)
