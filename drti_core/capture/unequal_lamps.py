@@ -144,7 +144,8 @@ class _Surface:
         self.terms: F64 = np.ascontiguousarray(terms.transpose(1, 0, 2))
         count = len(values)
         rank = self.values.argsort(axis=1, kind="stable").argsort(axis=1)
-        self.first: F64 = ((rank >= _DARK * count) & (rank < (1 - _BRIGHT) * count)) * 1.0
+        middle = (rank >= _DARK * count) & (rank < (1 - _BRIGHT) * count)
+        self.first = middle.astype(np.float64)
 
     def cost(self, strengths: F64) -> tuple[float, float]:
         """Mean Cauchy cost of these strengths, and the scale of the residuals."""
@@ -180,7 +181,8 @@ class _Surface:
             if looseness is not None:
                 squares = (weights * values**2).sum(axis=0)
                 cost = np.diag(squares) - np.tensordot(left, right, axes=([0, 2], [0, 2]))
-                inverse = _constrained(cost, squares.mean() * looseness**2 / _INDEPENDENT)
+                ridge = float(squares.mean()) * looseness**2 / _INDEPENDENT
+                inverse = _constrained(cost, ridge)
             surface = inverse @ left
             shown = (terms @ surface[..., None])[..., 0]
             bright = (_bright(shown) + 1e-6)[:, None]

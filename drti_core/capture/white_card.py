@@ -269,8 +269,8 @@ def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, F64, F64]:
             part = slice(band.y // step, (band.y + band.height) // step)
             codes = one.codes(band).reshape(band.height, width, 3)[:, : columns * step]
             split = (band.height // step, step, columns, step)
-            white = (codes >= _WHITE * one.code_max).any(axis=-1).reshape(split)
-            clipped[number, part] = white.any(axis=(1, 3))
+            white = (codes >= _WHITE * one.code_max).reshape(*split, 3)
+            clipped[number, part] = white.max(axis=(1, 3, 4))
             means[number, part] = one.values(codes).reshape(*split, 3).mean(axis=(1, 3))
         progress((number + 1) / len(card), "the card")
     y, x = np.mgrid[:rows, :columns]
@@ -411,9 +411,10 @@ def _smooth(logs: F64, basis: F64, usable: Bool) -> tuple[F64, F64]:
         found = np.linalg.solve(moments, ((weights * logs) @ basis)[..., None])[..., 0]
         rest = logs - found @ basis.T
         # What all cards show alike is the card's own: a spot, an edge.
-        common, some = np.median(rest, axis=0)[None], usable.any(axis=0)[None]
+        common = np.median(rest, axis=0)[None]
+        some = usable.max(axis=0, keepdims=True)
         weights = usable * _biweight(rest, usable) * _biweight(common, some)
-    return found, weights
+    return np.asarray(found, np.float64), weights
 
 
 def _biweight(rest: F64, usable: Bool) -> F64:

@@ -50,7 +50,8 @@ def patch_strengths(
         levels = positions.levels(x, y).astype(np.float64)
     found = np.empty((len(photos), 3))
     for number, info in enumerate(photos):
-        codes = decode(info, patch) / np.float32(np.iinfo(info.dtype).max)
+        top = 1.0 if info.dtype.kind == "f" else np.iinfo(info.dtype).max
+        codes = decode(info, patch) / np.float32(top)
         values = srgb_to_linear(codes) if encoding == "srgb" else codes
         found[number] = values.reshape(-1, info.channels).mean(axis=0, dtype=np.float64)
         if found[number].min() < _DARK:
