@@ -24,7 +24,7 @@ from drti_core.lights.fields import LightFields, terms
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.frame import frame_of
+from drti_core.stack.frame import as_read, frame_of
 from drti_core.stack.strengths import even
 
 #: Patches along a card's longer side.
@@ -78,8 +78,10 @@ def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
     same = len(files) == len(stack)
     zenith = LightDirections(np.tile([0.0, 0.0, 1.0], (len(files), 1)))
     lights = stack.lights if same else zenith
-    encoding = stack.code_encoding
-    return ImageStack.open(files, lights, code_encoding=encoding, notes=notes)
+    card, read = ImageStack.open(files, lights, notes=notes), as_read(stack)
+    if isinstance(read, ImageStack) and read.dtype == card.dtype:  # as a project may say of both
+        card = replace(card, code_encoding=read.code_encoding, encoding=read.code_encoding)
+    return card
 
 
 def _matched(folder: Path, stack: Stack) -> tuple[list[Path], tuple[str, ...]]:

@@ -88,7 +88,9 @@ class LightFields:
         """
         right = (np.asarray(x, np.float32) + np.float32(self.x)) / np.float32(self.unit)
         up = (np.asarray(y, np.float32) + np.float32(self.y)) / np.float32(self.unit)
-        # In x for each power of y, then Horner in y: products of rows and columns, no whole terms.
+        axes = max(right.ndim, up.ndim)
+        right = right.reshape((1,) * (axes - right.ndim) + right.shape)
+        # In x for each power of y, then Horner in y: no term is made for all pixels.
         table = self.polynomials.astype(np.float32)
         degree = self.degree
         rows: list[F32] = []
@@ -99,7 +101,8 @@ class LightFields:
                     scale = table[:, column].reshape(-1, *[1] * right.ndim)
                     row += scale * right**a
             rows.append(row)
-        total: F32 = rows[-1]
+        shape = np.broadcast_shapes(right.shape, up.shape)
+        total: F32 = np.broadcast_to(rows[-1], (len(self), *shape))
         for row in rows[-2::-1]:
             total = total * up + row
         return np.exp(total, dtype=np.float32)

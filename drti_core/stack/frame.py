@@ -11,9 +11,7 @@ def frame_of(stack: Stack) -> tuple[tuple[int, int], float, float] | None:
     None where photographs are resampled, turned ones for example. A stack that is in memory is its
     own whole.
     """
-    base = stack
-    while isinstance(inner := getattr(base, "source", None), Stack) and inner.shape == stack.shape:
-        base = inner
+    base = as_read(stack)
     if not isinstance(base, ImageStack):
         return stack.shape, 0.0, 0.0
     if base.spool.resample is not None:
@@ -21,3 +19,11 @@ def frame_of(stack: Stack) -> tuple[tuple[int, int], float, float] | None:
     (height, width), crop = base.spool.photos[0].shape, base.spool.crop
     x, y = crop.x + crop.width / 2 - width / 2, height / 2 - crop.y - crop.height / 2
     return (height, width), x, y
+
+
+def as_read(stack: Stack) -> Stack:
+    """What a stack is made from, of the same pixels: as its reader gave it."""
+    base = stack
+    while isinstance(inner := getattr(base, "source", None), Stack) and inner.shape == stack.shape:
+        base = inner
+    return base
