@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from drti_core.arrays import Window
+from drti_core.colour import srgb_to_linear
 from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, StackError
 from drti_core.formats.lp import parse_lp
 from drti_core.formats.project import ProjectReader
@@ -135,51 +137,92 @@ def test_linear_photographs(make: Callable[..., Path]) -> None:
     assert ProjectReader().read(make(forcedInputColorspace="srgb")).encoding == "srgb"
 
 
-@pytest.mark.parametrize("key", ["whites", "whitess"])
-def test_what_is_not_applied_is_said(make: Callable[..., Path], key: str) -> None:
-    value = project()
-    del value["whitess"]
-    rect = {"left": 0, "top": 0, "width": 1, "height": 1}
-    value[key] = [{"rect": rect, "red": 1, "green": 1, "blue": 1}]
-    assert ProjectReader().read(make(value)).notes == (
-        "1 white references of the project are not applied.",
+def linear(stack: Any) -> Any:
+    """(L, H, W, 3) linear values."""
+    read = replace(stack, encoding="linear").read(Window(0, 0, *stack.shape))
+    return read.reshape(len(stack), *stack.shape, 3)
+
+
+def test_factors_of_lamps_are_honoured(make: Callable[..., Path]) -> None:
+    """What RelightLab multiplies the pixels by, in linear light."""
+    factors = [{"r": 1 + 0.1 * i, "g": 1.0, "b": 0.5} for i in range(5)]
+    images = [{"filename": n, "skip": i in (1, 3)} for i, n in enumerate(NAMES)]
+    stack = ProjectReader().read(make(images=images, dome=dome(ledAdjust=factors)))
+    plain = ProjectReader().read(make(images=images))
+    rows = np.array([[f["r"], f["g"], f["b"]] for f in factors])[[0, 2, 4]]
+    wanted = linear(plain) * (rows * (1 / rows).mean())[:, None, None]
+    assert np.allclose(linear(stack), wanted, atol=1e-4)
+    assert stack.notes[-1] == (
+        "The lamps' strengths by ledAdjust, 0.5602 to 1.576, are divided out."
     )
+    assert stack.history["levels"]["by"] == "ledAdjust"
+    alike = dome(ledAdjust=[{"r": 2, "g": 2, "b": 2}] * 5)
+    assert ProjectReader().read(make(dome=alike)).notes == ()
 
 
-def test_moved_photographs_lie_on_one_another_by_their_offsets(make: Callable[..., Path]) -> None:
-    """The mean of all alignments, in whole pixels, as RelightLab's own; no pixel is resampled."""
-    one = [[0, 0], [2, -1], [0, 0], [-3, 0.4], [0, 0]]
-    other = [[0, 0], [2.4, -3], [0, 0], [-3, 0], [0, 0]]
-    found = ProjectReader().read(make(aligns=[{"offsets": one}, {"offsets": other}, {}]))
-    assert found.shape == (H - 2, W - 5)
-    wanted = [
-        pixels(i)[2 + y : H + y, 3 + x : W - 2 + x]
-        for i, (x, y) in enumerate([(0, 0), (2, -2), (0, 0), (-3, 0), (0, 0)])
-    ]
-    assert np.array_equal(whole(found), np.stack(wanted))
-    assert found.notes == ("The project's alignment offsets, up to 3 pixels, are applied.",)
-    assert found.history == {"offsets": [[0, 0], [2, -2], [0, 0], [-3, 0], [0, 0]]}
-    crop = {"left": 1, "top": 5, "width": 20, "height": 11, "angle": 0}
-    part = ProjectReader().read(make(aligns=[{"offsets": one}], crop=crop))
-    assert np.array_equal(whole(part)[1], pixels(1)[4:15, 5:23])
-
-
-def test_offsets_of_other_photographs_are_refused(make: Callable[..., Path]) -> None:
-    path = make(aligns=[{"offsets": [[0, 0], [1, 0]]}])
-    with pytest.raises(FormatError) as caught:
+@pytest.mark.parametrize(
+    ("factors", "kind", "text"),
+    [
+        (
+            [{"r": 1, "g": 1, "b": 1}] * 3,
+            LightError,
+            "$.dome.ledAdjust: 3 factors; expected 5, one for each light, or none",
+        ),
+        (
+            [{"r": 1, "g": 0, "b": 1}] * 5,
+            FormatError,
+            "$.dome.ledAdjust[0].g: 0; expected a finite number above 0",
+        ),
+        (
+            [{"r": 1, "g": 1e-9, "b": 1}] * 5,
+            FormatError,
+            "$.dome.ledAdjust[0].g: 1e-09; expected a number of 1e-06 to 1e+06",
+        ),
+    ],
+)
+def test_factors_that_are_none(
+    make: Callable[..., Path], factors: Any, kind: type[DrtiError], text: str
+) -> None:
+    path = make(dome=dome(ledAdjust=factors))
+    with pytest.raises(kind) as caught:
         ProjectReader().read(path)
-    assert str(caught.value) == (
-        f"{path}: $.aligns[0].offsets: [[0, 0], [1, 0]]; "
-        "expected 5 offsets, one for each photograph"
-    )
+    assert str(caught.value) == f"{path}: {text}"
 
 
-def test_offsets_of_a_turned_crop_are_not_applied(make: Callable[..., Path]) -> None:
-    crop = {"left": 3, "top": 5, "width": 20, "height": 11, "angle": 180}
-    found = ProjectReader().read(make(aligns=[{"offsets": [[1, 0]] * 5}], crop=crop))
-    assert found.notes[-1] == (
-        "The project's alignment offsets are not applied, for its crop is turned."
+@pytest.mark.parametrize("key", ["whites", "whitess"])
+def test_a_white_reference_tells_the_lamps(make: Callable[..., Path], key: str) -> None:
+    """By its colour in each photograph and the cosine of the light; RelightLab misspells it."""
+    value = project(crop={"left": 8, "top": 6, "width": 14, "height": 11, "angle": 90})
+    del value["whitess"]
+    empty = {"rect": {"left": 0, "top": 0, "width": 0, "height": 0}}
+    rect = {"left": 4, "top": 3, "width": 6, "height": 5}
+    value[key] = [empty, {"rect": rect, "red": 1, "green": 1, "blue": 1}]
+    stack = ProjectReader().read(make(value))
+    codes = np.stack([pixels(i)[3:8, 4:10] for i in range(5)]).astype(np.float32)
+    patch = srgb_to_linear(codes / 255).mean(axis=(1, 2))
+    strengths = patch / np.array(XYZ)[:, 2:]
+    found = np.array(stack.history["levels"]["strengths"])
+    assert np.allclose(found, strengths / strengths.mean(), atol=2e-4)
+    assert stack.notes[-1].startswith("The lamps' strengths by the project's white reference, 0.")
+    assert stack.shape == (11, 14)
+
+
+def test_a_white_reference_that_tells_nothing(make: Callable[..., Path]) -> None:
+    rect = {"left": 0, "top": 0, "width": W, "height": H}
+    path = make(whites=[{"rect": rect}])
+    for number, name in enumerate(NAMES):
+        flat = np.full((H, W, 3), 0 if number == 2 else 90, np.uint8)
+        Image.fromarray(flat).save(path.parent / "photos" / name)
+    assert ProjectReader().read(path).notes == (
+        "The project's white reference is not applied: it is dark in photo 2.png.",
     )
+    Image.fromarray(np.full((H, W, 3), 255, np.uint8)).save(path.parent / "photos" / NAMES[0])
+    assert ProjectReader().read(path).notes == (
+        "The project's white reference is not applied: it is clipped in photo 0.png.",
+    )
+    path = make(whites=[{"rect": {**rect, "left": 3}}])
+    with pytest.raises(FormatError, match=rf"a part of the {W}x{H} pixels"):
+        ProjectReader().read(path)
 
 
 def test_crop_without_an_angle_is_exact(make: Callable[..., Path]) -> None:
