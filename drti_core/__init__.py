@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drti_core.arrays import Window
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
     from drti_core.capture.align import Alignment, align
+    from drti_core.capture.levels import level
     from drti_core.capture.check import Checked, check
     from drti_core.capture.finding import Finding
     from drti_core.decoder import (
@@ -129,6 +130,7 @@ else:
         "capture.align": "align Alignment",
         "capture.check": "check Checked",
         "capture.exposures": "even_exposures",
+        "capture.levels": "level",
         "capture.finding": "Finding",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
@@ -223,6 +225,7 @@ __all__ = [
     "develop",
     "undistort",
     "even_exposures",
+    "level",
     "in_space",
     "align",
     "align_file",

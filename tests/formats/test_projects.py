@@ -153,7 +153,7 @@ def test_factors_of_lamps_are_honoured(make: Callable[..., Path]) -> None:
     wanted = linear(plain) * (rows * (1 / rows).mean())[:, None, None]
     assert np.allclose(linear(stack), wanted, atol=1e-4)
     assert stack.notes[-1] == (
-        "The lamps' strengths by ledAdjust, 0.5602 to 1.576, are divided out."
+        "The lamps' strengths by ledAdjust, 0.5567 to 1.559, are divided out."
     )
     assert stack.history["levels"]["by"] == "ledAdjust"
     alike = dome(ledAdjust=[{"r": 2, "g": 2, "b": 2}] * 5)
