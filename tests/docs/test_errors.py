@@ -320,6 +320,8 @@ SAID = {
     "a: a misfire; a check says more": "a: a misfire; a check says more (drti check)",
     "by their order (by_order=).": "by their order (--by-order).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
+    "outside the mask is black. Choose a background.": "outside the mask is black. "
+    "Choose a background (--background).",
 }
 
 
