@@ -13,7 +13,7 @@ from drti_core.errors import OptionError, StackError
 from drti_core.io.pictures import exif, raw
 from drti_core.io.pictures.alike import NOTES, alike
 from drti_core.io.pictures.photos import PhotoInfo
-from drti_core.io.pictures.raw import Gains
+from drti_core.io.pictures.raw import Development, Gains
 from drti_core.io.pictures.spaces import SPACES, Space
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Spool
@@ -69,7 +69,9 @@ def develop(
     if white_patch is not None:
         # Where the light stands highest, a patch that lies flat is lit best.
         photo = photos[stack.order[int(np.argmax(stack.lights.xyz[:, 2]))]]
-        gains = raw.gains_of_patch(photo.path, white_patch, half_size=half_size)
+        before = photo.development or Development()
+        as_wanted = replace(before, half_size=half_size)
+        gains = raw.gains_of_patch(photo.path, white_patch, as_wanted)
         x, y, width, height = (getattr(white_patch, side) for side in ("x", "y", "width", "height"))
         source = f"patch {x},{y},{width},{height} of {photo.path.name}"
     found = alike(photos, gains=gains, source=source, space=space, half_size=half_size)

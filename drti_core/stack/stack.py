@@ -407,13 +407,14 @@ class ImageStack(Stack):
         """
         _check_count(len(paths), lights)
         photos: Sequence[PhotoInfo] = [probe(Path(path)) for path in paths]
-        more = check_siblings(photos)
-        opaque, seen = opaque_in_all(photos)
+        more: tuple[str, ...] = ()
         history: Mapping[str, Any] = {}
-        if photos[0].format == "raw":
+        if all(info.format == "raw" for info in photos):
             developed = alike(photos)
-            photos, more = developed.photos, (*more, *developed.notes)
+            photos, more = developed.photos, developed.notes
             history, code_encoding = {"raw": developed.history}, "linear"
+        more += check_siblings(photos)
+        opaque, seen = opaque_in_all(photos)
         code_encoding = code_encoding or photos[0].encoding
         shape = photos[0].shape
         found = cls(

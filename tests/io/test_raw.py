@@ -131,7 +131,7 @@ def test_a_sensor_without_colours_is_grey(tmp_path):
     half = decode(info.developed(Development(half_size=True)))
     assert half.shape == (16, 24, 1)
     assert raw.as_shot(path) == raw.AsShot((1.0, 1.0, 1.0), True, False)
-    assert raw.gains_of_patch(path, Window(2, 2, 8, 8)) == (1.0, 1.0, 1.0)
+    assert raw.gains_of_patch(path, Window(2, 2, 8, 8), CAMERA) == (1.0, 1.0, 1.0)
 
 
 def test_linear_rgb_is_developed_and_halved(tmp_path):
@@ -199,19 +199,21 @@ def test_a_patch_tells_the_gains(tmp_path):
     light[8:24, 10:30] = (4000, 8000, 5000)
     sensor = mosaic_of(light, PHASES["RGGB"])
     path = write_dng(tmp_path / "a.dng", sensor)
-    assert raw.gains_of_patch(path, Window(12, 14, 8, 12)) == pytest.approx((2, 1, 1.6), abs=2e-3)
-    half = raw.gains_of_patch(path, Window(6, 7, 4, 6), half_size=True)
+    assert raw.gains_of_patch(path, Window(12, 14, 8, 12), CAMERA) == pytest.approx(
+        (2, 1, 1.6), abs=2e-3
+    )
+    half = raw.gains_of_patch(path, Window(6, 7, 4, 6), replace(CAMERA, half_size=True))
     assert half == pytest.approx((2, 1, 1.6), abs=2e-3)
     turned = write_dng(tmp_path / "b.dng", sensor, orientation=6)
-    upright = raw.gains_of_patch(turned, Window(14, 12, 12, 8))
+    upright = raw.gains_of_patch(turned, Window(14, 12, 12, 8), CAMERA)
     assert upright == pytest.approx((2, 1, 1.6), abs=2e-3)
     with pytest.raises(OptionError) as outside:
-        raw.gains_of_patch(path, Window(0, 40, 8, 12))
+        raw.gains_of_patch(path, Window(0, 40, 8, 12), CAMERA)
     assert str(outside.value) == "window 12x8+40+0; expected a part of the 48x32 image"
     light[8:24, 10:30] = (4000, WHITE, 5000)
     path = write_dng(tmp_path / "a.dng", mosaic_of(light, PHASES["RGGB"]))
     with pytest.raises(StackError) as saturated:
-        raw.gains_of_patch(path, Window(12, 14, 8, 12))
+        raw.gains_of_patch(path, Window(12, 14, 8, 12), CAMERA)
     assert str(saturated.value) == (
         f"{path}: the white patch 12x8+14+12 reaches from 25 to 100 % of what the sensor can hold; "
         "expected a grey patch that is neither dark nor saturated. Choose another patch, or give "

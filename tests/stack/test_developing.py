@@ -65,6 +65,30 @@ def test_all_are_developed_as_shot_of_the_first(tmp_path):
     assert np.array_equal(stack.read(WHOLE)[0, 0] * np.float32(65535), codes[0, 0, 0])
 
 
+@pytest.mark.parametrize("held", [(1, 6, 3), (6, 1, 8), (3, 3, 1), (8, 8, 6), (2, 2, 2)])
+def test_all_are_turned_as_the_first(tmp_path, held):
+    """A camera that looks straight down does not know how it is held."""
+    light = np.broadcast_to(np.array([2000, 6000, 4000]), (*SHAPE, 3)).copy()
+    light[:10, :14] = 100
+    for number, orientation in enumerate(held):
+        sensor = mosaic_of(light, PHASES["RGGB"])
+        write_dng(tmp_path / f"DSC_{number}.dng", sensor, orientation=orientation)
+    files = sorted(tmp_path.glob("*.dng"))
+    stack = drti.ImageStack.open(files, LIGHTS)
+    first = decode(probe(files[0]))
+    found = stack._read(Window(0, 0, *stack.shape))
+    assert all(np.array_equal(one, first) for one in found)
+    note = (
+        "The camera recorded other orientations than the first photograph's; all are turned as "
+        "it is."
+    )
+    assert stack.notes == (() if len(set(held)) == 1 else (note,))
+    half = develop(stack, half_size=True)
+    assert half.notes == stack.notes
+    assert half.shape == tuple(side // 2 for side in stack.shape)
+    assert len(np.unique(half._read(Window(0, 0, *half.shape)), axis=0)) == 1
+
+
 def test_a_patch_under_the_highest_light_becomes_grey(tmp_path):
     stack = develop(open_raw(tmp_path), white_patch=Window(5, 8, 8, 18), colour_space="rec2020")
     patch = stack._read(Window(6, 9, 6, 16))[0].reshape(-1, 3)

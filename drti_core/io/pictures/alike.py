@@ -15,8 +15,11 @@ _DAYLIGHT = "The RAW photographs do not say their white balance: daylight's is t
 _NO_MATRIX = (
     "LibRaw knows no matrix of this camera's colours: they are left as the sensor saw them."
 )
+_HELD = (
+    "The camera recorded other orientations than the first photograph's; all are turned as it is."
+)
 #: All that :func:`alike` may note.
-NOTES = (_DAYLIGHT, _NO_MATRIX)
+NOTES = (_DAYLIGHT, _NO_MATRIX, _HELD)
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,9 @@ def alike(
 ) -> Alike:
     """Develop RAW photographs with one white balance, at one exposure, into one colour space.
 
+    All are turned as the first one, since the camera did not move: one that looks straight down
+    does not know how it is held, and says now this and now that.
+
     Args:
         photos: their headers, of RAW.
         gains: of red, green and blue, over 0, of which the smallest becomes 1; by default as shot
@@ -69,7 +75,12 @@ def alike(
         notes.append(_NO_MATRIX)
     least = min(gains)
     red, green, blue = (gain / least for gain in gains)
-    development = Development((red, green, blue), known, half_size)
+    headers = [raw.probe(info.path) for info in photos]
+    first = headers[0].flip
+    flip = first if first in raw.FLIPS else None
+    if any(header.flip != first for header in headers):
+        notes.append(_HELD)
+    development = Development((red, green, blue), known, half_size, flip)
     name = spaces.NAMES[known] if known else "the camera's own" if colours else "grey"
     history = {
         "white_balance": [round(gain, 6) for gain in (red, green, blue)],
@@ -78,4 +89,7 @@ def alike(
         "half_size": half_size,
         "software": raw.version(),
     }
-    return Alike(tuple(info.developed(development) for info in photos), history, tuple(notes))
+    developed = [
+        info.developed(development, header) for info, header in zip(photos, headers, strict=True)
+    ]
+    return Alike(tuple(developed), history, tuple(notes))

@@ -28,7 +28,7 @@ from drti_core.errors import (
     raise_if_short,
 )
 from drti_core.io.pictures import decoders, exif, exr, pgm, raw, spaces, tiff
-from drti_core.io.pictures.raw import Development
+from drti_core.io.pictures.raw import Development, RawHeader
 from drti_core.io.pictures.tiff_pictures import Read, TiffPicture, TiffPictures, tiff_pictures
 from drti_core.io.pictures.xmp import split
 from drti_core.io.regular import open_file
@@ -113,11 +113,14 @@ class PhotoInfo:
         linear = self.format == "raw" or self.bits == 32 or spaces.is_linear(self.icc)
         return "linear" if linear else "srgb"
 
-    def developed(self, development: Development) -> PhotoInfo:
-        """The photograph, RAW, developed in another way."""
-        height, width = self.shape
-        if self.development is None or self.development.half_size != development.half_size:
-            height, width = raw.size_of(raw.probe(self.path), development)
+    def developed(self, development: Development, header: RawHeader | None = None) -> PhotoInfo:
+        """The photograph, RAW, developed in another way.
+
+        Args:
+            development: how.
+            header: of its file, if it was read already.
+        """
+        height, width = raw.size_of(header or raw.probe(self.path), development)
         icc = (
             spaces.profile(development.space) if development.space and self.channels == 3 else None
         )
@@ -259,13 +262,14 @@ def _exif_of(read: Read) -> bytes | None:
 
 def _raw_info(path: Path, inside: TiffPictures) -> PhotoInfo:
     header, development = raw.probe(path), Development()
+    height, width = raw.size_of(header, development)
     packet = inside.all[0].tags.get(_XMP, (0, b""))[1] if inside.all else b""
     xmp, size = _packet(packet, path)
     return PhotoInfo(
         path,
         "raw",
-        header.width,
-        header.height,
+        width,
+        height,
         channels=header.channels,
         bits=16,
         xmp=xmp,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,8 @@ Gains = tuple[float, float, float]
 
 #: Fujifilm's RAW at its beginning, Canon's CR3 behind four bytes.
 _RAF, _CR3 = b"FUJIFILMCCD-RAW", b"ftypcrx "
+#: Turns that rawpy knows: none, by 180 degrees, to the left, to the right.
+FLIPS = (0, 3, 5, 6)
 #: LibRaw's names of the spaces.
 _SPACES: dict[Space | None, str] = {
     None: "raw",
@@ -55,11 +57,13 @@ class Development:
             white; None: as shot.
         space: whose red, green and blue the pixels are; None: the camera's own.
         half_size: each 2x2 block of the mosaic becomes a pixel, without interpolation.
+        flip: one of :data:`FLIPS`, how the picture is turned; None: as its camera recorded it.
     """
 
     gains: Gains | None = None
     space: Space | None = "srgb"
     half_size: bool = False
+    flip: int | None = None
 
 
 @dataclass(frozen=True)
@@ -67,14 +71,16 @@ class RawHeader:
     """What a file says before it is decoded.
 
     Args:
-        width: pixels, upright, of the whole size.
+        width: pixels of the whole size, as the sensor lies.
         height: likewise.
         channels: 1 of a sensor without colours, else 3.
+        flip: how the camera says that it was held: LibRaw's bits, 4 for turned to its side.
     """
 
     width: int
     height: int
     channels: int
+    flip: int
 
 
 @dataclass(frozen=True)
@@ -124,16 +130,17 @@ def probe(path: Path) -> RawHeader:
             expected="red, green and blue, or grey, and square pixels",
             mend="Develop the photographs to 16-bit TIFF with other software.",
         )
-    turned = bool(sizes.flip & 4)
-    width, height = (sizes.height, sizes.width) if turned else (sizes.width, sizes.height)
-    return RawHeader(width, height, colours)
+    return RawHeader(sizes.width, sizes.height, colours, sizes.flip)
 
 
 def size_of(header: RawHeader, development: Development) -> tuple[int, int]:
-    """(H, W) of the pixels."""
+    """(H, W) of the pixels, upright."""
+    sides = header.height, header.width
+    if (header.flip if development.flip is None else development.flip) & 4:
+        sides = sides[::-1]
     if not development.half_size:
-        return header.height, header.width
-    return -(-header.height // 2), -(-header.width // 2)
+        return sides
+    return -(-sides[0] // 2), -(-sides[1] // 2)
 
 
 def as_shot(path: Path) -> AsShot:
@@ -160,19 +167,19 @@ def decode(path: Path, development: Development, window: Window, channels: int) 
     with _opened(path) as raw:
         raw.unpack()
         gains = development.gains or _as_shot(raw).gains
-        pixels = _processed(raw, gains, development.space, development.half_size)
+        pixels = _processed(raw, replace(development, gains=gains))
         if pixels.shape[2] < channels:
             pixels = np.broadcast_to(pixels, (*pixels.shape[:2], channels))
         return np.array(pixels[(*window.slices, slice(channels))])
 
 
-def gains_of_patch(path: Path, patch: Window, *, half_size: bool = False) -> Gains:
+def gains_of_patch(path: Path, patch: Window, development: Development) -> Gains:
     """The gains under which the mean of a patch is grey.
 
     Args:
         path: a photograph.
-        patch: of its pixels, upright, of half size where that is wanted.
-        half_size: see :class:`Development`.
+        patch: of its pixels, of the size and turned as the development says.
+        development: how it will be developed; its gains and space are not looked at.
 
     Raises:
         OptionError: the patch is not inside.
@@ -180,7 +187,7 @@ def gains_of_patch(path: Path, patch: Window, *, half_size: bool = False) -> Gai
     """
     with _opened(path) as raw:
         raw.unpack()
-        pixels = _processed(raw, (1.0, 1.0, 1.0), None, half_size)
+        pixels = _processed(raw, replace(development, gains=(1.0, 1.0, 1.0), space=None))
         part = pixels[patch.check((pixels.shape[0], pixels.shape[1])).slices].copy()
     means = part.mean((0, 1), np.float64)
     if int(part.max()) >= _SATURATED or float(means.min()) < _DARK:
@@ -252,15 +259,17 @@ def _least_is_one(gains: Any) -> Gains:
     return red, green, blue
 
 
-def _processed(raw: Any, gains: Gains, space: Space | None, half_size: bool) -> Array:
+def _processed(raw: Any, development: Development) -> Array:
     """(H, W, C) linear uint16 of a file that was unpacked; LibRaw's own memory."""
     rawpy = _rawpy()
-    whole = raw.sizes
+    whole, gains, half_size = raw.sizes, development.gains, development.half_size
+    assert gains is not None
     pixels: Array = raw.postprocess(
         demosaic_algorithm=rawpy.DemosaicAlgorithm.AHD,
         half_size=half_size,
         user_wb=[*gains, gains[1]],  # the second green is a green
-        output_color=rawpy.ColorSpace[_SPACES[space]],
+        output_color=rawpy.ColorSpace[_SPACES[development.space]],
+        user_flip=development.flip,
         output_bps=16,
         gamma=(1, 1),
         no_auto_bright=True,
