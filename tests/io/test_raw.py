@@ -12,9 +12,10 @@ import pytest
 from drti_core.arrays import Window
 from drti_core.errors import MissingExtraError, OptionError, StackError
 from drti_core.io.pictures import icc, raw, spaces
-from drti_core.io.pictures.exif import focal_length_35mm
+from drti_core.io.pictures.exif import Exif, _directory, focal_length_35mm, parse, write
 from drti_core.io.pictures.photos import PhotoInfo, decode, pictures, probe
 from drti_core.io.pictures.raw import Development
+from drti_core.io.pictures.raw_exif import exif_of_raw
 from tests.helpers.dng import MATRIX, PHASES, WHITE, X_TRANS, mosaic_of, write_dng
 
 CAMERA = Development((1.0, 1.0, 1.0), None)
@@ -239,6 +240,53 @@ def test_exif_and_xmp_are_kept(tmp_path):
     assert info.xmp == b"<x:xmpmeta/"
     assert focal_length_35mm(info.exif) is None
     assert (info.format, info.bits, info.encoding) == ("raw", 16, "linear")
+
+
+def _told(block: bytes | None) -> tuple[bytes, int, float | None]:
+    """Camera, exposure in thousandths of a second, and focal length of an EXIF block."""
+    found = parse(lambda at, size: (block or b"")[at : at + size])
+    time = int.from_bytes(found.exif[33434][1][:4], "little")
+    return found.first[271][1], time, focal_length_35mm(block)
+
+
+TIME = (5, (8).to_bytes(4, "little") + (1000).to_bytes(4, "little"))
+TAKEN = Exif({271: (2, b"Maker\0")}, {33434: TIME, 41989: (3, b"\x32\0")}, {})
+
+
+def test_exif_in_the_jpeg_of_a_raf():
+    block = b"Exif\0\0" + (write(TAKEN) or b"")
+    jpeg = b"\xff\xd8\xff\xe1" + (len(block) + 2).to_bytes(2, "big") + block + b"\xff\xd9"
+    raf = b"FUJIFILMCCD-RAW ".ljust(84, b"\0") + (160).to_bytes(4, "big") + bytes(72) + jpeg
+
+    def of(data: bytes):
+        return exif_of_raw(lambda at, size: data[at : at + size])
+
+    assert _told(of(raf)) == (b"Maker\0", 8, 50.0)
+    assert of(raf[:80]) is None
+    assert of(raf[:162]) is None
+    assert of(raf[:190]) is None
+
+
+def test_exif_in_the_boxes_of_a_cr3():
+    def box(name: bytes, content: bytes) -> bytes:
+        return (len(content) + 8).to_bytes(4, "big") + name + content
+
+    first = write(Exif(TAKEN.first | {274: (3, b"\6\0")}, {}, {})) or b""
+    # The tags of its making stand in a first directory of their own.
+    making = write(Exif(TAKEN.first, {}, {})) or b""
+    entries = {33434: TIME, 37500: (7, b"private!!"), 41989: (3, b"\x32\0")}
+    making = making[:8] + _directory(entries, 8)
+    canon = box(b"uuid", bytes(16) + box(b"CMT1", first) + box(b"CMT2", making))
+    data = box(b"ftyp", b"crx \0\0\0\1crx isom") + box(b"moov", canon)
+
+    def of(data: bytes):
+        return exif_of_raw(lambda at, size: data[at : at + size])
+
+    assert _told(of(data)) == (b"Maker\0", 8, 50.0)
+    assert b"private" not in (of(data) or b"")
+    assert of(data[:30]) is None
+    assert of(data.replace(b"CMT1", b"CMT3").replace(b"CMT2", b"CMT5")) is None
+    assert of(data.replace(b"II*\0", b"II-\0")) is None
 
 
 @pytest.mark.parametrize("name", ["a.dng", "a.NEF", "a.tif", "a.jpg"])

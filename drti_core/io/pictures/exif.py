@@ -97,14 +97,19 @@ def parse(read: Callable[[int, int], bytes]) -> Exif:
         inside = kind in _OFFSETS and len(value) == _SIZES[kind]
         place = int.from_bytes(value, "little")
         parts.append(tags_at(read, place, order, big) if inside else {})
+    return kept(Exif(whole, parts[0], parts[1]))
+
+
+def kept(exif: Exif) -> Exif:
+    """The tags that stay true of pictures that are made of the photograph."""
     return Exif(
-        {tag: entry for tag, entry in whole.items() if tag in _FIRST and entry[0] <= _LAST},
+        {tag: entry for tag, entry in exif.first.items() if tag in _FIRST and entry[0] <= _LAST},
         {
             tag: entry
-            for tag, entry in parts[0].items()
+            for tag, entry in exif.exif.items()
             if tag not in _PRIVATE and entry[0] <= _LAST
         },
-        {tag: entry for tag, entry in parts[1].items() if tag < 32 and entry[0] <= _LAST},
+        {tag: entry for tag, entry in exif.gps.items() if tag < 32 and entry[0] <= _LAST},
     )
 
 

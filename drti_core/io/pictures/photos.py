@@ -29,6 +29,7 @@ from drti_core.errors import (
 )
 from drti_core.io.pictures import decoders, exif, exr, pgm, raw, spaces, tiff
 from drti_core.io.pictures.raw import Development, RawHeader
+from drti_core.io.pictures.raw_exif import exif_of_raw
 from drti_core.io.pictures.tiff_pictures import Read, TiffPicture, TiffPictures, tiff_pictures
 from drti_core.io.pictures.xmp import split
 from drti_core.io.regular import open_file
@@ -273,7 +274,7 @@ def _raw_info(path: Path, inside: TiffPictures) -> PhotoInfo:
         channels=header.channels,
         bits=16,
         xmp=xmp,
-        exif=_read_from(path, _exif_of),
+        exif=_read_from(path, exif_of_raw),
         pixel_size_mm=size,
         development=development,
         icc=spaces.profile("srgb") if header.channels == 3 else None,
