@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, F64, Bool
-from drti_core.stack.aligned import lanczos
+from drti_core.stack.lanczos import sampled
 from drti_core.stack.moves import moved_places, small
 
 #: Added to linear light before its logarithm is taken, and to gradients, as a share of the median.
@@ -202,7 +202,7 @@ def _rigid(picture: F32, still: C64, shift: F64, step: int) -> F64:
     found[:2, 2] = shift
     for _ in range(_STEPS):
         x, y = moved_places(found[None], *places.reshape(2, -1))[0].reshape(2, height, width)
-        laid = lanczos(picture[..., None], x, y)[..., 0]
+        laid = sampled(picture[..., None], x, y)[..., 0]
         rows, off, plain = [], [], []
         for x, y, place, above in _parts_off(_edges(laid), still):
             u, v = (x - (width - 1) / 2) / radius, (y - (height - 1) / 2) / radius

@@ -11,14 +11,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, F64, Window
+from drti_core.arrays import F64, Window
 from drti_core.errors import OptionError
 from drti_core.stack.decoded import Progress
+from drti_core.stack.lanczos import LOBES, sampled
 from drti_core.stack.moves import common_area, moved_places
 from drti_core.stack.stack import Stack, _load_mask
 
-#: Pixels on each side of a place that count, and pixels that are resampled at a time.
-_LOBES, _AT_ONCE = 3, 1 << 18
+#: Pixels that are resampled at a time.
+_AT_ONCE = 1 << 18
 #: A part of a pixel that is none, and numbers of a map that are those of a shift.
 _WHOLE, _STRAIGHT = 1e-6, 1e-9
 
@@ -111,11 +112,8 @@ class AlignedStack(Stack):
             left, right = _bounds(at[0], width)
             top, bottom = _bounds(at[1], height)
             codes = one._read(Window(top, left, bottom - top, right - left).check(one.shape))[0]
-            found = lanczos(codes.astype(np.float32), at[0] - left, at[1] - top)
-            if self.dtype.kind == "f":  # light is not below none
-                part[...] = np.maximum(found, 0)
-            else:
-                part[...] = np.rint(np.clip(found, 0, self.code_max))
+            # Light is not below none.
+            part[...] = np.maximum(sampled(codes, at[0] - left, at[1] - top), 0)
         return out
 
 
@@ -178,65 +176,10 @@ def _both(asked: Window, area: Window) -> Window:
     return Window(top, left, bottom - top, right - left)
 
 
-def lanczos(pixels: F32, x: F64, y: F64) -> F32:
-    """Pixels between pixels: Lanczos's windowed sinc of three lobes.
-
-    Args:
-        pixels: (h, w, C); beyond an edge its pixels go on.
-        x: (m, n) places, pixels from the middle of the first one.
-        y: likewise.
-
-    Returns:
-        (m, n, C).
-    """
-    height, width = pixels.shape[:2]
-    left, top = np.floor(x).astype(np.intp), np.floor(y).astype(np.intp)
-    if _is_constant(x - np.arange(x.shape[1])) and _is_constant(y.T - np.arange(len(y))):
-        return _shifted(pixels, float(x[0, 0]), float(y[0, 0]), x.shape)
-    across, down = _taps(x - left), _taps(y - top)
-    flat = pixels.reshape(-1, pixels.shape[2])
-    out = np.zeros((*x.shape, pixels.shape[2]), np.float32)
-    columns = [np.clip(left + tap, 0, width - 1) for tap in range(1 - _LOBES, _LOBES + 1)]
-    for number, tap in enumerate(range(1 - _LOBES, _LOBES + 1)):
-        rows = np.clip(top + tap, 0, height - 1) * width
-        row = np.zeros_like(out)
-        for weight, column in zip(across, columns, strict=True):
-            row += weight[..., None] * np.take(flat, rows + column, axis=0)
-        out += down[number][..., None] * row
-    return out
-
-
-def _shifted(pixels: F32, x: float, y: float, size: tuple[int, ...]) -> F32:
-    """The same for one shift of all, from the place of the first: rows, then columns."""
-    for axis, at in enumerate((y, x)):
-        first = math.floor(at)
-        taps = _taps(np.array(at - first))
-        reach = np.arange(first + 1 - _LOBES, first + size[axis] + _LOBES)
-        wide = np.take(pixels, np.clip(reach, 0, pixels.shape[axis] - 1), axis=axis)
-        parts = (
-            weight * np.take(wide, np.arange(tap, tap + size[axis]), axis=axis)
-            for tap, weight in enumerate(taps)
-        )
-        pixels = np.asarray(sum(parts), np.float32)
-    return pixels
-
-
-def _is_constant(values: F64) -> bool:
-    return bool(np.abs(values - values.flat[0]).max() < _STRAIGHT * 1e3)
-
-
-def _taps(part: F64) -> F32:
-    """(6, ...) weights of the pixels around a place, for its distance 0..1 from that before it."""
-    offsets = np.arange(1 - _LOBES, _LOBES + 1).reshape(-1, *[1] * part.ndim)
-    away = part - offsets
-    weights = np.sinc(away) * np.sinc(away / _LOBES)
-    return np.asarray(weights / weights.sum(axis=0), np.float32)
-
-
 def _bounds(at: F64, side: int) -> tuple[int, int]:
     """First pixel, and one after the last, that places along a side of so many pixels need."""
-    first = min(max(0, math.floor(at.min()) - _LOBES + 1), side - 1)
-    return first, max(min(side, math.floor(at.max()) + _LOBES + 1), first + 1)
+    first = min(max(0, math.floor(at.min()) - LOBES + 1), side - 1)
+    return first, max(min(side, math.floor(at.max()) + LOBES + 1), first + 1)
 
 
 def _holds(shape: tuple[int, int], window: Window, moved: tuple[int, int]) -> bool:

@@ -9,33 +9,59 @@ import numpy as np
 
 from drti_core.arrays import F32, F64, Array
 
-#: Lobes to each side, and steps between two pixels at which the kernel is tabulated: places are
-#: rounded to a 2048th of a pixel.
+#: Pixels on each side of a place that count, and steps between two pixels at which the kernel is
+#: tabulated: places are rounded to a 2048th of a pixel.
 LOBES, _STEPS = 3, 1024
 #: Pixels worked on at a time; they fit into the processor's cache.
 _PIXELS = 1 << 14
+#: Places that differ by less from those of a shift are.
+_STRAIGHT = 1e-6
 
 
 def sampled(pixels: Array, x: F64, y: F64) -> Array:
-    """Pixels at any places.
+    """Pixels at any places, by a windowed sinc of three lobes (Duchon 1979).
 
     Args:
-        pixels: (H, W, C) of uint8, uint16 or float32.
-        x: (h, w) places, pixels from the left edge; the middle of the first pixel is at 0.5.
-        y: likewise, from the top.
+        pixels: (H, W, C) of uint8, uint16 or float32; beyond an edge its pixels go on.
+        x: (h, w) places, pixels to the right from the middle of the first one.
+        y: likewise, down.
 
     Returns:
-        (h, w, C) of the same type; integers are rounded and cut off at their ends. Beyond the
-        edges the last pixels go on.
+        (h, w, C) of the same type; integers are rounded and cut off at their ends.
     """
+    if _is_constant(x - np.arange(x.shape[1])) and _is_constant(y.T - np.arange(len(y))):
+        return _as(pixels.dtype, _shifted(pixels, float(x[0, 0]), float(y[0, 0]), x.shape))
     out = np.empty((x.size, pixels.shape[2]), pixels.dtype)
-    top: Any = None if pixels.dtype.kind == "f" else np.iinfo(pixels.dtype).max
     columns, rows = x.ravel(), y.ravel()
     for start in range(0, x.size, _PIXELS):
         part = slice(start, start + _PIXELS)
-        total = _some(pixels, columns[part], rows[part])
-        out[part] = total if top is None else np.rint(np.clip(total, 0, top))
+        out[part] = _as(pixels.dtype, _some(pixels, columns[part], rows[part]))
     return out.reshape(*x.shape, pixels.shape[2])
+
+
+def _as(dtype: np.dtype[Any], values: F32) -> Array:
+    if dtype.kind == "f":
+        return values
+    return np.rint(np.clip(values, 0, np.iinfo(dtype).max)).astype(dtype)
+
+
+def _is_constant(values: F64) -> bool:
+    return bool(np.abs(values - values.flat[0]).max() < _STRAIGHT)
+
+
+def _shifted(pixels: Array, x: float, y: float, size: tuple[int, ...]) -> F32:
+    """The same for one shift of all, from the place of the first: rows, then columns."""
+    found: F32 = pixels.astype(np.float32)
+    for axis, at in enumerate((y, x)):
+        first, weights = _weights(np.array([at]))
+        reach = np.arange(first[0], first[0] + size[axis] + 2 * LOBES - 1)
+        wide = np.take(found, np.clip(reach, 0, found.shape[axis] - 1), axis=axis)
+        parts = (
+            weight * np.take(wide, np.arange(tap, tap + size[axis]), axis=axis)
+            for tap, weight in enumerate(weights[0])
+        )
+        found = np.asarray(sum(parts), np.float32)
+    return found
 
 
 def _some(pixels: Array, x: F64, y: F64) -> F32:
@@ -66,7 +92,7 @@ def _some(pixels: Array, x: F64, y: F64) -> F32:
 
 def _weights(places: F64) -> tuple[Array, F32]:
     """The first pixel that counts for each place, and the weights of those from it on."""
-    steps = np.rint((np.clip(places, -1e6, 1e6) - 0.5) * _STEPS).astype(np.int64)
+    steps = np.rint(np.clip(places, -1e6, 1e6) * _STEPS).astype(np.int64)
     whole, between = np.divmod(steps, _STEPS)
     return whole - (LOBES - 1), np.asarray(_table()[between], order="F")
 

@@ -144,7 +144,9 @@ class Undistortion:
         """(H, W, C) pixels of a photograph, (h, w, C) of the same type; Lanczos."""
         out = np.empty((*self.shape, pixels.shape[2]), pixels.dtype)
         for band in bands(self.shape, _BAND_ROWS):
-            out[band.slices] = sampled(pixels, *self._band(band.y, band.height))
+            x, y = self._band(band.y, band.height)
+            # Light is not below none.
+            out[band.slices] = np.maximum(sampled(pixels, x - 0.5, y - 0.5), 0)
         return out
 
     def inside(self, before: Bool | None = None) -> Bool | None:

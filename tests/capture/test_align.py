@@ -16,7 +16,7 @@ from drti_core.capture.align_sheet import align_sheet
 from drti_core.cli.app import app
 from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
-from drti_core.stack.aligned import lanczos
+from drti_core.stack.lanczos import sampled
 from drti_core.workflow.darkroom import Darkroom
 
 #: Right and down, pixels, by the number of the photograph.
@@ -33,8 +33,7 @@ def shaken(sound) -> ArrayStack:
     images = sound.images.copy()
     y, x = np.mgrid[:72, :96].astype(float)
     for number, (right, down) in MOVED.items():
-        found = lanczos(images[number].astype(np.float32), x - right, y - down)
-        images[number] = np.rint(np.clip(found, 0, 255))
+        images[number] = sampled(images[number], x - right, y - down)
     return ArrayStack.of(images, sound.lights, names=sound.names)
 
 

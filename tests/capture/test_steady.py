@@ -13,7 +13,7 @@ from drti_core.capture.reflection import angles
 from drti_core.capture.steady import moved_notes, steadiness
 from drti_core.colour import linear_to_srgb
 from drti_core.stack import ArrayStack
-from drti_core.stack.aligned import lanczos
+from drti_core.stack.lanczos import sampled
 from drti_core.stack.moves import displacements, moved_places, small
 from drti_core.stack.samples.made_up import MadeUpCapture, make_capture
 
@@ -38,7 +38,7 @@ def _moved(pictures: F32, maps: F64) -> F32:
     y, x = np.mgrid[:height, :width].reshape(2, -1).astype(np.float64)
     places = moved_places(np.linalg.inv(maps), x, y).reshape(len(maps), 2, height, width)
     pairs = zip(pictures, places, strict=True)
-    return np.stack([lanczos(picture, at[0], at[1]) for picture, at in pairs])
+    return np.stack([sampled(picture, at[0], at[1]) for picture, at in pairs])
 
 
 def _maps(shape: tuple[int, int]) -> F64:

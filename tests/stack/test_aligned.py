@@ -9,7 +9,7 @@ import pytest
 
 import drti_core as drti
 from drti_core.stack import ArrayStack
-from drti_core.stack.aligned import AlignedStack, laid, lanczos
+from drti_core.stack.aligned import AlignedStack, laid
 from drti_core.stack.moves import (
     MODELS,
     common_area,
@@ -105,21 +105,6 @@ def test_parts_and_masks_are_told_in_the_photographs_as_they_were():
         "window 30x2+0+0; expected a part of 28x16+0+3, which all photographs show once they are "
         "aligned"
     )
-
-
-def test_lanczos_gives_back_a_smooth_picture_between_its_pixels():
-    y, x = np.mgrid[:40, :50].astype(float)
-
-    def wave(x, y):
-        return (np.sin(0.9 * x + 0.2) * np.cos(0.7 * y))[..., None].astype(np.float32)
-
-    inner = slice(8, 30), slice(8, 40)
-    for angle in (0, 0.01):
-        at_x, at_y = x + 0.3 + angle * y, y - 0.4 - angle * x
-        found = lanczos(wave(x, y), at_x, at_y)
-        assert np.abs(found - wave(at_x, at_y))[inner].max() < 0.02
-    flat = lanczos(np.full((9, 9, 3), 0.7, np.float32), x[:5, :5] + 1.37, y[:5, :5] - 0.21)
-    assert np.allclose(flat, 0.7, atol=1e-6)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -14,7 +14,6 @@ import drti_core as drti
 from drti_core.arrays import Window
 from drti_core.errors import OptionError, StackError
 from drti_core.stack.developing import undistort
-from drti_core.stack.lanczos import sampled
 from drti_core.stack.lens import Lens, Undistortion
 from drti_core.stack.rotation import Rotation
 from tests.helpers.dng import PHASES, mosaic_of, write_dng
@@ -56,27 +55,6 @@ def save(folder: Path, codes) -> list[Path]:
     for file in files:
         write_png(file, rows_of(codes), codes.shape[:2], bits=16, icc=None)
     return files
-
-
-def test_pixels_between_pixels():
-    x, y = middles((40, 50))
-    codes = np.rint(wave(x, y)).astype(np.uint16)
-    at_x, at_y = x[6:-6, 6:-6] + 0.31, y[6:-6, 6:-6] - 0.46
-    found = sampled(codes, at_x, at_y)
-    assert found.dtype == np.uint16
-    assert np.abs(found - wave(at_x, at_y)).max() < 0.003 * 65535
-    assert np.array_equal(sampled(codes, x, y), codes)
-    assert np.array_equal(sampled(codes, x[3:9, 5:7], y[3:9, 5:7]), codes[3:9, 5:7])
-    # A white edge rings, and bytes are cut off; flat ground stays flat, beyond the edge as well.
-    edge = np.repeat(np.array([0, 255], np.uint8), 25)[None, :, None].repeat(40, 0)
-    rung = sampled(edge, x + 0.5, y)
-    assert (rung.min(), rung.max()) == (0, 255)
-    floats = sampled(edge / np.float32(255), x + 0.5, y)
-    assert floats.dtype == np.float32
-    assert floats.min() < -0.02
-    assert np.array_equal(
-        sampled(np.full((5, 5, 1), 77, np.uint8), x - 20, y)[..., 0].ravel(), np.full(2000, 77)
-    )
 
 
 def test_what_a_lens_bent_is_straight_again(tmp_path):
