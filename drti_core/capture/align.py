@@ -48,6 +48,8 @@ _MOVED, _BETTER = 0.5, 0.75
 #: Rounds in which the best prediction is looked at, and share of the plainest move from which on
 #: others are taken up at once.
 _ROUNDS, _PLAINEST = 3, 0.5
+#: Pixels by which one step would move a photograph that is looked at again: it tells too little.
+_SUSPECT = 0.3
 #: Pixels by which photographs that lie alike may differ in the first estimate.
 _ALIKE = 1.0
 #: Fewest photographs, and share of all, that lie alike where not all were moved.
@@ -317,10 +319,10 @@ class _Laying:
         spread = np.einsum("ij,ljk,ik->l", self.metric, found.spread, self.metric)
         return np.asarray(np.sqrt(spread * max(1.0, share * _ALIKE_PIXELS)) * view.step)
 
-    def _off(self, view: View, found: Step) -> Bool:
-        """(L,) which surely do not lie on their prediction."""
+    def _off(self, view: View, found: Step, pixels: float = _MOVED) -> Bool:
+        """(L,) which surely do not lie on their prediction, by so many pixels of the view."""
         far = np.linalg.norm(found.off @ self.metric.T, axis=1) * view.step
-        least = np.maximum(_MOVED * view.step, _SURELY * self._unsure(view, found))
+        least = np.maximum(pixels * view.step, _SURELY * self._unsure(view, found))
         return np.asarray(far > least)
 
     def _believe(self, view: View, found: Step, still: Bool) -> None:
@@ -390,7 +392,7 @@ class _Laying:
         rest = still | (rms < _MOVED)
         if still.sum() > 1:
             far = np.linalg.norm(found.off @ self.metric.T, axis=1)
-            off = still & self._off(view, found)
+            off = still & self._off(view, found, _SUSPECT)
             rest &= ~(off & (far > _PLAINEST * far[off].max(initial=0)))
         self.maps[rest] = np.eye(3)
         return rest

@@ -20,6 +20,9 @@ from drti_core.arrays import F32, F64, Bool
 _OUTLYING = 2.0
 #: Factors by which a photograph may be brighter than predicted.
 _DIMMEST, _BRIGHTEST = 0.2, 5.0
+#: Share of an equation's size that keeps a photograph where it is along what it does not show:
+#: stripes do not tell where they lie along themselves (Levenberg 1944).
+_DAMPING = 1e-2
 #: Share of equations' size that keeps what they leave open where it is.
 _RIDGE = 1e-2
 
@@ -109,7 +112,7 @@ def step(
         scatter[number] = pulls @ pulls.T
     # In pixels, so that every photograph counts alike.
     scale = np.trace(own, axis1=1, axis2=2)[:, None, None]
-    inverse = np.linalg.inv(own + (1e-6 * scale + 1e-12) * np.eye(size))
+    inverse = np.linalg.inv(own + (_DAMPING * scale + 1e-12) * np.eye(size))
     off = np.einsum("lij,lj->li", inverse, rest)
     system = np.einsum("lij,ljmk->limk", inverse, rows)
     some = np.flatnonzero(free)
