@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from drti_core.arrays import Window
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
     from drti_core.capture.align import Alignment, align
-    from drti_core.capture.levels import level
     from drti_core.capture.check import Checked, check
     from drti_core.capture.finding import Finding
+    from drti_core.capture.levels import level
     from drti_core.decoder import (
         Decoder,
         Dense,

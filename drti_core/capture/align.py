@@ -244,7 +244,7 @@ class _Laying:
         if not any(self._off(view, self._step(view, none)).any() for view in self.views):
             view = self._finest()
             found = self._step(view, none)
-            if not self._off(view, found).any():
+            if not self._off(view, found, _SUSPECT).any():
                 self._believe(view, found, ~none)
                 self._judge(view)
                 return
@@ -315,7 +315,7 @@ class _Laying:
 
     def _unsure(self, view: View, found: Step) -> F64:
         """(L,) pixels by which what was found of each may be wrong."""
-        share = min(1.0, _PIXELS / max(1, np.count_nonzero(view.usable)))
+        share = min(1.0, _PIXELS / (int(np.count_nonzero(view.usable)) + 1))
         spread = np.einsum("ij,ljk,ik->l", self.metric, found.spread, self.metric)
         return np.asarray(np.sqrt(spread * max(1.0, share * _ALIKE_PIXELS)) * view.step)
 

@@ -20,6 +20,7 @@ HINTS = {
     r"\(images=\)": "(--images FOLDER)",
     r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",
     r"(a check says more)": r"\1 (drti check)",
+    r"(them to be aligned as well)": r"\1 (--align)",
     r"\(by_order=\)": "(--by-order)",
     r"(Choose a background)": r"\1 (--background)",
     r"\(colour=\)": "(--colour)",

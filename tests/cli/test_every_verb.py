@@ -23,6 +23,7 @@ RUNS = [
     ("info", "drti-demo/ptm.ptm", "64 x 48 pixels", None),
     ("lights", "balls -o dirs.lp --sheet s.png", "by 1 ball", "s.png"),
     ("check", "drti-demo/stack", "sound", None),
+    ("align", "drti-demo/stack -o al", "none of 49 photographs was moved", "al/align.html"),
     ("fit", "drti-demo/stack -o m --codec hsh:terms=4", "wrote m ", "m/info.json"),
     ("convert", "drti-demo/hsh.rti web", "wrote web ", "web/info.json"),
     ("relight", "drti-demo/rbf --light 0.5,0.3,0.8 -o relit.png", "wrote relit.png", "relit.png"),
@@ -53,7 +54,7 @@ def place(tmp_path_factory) -> Path:
 
 
 def _slow(verb: str) -> list[pytest.MarkDecorator]:
-    return [pytest.mark.slow] if verb == "demo" or verb.startswith("benchmark") else []
+    return [pytest.mark.slow] if verb in ("align", "demo") or verb.startswith("benchmark") else []
 
 
 @pytest.mark.parametrize(

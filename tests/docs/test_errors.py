@@ -226,7 +226,7 @@ OF_A_COMMAND_LINE = (
 FLAGS = re.compile(
     r"\s\(?--?[a-zA-Z]|^--?[a-zA-Z][\w-]*\s"
     r"|\bdrti (info|fit|convert|relight|normals|evaluate|compare|export|view|plugins|demo|lights"
-    r"|check|benchmark)\b"
+    r"|check|align|benchmark)\b"
 )
 
 
@@ -318,6 +318,7 @@ SAID = {
     "Tell where it is (ball=X,Y,R), or look at a sheet.": "Tell where it is "
     "(--ball X,Y,R), or look at a sheet (--sheet lights.png).",
     "a: a misfire; a check says more": "a: a misfire; a check says more (drti check)",
+    "expected them to be aligned as well": "expected them to be aligned as well (--align)",
     "by their order (by_order=).": "by their order (--by-order).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
     "outside the mask is black. Choose a background.": "outside the mask is black. "
