@@ -21,6 +21,7 @@ HINTS = {
     r"(Find the lights by glossy balls in the photographs)": r"\1 (drti lights)",
     r"(a check says more)": r"\1 (drti check)",
     r"(them to be aligned as well)": r"\1 (--align)",
+    r"(Align them before a fit)": r"\1 (--align)",
     r"\(by_order=\)": "(--by-order)",
     r"(Choose a background)": r"\1 (--background)",
     r"\(colour=\)": "(--colour)",

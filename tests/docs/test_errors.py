@@ -320,6 +320,11 @@ SAID = {
     "a: a misfire; a check says more": "a: a misfire; a check says more (drti check)",
     "expected them to be aligned as well": "expected them to be aligned as well (--align)",
     "by their order (by_order=).": "by their order (--by-order).",
+    "bring these to the space of the model (colour=).": "bring these to the space of the model "
+    "(--colour).",
+    "Save them with another profile, or keep theirs as it is.": "Save them with another profile, "
+    "or keep theirs as it is (--colour keep).",
+    "Align them before a fit.": "Align them before a fit (--align).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
     "outside the mask is black. Choose a background.": "outside the mask is black. "
     "Choose a background (--background).",
