@@ -61,7 +61,7 @@ def test_moves_are_told_to_a_part_of_a_pixel(pictures: F32) -> None:
     assert found.shifts[0].tolist() == [0, 0]
     names = [f"{i}.jpg" for i in range(14)]
     assert moved_notes(found, names) == [
-        "The camera was moved in 5 of 14 photographs, by up to 5.0 pixels (4.jpg, 10.jpg, 11.jpg, "
+        "The camera was moved in 5 of 14 photographs, by up to 4.8 pixels (4.jpg, 10.jpg, 11.jpg, "
         "12.jpg, 13.jpg): they are looked at as if it had not been. Align them before a fit."
     ]
 
