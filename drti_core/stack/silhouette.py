@@ -14,9 +14,9 @@ from math import ceil
 
 import numpy as np
 
-from drti_core.arrays import F32, F64, Array, Bool, Window, tiles
+from drti_core.arrays import F32, F64, Array, Bool, Window, bands, tiles
 from drti_core.errors import StackError
-from drti_core.stack.regions import closed, eroded, grown, largest, majority
+from drti_core.stack.regions import closed, eroded, grown, labelled, largest, majority
 from drti_core.stack.stack import Stack
 
 #: Photographs that are looked at, and the longer side of the small copies in which it is sought.
@@ -118,19 +118,21 @@ class _Ground:
             colour_grain[number] = max(0.02, 1.4826 * float(np.median(most)))
         return cls(terms, grain, colour_grain)
 
-    def seen(self, values: F32, design: F64, outside: Bool) -> _Ground:
-        """With the grain that (L, h, w, 3) values have ``outside`` (h, w), if that is coarser."""
-        if np.count_nonzero(outside) < _FEWEST:
+    def seen(self, values: F32, design: F64) -> _Ground:
+        """With the grain that (L, P, 3) values of ground, at (P, 6) places, have if it is coarser.
+
+        That of a few pixels is not believed.
+        """
+        if len(design) < _FEWEST:
             return self
-        base = _level(self.terms).astype(np.float32) @ design[outside].T.astype(np.float32)
-        off = np.abs(_level(values[:, outside]) - base)
+        base = _level(self.terms).astype(np.float32) @ design.T.astype(np.float32)
+        off = np.abs(_level(values) - base)
         grain = np.maximum(self.grain, 1.4826 * np.median(off, axis=1))
         return _Ground(self.terms, grain, self.colour_grain)
 
     def differs(self, values: F32, design: F64) -> Bool:
-        """Which of (L, h, w, 3) values, at (h, w, 6) places, are no ground, (h, w)."""
-        count, shape = len(values), values.shape[1:3]
-        values, places = values.reshape(count, -1, 3), design.reshape(-1, 6).astype(np.float32)
+        """Which of (L, P, 3) values, at (P, 6) places, are no ground, (P,)."""
+        count, places = len(values), design.astype(np.float32)
         level = _level(values)
         base = _level(self.terms).astype(np.float32) @ places.T
         off = (level - base) / self.grain[:, None].astype(np.float32)
@@ -146,7 +148,7 @@ class _Ground:
         hue = np.abs(_colour(values[:, rest]) - _colour(own.transpose(1, 0, 2))).max(axis=2)
         hue = np.where(both, hue / self.colour_grain[:, None].astype(np.float32), 0)
         found[rest] = np.median(hue, axis=0) > _GRAINS
-        return np.asarray(found.reshape(shape))
+        return np.asarray(found)
 
 
 def _split(small: F32) -> tuple[_Ground, Bool]:
@@ -157,7 +159,8 @@ def _split(small: F32) -> tuple[_Ground, Bool]:
     inside = np.zeros(shape, np.bool_)
     for _ in range(_ROUNDS):
         ground = _Ground.fitted(small, outside)
-        inside = largest(majority(ground.differs(small, design)), _PART)
+        found = ground.differs(small.reshape(len(small), -1, 3), design.reshape(-1, 6))
+        inside = largest(majority(found.reshape(shape)), _PART)
         clear = ~grown(inside, 2)
         if not clear.any() or np.array_equal(clear, outside):
             break
@@ -176,12 +179,20 @@ def _in_full(some: Stack, ground: _Ground, inside: Bool, step: int) -> Bool:
         doubt = around[np.ix_(y, x)] & ~here
         if doubt.any():
             margin = _with_margin(part, some.shape)
-            values = some.read(margin).reshape(len(some), margin.height, margin.width, 3)
-            design = _design(some.shape, margin)
+            values, design = some.read(margin), _design(some.shape, margin).reshape(-1, 6)
             there = np.ix_(*(np.arange(at.start, at.stop) // step for at in margin.slices))
-            differs = ground.seen(values, design, ~around[there]).differs(values, design)
-            inner = core[there]
-            differs = majority(grown(eroded(differs | inner, 1), 1))  # no hairs
+            clear = np.flatnonzero(~around[there])
+            clear = clear[:: ceil(max(1, len(clear)) / _SAMPLES)]
+            own = ground.seen(values[:, clear], design[clear])
+            differs = core[there].copy()
+            asked = around[there] & ~differs
+            differs[asked] = own.differs(values[:, asked.ravel()], design[asked.ravel()])
+            differs = majority(grown(eroded(differs, 1), 1))  # no hairs
+            numbers, sizes = labelled(differs)
+            kept = sizes >= 4 * step * step  # nor specks, but where they are parts of the core
+            kept[np.unique(numbers[core[there]])] = True
+            kept[0] = False
+            differs = kept[numbers]
             top, left = part.y - margin.y, part.x - margin.x
             here = here | (doubt & differs[top : top + part.height, left : left + part.width])
         out[part.slices] = here
@@ -198,20 +209,16 @@ def _with_margin(part: Window, shape: tuple[int, int]) -> Window:
 def _small(some: Stack, step: int) -> F32:
     """(L, h, w, 3) means of ``step`` x ``step`` pixels; the last ones of what is there."""
     height, width = some.shape
-    size = -(-height // step), -(-width // step)
-    out = np.empty((len(some), *size, 3), np.float32)
-    rows = step * max(1, some.band_rows // step)
-    places = np.arange(0, width, step)
-    widths = np.diff(np.append(places, width)).astype(np.float32)[:, None]
-    for y in range(0, height, rows):
-        part = Window(y, 0, min(rows, height - y), width)
-        values = some.read(part).reshape(len(some), part.height, width, 3)
-        lines = np.add.reduceat(values, places, axis=2) / widths
-        starts = np.arange(0, part.height, step)
-        heights = np.diff(np.append(starts, part.height)).astype(np.float32)
-        found = np.add.reduceat(lines, starts, axis=1) / heights[:, None, None]
-        out[:, y // step : y // step + len(starts)] = found
-    return out
+    rows, columns = np.arange(0, height, step), np.arange(0, width, step)
+    sums = np.zeros((len(some), len(rows), len(columns), 3), np.float32)
+    for band in bands(some.shape, some.band_rows):
+        values = some.read(band).reshape(len(some), band.height, width, 3)
+        first, last = band.y // step, (band.y + band.height - 1) // step
+        starts = np.maximum(rows[first : last + 1] - band.y, 0)
+        lines = np.add.reduceat(values, starts, axis=1)  # rows first, which is the quicker way
+        sums[:, first : last + 1] += np.add.reduceat(lines, columns, axis=2)
+    heights, widths = np.diff(rows, append=height), np.diff(columns, append=width)
+    return np.asarray(sums / np.outer(heights, widths)[..., None].astype(np.float32))
 
 
 def _design(shape: tuple[int, int], part: Window | None = None) -> F64:

@@ -98,6 +98,33 @@ def test_large_photographs_are_looked_at_in_small_and_then_in_full(on_velvet, mo
     assert numbers.max() == len(sizes) - 1 == 1  # no hairs
 
 
+@pytest.mark.parametrize("rows", [1, 3, 100])
+def test_small_copies_are_means_whatever_is_read_at_a_time(monkeypatch, rows):
+    pictures = np.random.default_rng(0).integers(0, 256, (3, 23, 31, 3), np.uint8)
+    stack = ArrayStack.of(pictures, rings(3))
+    monkeypatch.setattr("drti_core.stack.stack.BAND_BYTES", rows * 3 * 31 * 3)
+    found = silhouette._small(stack, 4)
+    assert found.shape == (3, 6, 8, 3)
+    for y, x in ((0, 0), (5, 7), (2, 7), (5, 3)):
+        part = pictures[:, 4 * y : 4 * y + 4, 4 * x : 4 * x + 4]
+        assert np.allclose(found[:, y, x], part.mean(axis=(1, 2)) / 255, atol=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("side", [512, 160])
+def test_a_coin_on_white_paper(data, monkeypatch, side):
+    """It is round, at any resolution of the search."""
+    stack = doors.open_stack(data / "realrti" / "item10")
+    monkeypatch.setattr(silhouette, "_SIDE", side)
+    found, _ = find_object(stack)
+    assert len(labelled(found)[1]) == 2
+    y, x = np.nonzero(found)
+    radius = np.sqrt(found.sum() / np.pi)
+    off = np.hypot(y - y.mean(), x - x.mean()).max() - radius
+    assert 145 < radius < 150
+    assert 0 < off < 5
+
+
 def test_what_fills_the_picture_is_no_object(on_velvet):
     stack, _ = on_velvet
     part = stack.cropped(Window(26, 36, 20, 24))
