@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F64, U8, Bool
+from drti_core.arrays import F32, F64, U8, Bool
 from drti_core.capture.exposures import exposures_of
 from drti_core.capture.finding import Finding
+from drti_core.capture.lamp_levels import levels_of
 from drti_core.capture.search import Search
 from drti_core.capture.survey import Survey, survey
 from drti_core.io.pictures.colours import bytes_for_screen
@@ -65,6 +66,7 @@ class Checked:
     best_lights: LightDirections | None
     coverage: Coverage
     thumbnails: U8 = field(repr=False)
+    levels: F32 | None = field(default=None, repr=False)
 
     @property
     def sound(self) -> bool:
@@ -166,6 +168,7 @@ def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress
         ),
         coverage=covered,
         thumbnails=_on_screen(whole(lambda part: part.seen.thumbnails), stack.profiles),
+        levels=levels_of(stack),
     )
 
 

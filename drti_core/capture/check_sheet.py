@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from drti_core.arrays import F32
 from drti_core.capture.check import Checked
 from drti_core.capture.finding import Finding
 from drti_core.capture.page import STYLE, data_uri, plain
@@ -64,13 +65,25 @@ def _card(found: Checked, i: int) -> str:
         facts.append(f"light {found.light_off[i]:.1f}° off")
     if found.white[i] > 0.001:
         facts.append(f"{found.white[i]:.1%} clipped")
+    lamp = ""
+    if found.levels is not None:
+        level = found.levels[i]
+        facts.append(f"lamp × {level.mean():.2f} ({level.min():.2f} to {level.max():.2f})")
+        lamp = _lamp(found.levels, i)
     kinds = ", ".join(dict.fromkeys(finding.kind for finding in mine if finding.grave))
     return (
         f'<figure{" class=bad" if bad else ""}><img alt="" src="{data_uri(found.thumbnails[i])}">'
         f"<figcaption><b>{plain(found.names[i])}</b>"
         + (f'<span class="bad">{kinds}</span><br>' if kinds else "")
-        + f'<span class="faint">{", ".join(facts)}</span></figcaption></figure>'
+        + f'<span class="faint">{", ".join(facts)}</span>{lamp}</figcaption></figure>'
     )
+
+
+def _lamp(levels: F32, i: int) -> str:
+    """A lamp over the picture, to be looked at: black is 0, white the brightest of all."""
+    grey = np.rint(levels[i] * (255 / levels.max())).astype(np.uint8)
+    picture = data_uri(np.repeat(grey[..., None], 3, axis=2))
+    return f'<br><img style="width: 40%" alt="the lamp over the picture" src="{picture}">'
 
 
 def _lights(found: Checked) -> str:

@@ -352,3 +352,22 @@ def test_the_darkroom_levels_and_keeps_its_card(tmp_path: Path, cards: Path) -> 
     part = drti.open_stack(folder, develop=room, crop=Window(4, 20, 20, 30))
     assert np.allclose(whole(part), whole(stack)[:, 4:24, 20:50], atol=1e-4)
     assert LightDirections is type(part.lights)
+
+
+def test_the_sheet_of_a_check_shows_the_lamps(cards: Path) -> None:
+    from drti_core.capture.check import check
+    from drti_core.capture.check_sheet import check_sheet
+    from drti_core.capture.lamp_levels import levels_of
+
+    stack = stack_of(card_values(1.6))
+    assert levels_of(stack) is None
+    assert "the lamp over" not in check_sheet(check(stack, quick=True), "a")
+    levels = levels_of(level(stack, white=cards))
+    assert levels is not None
+    near = LightPositions.on_dome(LAMPS, 1.6)
+    x, y = places(36, 48)
+    wanted = near.levels(x, y) * STRENGTHS[:, None, None]
+    assert np.allclose(levels, wanted / wanted.mean(), rtol=0.03)
+    text = check_sheet(check(level(stack, white=cards), quick=True), "a")
+    assert text.count("the lamp over the picture") == len(LAMPS)
+    assert f"lamp × {levels[0].mean():.2f} ({levels[0].min():.2f} to {levels[0].max():.2f})" in text
