@@ -26,6 +26,9 @@ HINTS = {
     r"(Choose a background)": r"\1 (--background)",
     r"\(colour=\)": "(--colour)",
     r"(keep theirs as it is)": r"\1 (--colour keep)",
+    r"(or the distance of the lamps)": r"\1 (--lamp-distance)",
+    r"(photograph a white card), or (let levels be estimated)": r"\1 (--white), or \2 "
+    "(--levels estimate)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }
 

@@ -160,6 +160,18 @@ def test_factors_of_lamps_are_honoured(make: Callable[..., Path]) -> None:
     assert ProjectReader().read(make(dome=alike)).notes == ()
 
 
+def test_factors_of_a_dome_are_honoured(make: Callable[..., Path]) -> None:
+    folder = make().parent / "photos"
+    factors = [{"r": 1, "g": 1, "b": 1 + i} for i in range(5)]
+    (folder / "a.dome").write_text(json.dumps(dome(ledAdjust=factors)))
+    stack = doors.open_stack(folder / "a.dome")
+    (folder / "a.dome").write_text(json.dumps(dome()))
+    plain = linear(doors.open_stack(folder / "a.dome"))
+    ratio = linear(stack)[..., 2].sum(axis=(1, 2)) / plain[..., 2].sum(axis=(1, 2))
+    assert np.allclose(ratio / ratio[0], [1, 2, 3, 4, 5], rtol=1e-4)
+    assert stack.notes[-1].startswith("The lamps' strengths by ledAdjust, 0.2")
+
+
 @pytest.mark.parametrize(
     ("factors", "kind", "text"),
     [
