@@ -197,3 +197,18 @@ def test_large_photographs_are_laid_by_patches_at_full_size(sound):
     _, found = align(ArrayStack.of(images, lights))
     assert set(np.flatnonzero(found.moved)) == {3}
     assert found.maps[3, :2, 2] == pytest.approx((-4, 5), abs=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.data
+def test_a_shaken_capture_comes_back(data):
+    """Every third photograph was moved by up to 3 pixels, by known amounts."""
+    case = data.parent / "cases/06-shaken"
+    if not case.is_dir():
+        pytest.skip(f"{case} is not there")
+    truth = json.loads((case / "true_shifts_dy_dx.json").read_text())
+    _, found = align(drti.open_stack(case))
+    shifts = np.array([truth[name] for name in found.names])
+    apart = found.maps[:, :2, 2] - shifts[:, ::-1]
+    assert np.sqrt((apart**2).sum(axis=1).mean()) < 0.1
+    assert np.array_equal(found.moved, shifts.any(axis=1))
