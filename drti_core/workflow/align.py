@@ -79,7 +79,14 @@ def align_file(
     named = doors.read_from(capture, **options)
     target = outputs.check_output(output, overwrite, _FOLDER, inputs=named)
     if not options.get("reader") and is_capture(capture):
-        opened = lit_capture(capture, part_of(progress, 0, 0.3))
+        lit = lit_capture(capture, part_of(progress, 0, 0.3))
+        develop = options.get("develop")
+        opened = (lit if develop is None else develop(lit)).adjusted(
+            crop=options.get("crop"),
+            mask=options.get("mask"),
+            to_linear=options.get("to_linear", False),
+            pixel_size_mm=options.get("pixel_size_mm"),
+        )
         progress = part_of(progress, 0.3, 1)
     else:
         opened = doors.open_stack(capture, **options)
@@ -115,7 +122,9 @@ def _untouched(opened: Stack, stack: Stack, options: doors.StackOptions) -> list
     if stack.shape != whole or any((each != identity).any() for each in vars(stack)["maps"]):
         return []
     by_name = dict(zip(opened.names, opened.order, strict=True))
-    return [opened.spool.photos[by_name[name]].path for name in stack.names]
+    paths = [opened.spool.photos[by_name[name]].path for name in stack.names]
+    others = [path for path in paths if path.suffix.lower()[1:] not in _PICTURES]
+    return [] if others or len(by_name) < len(opened) else paths  # RAW is written developed
 
 
 def _names(stack: Stack, originals: list[Path]) -> list[str]:
