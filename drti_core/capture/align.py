@@ -1,8 +1,9 @@
 """Photographs laid on one another, each on what the others predict for its light.
 
 Two photographs under different lights do not show the same picture, so none is laid on another.
-From coarse to fine, all are moved at once until each lies on its prediction (``align_step``). Moves
-that follow the light evenly cannot be told from shading. Of those that remain possible the one is
+Where most did not move, edges tell where the others lie (``steady``); else, from coarse to fine,
+all are moved at once until each lies on its prediction (``align_step``), as they are in the end
+anyway. Moves that follow the light evenly cannot be told from shading. Of those that remain possible the one is
 taken that leaves most photographs where they are; of photographs that were all moved, the one in
 which the gradient of the mean picture has no part in how the picture changes with the light.
 """
@@ -19,6 +20,8 @@ from drti_core.arrays import F32, F64, U8, Bool, Window
 from drti_core.capture import predict
 from drti_core.capture.align_step import Step, compared, step
 from drti_core.capture.align_views import LEAST, View, look, patches, whole_views
+from drti_core.capture.photographs import small_copies
+from drti_core.capture.steady import steadiness
 from drti_core.errors import StackError
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
@@ -248,12 +251,18 @@ class _Laying:
                 self._believe(view, found, ~none)
                 self._judge(view)
                 return
-        for number, view in enumerate(reversed(self.views)):
-            for _ in range(_STEPS):
-                found = self._step(view, ~none)
-            progress(0.5 * (number + 1) / len(self.views), what)
-        self._believe(view, found, none)
-        still = self._at_rest(view)
+        still = self._by_edges()
+        if still is None:
+            for number, view in enumerate(reversed(self.views)):
+                for _ in range(_STEPS):
+                    found = self._step(view, ~none)
+                progress(0.5 * (number + 1) / len(self.views), what)
+            self._believe(view, found, none)
+            still = self._at_rest(view)
+        else:
+            view = self.views[0]
+            for _ in range(_LAST):
+                found = self._step(view, ~still)
         self._believe(view, found, still)
         for number in range(_ROUNDS):
             # What others were not to be predicted from is laid on them from afar.
@@ -276,6 +285,17 @@ class _Laying:
         for _ in range(_LAST):
             self._step(view, ~still)
         self._judge(view)
+
+    def _by_edges(self) -> Bool | None:
+        """Lay photographs by their edges; (L,) which were not moved, None where edges tell none."""
+        copies = small_copies(self.stack)
+        stood = steadiness(copies.linear(), copies.step)
+        if not stood.moved.any():
+            return None
+        numbers = numbers_of(self.model, stood.maps, self.stack.shape)
+        for number in np.flatnonzero(stood.moved).tolist():
+            self.maps[number] = small(self.model, numbers[number], self.stack.shape)
+        return ~stood.moved
 
     def _finest(self) -> View:
         """The whole picture if it is not reduced, else parts at full size."""
