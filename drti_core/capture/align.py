@@ -3,9 +3,10 @@
 Two photographs under different lights do not show the same picture, so none is laid on another.
 Where most did not move, edges tell where the others lie (``steady``); else, from coarse to fine,
 all are moved at once until each lies on its prediction (``align_step``), as they are in the end
-anyway. Moves that follow the light evenly cannot be told from shading. Of those that remain possible the one is
-taken that leaves most photographs where they are; of photographs that were all moved, the one in
-which the gradient of the mean picture has no part in how the picture changes with the light.
+anyway. Moves that follow the light evenly cannot be told from shading. Of those that remain
+possible the one is taken that leaves most photographs where they are; of photographs that were all
+moved, the one in which the gradient of the mean picture has no part in how the picture changes with
+the light.
 """
 
 from __future__ import annotations
@@ -63,6 +64,9 @@ _UNSURE, _KNOWN, _SURELY = 0.25, 0.05, 3.0
 #: Correlation with its prediction, as a share of the usual one, below which a photograph that was
 #: moved may lie anywhere.
 _LIKE_OTHERS = 0.7
+#: Correlation with its prediction, as a share of the usual one, below which a photograph shows
+#: something else.
+_UNLIKE = 0.2
 #: Share of photographs that were not moved from which on the others are laid on those alone.
 _MOST_STILL = 0.5
 #: No side of a picture for people is longer.
@@ -431,7 +435,8 @@ class _Laying:
             *_, unchanged = compared(before[number], predicted[number])
             if rms[number] < _MOVED or error > _BETTER * unchanged:
                 self.maps[number] = np.eye(3)
-        self.known = (self.agreement >= _KNOWN) & (self.unsure < _UNSURE)
+        least = max(_KNOWN, _UNLIKE * float(np.median(self.agreement)))
+        self.known = (self.agreement >= least) & (self.unsure < _UNSURE)
         self.known &= (rms == 0) | (self.agreement >= _LIKE_OTHERS * np.median(self.agreement))
         self.maps[~self.known] = np.eye(3)
 
