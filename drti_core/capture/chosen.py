@@ -20,7 +20,7 @@ from drti_core.capture.found import Portrait
 from drti_core.capture.highlights import Highlight, find_highlights
 from drti_core.capture.photographs import Copies, Crop, crop_around
 from drti_core.capture.reflection import Ball, View, angles
-from drti_core.capture.rims import Rim, fit_rim
+from drti_core.capture.rims import Rim, fit_rim, seen_under
 from drti_core.colour import linear_to_srgb
 from drti_core.io.threads import Pool
 from drti_core.stack import Stack
@@ -156,7 +156,7 @@ def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tu
 def _lowest(crop: Crop, ball: Ball, view: View) -> float:
     """The sine of the elevation of nearly the lowest lamp that a ball would mirror."""
     coarse = crop.reduced(2 * _COARSE)
-    spots = [found[0] for found in find_highlights(coarse, ball, view, _ANYWHERE) if found]
+    spots = [found[0] for found in find_highlights(coarse, ball, view, _ANYWHERE, 2) if found]
     if not spots:
         return 1.0
     lamps = ball.mirrored(view, [spot.x for spot in spots], [spot.y for spot in spots])
@@ -208,10 +208,9 @@ def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | N
     if len(views) < 2:
         return views[0] if views else None
 
-    def rims(tried: View) -> float:
-        return sum(fit_rim(crop, ball, tried).seen for crop, ball in looked_at)
-
-    return max(views, key=rims)  # balls off the axis are ellipses, or circles
+    # Balls off the axis are ellipses, or circles.
+    seen = np.sum([seen_under(crop, ball, views) for crop, ball in looked_at], axis=0)
+    return views[int(seen.argmax())]
 
 
 def _places(spots: Sequence[list[Highlight]]) -> F64:

@@ -82,7 +82,7 @@ class _Blob:
 
 
 def find_highlights(
-    crop: Crop, ball: Ball, view: View, horizon: float = HORIZON
+    crop: Crop, ball: Ball, view: View, horizon: float = HORIZON, most: int = _BLOBS
 ) -> list[list[Highlight]]:
     """What may be the lamp's image in each photograph, the likeliest first.
 
@@ -91,17 +91,19 @@ def find_highlights(
         ball: where it is.
         view: of the camera.
         horizon: sine of how far below the horizon a lamp's image may seem to be.
+        most: of them in each photograph.
 
     Returns:
         A list for each photograph, empty where none is seen.
     """
+    crop = crop.near(ball.x, ball.y, ball.axes(view)[0] + 2 * crop.step)
     x, y = crop.places()
     mirrored = ball.mirrored(view, x, y)
     with np.errstate(invalid="ignore"):
         above = mirrored[..., 2] > horizon
         whole = np.isfinite(mirrored[..., 2])
     usual = np.median(crop.grey, axis=0)
-    blobs = [_blobs(one - usual, crop.grey, usual, above, whole) for one in crop.grey]
+    blobs = [_blobs(one - usual, crop.grey, usual, above, whole, most) for one in crop.grey]
     firsts = [found[0] for found in blobs if found]
     if not firsts:
         return [[] for _ in blobs]
@@ -110,7 +112,7 @@ def find_highlights(
     return [_judged(found, peak, area, crop, ball) for found in blobs]
 
 
-def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list[_Blob]:
+def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool, most: int) -> list[_Blob]:
     """The brightest spots of one photograph within what can mirror a lamp."""
     rest = np.where(whole, bright, 0)
     tops = np.where(above, rest, 0)
@@ -121,11 +123,11 @@ def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool) -> list
     noise = 1.5 * float(np.median(np.abs(some - np.median(some))))
     least = max(_DARK, 8 * noise)
     found: list[_Blob] = []
-    for _ in range(4 * _BLOBS):
+    for _ in range(4 * most):
         top = int(np.argmax(tops))
         row, column = divmod(top, rest.shape[1])
         peak = float(rest[row, column])
-        if peak < least or (found and peak < _FAINT * found[0].peak) or len(found) == _BLOBS:
+        if peak < least or (found and peak < _FAINT * found[0].peak) or len(found) == most:
             break
         part, (down, across) = _connected(rest, row, column, peak / 2)
         rows, columns = np.nonzero(part)

@@ -125,6 +125,19 @@ class Crop:
         rows, columns = np.mgrid[:height, :width] + 0.5
         return self.x + columns * self.step, self.y + rows * self.step
 
+    def near(self, x: float, y: float, reach: float) -> Crop:
+        """The part of it that is within so many pixels of a place, to the sides and up and down."""
+        left, top = (
+            max(0, math.floor((place - reach - start) / self.step))
+            for place, start in ((x, self.x), (y, self.y))
+        )
+        right, bottom = (
+            max(0, math.ceil((place + reach - start) / self.step))
+            for place, start in ((x, self.x), (y, self.y))
+        )
+        part = self.grey[:, top:bottom, left:right]
+        return Crop(part, self.x + left * self.step, self.y + top * self.step, self.step)
+
     def reduced(self, most: int) -> Crop:
         """The same with means of pixels, so that no side is longer than about so many."""
         step = max(1, max(self.grey.shape[1:]) // most)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import math
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -41,7 +42,9 @@ _BEYOND = 1.07
 #: Times the usual change that counts half: of the root of the light, which tells where edges are,
 #: and of the light itself, whose flat tops would not tell where just they lie.
 _PLAINLY = (4.0, 8.0)
-#: Share of the rim that the light itself must show, of what its root shows.
+#: Changes of which the usual one is taken, about.
+_SAMPLE = 10_000
+#: How plain a rim must be in the light itself, of what it is in its root.
 _TOLD = 0.7
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
 #: largest change lies inside the rim, by about so many pixels.
@@ -99,9 +102,21 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
             if tried.seen > robust.seen:
                 place, robust = other, tried
     exact = _refined(linear, place, ball, view)
-    if exact.seen < _TOLD * robust.seen:
+    if exact.plain < _TOLD * robust.plain:
         return robust
     return replace(exact, seen=min(exact.seen, robust.seen))
+
+
+def seen_under(crop: Crop, ball: Ball, views: Sequence[View]) -> list[float]:
+    """How much of a rim is seen where it should be under each of some views, 0..1.
+
+    Args:
+        crop: of all photographs, the ball and a quarter of its radius around it.
+        ball: where it is.
+        views: of the camera, which tell the ellipse's shape.
+    """
+    rooted, _ = _changes(crop, ball)
+    return [_refined(rooted, _search(rooted, ball, view), ball, view).seen for view in views]
 
 
 @dataclass(frozen=True, eq=False)
@@ -162,7 +177,8 @@ def _changes(crop: Crop, ball: Ball) -> tuple[_Edges, _Edges]:
     lag = 4  # the change over a pixel
     totals = np.zeros((2, count, len(radius) - lag))
     gone = outside[:, lag:] | outside[:, :-lag]
-    inside = ~gone
+    some = np.flatnonzero(~gone)
+    some = some[:: 1 + len(some) // _SAMPLE]
     for one in crop.grey:
         flat = one.ravel()
         values: Any = sum(
@@ -175,7 +191,7 @@ def _changes(crop: Crop, ball: Ball) -> tuple[_Edges, _Edges]:
         ):
             change = seen[:, lag:] - seen[:, :-lag]
             square = change * change
-            usual = np.median(np.abs(change[inside])) if inside.any() else 0
+            usual = np.median(np.abs(change.ravel()[some])) if len(some) else 0
             total += square / (square + (plain * usual) ** 2 + faint**2)
     totals[:, gone] = np.nan
     middle = (radius[lag:] + radius[:-lag]) / 2 * crop.step
