@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import F32, U8
-from drti_core.capture.photographs import Copies
+from drti_core.capture.photographs import Copies, usual
 from drti_core.io.threads import Pool
 from drti_core.stack.decoded import WORKERS
 
@@ -241,7 +241,7 @@ def _shining(circle: Circle, levels: Sequence[Copies]) -> Circle | None:
     if inside.sum() < 12:
         return None
     values: F32 = level.grey[:, top:bottom, left:right][:, inside].astype(np.float32)
-    values -= np.median(values, axis=0)
+    values -= usual(values)
     photographs = np.arange(len(values))
     at = values.argmax(axis=1)
     peaks = values[photographs, at]

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from drti_core.arrays import F32, Bool
-from drti_core.capture.photographs import Crop
+from drti_core.capture.photographs import Crop, usual
 from drti_core.capture.reflection import Ball, View
 
 #: Blobs that are looked at in each photograph, and how bright at least, of the brightest.
@@ -102,8 +102,8 @@ def find_highlights(
     with np.errstate(invalid="ignore"):
         above = mirrored[..., 2] > horizon
         whole = np.isfinite(mirrored[..., 2])
-    usual = np.median(crop.grey, axis=0)
-    blobs = [_blobs(one - usual, crop.grey, usual, above, whole, most) for one in crop.grey]
+    still = usual(crop.grey)
+    blobs = [_blobs(one - still, crop.grey, still, above, whole, most) for one in crop.grey]
     firsts = [found[0] for found in blobs if found]
     if not firsts:
         return [[] for _ in blobs]
@@ -112,7 +112,7 @@ def find_highlights(
     return [_judged(found, peak, area, crop, ball) for found in blobs]
 
 
-def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool, most: int) -> list[_Blob]:
+def _blobs(bright: F32, grey: F32, still: F32, above: Bool, whole: Bool, most: int) -> list[_Blob]:
     """The brightest spots of one photograph within what can mirror a lamp."""
     rest = np.where(whole, bright, 0)
     tops = np.where(above, rest, 0)
@@ -134,7 +134,7 @@ def _blobs(bright: F32, grey: F32, usual: F32, above: Bool, whole: Bool, most: i
         values = rest[down : down + part.shape[0], across : across + part.shape[1]][rows, columns]
         if values.max() <= peak * 1.05:  # else it is the flank of something beyond the horizon
             x, y = _middle(rest, part, (down, across), peak)
-            at = grey[:, row, column] - usual[row, column]
+            at = grey[:, row, column] - still[row, column]
             common = float(((at > peak / 2).sum() - 1) / max(1, len(grey) - 1))
             height, width = rest.shape
             cut = bool(
