@@ -399,12 +399,14 @@ def _offsets(project: Node, rows: Sequence[int]) -> F64:
     found = []
     for align in project["aligns"].items() if "aligns" in project else ():
         offsets = list(align["offsets"].items()) if "offsets" in align else []
-        if len(offsets) not in (0, total):
+        if len(offsets) not in (0, len(rows), total):
             raise align["offsets"].fails(f"{total} offsets, one for each photograph")
-        found += [[offset.numbers(2) for offset in offsets]] if offsets else []
+        told = np.array([offset.numbers(2) for offset in offsets])
+        # Of all photographs, or of those that are not skipped, as directions are.
+        found += [told if len(told) == len(rows) else told[list(rows)]] if len(told) else []
     if not found:
         return np.zeros((len(rows), 2))
-    return np.asarray(np.rint(np.mean(found, axis=0)[list(rows)]))
+    return np.asarray(np.rint(np.mean(found, axis=0)))
 
 
 def _aligned(stack: ImageStack, offsets: F64, crop: Window | None) -> Stack:

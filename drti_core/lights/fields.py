@@ -42,8 +42,8 @@ class LightFields:
         LightError: no row, other than 2, 5, 9 or 14 columns, or a value that is not finite.
 
     >>> fields = LightFields([[0.5, 0.0]], unit=100)
-    >>> fields.levels(np.array([0, 100]), 0).round(3).tolist()
-    [[1.0, 1.649]]
+    >>> bool(np.abs(fields.levels(np.array([0, 100]), 0) - [[1, 1.6487]]).max() < 1e-3)
+    True
     """
 
     polynomials: F64

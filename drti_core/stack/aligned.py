@@ -134,7 +134,7 @@ def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, An
         StackError: the photographs have next to nothing in common.
     """
     told = (*stack.notes, *notes)
-    found = held(replace(stack, notes=told, history={**stack.history, **history}), maps)
+    found = replace(held(stack, maps), notes=told, history={**stack.history, **history})
     area = common_area(found.maps, found.source.shape, stack.shape)
     part = found.cropped(area)
     assert isinstance(part, AlignedStack)

@@ -320,6 +320,10 @@ SAID = {
     "a: a misfire; a check says more": "a: a misfire; a check says more (drti check)",
     "expected them to be aligned as well": "expected them to be aligned as well (--align)",
     "by their order (by_order=).": "by their order (--by-order).",
+    "Say one of these, photograph a white card, or let levels be estimated.": "Say one of these, "
+    "photograph a white card (--white), or let levels be estimated (--levels estimate).",
+    "the size of a pixel, or the distance of the lamps": "the size of a pixel, or the distance of "
+    "the lamps (--lamp-distance)",
     "bring these to the space of the model (colour=).": "bring these to the space of the model "
     "(--colour).",
     "Save them with another profile, or keep theirs as it is.": "Save them with another profile, "

@@ -266,7 +266,7 @@ DAMAGED = {
 @pytest.mark.parametrize("text", DAMAGED)
 def test_damaged_facts_are_noted(text):
     tail = xmp.with_facts(PACKET, {}).replace(b"{}", text.encode())
-    found = with_trailer(Metadata(notes=("first",)), tail, Path("a.rti"))
+    found = with_trailer(Metadata(notes=("first",)), tail, Path("a.rti"), (4, 5))
     assert found.xmp == tail
     assert found.lights is None
     assert found.notes == (
@@ -286,8 +286,8 @@ def test_facts_can_be_left_out_of_a_rti(tmp_path):
     notes = drti.save_model(model, tmp_path / "a.rti", writer="rti:facts=false")
     assert "a .rti has no place for: lights" in notes
     assert (tmp_path / "a.rti").read_bytes().endswith(PACKET)
-    assert trailer(Metadata(xmp=PACKET), True) == PACKET
-    assert trailer(Metadata(), True) == b""
+    assert trailer(Metadata(xmp=PACKET), True, None) == PACKET
+    assert trailer(Metadata(), True, None) == b""
 
 
 def test_a_photograph_with_damaged_facts_is_a_photograph(tmp_path):

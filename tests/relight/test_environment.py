@@ -324,8 +324,8 @@ def test_command_line(stack, tmp_path, capsys):
         assert main([*argv, "--rotate", "20"]) == 0
         said = capsys.readouterr().out
         assert said == (
-            f"wrote {out}\nnote: weights averaged over all lights of the map: no light was left "
-            "out\n"
+            f"wrote {out}\nnote: the values are sRGB encoded\nnote: weights averaged over all "
+            "lights of the map: no light was left out\n"
         )
         pictures.append(np.load(out))
     assert np.abs(pictures[0] - pictures[1]).max() < 0.005
