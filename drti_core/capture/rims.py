@@ -26,9 +26,9 @@ Place = tuple[float, float, float]
 _FROM, _TO = 0.78, 1.24
 #: Steps of the search for the ellipse: how far from what was found, in radii.
 _SEARCH = 0.15
-#: Share of a rim that is an edge from which on it is plain; of one that is not, searches begin so
-#: many radii aside too.
-_PLAIN, _ASIDE = 0.5, 0.08
+#: Share of a rim that is an edge, and how plain it is, from which on nothing else is tried; of one
+#: that is not, searches begin so many radii aside too, and may show so much less of a plainer one.
+_SEEN, _PLAIN, _ASIDE, _LESS = 0.5, 0.4, (0.08, 0.16), 0.8
 #: Scatter of an edge that is hardly a rim's, radii.
 _SCATTER = 0.015
 #: Searches that end within so many pixels of each other are one.
@@ -90,16 +90,20 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
         rooted.change[within], linear.change[within] = 0, 0
     place = _search(rooted, ball, view)
     robust = _refined(rooted, place, ball, view)
-    if robust.seen < _PLAIN:
+    places = [place]
+    for aside in _ASIDE:
+        if robust.seen >= _SEEN and robust.plain >= _PLAIN:
+            break
         # The search may have left the right way at once: others are tried.
-        aside, places = _ASIDE * ball.radius, [place]
-        for start in itertools.product((-aside, 0.0, aside), (-aside, 0.0, aside), (0.0, aside)):
-            other = _search(rooted, ball, view, start, _ASIDE / 2)
+        beside, grown = aside * ball.radius, 1.5 * aside * ball.radius
+        steps = (-beside, 0.0, beside), (-beside, 0.0, beside), (0.0, beside, grown)
+        for start in itertools.product(*steps):
+            other = _search(rooted, ball, view, start, aside / 2)
             if any(math.dist(other, known) < _SAME * crop.step for known in places):
                 continue
             places.append(other)
             tried = _refined(rooted, other, ball, view)
-            if tried.seen > robust.seen:
+            if tried.plain > robust.plain and tried.seen > _LESS * robust.seen:
                 place, robust = other, tried
     exact = _refined(linear, place, ball, view)
     if exact.plain < _TOLD * robust.plain:
