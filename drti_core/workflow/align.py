@@ -28,7 +28,7 @@ from drti_core.registry import doors
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.aligned import overlap
 from drti_core.stack.moves import model_named
-from drti_core.workflow.lights import open_lit
+from drti_core.workflow.opening import open_lit
 from drti_core.workflow.report import Report
 
 _LIGHTS, _REPORT, _SHEET = "dirs.lp", "align.json", "align.html"

@@ -11,7 +11,7 @@ from drti_core.capture.check_sheet import check_sheet
 from drti_core.io import outputs
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
-from drti_core.workflow.lights import open_lit
+from drti_core.workflow.opening import open_lit
 
 
 @logged("check")

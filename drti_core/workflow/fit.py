@@ -21,7 +21,7 @@ from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
-from drti_core.workflow.lights import open_lit
+from drti_core.workflow.opening import open_lit
 from drti_core.workflow.report import Report, words_of
 
 #: Share of the progress that looking for bad photographs has, decoding them included.

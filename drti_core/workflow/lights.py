@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +27,7 @@ from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import StackReader
-from drti_core.progress import Progress, logged, no_progress, part_of
+from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
 from drti_core.stack import Stack
 from drti_core.workflow.report import Report
@@ -38,8 +38,6 @@ _LIGHTS, _SHEETS = (".lp", ".csv", ".dome"), (".png", ".jpg", ".html")
 _SURE = 0.85
 #: A ball is believed unasked from this confidence on.
 _BALL = 0.5
-#: Share of the work that looking for lights is, where it comes first.
-_LOOKING = 0.4
 
 
 @logged("find lights")
@@ -132,39 +130,6 @@ def is_capture(path: str | os.PathLike[str]) -> bool:
     except UnsupportedFormatError:
         return len(pictures(folder)) >= 3
     return False
-
-
-def open_lit(
-    path: str | os.PathLike[str],
-    progress: Progress = no_progress,
-    **options: Unpack[doors.StackOptions],
-) -> tuple[Stack, Progress]:
-    """Open photographs; where there is no light file, with the lights that balls show.
-
-    Args:
-        path: whatever :func:`drti_core.open_stack` opens, or a folder of photographs in which balls
-            show the lights beyond doubt (:func:`lit_capture`).
-        progress: called with the share done and what is being done, if lights are looked for.
-        options: see :func:`drti_core.open_stack`.
-
-    Returns:
-        The photographs, and what is left of the progress.
-
-    Raises:
-        LightError: neither a light file nor the balls tell the lights.
-        DrtiError: of other kinds; see :func:`drti_core.open_stack`.
-    """
-    if options.get("reader") is not None or not is_capture(path):
-        return doors.open_stack(path, **options), progress
-    lit = lit_capture(path, part_of(progress, 0, _LOOKING))
-    develop = options.get("develop")
-    found = (lit if develop is None else develop(lit)).adjusted(
-        crop=options.get("crop"),
-        mask=options.get("mask"),
-        to_linear=options.get("to_linear", False),
-        pixel_size_mm=options.get("pixel_size_mm"),
-    )
-    return found, part_of(progress, _LOOKING, 1)
 
 
 def lit_capture(path: str | os.PathLike[str], progress: Progress = no_progress) -> Stack:
