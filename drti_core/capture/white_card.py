@@ -185,7 +185,8 @@ def level_by_card(stack: Stack, card: Stack, progress: Progress = no_progress) -
         said.append(f"strengths of {differ.min():.3g} to {differ.max():.3g} of the mean")
     said.append(f"and fields that change by a factor of up to {bent:.3g} over the picture")
     note = ", ".join(said) + "."
-    notes = [*card.notes, note]
+    # What was done to both in the darkroom is told once.
+    notes = [*(told for told in card.notes if told not in stack.notes), note]
     if found.distance is not None:
         notes.append(
             f"The card says that the lamps stand {found.distance:.3g} longer sides of the picture "

@@ -73,7 +73,7 @@ def open_with_test(
         raise OptionError(
             "photographs to fit and others to test on, each to be aligned by itself",
             expected="what lies on one another: aligned by itself, each has a frame of its own",
-            mend="Align all of them together (drti align), or hold some of one stack out.",
+            mend="Align all of them together, as one capture, or hold some of one stack out.",
         )
     found, progress = open_lit(path, progress, **options)
     if test is None:

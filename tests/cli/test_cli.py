@@ -440,7 +440,7 @@ def test_evaluate(run, stack, others, tmp_path):
         1,
         "error: photographs to fit and others to test on, each to be aligned by itself; expected "
         "what lies on one another: aligned by itself, each has a frame of its own. Align all of "
-        "them together (drti align), or hold some of one stack out.\n",
+        "them together, as one capture (drti align), or hold some of one stack out.\n",
     )
     assert status == 1
 
