@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F32, U8
+from drti_core.arrays import F32, U8, fast_size
 from drti_core.capture.photographs import Copies, usual
 from drti_core.io.threads import Pool
 from drti_core.stack.decoded import WORKERS
@@ -144,7 +144,7 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
     # Centres lie in the picture or a bit outside of it, and rims a radius from there.
     border = math.ceil(_OUTSIDE * max(radii)) + 2
     window = height + 2 * border, width + 2 * border
-    sizes = tuple(_fast(side + math.ceil(1.1 * max(radii)) + 2) for side in window)
+    sizes = tuple(fast_size(side + math.ceil(1.1 * max(radii)) + 2) for side in window)
     evidence = _blurred(edges(level.grey))
     # The root: half of a rim seen well is worth less than all of it seen half as well.
     evidence /= np.sqrt(np.abs(evidence) + 1e-4)
@@ -237,18 +237,6 @@ def _blurred(values: Any) -> Any:
         values = values.T.copy()
         values[1:-1] = (values[:-2] + 2 * values[1:-1] + values[2:]) / 4
     return values
-
-
-def _fast(size: int) -> int:
-    """The next size of which a Fourier transform is quick."""
-    while True:
-        rest = size
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return size
-        size += 1
 
 
 def _alike(a: Circle, b: Circle) -> bool:
