@@ -79,6 +79,18 @@ def tiles(shape: tuple[int, int], tile: int) -> Iterator[Window]:
             yield Window(band.y, x, band.height, min(tile, shape[1] - x))
 
 
+def fast_size(size: int) -> int:
+    """The next size of which a Fourier transform is quick."""
+    while True:
+        rest = size
+        for prime in (2, 3, 5, 7):
+            while rest % prime == 0:
+                rest //= prime
+        if rest == 1:
+            return size
+        size += 1
+
+
 def psnr_of(error: float, peak: float = 255) -> float:
     """Peak signal-to-noise ratio, ``10 log10(peak² / error)``.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import F32, U8
+from drti_core.arrays import F32, U8, fast_size
 from drti_core.capture.photographs import Copies, usual
 from drti_core.io.threads import Pool
 from drti_core.stack.decoded import WORKERS
@@ -34,6 +34,10 @@ _EDGES = 16
 _DIRECTIONS = 64
 #: Share of the rim that must be in the picture.
 _IN_PICTURE = 0.45
+#: So many radii outside of the picture a rim may have its centre then, and a bit.
+_OUTSIDE = 0.2
+#: Frequencies, up to one in a pixel, of which a ring's spectrum is known.
+_FREQUENCIES = 1 << 14
 #: Share of the radius within which lamps are mirrored, and a bit.
 INNER = 0.72
 
@@ -137,30 +141,31 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
         radii += [
             r for n in range(1, 16) if (r := radii[-1] * 2 ** (n / 5)) < 0.7 * max(height, width)
         ]
-    border = math.ceil(max(radii)) + 2
-    sizes = _fast(height + 2 * border), _fast(width + 2 * border)
-    padded = np.zeros(sizes, np.complex64)
+    # Centres lie in the picture or a bit outside of it, and rims a radius from there.
+    border = math.ceil(_OUTSIDE * max(radii)) + 2
+    window = height + 2 * border, width + 2 * border
+    sizes = tuple(fast_size(side + math.ceil(1.1 * max(radii)) + 2) for side in window)
     evidence = _blurred(edges(level.grey))
     # The root: half of a rim seen well is worth less than all of it seen half as well.
     evidence /= np.sqrt(np.abs(evidence) + 1e-4)
-    padded[border : border + height, border : border + width] = evidence
-    turned = np.fft.fft2(padded)
-    rows = np.fft.fftfreq(sizes[0], 1 / sizes[0]).astype(np.float32)[:, None]
-    columns = np.fft.fftfreq(sizes[1], 1 / sizes[1]).astype(np.float32)[None]
-    away = np.hypot(rows, columns)
-    direction = ((columns + 1j * rows) / np.maximum(away, 1)) ** 2
+    padded = np.zeros((2, *sizes), np.float32)
+    inside = padded[:, border : border + height, border : border + width]
+    inside[0], inside[1] = evidence.real, evidence.imag
+    turned = np.fft.rfft2(padded)
+    down = np.fft.fftfreq(sizes[0]).astype(np.float32)[:, None]
+    across = np.fft.rfftfreq(sizes[1]).astype(np.float32)
+    away = np.hypot(down, across)
+    # A ring's edges have a spectrum that depends on the distance alone, but for this factor.
+    double = ((across + 1j * down) / np.maximum(away, 1e-6)) ** 2
+    towards = turned[0] * double.real + turned[1] * double.imag
+    distance = np.rint(away * _FREQUENCIES).astype(np.intp)
 
     def circles_of(radius: float) -> list[Circle]:
-        ring = np.clip(1 - np.abs(away - radius) / (0.6 + 0.05 * radius), 0, 1)
-        ring /= ring.sum()
-        rim = np.fft.ifft2(
-            turned * np.conj(np.fft.fft2((ring * direction).astype(np.complex64)))
-        ).real
-        part = _shown(sizes, border, (height, width), radius)
-        score = np.where(part > _IN_PICTURE, rim / np.maximum(part, 0.3) * np.sqrt(part), 0)
+        rim = np.fft.irfft2(towards * _ring(radius)[distance], sizes)
+        score = rim[: window[0], : window[1]] * _worth(window, border, radius)
         found: list[Circle] = []
         while len(found) < _EACH:
-            y, x = divmod(int(np.argmax(score)), sizes[1])
+            y, x = divmod(int(np.argmax(score)), window[1])
             if score[y, x] < 0.08:
                 break
             found.append(
@@ -180,23 +185,50 @@ def _round(level: Copies, largest: bool) -> Iterator[Circle]:
             yield from found
 
 
-def _shown(sizes: tuple[int, int], border: int, shape: tuple[int, int], radius: float) -> F32:
-    """(h, w) share of the rim that is in the picture, of circles around each place of a padded one.
+def _ring(radius: float) -> F32:
+    """Spectrum of the edges of a ring, along one line through its middle: they look outwards.
 
-    For each of many directions the places whose rim is inside there are a rectangle; of all of them
-    the corners are summed up.
+    Of ``cos 2a`` at the angle a, of the sum 1 without it; frequencies in 1 / _FREQUENCIES.
     """
-    corners = np.zeros((sizes[0] + 1, sizes[1] + 1), np.float32)
-    (height, width), at = shape, np.arange(_DIRECTIONS) * 2 * math.pi / _DIRECTIONS
-    rows, columns = np.rint(radius * np.sin(at)).astype(int), np.rint(radius * np.cos(at))
-    for down, across in zip(rows.tolist(), columns.astype(int).tolist(), strict=True):
-        top, left = border + 1 - down, border + 1 - across
-        bottom, right = top + height - 2, left + width - 2
+    reach = math.ceil(2 * (1.05 * radius + 0.6))  # half pixels, for frequencies up to one
+    place = np.arange(-reach, reach + 1) / 2
+    away = np.hypot(place[:, None], place)
+    ring = np.clip(1 - np.abs(away - radius) / (0.6 + 0.05 * radius), 0, 1)
+    edges_across = ring * (2 * (place / np.maximum(away, 0.5)) ** 2 - 1)
+    profile = np.zeros(2 * _FREQUENCIES)
+    # The spectrum of sums along columns is that of the picture along a row.
+    profile[np.arange(-reach, reach + 1)] = edges_across.sum(axis=0) / ring.sum()
+    return np.asarray(np.fft.rfft(profile).real, np.float32)
+
+
+def _worth(window: tuple[int, int], border: int, radius: float) -> F32:
+    """(h, w) of a window around the picture: what a rim counts around each place.
+
+    The more the more of it is in the picture; nothing where it is too little. For each of many
+    directions the places whose rim is inside there are a rectangle; the corners of all are summed
+    up. Far from the picture's sides all places are alike, so that a small picture tells.
+    """
+    near = 2 * (border + math.ceil(radius) + 2)
+    small = [min(side, 2 * near) for side in window]
+    at = np.arange(_DIRECTIONS) * 2 * math.pi / _DIRECTIONS
+    corners = np.zeros((small[0] + 1, small[1] + 1), np.float32)
+    rows, columns = (np.rint(radius * turn(at)).astype(int).tolist() for turn in (np.sin, np.cos))
+    for down, across in zip(rows, columns, strict=True):
+        (top, bottom), (left, right) = (
+            [min(max(0, place - by), side) for place in (border + 1, side - border - 1)]
+            for by, side in ((down, small[0]), (across, small[1]))
+        )
         corners[top, left] += 1
         corners[top, right] -= 1
         corners[bottom, left] -= 1
         corners[bottom, right] += 1
-    return np.asarray(corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] / _DIRECTIONS, np.float32)
+    part = corners.cumsum(axis=0).cumsum(axis=1)[:-1, :-1] / _DIRECTIONS
+    worth = np.where(part > _IN_PICTURE, np.sqrt(part) / np.maximum(part, 0.3), 0)
+    for axis, (side, less) in enumerate(zip(window, small, strict=True)):
+        times = np.ones(less, int)
+        times[less // 2] += side - less
+        worth = np.repeat(worth, times, axis=axis)
+    return np.asarray(worth, np.float32)
 
 
 def _blurred(values: Any) -> Any:
@@ -205,18 +237,6 @@ def _blurred(values: Any) -> Any:
         values = values.T.copy()
         values[1:-1] = (values[:-2] + 2 * values[1:-1] + values[2:]) / 4
     return values
-
-
-def _fast(size: int) -> int:
-    """The next size of which a Fourier transform is quick."""
-    while True:
-        rest = size
-        for prime in (2, 3, 5):
-            while rest % prime == 0:
-                rest //= prime
-        if rest == 1:
-            return size
-        size += 1
 
 
 def _alike(a: Circle, b: Circle) -> bool:

@@ -29,6 +29,8 @@ from drti_core.stack.decoded import WORKERS
 
 #: Arrays as large as a crop that are alive while it is looked at.
 _COPIES = 4
+#: Rows that are reduced at a time: they stay in the processor's cache.
+_BAND = 256
 #: Pixels of the small copies of all photographs together, and the most of one.
 _ALL, _ONE = 96 << 20, 3 << 18
 
@@ -100,7 +102,7 @@ def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
 
     def reduce(number: int) -> None:
         one = stack.select([number])
-        rows = max(step, one.band_rows // step * step)
+        rows = max(step, min(one.band_rows, _BAND) // step * step)
         for band in bands((out.shape[1] * step, width), rows):
             out[number, band.y // step : (band.y + band.height) // step] = _reduced(
                 one, band, step, out.shape[2]

@@ -36,13 +36,15 @@ _SAME = 0.3
 _STEPS = np.array(list(itertools.product((-1, 0, 1), repeat=3)))
 #: Of what slopes are taken: no step, and one each way.
 _AND_BESIDE = np.vstack([np.zeros(3), np.eye(3)])
+#: Directions in which a search looks, at least; the rim is then laid by all of them.
+_DIRECTIONS = 100
 #: An edge has a width: so many radii of a circle are left out with what lies within it.
 _BEYOND = 1.07
 #: Times the usual change that counts half: of the root of the light, which tells where edges are,
 #: and of the light itself, whose flat tops would not tell where just they lie.
 _PLAINLY = (4.0, 8.0)
 #: Changes of which the usual one is taken, about.
-_SAMPLE = 10_000
+_SAMPLE = 4000
 #: How plain a rim must be in the light itself, of what it is in its root.
 _TOLD = 0.7
 #: A ball mirrors more and more of the ground right up to its rim, so that under a lens's blur the
@@ -262,16 +264,16 @@ def _search(
     """
     fine, radius = edges.fine, edges.radius
     inside = np.isfinite(edges.change)
-    every = np.arange(len(edges.angle))
+    some = np.arange(0, len(edges.angle), max(1, len(edges.angle) // _DIRECTIONS))
     reach = reach * ball.radius
     while reach > 0.6 * fine:
         smooth = edges.smooth(reach / 3 / fine)
         tried = np.array(place) + reach * _STEPS
-        at = (_ellipses(ball, view, tried, edges.angle) - radius[0]) / fine
+        at = (_ellipses(ball, view, tried, edges.angle[some]) - radius[0]) / fine
         index = np.clip(np.rint(at), 0, len(radius) - 1).astype(np.intp)
-        total = smooth[every, index].sum(axis=1, dtype=np.float64)
+        total = smooth[some, index].sum(axis=1, dtype=np.float64)
         # Of a ball that is cut: else it were drawn into the picture.
-        score = total / np.sqrt(np.maximum(1, np.count_nonzero(inside[every, index], axis=1)))
+        score = total / np.sqrt(np.maximum(1, np.count_nonzero(inside[some, index], axis=1)))
         place = _place(tried[score.argmax()])
         reach *= 0.6
     return place

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, F64, Bool
+from drti_core.arrays import F32, F64, Bool, fast_size
 from drti_core.capture.photographs import block_means
 from drti_core.stack.lanczos import sampled
 from drti_core.stack.moves import moved_places, small
@@ -144,6 +144,8 @@ def _edges(picture: F32) -> C64:
 
 def _shifts(fields: C64) -> tuple[F64, Bool]:
     """(L, 2) where photographs lie, right and down of where most do; (L,) whether that is sure."""
+    wider = [(0, fast_size(side) - side) for side in fields.shape[1:]]
+    fields = np.pad(fields, [(0, 0), *wider])  # they have faded at their border
     spectra = np.fft.fft2(fields).astype(np.complex64)
     height, width = fields.shape[1:]
     down, right = np.fft.fftfreq(height)[:, None], np.fft.fftfreq(width)

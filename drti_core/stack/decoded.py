@@ -174,6 +174,14 @@ class Spool:
                 for y in range(window.height):
                     _read_into(lane.file, start + y * row, out[y])
 
+    def held(self, index: int, window: Window) -> npt.NDArray[Any] | None:
+        """(h, w, channels) window of a prepared photograph, read-only; None if not in memory."""
+        if not self._in_memory:
+            return None
+        part = self._arrays[index][window.slices]
+        part.flags.writeable = False
+        return part
+
     def _has(self, index: int) -> bool:
         return index in self._arrays or index in self._places
 

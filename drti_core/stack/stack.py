@@ -150,6 +150,8 @@ class Stack(ABC):
     def luma(self, window: Window) -> npt.NDArray[Any]:
         """Luma of a window, (L, h, w), of the codes' type; pixels outside the mask are 0.
 
+        It may be read-only: what is in memory is not copied.
+
         Raises:
             as :meth:`codes`.
         """
@@ -472,6 +474,8 @@ class ImageStack(Stack):
             return super().luma(window)
         self.prepare()
         window.check(self.shape)
+        if len(self) == 1 and (one := self.spool.held(self.order[0], window)) is not None:
+            return one[None, ..., 0]
         out = np.empty((len(self), window.height, window.width, 1), self.dtype)
         for to, index in enumerate(self.order):
             self.spool.read(index, window, out[to])

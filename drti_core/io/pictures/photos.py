@@ -48,6 +48,8 @@ _RESAVE = f"Save it as {_READABLE}."
 _COLOUR = ("RGB", "RGBA", "RGBX", "P", "PA")
 _GREY = ("1", "L", "LA", "I;16", "I;16B", "I;16L", "I")
 _EXIF_ORIENTATION = 274
+#: Rows that are copied at a time: they stay in the processor's cache.
+_COPIED = 64
 #: Tags of a TIFF, and the format of samples that are floats.
 _BITS, _PHOTOMETRIC, _SAMPLES, _XMP, _FORMAT, _ICC, _FLOAT = 258, 262, 277, 700, 339, 34675, 3
 #: Of red, green and blue.
@@ -565,10 +567,19 @@ def _pillow_pixels(info: PhotoInfo) -> tuple[Codes, int]:
             elif info.bits == 16:
                 pixels = np.asarray(image).astype(np.uint16)
             else:
-                pixels = np.asarray(image.convert("L"))
+                pixels = _bytes_of(image if image.mode == "L" else image.convert("L"))
     except decoders.DAMAGE as error:
         raise decoders.system_error(error, info.path) or damaged(info, error) from error
     return pixels.reshape(*pixels.shape[:2], -1), 1 if turned else info.orientation
+
+
+def _bytes_of(image: Any) -> Array:
+    """(H, W) uint8 of a grey image; numpy's own way copies it twice, through fresh memory."""
+    pixels = np.empty((image.height, image.width), np.uint8)
+    for top in range(0, image.height, _COPIED):
+        bottom = min(image.height, top + _COPIED)
+        pixels[top:bottom] = np.asarray(image.crop((0, top, image.width, bottom)))
+    return pixels
 
 
 def _vips_run(info: PhotoInfo, window: Window | None, save: Callable[[Any], Any]) -> Any:
