@@ -40,8 +40,11 @@ _SPLIT = 10.0
 _UNUSUAL, _LEAST = 6.0, 0.4
 #: Balls that disagree in a larger share of the photographs are not understood together.
 _OFTEN = 0.25
-#: So much more of the changes of the pictures must follow the lights of one alone.
+#: So much more of the changes of the pictures must follow the lights of one alone than of both, or
+#: of another.
 _CLEARLY = 0.02
+#: A ball is seen badly of which so much less is sure, and shows, than of another.
+_BADLY = 0.6
 #: Lamps of a capture are so much alike in distance, share; and those of a nearness of so little,
 #: in one over the picture's width, are far.
 _ALIKE, _FARTHEST = 0.1, 0.01
@@ -300,7 +303,8 @@ def _reconciled(
     """Lights by one ball alone where balls disagree too often, and a note; else as they are.
 
     Between two that disagree a light is neither's. Each alone may still be right but for a turn
-    that is the same for all: taken is the ball whose lights the pictures follow best.
+    that is the same for all: taken is the ball whose lights the pictures follow best, unless they
+    follow about as well one that is seen far better.
     """
     residuals = [p.residual for p in photographs if p.residual is not None]
     allowed = max((_tolerance(one.ball) for one in seen), default=0.0)
@@ -324,7 +328,12 @@ def _reconciled(
         for one in range(len(seen))
     ]
     scores = [score(way) for way in ways]
-    best = int(np.argmax(scores))
+    # Where the pictures follow several as well, a ball that is seen badly is none of them.
+    clear = [one.ball.confidence * one.rim for one in seen]
+    close = np.flatnonzero(np.array(scores) > max(scores) - _CLEARLY)
+    best = max(
+        close, key=lambda one: (clear[one] > _BADLY * max(clear[i] for i in close), scores[one])
+    )
     if scores[best] < score(photographs) + _CLEARLY:
         return photographs, ""
     return ways[best], (
