@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from drti_core.capture.check import Checked, check
     from drti_core.capture.finding import Finding
     from drti_core.capture.levels import level
+    from drti_core.capture.refined_lights import RefinedLights, refine_lights
     from drti_core.decoder import (
         Decoder,
         Dense,
@@ -118,6 +119,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.lights import find_lights_file
+    from drti_core.workflow.refined_lights import refine_lights_file
     from drti_core.workflow.view import viewing
 
     __version__ = _version("drti")
@@ -128,6 +130,7 @@ else:
         "arrays": "Window",
         "capture": "Ball FoundLight FoundLights find_lights open_capture",
         "capture.align": "align Alignment",
+        "capture.refined_lights": "RefinedLights refine_lights",
         "capture.check": "check Checked",
         "capture.exposures": "even_exposures",
         "capture.levels": "level",
@@ -171,6 +174,7 @@ else:
         "workflow.export": "export export_file",
         "workflow.fit": "fit_file",
         "workflow.lights": "find_lights_file",
+        "workflow.refined_lights": "refine_lights_file",
         "workflow.view": "viewing",
     }
 
@@ -220,6 +224,9 @@ __all__ = [
     "find_lights_file",
     "FoundLights",
     "FoundLight",
+    "refine_lights",
+    "refine_lights_file",
+    "RefinedLights",
     "Ball",
     "Darkroom",
     "develop",

@@ -37,10 +37,15 @@ _NEAR, _FAR, _VAGUE = 4.0, 10.0, 15.0
 _SURE = 0.9
 #: Balls that are so many degrees apart do not show the same lamp.
 _SPLIT = 10.0
+#: So many times the usual residual is too much, beyond a share of what half a pixel explains.
+_UNUSUAL, _LEAST = 6.0, 0.4
 #: Balls that disagree in a larger share of the photographs are not understood together.
 _OFTEN = 0.25
-#: So much more of the changes of the pictures must follow the lights of one alone.
+#: So much more of the changes of the pictures must follow the lights of one alone than of both, or
+#: of another.
 _CLEARLY = 0.02
+#: A ball is seen badly of which so much less is sure, and shows, than of another.
+_BADLY = 0.6
 #: Lamps of a capture are so much alike in distance, share; and those of a nearness of so little,
 #: in one over the picture's width, are far.
 _ALIKE, _FARTHEST = 0.1, 0.01
@@ -115,10 +120,13 @@ def find_lights(
         seen = balls_among(stack, copies, circles, view)
     progress(0.9, "looking for highlights")
     seen, near = _together(seen, view)
-    photographs = [
-        _light(name, [one.spots[number] for one in seen], seen, view, near)
-        for number, name in enumerate(stack.names)
-    ]
+    photographs = _marked_apart(
+        [
+            _light(name, [one.spots[number] for one in seen], seen, view, near)
+            for number, name in enumerate(stack.names)
+        ],
+        seen,
+    )
     photographs, alone = _reconciled(photographs, seen, view, copies)
     photographs = _completed(photographs, copies)
     notes = [*stack.notes, *moved_notes(stood, stack.names)]
@@ -160,7 +168,7 @@ def _light(
     if not using:
         return FoundLight(name, None, highlights=highlights, reason="no highlight in any ball")
     lamp = _lamp(using, view, near)
-    confidence = 1 - math.prod(1 - 0.99 * spot.confidence for _, spot in using)
+    confidence = _confidence([spot for _, spot in using])
     doubted = next((spot for _, spot in using if spot.doubt is not None), using[0][1])
     reason = doubted.reason
     doubt: LightDoubt | None = doubted.doubt
@@ -187,6 +195,14 @@ def _light(
     )
 
 
+def _confidence(spots: Sequence[Highlight]) -> float:
+    """Of highlights together: what shines beside one of them shines beside the others as well."""
+    beside = [spot.confidence for spot in spots if spot.doubt == "beside"]
+    others = [spot.confidence for spot in spots if spot.doubt != "beside"]
+    alone = [max(beside)] if beside else []
+    return 1 - math.prod(1 - 0.99 * confidence for confidence in others + alone)
+
+
 def _tolerance(ball: Ball) -> float:
     """How far off a ball's direction may well be, degrees: of half a pixel of the highlight."""
     return 1.0 + math.degrees(2 * 0.4 / ball.radius)
@@ -208,6 +224,30 @@ def _lamp(using: Sequence[tuple[Seen, Highlight]], view: View, near: float | Non
     # Highlights are some eight times better than what is tolerated; lamps are about equally far.
     stiff = (math.radians(1) / 8 / (_ALIKE * near + _FARTHEST / view.width)) ** 2
     return lamp_of(points, lights, weights, near, stiff)
+
+
+def _marked_apart(photographs: Sequence[FoundLight], seen: Sequence[Seen]) -> list[FoundLight]:
+    """Those in which the balls are farther apart than they are as a rule in this capture: doubtful.
+
+    What half a pixel would explain is still wrong where all others agree ten times better.
+    """
+    known = [p.residual for p in photographs if p.residual is not None]
+    if len(known) < FEWEST:
+        return list(photographs)
+    allowed = max(
+        _UNUSUAL * float(np.median(known)), _LEAST * max(_tolerance(one.ball) for one in seen)
+    )
+    return [
+        photograph
+        if photograph.residual is None or photograph.residual <= allowed or photograph.doubtful
+        else replace(
+            photograph,
+            confidence=0.9 * DOUBTFUL,
+            reason=f"the balls disagree by {photograph.residual:.1f}°, more than they do elsewhere",
+            doubt="apart",
+        )
+        for photograph in photographs
+    ]
 
 
 def _agreeing(
@@ -266,7 +306,8 @@ def _reconciled(
     """Lights by one ball alone where balls disagree too often, and a note; else as they are.
 
     Between two that disagree a light is neither's. Each alone may still be right but for a turn
-    that is the same for all: taken is the ball whose lights the pictures follow best.
+    that is the same for all: taken is the ball whose lights the pictures follow best, unless they
+    follow about as well one that is seen far better.
     """
     residuals = [p.residual for p in photographs if p.residual is not None]
     allowed = max((_tolerance(one.ball) for one in seen), default=0.0)
@@ -290,7 +331,12 @@ def _reconciled(
         for one in range(len(seen))
     ]
     scores = [score(way) for way in ways]
-    best = int(np.argmax(scores))
+    # Where the pictures follow several as well, a ball that is seen badly is none of them.
+    clear = [one.ball.confidence * one.rim for one in seen]
+    close = np.flatnonzero(np.array(scores) > max(scores) - _CLEARLY)
+    best = max(
+        close, key=lambda one: (clear[one] > _BADLY * max(clear[i] for i in close), scores[one])
+    )
     if scores[best] < score(photographs) + _CLEARLY:
         return photographs, ""
     return ways[best], (
@@ -353,9 +399,9 @@ def _judged(found: FoundLight, told: F64, error: float, dark: bool) -> FoundLigh
             source="estimated",
             reason=f"{seen}: estimated from the other photographs",
         )
-    if found.doubtful and found.doubt != "beside":
+    if found.doubtful and found.doubt not in ("beside", "apart") and apart <= _NEAR:
         return replace(found, confidence=max(found.confidence, 1.1 * DOUBTFUL))
-    if not found.doubtful and apart > max(_FAR, 4 * error):
+    if not found.doubtful and apart > max(_NEAR if found.doubt else _FAR, 4 * error):
         return replace(
             found,
             confidence=0.8 * DOUBTFUL,

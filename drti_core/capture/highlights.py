@@ -34,6 +34,10 @@ _REASONS: dict[Doubt, str] = {
 }
 #: How far something bright beside a highlight may move its middle, radii: some two degrees.
 _LEANING = 0.018
+#: Share of a highlight below the horizon from which the mirrored ground has run into it.
+_SUNK = 0.2
+#: A rival that sheds so many times more light may well be the lamp.
+_MORE = 2.0
 #: Pixels of which the noise is taken, about.
 _SAMPLE = 5000
 #: Linear light of which less is no highlight.
@@ -69,7 +73,7 @@ class _Blob:
     """Something bright: where, how bright, how large (pixels of the crop), and how usual there.
 
     ``lean`` is how far its middle is from that of its brightest part, pixels of the crop: something
-    else is beside it.
+    else is beside it; ``sunk`` is the share of it that lies where the ground is mirrored.
     """
 
     x: float
@@ -79,6 +83,7 @@ class _Blob:
     common: float
     cut: bool
     lean: float
+    sunk: float
 
 
 def find_highlights(
@@ -148,7 +153,8 @@ def _blobs(bright: F32, grey: F32, still: F32, above: Bool, whole: Bool, most: i
                 for places in (columns + across, rows + down)
             )
             lean = math.hypot(x - bright_x, y - bright_y)
-            found.append(_Blob(x, y, peak, len(rows), common, cut, lean))
+            sunk = 1 - float(above[rows + down, columns + across].mean())
+            found.append(_Blob(x, y, peak, len(rows), common, cut, lean, sunk))
         for left in (rest, tops):
             left[down : down + part.shape[0], across : across + part.shape[1]][part] = 0
     return found
@@ -234,13 +240,17 @@ def _judged(
     for number, (score, blob) in enumerate(scored):
         confidence = math.exp(min(0.0, score + 0.7))
         doubt: Doubt | None = None
-        rivals = [other for other, _ in scored[:number] + scored[number + 1 :]]
-        if rivals and max(rivals) > score - 0.7:
-            confidence *= 0.6
+        rivals = scored[:number] + scored[number + 1 :]
+        if rivals and max(other for other, _ in rivals) > score - 0.7:
+            # A lamp out of focus is dimmer and larger, but sheds as much light.
+            more = any(
+                other.peak * other.area > _MORE * blob.peak * blob.area for _, other in rivals
+            )
+            confidence *= 0.4 if more else 0.6
             doubt = "rival"
         if score < -1.4:
             doubt = "unlike"
-        if blob.lean * crop.step > _LEANING * ball.radius:
+        if blob.lean * crop.step > _LEANING * ball.radius or blob.sunk > _SUNK:
             confidence *= 0.4
             doubt = "beside"
         if blob.cut:

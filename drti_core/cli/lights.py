@@ -13,10 +13,14 @@ from drti_core.cli.photographs import PixelSize
 from drti_core.errors import OptionError
 from drti_core.workflow.lights import find_lights_file
 from drti_core.workflow.lights_by_order import lights_by_order_file
+from drti_core.workflow.refined_lights import refine_lights_file
 
 
 def lights(
-    capture: Annotated[Path, typer.Argument(help="Folder of the photographs.")],
+    capture: Annotated[
+        Path,
+        typer.Argument(help="Folder of the photographs; with --refine also a light file of them."),
+    ],
     output: Annotated[
         Path, typer.Option("-o", "--output", help="Light file: .lp, .csv or .dome (positions).")
     ],
@@ -47,17 +51,38 @@ def lights(
         bool,
         typer.Option("--by-order", help="Of --from: they go to the photographs in natural order."),
     ] = False,
+    refine: Annotated[
+        bool,
+        typer.Option(
+            "--refine",
+            help="Make the lights that the photographs have agree with what they show; "
+            "no ball is needed.",
+        ),
+    ] = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Find the lights of a folder of photographs by the glossy balls in them."""
+    given: dict[str, object] = {
+        "--ball": ball,
+        "--focal": focal,
+        "--ball-diameter": ball_diameter,
+        "--pixel-size": pixel_size,
+        "--sheet": sheet,
+    }
+    others = [f"{name} {value}" for name, value in given.items() if value is not None]
+    if refine:
+        others += ["--from"] * (source is not None) + ["--by-order"] * by_order
+        if others:
+            raise OptionError(
+                ", ".join(others),
+                expected="--refine alone: the photographs' lights are known",
+            )
+        with console.progress_bar() as progress:
+            better = refine_lights_file(capture, output, overwrite=overwrite, progress=progress)
+        console.say(f"wrote {output} ({console.size_text(better.size)}), {better.what}")
+        console.say_notes(better.notes)
+        return
     if source is not None or by_order:
-        given: dict[str, object] = {
-            "--ball": ball,
-            "--focal": focal,
-            "--ball-diameter": ball_diameter,
-        }
-        given |= {"--pixel-size": pixel_size, "--sheet": sheet}
-        others = [f"{name} {value}" for name, value in given.items() if value is not None]
         if source is None or not by_order or others:
             alone = "--by-order alone" if source is None else f"--from {source} alone"
             raise OptionError(

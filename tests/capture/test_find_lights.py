@@ -10,7 +10,8 @@ from PIL import Image
 
 from drti_core.arrays import Window
 from drti_core.capture import Ball, View, find_lights
-from drti_core.capture.highlights import find_highlights
+from drti_core.capture.find_lights import _confidence
+from drti_core.capture.highlights import Highlight, find_highlights
 from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.capture.photographs import crop_around, open_capture
 from drti_core.capture.reflection import angles
@@ -145,6 +146,50 @@ def test_a_highlight_with_something_bright_beside_it_is_doubtful():
     assert [number for number, spot in enumerate(spots) if spot.doubt == "beside"] == [3]
     assert spots[3].reason == "something bright is beside the highlight"
     assert spots[3].confidence < 0.5
+
+
+def test_a_highlight_into_which_the_mirrored_ground_has_run_is_doubtful():
+    ball, view = Ball(80.3, 75.6, 40.0), View(SHAPE[1], SHAPE[0])
+    turn = np.arange(14) * 2.4
+    height = np.where(np.arange(14) == 3, 0.1, 0.6)
+    flat = np.sqrt(1 - height**2)
+    lights = LightDirections(np.stack([flat * np.cos(turn), flat * np.sin(turn), height], axis=1))
+    pictures = paint([ball], view, lights)
+    crop = crop_around(ArrayStack.of(pictures, lights), ball.x, ball.y, 48, 210)
+    (spot, *_) = find_highlights(crop, ball, view)[3]
+    assert spot.doubt is None
+    out = np.array([spot.x - ball.x, spot.y - ball.y]) / np.hypot(spot.x - ball.x, spot.y - ball.y)
+    rows, columns = np.indices(SHAPE) + 0.5
+    along = (columns - spot.x) * out[0] + (rows - spot.y) * out[1]
+    across = (rows - spot.y) * out[0] - (columns - spot.x) * out[1]
+    pictures[3][(along > 0) & (along < 7) & (np.abs(across) < 5)] = 250
+    crop = crop_around(ArrayStack.of(pictures, lights), ball.x, ball.y, 48, 210)
+    (spot, *_) = find_highlights(crop, ball, view)[3]
+    assert spot.doubt == "beside"
+    assert spot.confidence < 0.5
+
+
+def test_doubtful_highlights_beside_the_same_glare_do_not_make_a_sure_light():
+    beside = Highlight(1, 1, 0.4, 2.0, "beside")
+    rival = Highlight(1, 1, 0.4, 2.0, "rival")
+    assert _confidence([beside, beside]) < 0.5 < _confidence([rival, rival])
+    assert _confidence([beside, Highlight(1, 1, 1.0, 2.0)]) > 0.9
+
+
+@pytest.mark.slow
+def test_balls_that_disagree_more_than_they_do_elsewhere_are_doubted():
+    balls = [Ball(45.2, 70.4, 20.3, told=True), Ball(165.7, 90.2, 18.5, told=True)]
+    xyz = LIGHTS.xyz.astype(float)
+    xyz[3, 1] += 0.08  # across the line between the balls: nearness does not explain it
+    view = View.of(SHAPE[1], SHAPE[0], 85)
+    pictures = paint(balls, view)
+    pictures[3, :, 120:] = paint(balls, view, LightDirections(xyz))[3, :, 120:]
+    found = find_lights(stack_of(pictures), balls, focal_mm=85)
+    (doubted,) = [p for p in found.photographs if p.doubtful]
+    assert doubted is found.photographs[3]
+    assert re.fullmatch(
+        r"the balls disagree by [1-3]\.\d°, more than they do elsewhere", doubted.reason
+    )
 
 
 def test_a_ball_in_more_photographs_than_memory_holds(monkeypatch):
