@@ -20,6 +20,7 @@ from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io import memory
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.places import anywhere
 from drti_core.io.threads import Pool
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress
@@ -32,6 +33,7 @@ _COPIES = 4
 _ALL, _ONE = 96 << 20, 3 << 18
 
 
+@anywhere(reads=["path"])
 def open_capture(path: str | os.PathLike[str] | Sequence[Path]) -> ImageStack:
     """Photographs whose lights are not known: a folder of pictures, or their files.
 

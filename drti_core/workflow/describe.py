@@ -13,6 +13,7 @@ import numpy as np
 from drti_core.errors import MissingFileError, StackError
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.icc import description
+from drti_core.io.places import anywhere
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader
@@ -53,6 +54,7 @@ def describe(source: RelightableModel | Stack) -> Description:
     return _model(source, source.stored(), {})
 
 
+@anywhere(reads=["path", "mask", "images"])
 def describe_file(
     path: str | os.PathLike[str], **options: Unpack[doors.StackOptions]
 ) -> Description:

@@ -25,6 +25,7 @@ from drti_core.io.pictures.photos import pictures
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
+from drti_core.io.places import anywhere
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import StackReader
 from drti_core.progress import Progress, logged, no_progress
@@ -40,6 +41,7 @@ _SURE = 0.85
 _BALL = 0.5
 
 
+@anywhere(reads=["capture"], writes=["output", "sheet"])
 @logged("find lights")
 def find_lights_file(
     capture: str | os.PathLike[str],

@@ -10,10 +10,12 @@ from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.places import anywhere
 from drti_core.registry import doors
 from drti_core.workflow.report import Report
 
 
+@anywhere(reads=["capture", "source"], writes=["output"])
 def lights_by_order_file(
     capture: str | os.PathLike[str],
     source: str | os.PathLike[str],

@@ -29,7 +29,8 @@ import weakref
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass, replace
+from glob import has_magic
 from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 from urllib.parse import unquote, urlsplit
@@ -135,7 +136,7 @@ def bring(source: Source) -> Place:
 
 def _of_path(path: Path) -> Place:
     """A path; a zip archive among them is what it holds."""
-    if path.suffix.lower() == ".zip" and path.is_file() and of(path) is None:
+    if path.suffix.lower() == ".zip" and path.is_file():
         with path.open("rb") as file:
             if file.read(4) == _ZIP:
                 return _inside(path.open("rb"), str(path))
@@ -203,7 +204,7 @@ class Visit:
 
     def __init__(self) -> None:
         self._mounts: dict[tuple[str, int], Mount] = {}
-        self._outputs: list[tuple[Mount, str]] = []
+        self._held: list[Place] = []
 
     def read_any(self, source: Source) -> Place:
         """Whatever can be opened; see :func:`bring`."""
@@ -281,20 +282,58 @@ class Visit:
         mount, name = self._mount(url)
         if not name:
             raise OptionError("is no name", where=told(url), expected="the name of the output")
-        for _ in mount.walk(name):
-            pass  # all that is there has a stand-in now
+        return self._output(mount, name)
+
+    def _output(self, mount: Mount, name: str) -> Path:
         mount.path(name).parent.mkdir(parents=True, exist_ok=True)
-        self._outputs.append((mount, name))
+        mount.outputs.add(name)
         return mount.path(name)
 
-    def publish(self) -> None:
+    def either(self, url: str) -> list[Path]:
+        """A URL to be read or written, as who is given the path will know.
+
+        Args:
+            url: it, or a pattern of names that are there.
+
+        Returns:
+            Its path, or those of what fits the pattern.
+
+        Raises:
+            MissingFileError: nothing fits.
+            DrtiError: see :func:`bring`.
+        """
+        if own_path(url) is not None or protocol_of(url) in (*_WEB, "zip") or "::" in url:
+            self._held.append(self.read(url))
+            return [self._held[-1].path]
+        mount, name = self._mount(url)
+        if not has_magic(name):
+            names = [name]
+        elif not (names := cast(CloudStore, mount.store).matching(name)):
+            raise MissingFileError("nothing fits", where=told(url))
+        found = []
+        for each in names:
+            mount.find(each)
+            mount.list(each)
+            path = self._output(mount, each) if each else mount.base
+            if path.suffix.lower() == ".zip" and path.is_file():
+                self._held.append(self._of_archive(Place(path, mount), told(url), ""))
+                path = self._held[-1].path
+            found.append(path)
+        return found
+
+    def publish(self) -> bool:
         """Put what was written where it belongs; see :mod:`.publishing`.
+
+        Returns:
+            Whether there were outputs.
 
         Raises:
             OutputError: the store does not take it.
         """
-        for mount, name in self._outputs:
+        outputs = [(mount, name) for mount in self._mounts.values() for name in mount.outputs]
+        for mount, name in sorted(outputs, key=lambda output: output[1]):
             publish(mount, name)
+        return bool(outputs)
 
 
 @contextmanager
@@ -344,39 +383,59 @@ def anywhere(
     """A function of paths that takes URLs as well; and bytes and open files where it reads.
 
     Args:
-        reads: names of its arguments that are inputs, or lists of them.
-        writes: names of those that are outputs. They are published when it has returned.
+        reads: names of its arguments that are inputs, among its keywords too.
+        writes: names of those that are outputs. They are published when it has returned; paths of
+            them in what it returns are the texts of their URLs then.
     """
 
     def of_function(function: Callable[P, T]) -> Callable[P, T]:
         signature = inspect.signature(function)
+        kinds = {each.kind: name for name, each in signature.parameters.items()}
+        more = kinds.get(inspect.Parameter.VAR_KEYWORD)
 
         @functools.wraps(function)
         def run(*args: P.args, **given: P.kwargs) -> T:
             bound = signature.bind(*args, **given)
-            found: dict[str, Any] = {}
-            found |= {name: bound.arguments.get(name) for name in (*reads, *writes)}
+            keywords = bound.arguments.get(more or "", {})
             visit, held = Visit(), list[Place]()
-            for name, value in found.items():
-                if name in writes and is_url(value):
-                    bound.arguments[name] = visit.write(cast(str, value))
-                elif name in reads and isinstance(value, (list, tuple)):
-                    places = [visit.read_any(item) if _elsewhere(item) else item for item in value]
-                    held += [item for item in places if isinstance(item, Place)]
-                    bound.arguments[name] = [getattr(item, "path", item) for item in places]
+            for name in (*reads, *writes):
+                among = bound.arguments if name in signature.parameters else keywords
+                value = among.get(name)
+                if name in writes and isinstance(value, str) and is_url(value):
+                    among[name] = visit.write(value)
                 elif name in reads and _elsewhere(value):
                     held.append(visit.read_any(value))
-                    bound.arguments[name] = held[-1].path
+                    among[name] = held[-1].path
             done = function(*bound.args, **bound.kwargs)
-            visit.publish()
-            return done
+            if not visit.publish():
+                for name in writes:  # they may be stand-ins that the caller has made
+                    _publish_stand_in(bound.arguments.get(name))
+                return done
+            return cast(T, _addressed(done))
 
         return run
 
     return of_function
 
 
-def _elsewhere(value: object) -> bool:
+def _elsewhere(value: Any) -> bool:
     if isinstance(value, (str, os.PathLike)):
-        return is_url(value) or str(value).lower().endswith(".zip")
+        return is_url(value) or os.fspath(value).lower().endswith(".zip")
     return isinstance(value, (bytes, bytearray)) or callable(getattr(value, "read", None))
+
+
+def _publish_stand_in(path: object) -> None:
+    found = of(path) if isinstance(path, (str, os.PathLike)) else None
+    if found is not None and found[1] in found[0].outputs:
+        publish(*found)
+
+
+def _addressed(found: Any) -> Any:
+    """What a function returns, in which stand-ins are URLs: they go when it has returned."""
+    if isinstance(found, Path):
+        return errors.renamed(str(found)) if of(found) is not None else found
+    if isinstance(found, tuple):
+        return tuple(map(_addressed, found)) if type(found) is tuple else found
+    if isinstance(getattr(found, "files", None), tuple) and is_dataclass(found):
+        return replace(cast(Any, found), files=_addressed(cast(Any, found).files))
+    return found

@@ -89,6 +89,8 @@ class Mount:
         self.base = self._folder / _AT
         self.base.mkdir()
         self.store = store
+        #: Names that are written, and published at the end.
+        self.outputs: set[str] = set()
         self._files: dict[str, _File] = {}
         self._folders: dict[str, set[str]] = {"": set()}
         self._listed: set[str] = set()
@@ -335,6 +337,15 @@ class Mount:
     def known(self) -> tuple[str, ...]:
         """Names of the files that it put there."""
         return tuple(self._files)
+
+    def settle(self, name: str) -> None:
+        """Take what somebody wrote under a name for what the store has: it was put there."""
+        state = _state(self.path(name))
+        self._files[name] = _File(Entry(state[2]), here=True, pinned=True, state=state)
+
+    def forget(self, name: str) -> None:
+        """Take a file for one that the store has no more."""
+        self._files.pop(name, None)
 
     def drop(self, name: str) -> bool:
         """Make a copy a stand-in again; False where it stays."""

@@ -57,6 +57,10 @@ def publish(mount: Mount, name: str) -> None:
     keys = sorted((each for each in written if _is_key(each, name)), key=_rank)
     others = [each for each in written if each not in keys]
     _Publisher(mount, mount.store).run(others, keys, gone, known)
+    for each in written:
+        mount.settle(each)
+    for each in gone:
+        mount.forget(each)
 
 
 def _found(mount: Mount, name: str) -> Iterator[str]:

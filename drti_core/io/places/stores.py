@@ -193,6 +193,12 @@ class CloudStore:
         inside = [(each, str(each["name"]).strip("/")) for each in found]
         return {posixpath.basename(own): _entry(each) for each, own in inside if own != name}
 
+    def matching(self, pattern: str) -> list[str]:
+        """Names of what fits a pattern (``*``, ``**``, ``?``, ``[…]``), in order."""
+        with _troubles(self.title + pattern):
+            found = self.files.glob(self.root + pattern)
+        return sorted(str(each).strip("/") for each in found)
+
     def part(self, name: str, start: int, stop: int) -> bytes | None:
         """See :meth:`Store.part`."""
         with _troubles(self.title + name):
