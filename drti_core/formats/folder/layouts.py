@@ -119,7 +119,7 @@ def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # n
     if found != (rows * side, columns * side):
         _check_shape(found, shape, size.where)
     files = folder / f"{name}_files"
-    level = _top_level(files, {halvings(found, 1), halvings(found, side)})
+    level = _top_level(files, {halvings(found, 1), halvings(found, side)}, f"0_0.{ending}")
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(found, side, overlap):
@@ -134,7 +134,7 @@ def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # n
 def _google(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
     side = GOOGLE_SIDE
     files = folder / name
-    level = _top_level(files, {halvings(shape, side)})
+    level = _top_level(files, {halvings(shape, side)}, f"0/0.{suffix}")
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(shape, side, full=True):
@@ -266,8 +266,10 @@ def halvings(shape: Shape, side: int) -> int:
     return max(0, (-(-max(shape) // side) - 1).bit_length())
 
 
-def _top_level(files: Path, expected: set[int]) -> int:
-    """The highest level that has a folder."""
+def _top_level(files: Path, expected: set[int], first: str) -> int:
+    """The highest level that has a folder; where folders are not listed, that has a first tile."""
+    for level in expected:
+        look(files / str(level) / first)
     names = [path.name for path in look_into(files).iterdir()] if files.is_dir() else []
     found = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 6]
     if not found:

@@ -234,7 +234,7 @@ class WebStore:
 
     def __init__(self, files: Any, protocol: str, given: tuple[str, str], user: str = "") -> None:
         self._files, self.title, self._given = files, f"{protocol}://", given
-        self._before = self.title + user
+        self._before, self._gives_parts = self.title + user, True
 
     def _url(self, name: str) -> str:
         return self._given[1] if name == self._given[0] else self._before + quote(name, safe="/:@")
@@ -259,7 +259,8 @@ class WebStore:
     def _head(self, name: str) -> Entry:
         with self._asked(name, 0, PART) as reply:
             head = _some(reply, PART)
-            if reply.r.status == 206:
+            self._gives_parts = reply.r.status == 206
+            if self._gives_parts:
                 total = str(reply.r.headers.get("Content-Range", "")).rpartition("/")[2]
             else:
                 total = _length(reply)
@@ -267,10 +268,10 @@ class WebStore:
 
     def part(self, name: str, start: int, stop: int) -> bytes | None:
         """See :meth:`Store.part`."""
+        if not self._gives_parts:
+            return None
         with self._asked(name, start, stop) as reply:
-            if reply.r.status != 206 and start:
-                return None
-            return _some(reply, stop - start)
+            return _some(reply, stop - start) if reply.r.status == 206 else None
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """See :meth:`Store.chunks`."""
