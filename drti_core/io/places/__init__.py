@@ -135,7 +135,9 @@ def bring(source: Source) -> Place:
 
 
 def _of_path(path: Path) -> Place:
-    """A path; a zip archive among them is what it holds."""
+    """A path; a zip archive is what it holds, but for oxrti's, which a reader refuses by name."""
+    if path.name.lower().endswith(".btf.zip"):
+        return Place(path)
     if path.suffix.lower() == ".zip" and path.is_file():
         with path.open("rb") as file:
             if file.read(4) == _ZIP:
@@ -404,7 +406,7 @@ def anywhere(
                 if name in writes and isinstance(value, str) and is_url(value):
                     among[name] = visit.write(value)
                 elif name in reads and _elsewhere(value):
-                    held.append(visit.read_any(value))
+                    held.append(visit.read_any(cast(Source, value)))
                     among[name] = held[-1].path
             done = function(*bound.args, **bound.kwargs)
             if not visit.publish():

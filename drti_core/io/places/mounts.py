@@ -98,7 +98,7 @@ class Mount:
         self._lock = threading.RLock()
         _mounts[self._folder.name] = self
         errors.renamings[f"{self.base}{os.sep}"] = store.title
-        weakref.finalize(self, _remove, self._folder, os.getpid())
+        weakref.finalize(self, _remove, self._folder, os.getpid(), store)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _nothing, ()  # another process fetches for itself, by the address
@@ -450,7 +450,8 @@ def _nothing() -> None:
     return None
 
 
-def _remove(folder: Path, process: int) -> None:
+def _remove(folder: Path, process: int, store: Store) -> None:
+    store.close()
     if os.getpid() == process:
         _copies.forget(folder.name)
         errors.renamings.pop(f"{folder / _AT}{os.sep}", None)

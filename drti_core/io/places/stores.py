@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import posixpath
 import stat
+import struct
 import threading
 import time
 import zipfile
@@ -26,6 +27,11 @@ PART = 64 << 10
 _SLOW, _SLOW_AFTER = 1000, 60
 #: A member of an archive that has so many bytes may be so many times as large as it is packed.
 _BOMB, _BOMB_RATIO = 64 << 20, 200
+#: What Python raises of a damaged archive.
+_DAMAGE = (
+    *(zipfile.BadZipFile, zlib.error, struct.error),
+    *(EOFError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError),
+)
 #: Bytes of an archive's list of members.
 _MOST_LIST = 16 << 20
 
@@ -65,6 +71,9 @@ class Store(Protocol):
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """A whole file, piece by piece."""
+
+    def close(self) -> None:
+        """Close what is open of it."""
 
 
 class NearStore:
@@ -126,6 +135,9 @@ class NearStore:
         """See :meth:`Store.chunks`."""
         for start in range(0, self._size, CHUNK):
             yield self.part(name, start, min(start + CHUNK, self._size))
+
+    def close(self) -> None:
+        """See :meth:`Store.close`: what the caller has open stays so."""
 
 
 class _Parts(io.RawIOBase):
@@ -211,6 +223,9 @@ class CloudStore:
             while chunk := file.read(CHUNK):
                 yield chunk
 
+    def close(self) -> None:
+        """See :meth:`Store.close`."""
+
 
 def _entry(info: Any) -> Entry:
     if info.get("type") == "directory":
@@ -292,6 +307,9 @@ class WebStore:
         if length.isdigit() and int(length) != count:
             raise _short(count, int(length), told(self._url(name)))
 
+    def close(self) -> None:
+        """See :meth:`Store.close`."""
+
     @contextmanager
     def _asked(self, name: str, start: int = 0, stop: int | None = None) -> Iterator[Any]:
         url = self._url(name)
@@ -336,18 +354,19 @@ class ZipStore:
     """
 
     def __init__(self, file: BinaryIO, title: str) -> None:
-        self.title = f"{title}/"
+        self.title, self._file = f"{title}/", file
         try:
             _check_list(file, title)
             self._zip = zipfile.ZipFile(file)
-        except (zipfile.BadZipFile, OSError, ValueError, EOFError) as error:
-            if isinstance(error, DrtiError):
+            self._members: dict[str, zipfile.ZipInfo] = {}
+            self._folders: dict[str, set[str]] = {"": set()}
+            for member in self._zip.infolist():
+                self._add(member, title)
+        except BaseException as error:
+            file.close()
+            if isinstance(error, DrtiError) or not isinstance(error, _DAMAGE):
                 raise
             raise FormatError(f"damaged zip archive ({error})", where=title) from error
-        self._members: dict[str, zipfile.ZipInfo] = {}
-        self._folders: dict[str, set[str]] = {"": set()}
-        for member in self._zip.infolist():
-            self._add(member, title)
 
     def _add(self, member: zipfile.ZipInfo, title: str) -> None:
         name = member.filename
@@ -400,6 +419,11 @@ class ZipStore:
             while chunk := file.read(CHUNK):
                 yield chunk
 
+    def close(self) -> None:
+        """See :meth:`Store.close`."""
+        self._zip.close()
+        self._file.close()
+
     @contextmanager
     def _opened(self, name: str) -> Iterator[Any]:
         member, where = self._members[name], self.title + name
@@ -419,7 +443,9 @@ class ZipStore:
         try:
             with self._zip.open(member) as file:
                 yield file
-        except (zipfile.BadZipFile, zlib.error, RuntimeError, EOFError) as error:
+        except DrtiError:
+            raise
+        except _DAMAGE as error:
             raise FormatError(f"cannot be unpacked ({error})", where=where) from error
 
 
