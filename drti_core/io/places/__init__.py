@@ -131,7 +131,8 @@ def bring(source: Source) -> Place:
             f"an object of the type {type(source).__name__}",
             expected="a path, a URL, bytes, or a file that is open for reading",
         )
-    return _of_near(_seekable(source), _name_of(source))
+    file = _seekable(source)
+    return _of_near(file, _name_of(source), own=file is not source)
 
 
 def _of_path(path: Path) -> Place:
@@ -171,10 +172,12 @@ def _seekable(file: Any) -> BinaryIO:
     return cast(BinaryIO, spool)
 
 
-def _of_near(source: bytes | BinaryIO, name: str) -> Place:
-    store = NearStore(source, name)
+def _of_near(source: bytes | BinaryIO, name: str, *, own: bool = False) -> Place:
+    store = NearStore(source, name, own=own)
     if store.part(name, 0, 4) == _ZIP:
-        return _inside(cast(BinaryIO, store.open_here(name)), name)
+        place = _inside(cast(BinaryIO, store.open_here(name)), name)
+        weakref.finalize(cast(Mount, place.mount), store.close).atexit = False
+        return place
     mount = Mount(store)
     mount.find(name)
     return Place(mount.path(name), mount)

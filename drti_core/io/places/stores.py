@@ -82,10 +82,11 @@ class NearStore:
     Args:
         source: bytes, or a file that can seek; what is before its position does not count.
         name: of it.
+        own: whether the file is closed with the store.
     """
 
-    def __init__(self, source: bytes | BinaryIO, name: str) -> None:
-        self.title, self._name = "", name
+    def __init__(self, source: bytes | BinaryIO, name: str, *, own: bool = False) -> None:
+        self.title, self._name, self._own = "", name, own
         self._bytes = source if isinstance(source, bytes) else None
         self._file = None if isinstance(source, bytes) else source
         self._lock = threading.Lock()
@@ -138,6 +139,8 @@ class NearStore:
 
     def close(self) -> None:
         """See :meth:`Store.close`: what the caller has open stays so."""
+        if self._own and self._file is not None:
+            self._file.close()
 
 
 class _Parts(io.RawIOBase):
