@@ -35,8 +35,15 @@ from pathlib import Path
 from typing import Any, BinaryIO, ParamSpec, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
-from drti_core import errors
-from drti_core.errors import DrtiError, FormatError, MissingFileError, OptionError, OutputError
+from drti_core.errors import (
+    DrtiError,
+    FormatError,
+    MissingFileError,
+    OptionError,
+    OutputError,
+    renamed,
+    renamings,
+)
 from drti_core.io import scratch
 from drti_core.io.names import fault
 from drti_core.io.places.addresses import (
@@ -355,7 +362,7 @@ def into(file: BinaryIO, ending: str) -> Iterator[Path]:
     name = _name_of(file) if ending in _name_of(file) else f"output{ending}"
     with tempfile.TemporaryDirectory(prefix="drti-", dir=scratch.directory()) as folder:
         path = Path(folder) / name
-        errors.renamings[f"{folder}{os.sep}"] = ""
+        renamings[f"{folder}{os.sep}"] = ""
         try:
             yield path
             if path.is_dir():
@@ -368,7 +375,7 @@ def into(file: BinaryIO, ending: str) -> Iterator[Path]:
                 raise
             raise OutputError(f"cannot be written ({error})", where=_name_of(file)) from error
         finally:
-            errors.renamings.pop(f"{folder}{os.sep}", None)
+            renamings.pop(f"{folder}{os.sep}", None)
 
 
 def _pack(folder: Path, file: BinaryIO) -> None:
@@ -438,7 +445,7 @@ def _publish_stand_in(path: object) -> None:
 def _addressed(found: Any) -> Any:
     """What a function returns, in which stand-ins are URLs: they go when it has returned."""
     if isinstance(found, Path):
-        return errors.renamed(str(found)) if of(found) is not None else found
+        return renamed(str(found)) if of(found) is not None else found
     if isinstance(found, tuple):
         return tuple(map(_addressed, found)) if type(found) is tuple else found
     if isinstance(getattr(found, "files", None), tuple) and is_dataclass(found):

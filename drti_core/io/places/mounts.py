@@ -22,8 +22,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, TypeVar
 
-from drti_core import errors
-from drti_core.errors import FileError, FormatError, MissingFileError, OptionError
+from drti_core.errors import FileError, FormatError, MissingFileError, OptionError, renamings
 from drti_core.io import scratch
 from drti_core.io.names import OWN
 from drti_core.io.places.stores import PART, Entry, Store
@@ -97,7 +96,7 @@ class Mount:
         self._missing: set[str] = set()
         self._lock = threading.RLock()
         _mounts[self._folder.name] = self
-        errors.renamings[f"{self.base}{os.sep}"] = store.title
+        renamings[f"{self.base}{os.sep}"] = store.title
         weakref.finalize(self, _remove, self._folder, os.getpid(), store)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -454,7 +453,7 @@ def _remove(folder: Path, process: int, store: Store) -> None:
     store.close()
     if os.getpid() == process:
         _copies.forget(folder.name)
-        errors.renamings.pop(f"{folder / _AT}{os.sep}", None)
+        renamings.pop(f"{folder / _AT}{os.sep}", None)
         shutil.rmtree(folder, ignore_errors=True)
 
 
