@@ -133,7 +133,7 @@ def bring(source: Source) -> Place:
         if not isinstance(source, str) or not is_url(source):
             return _of_path(Path(source))
         return Visit().read(source)
-    if not callable(getattr(source, "read", None)):
+    if not _is_file(source):
         raise OptionError(
             f"an object of the type {type(source).__name__}",
             expected="a path, a URL, bytes, or a file that is open for reading",
@@ -433,7 +433,12 @@ def anywhere(
 def _elsewhere(value: Any) -> bool:
     if isinstance(value, (str, os.PathLike)):
         return is_url(value) or os.fspath(value).lower().endswith(".zip")
-    return isinstance(value, (bytes, bytearray)) or callable(getattr(value, "read", None))
+    return isinstance(value, (bytes, bytearray)) or _is_file(value)
+
+
+def _is_file(value: object) -> bool:
+    """Whether it is a file that is open; photographs can be read too, but not closed."""
+    return all(callable(getattr(value, name, None)) for name in ("read", "close"))
 
 
 def _publish_stand_in(path: object) -> None:

@@ -17,7 +17,7 @@ Source: TypeAlias = str | os.PathLike[str] | bytes | BinaryIO
 _URL = re.compile(r"[a-z][a-z0-9+.-]+://")
 #: Names and passwords before a host, and what signs an address of the web, in any text.
 _USER = re.compile(r"(?<=://)[^/?#\s'\"]*@")
-_QUERY = re.compile(r"(https?://[^?#\s'\"]*)[?#][^\s'\"]*?(?=::|[\s'\"]|$)")
+_QUERY = re.compile(r"(https?://[^?#\s'\"]*)[?#][^\s'\"]*?(?=::|:?[\s'\"]|:?$)")
 #: Protocols of paths on this machine.
 _OWN = ("file", "local")
 
