@@ -13,6 +13,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
+import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
@@ -309,7 +310,16 @@ def open_any(path: Source, **options: Unpack[StackOptions]) -> RelightableModel 
     found = read(place.path, find_reader(place.path, options.get("reader")), **options)
     if isinstance(found, LightDirections):
         raise _another_kind(found, place.path, "a model or photographs")
-    return place.kept_by(restore(found) if isinstance(found, StoredModel) else found)
+    if isinstance(found, Stack):
+        return place.kept_by(found)
+    return _restored(found, place)
+
+
+def _restored(stored: StoredModel, place: places.Place) -> RelightableModel:
+    """A model, which keeps the place that it came from only while its codes are read from there."""
+    if stored.planes is not None and not isinstance(stored.planes.codes, np.ndarray):
+        place.kept_by(stored.planes.codes)
+    return restore(stored)
 
 
 def open_model(path: Source, *, reader: str | None = None) -> RelightableModel:
@@ -318,7 +328,7 @@ def open_model(path: Source, *, reader: str | None = None) -> RelightableModel:
     found = read(place.path, find_reader(place.path, reader, ModelReader))
     if not isinstance(found, StoredModel):
         raise _another_kind(found, place.path, "a model")
-    return place.kept_by(restore(found))
+    return _restored(found, place)
 
 
 @places.anywhere(reads=("mask", "images"))
