@@ -116,6 +116,14 @@ def _recognised(readers: dict[str, Reader], file: Path, head: bytes) -> dict[str
     return {name: item for name, item in others.items() if _recognises(name, file, head)}
 
 
+def _claimed(file: Path) -> bool:
+    """Whether a reader recognises a file as it is."""
+    return bool(_recognised(registry().readers.load_all(), file, head_of(file)))
+
+
+places.claims.append(_claimed)
+
+
 def _unknown(file: Path, head: bytes, expected: str) -> UnsupportedFormatError:
     """What was found where no reader recognises it, and what may be meant."""
     where = str(file)

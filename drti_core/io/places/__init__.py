@@ -85,6 +85,10 @@ __all__ = [
 P = ParamSpec("P")
 T = TypeVar("T")
 
+#: Asked of a zip archive: whether it is a file of some format, to be read as it is. The registry
+#: of readers, which this room knows nothing of, answers.
+claims: list[Callable[[Path], bool]] = []
+
 _WEB = ("http", "https")
 _ZIP = b"PK\x03\x04"
 
@@ -100,6 +104,11 @@ class Place:
 
     path: Path
     mount: Mount | None = None
+
+    def kept_with(self, mount: Mount) -> Place:
+        """The same place, which keeps another mount as long as it is there."""
+        weakref.finalize(cast(Mount, self.mount), _nothing, mount).atexit = False
+        return self
 
     def kept_by(self, found: T) -> T:
         """Keep the stand-ins as long as what was read of them."""
@@ -143,14 +152,17 @@ def bring(source: Source) -> Place:
 
 
 def _of_path(path: Path) -> Place:
-    """A path; a zip archive is what it holds, but for oxrti's, which a reader refuses by name."""
-    if path.name.lower().endswith(".btf.zip"):
-        return Place(path)
-    if path.suffix.lower() == ".zip" and path.is_file():
-        with path.open("rb") as file:
-            if file.read(4) == _ZIP:
-                return _inside(path.open("rb"), str(path))
+    """A path; a zip archive is what it holds."""
+    if path.suffix.lower() == ".zip" and path.is_file() and _is_archive(path):
+        return _inside(path.open("rb"), str(path))
     return Place(path)
+
+
+def _is_archive(path: Path) -> bool:
+    """Whether a file is a zip archive, and none that a reader reads as it is."""
+    with open_stand_in(path) or path.open("rb") as file:
+        packed = file.read(4) == _ZIP
+    return packed and not any(claim(path) for claim in claims)
 
 
 def _name_of(file: Any) -> str:
@@ -181,13 +193,14 @@ def _seekable(file: Any) -> BinaryIO:
 
 def _of_near(source: bytes | BinaryIO, name: str, *, own: bool = False) -> Place:
     store = NearStore(source, name, own=own)
-    if store.part(name, 0, 4) == _ZIP:
-        place = _inside(cast(BinaryIO, store.open_here(name)), name)
-        weakref.finalize(cast(Mount, place.mount), store.close).atexit = False
-        return place
     mount = Mount(store)
     mount.find(name)
-    return Place(mount.path(name), mount)
+    place = Place(mount.path(name), mount)
+    ending = Path(name).suffix.lower()
+    if ending not in ("", ".zip") or not _is_archive(place.path):
+        return place
+    inside = _inside(cast(BinaryIO, store.open_here(name)), name)
+    return inside.kept_with(mount)
 
 
 def _inside(archive: BinaryIO, title: str, name: str = "") -> Place:
@@ -238,7 +251,8 @@ class Visit:
             file = self._place(archive) if is_url(archive) else Place(Path(archive))
             return self._of_archive(file, told(archive), inner)
         place = self._place(url)
-        if place.path.suffix.lower() == ".zip" and place.path.is_file():
+        named = place.path.suffix.lower() == ".zip" and place.path.is_file()
+        if named and _is_archive(place.path):
             return self._of_archive(place, told(url), "")
         return place
 
@@ -253,10 +267,7 @@ class Visit:
                 raise MissingFileError("is not there", where=title, expected="a zip archive")
             return _inside(place.path.open("rb"), title, inner)
         file = open_stand_in(place.path) or place.path.open("rb")
-        found = _inside(file, title, inner)
-        assert found.mount is not None
-        weakref.finalize(found.mount, _nothing, place.mount).atexit = False
-        return found
+        return _inside(file, title, inner).kept_with(place.mount)
 
     def _mount(self, url: str) -> tuple[Mount, str]:
         files, path = store_of(url)
@@ -327,7 +338,7 @@ class Visit:
             mount.find(each)
             mount.list(each)
             path = self._output(mount, each) if each else mount.base
-            if path.suffix.lower() == ".zip" and path.is_file():
+            if path.suffix.lower() == ".zip" and path.is_file() and _is_archive(path):
                 self._held.append(self._of_archive(Place(path, mount), told(url), ""))
                 path = self._held[-1].path
             found.append(path)

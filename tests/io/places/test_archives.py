@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from drti_core.errors import FormatError, MissingFileError, OptionError
+from drti_core.errors import FormatError, MissingFileError, OptionError, UnsupportedFormatError
 from drti_core.io import regular
 from drti_core.io.places import bring
+from drti_core.registry.doors import open_any
 
 
 def packed(*members: tuple[str | zipfile.ZipInfo, bytes], how: int = zipfile.ZIP_STORED) -> bytes:
@@ -127,3 +128,10 @@ def test_a_part_of_an_archive_is_named_by_a_url(tmp_path: Path) -> None:
         bring("zip://c")
     text = "zip://c; expected zip://NAME::ARCHIVE, a path or URL of the archive"
     assert str(unnamed.value) == text
+
+
+def test_an_archive_that_a_reader_reads_as_it_is_stays_a_file() -> None:
+    content = packed(("manifest.json", b"{}"), ("data/a.ptm", b"PTM_1.2"))
+    with pytest.raises(UnsupportedFormatError) as caught:
+        open_any(content)
+    assert str(caught.value).startswith("bytes: an oxrti archive (.btf.zip); expected a format ")
