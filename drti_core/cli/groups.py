@@ -24,6 +24,8 @@ from drti_core.registry.shelf import warn_once
 _ALONE = {"--align": "shift"}
 #: Options whose value may look like a URL and is no file's.
 _NO_PATHS = ("--cluster",)
+#: Options whose value is written.
+_OUTPUTS = ("-o", "--output", "--out", "--sheet", "--plot")
 
 
 class Group(TyperGroup):
@@ -113,7 +115,7 @@ def with_paths(arguments: Sequence[str], visit: Visit) -> list[str]:
         if before in _NO_PATHS or not is_url(text):
             found.append(argument)
             continue
-        paths = map(str, visit.either(text))
+        paths = map(str, [visit.write(text)] if before in _OUTPUTS else visit.either(text))
         found += [f"{option}={path}" for path in paths] if named else paths
     return found
 

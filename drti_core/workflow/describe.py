@@ -72,11 +72,11 @@ def describe_file(
     """
     file = Path(path)
     chosen = doors.find_reader(file, options.get("reader"))
-    facts = {
+    facts: dict[str, Any] = {
         "path": str(file),
         "format": chosen.reader_id,
         "format_summary": chosen.summary,
-        "bytes": size_of(file),
+        "bytes": 0,
     }
     missing: tuple[str, ...] = ()
     try:
@@ -85,6 +85,7 @@ def describe_file(
         if not isinstance(chosen, LightsReader) or file.is_dir():
             raise
         found, missing = chosen.read_lights(file), (str(error),)
+    facts["bytes"] = size_of(file)  # of the web it is known now
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
     if isinstance(found, StoredModel):

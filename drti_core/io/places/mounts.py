@@ -17,6 +17,7 @@ import shutil
 import tempfile
 import threading
 import weakref
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ _STAND_IN = re.compile(rf"({MARK}[a-z0-9_]{{8}})[/\\]{_AT}(?:[/\\]|$)")
 MOST_NAMES = 100_000
 #: Parts of a file that are looked at before all of it is fetched.
 _PARTS = 8
+#: Parts that are kept in memory, of all files of a store: 64 MB.
+_PARTS_KEPT = 1024
 #: Copies that were used last stay, however large: a library may be about to open one.
 _LAST = 16
 #: Environment variable: megabytes of copies on this disk, which is the most that one file may have.
@@ -95,6 +98,7 @@ class Mount:
         self._listed: set[str] = set()
         self._missing: set[str] = set()
         self._lock = threading.RLock()
+        self._parts: deque[tuple[_File, int]] = deque()
         _mounts[self._folder.name] = self
         renamings[f"{self.base}{os.sep}"] = store.title
         weakref.finalize(self, _remove, self._folder, os.getpid(), store)
@@ -175,7 +179,7 @@ class Mount:
                 return
             file = _File(entry)
             if entry.head is not None:
-                file.parts[0] = entry.head
+                self._keep(file, 0, entry.head)
             self._stand_in(path, file)
             self._files[name] = file
         except FileExistsError as error:
@@ -228,16 +232,25 @@ class Mount:
         """A part of a file; None where it is time to fetch all of it."""
         file = self._files[name]
         with file.lock:
-            if number not in file.parts:
-                if file.here or len(file.parts) >= _PARTS:
-                    return None
-                assert file.entry.size is not None
-                stop = min((number + 1) * PART, file.entry.size)
-                found = self.store.part(name, number * PART, stop)
-                if found is None or len(found) != stop - number * PART:
-                    return None  # what is wrong is told when all of it is fetched
-                file.parts[number] = found
-            return file.parts[number]
+            if (kept := file.parts.get(number)) is not None:
+                return kept
+            if file.here or len(file.parts) >= _PARTS:
+                return None
+            assert file.entry.size is not None
+            stop = min((number + 1) * PART, file.entry.size)
+            found = self.store.part(name, number * PART, stop)
+            if found is None or len(found) != stop - number * PART:
+                return None  # what is wrong is told when all of it is fetched
+            self._keep(file, number, found)
+            return found
+
+    def _keep(self, file: _File, number: int, part: bytes) -> None:
+        """Keep a part in memory; the oldest ones of all files go."""
+        file.parts[number] = part
+        self._parts.append((file, number))
+        while len(self._parts) > _PARTS_KEPT:
+            old, its = self._parts.popleft()
+            old.parts.pop(its, None)
 
     def fetch(self, name: str, *, pinned: bool = False) -> None:
         """Have a file on the disk, under its stand-in's name.
