@@ -24,7 +24,6 @@ import functools
 import inspect
 import os
 import shutil
-import tempfile
 import weakref
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
@@ -42,7 +41,6 @@ from drti_core.errors import (
     OptionError,
     OutputError,
     renamed,
-    renamings,
 )
 from drti_core.io import scratch
 from drti_core.io.names import fault
@@ -370,23 +368,20 @@ def into(file: BinaryIO, ending: str) -> Iterator[Path]:
     Raises:
         OutputError: the file does not take it.
     """
-    name = _name_of(file) if ending in _name_of(file) else f"output{ending}"
-    with tempfile.TemporaryDirectory(prefix="drti-", dir=scratch.directory()) as folder:
-        path = Path(folder) / name
-        renamings[f"{folder}{os.sep}"] = ""
-        try:
-            yield path
-            if path.is_dir():
-                _pack(path, file)
-            else:
-                with path.open("rb") as whole:
-                    shutil.copyfileobj(whole, file, CHUNK)
-        except OSError as error:
-            if isinstance(error, DrtiError):
-                raise
-            raise OutputError(f"cannot be written ({error})", where=_name_of(file)) from error
-        finally:
-            renamings.pop(f"{folder}{os.sep}", None)
+    name = _name_of(file) if _name_of(file).endswith(ending) else f"output{ending}"
+    mount = Mount(NearStore(b"", ""))
+    path = mount.path(name)
+    yield path
+    try:
+        if path.is_dir():
+            _pack(path, file)
+            return
+        with mount.open(name) or path.open("rb") as whole:
+            shutil.copyfileobj(whole, file, CHUNK)
+    except OSError as error:
+        if isinstance(error, DrtiError):
+            raise
+        raise OutputError(f"cannot be written ({error})", where=_name_of(file)) from error
 
 
 def _pack(folder: Path, file: BinaryIO) -> None:

@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 from drti_core.errors import FileError, FormatError, MissingFileError, OptionError, renamings
 from drti_core.io import scratch
 from drti_core.io.names import OWN
-from drti_core.io.places.stores import PART, Entry, Store
+from drti_core.io.places.stores import PART, Entry, NearStore, Store
 
 T = TypeVar("T", str, Path)
 
@@ -72,6 +72,9 @@ class _File:
     parts: dict[int, bytes] = field(default_factory=dict)
     here: bool = False
     pinned: bool = False
+    #: What was written here in memory, and whether the store has yet to get it.
+    written: NearStore | None = None
+    fresh: bool = False
     #: By which it is known whether somebody else wrote the stand-in.
     state: tuple[int, int, int] = (0, 0, 0)
     lock: Any = field(default_factory=threading.Lock)
@@ -101,7 +104,8 @@ class Mount:
         self._parts: deque[tuple[_File, int]] = deque()
         _mounts[self._folder.name] = self
         renamings[f"{self.base}{os.sep}"] = store.title
-        weakref.finalize(self, _remove, self._folder, os.getpid(), store)
+        self._open: list[Store] = [store]
+        weakref.finalize(self, _remove, self._folder, os.getpid(), self._open)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _nothing, ()  # another process fetches for itself, by the address
@@ -210,6 +214,8 @@ class Mount:
         if file is None or file.here:
             _copies.use(self, name)
             return None
+        if file.written is not None:
+            return file.written.open_here(name)
         if file.entry.size is None:
             self.fetch(name)
             return None
@@ -270,7 +276,7 @@ class Mount:
                 path = self.path(name)
                 part = self._folder / f"part-{threading.get_ident()}"
                 try:
-                    size = self._copy(name, file.entry.size, part)
+                    size = self._copy(name, file, part)
                     part.replace(path)
                 finally:
                     part.unlink(missing_ok=True)
@@ -279,12 +285,13 @@ class Mount:
                 _copies.add(self, name, size)
         _copies.use(self, name)
 
-    def _copy(self, name: str, size: int | None, part: Path) -> int:
-        most, where, count = limit(), str(self.path(name)), 0
+    def _copy(self, name: str, file: _File, part: Path) -> int:
+        most, where, count, size = limit(), str(self.path(name)), 0, file.entry.size
+        store: Store = file.written or self.store
         if (size or 0) <= most:
             scratch.check_room(size or 0, f"a copy of {name}")
             with part.open("wb") as out:
-                for chunk in self.store.chunks(name):
+                for chunk in store.chunks(name):
                     count += len(chunk)
                     if count > most:
                         break
@@ -344,7 +351,37 @@ class Mount:
     def untouched(self, name: str) -> bool:
         """Whether what stands under a name is what this mount put there."""
         file = self._files.get(name)
-        return file is not None and _state(self.path(name)) == file.state
+        return file is not None and not file.fresh and _state(self.path(name)) == file.state
+
+    def take(self, name: str, content: BinaryIO) -> None:
+        """Take what was written for a file: it lies in memory while it is small.
+
+        Args:
+            name: of the file.
+            content: all of it; closed with the mount.
+        """
+        content.seek(0)
+        written = NearStore(content, name, own=True)
+        self._open.append(written)
+        entry = written.look(name)
+        assert entry is not None
+        file = _File(entry, pinned=True, written=written, fresh=True)
+        self._stand_in(self.path(name), file)
+        self._files[name] = file
+
+    def content(self, name: str, most: int) -> bytes | None:
+        """A file that lies in memory, or that is small and on the disk; else None.
+
+        Args:
+            name: of the file.
+            most: bytes.
+        """
+        file, path = self._files.get(name), self.path(name)
+        if _size(path) > most:
+            return None
+        if file is not None and file.written is not None and _state(path) == file.state:
+            return file.written.part(name, 0, most)
+        return path.read_bytes()
 
     def known(self) -> tuple[str, ...]:
         """Names of the files that it put there."""
@@ -352,7 +389,10 @@ class Mount:
 
     def settle(self, name: str) -> None:
         """Take what somebody wrote under a name for what the store has: it was put there."""
-        state = _state(self.path(name))
+        state, file = _state(self.path(name)), self._files.get(name)
+        if file is not None and file.state == state:
+            file.fresh = False
+            return
         self._files[name] = _File(Entry(state[2]), here=True, pinned=True, state=state)
 
     def forget(self, name: str) -> None:
@@ -462,8 +502,9 @@ def _nothing() -> None:
     return None
 
 
-def _remove(folder: Path, process: int, store: Store) -> None:
-    store.close()
+def _remove(folder: Path, process: int, stores: list[Store]) -> None:
+    for store in stores:
+        store.close()
     if os.getpid() == process:
         _copies.forget(folder.name)
         renamings.pop(f"{folder / _AT}{os.sep}", None)

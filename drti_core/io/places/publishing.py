@@ -129,9 +129,11 @@ class _Publisher:
         source, target = self._mount.path(name), self._store.root + place
         if not self._at_once:
             self._call(name, self._files.makedirs, posixpath.dirname(target) or "/", exist_ok=True)
-        if source.stat().st_size <= _SMALL:
-            self._call(name, self._files.pipe_file, target, source.read_bytes())
+        content = self._mount.content(name, _SMALL)
+        if content is not None:
+            self._call(name, self._files.pipe_file, target, content)
         else:
+            self._mount.fetch(name)  # what was written to memory
             self._call(name, self._files.put_file, str(source), target)
 
     def _move(self, place: str, name: str) -> None:

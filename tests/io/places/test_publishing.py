@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -9,10 +10,13 @@ from typing import Any
 
 import pytest
 
+from drti_core import fit, open_model, save_model
 from drti_core.errors import OptionError, OutputError, OutputExistsError
 from drti_core.io import outputs
-from drti_core.io.outputs import FolderKind
+from drti_core.io.outputs import FolderKind, whole
 from drti_core.io.places import anywhere, into, publishing
+from drti_core.io.places.mounts import Mount
+from drti_core.testing import make_stack
 
 fsspec = pytest.importorskip("fsspec")
 
@@ -174,3 +178,37 @@ def test_an_open_file_that_takes_nothing_is_told(tmp_path: Path) -> None:
     ):
         path.write_bytes(b"text")
     assert str(caught.value) == "a: cannot be written (write)"
+
+
+@pytest.mark.parametrize(("writer", "codec"), [("rti", "hsh:terms=4"), ("ptm", "ptm")])
+def test_a_model_of_one_file_goes_there_from_memory(
+    writer: str, codec: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = fit(make_stack(), codec)[0]
+    save_model(model, tmp_path / f"coin.{writer}")
+    content = (tmp_path / f"coin.{writer}").read_bytes()
+
+    def on_disk(*_: Any, **__: Any) -> None:
+        raise AssertionError("a file on the disk")
+
+    monkeypatch.setattr(whole, "atomic_file", on_disk)
+    monkeypatch.setattr(Mount, "_copy", on_disk)
+    url, file = f"memory://{place}/coin.{writer}", io.BytesIO()
+    save_model(model, url)
+    assert held(place) == {f"coin.{writer}": content}
+    save_model(model, file, writer=writer)
+    assert file.getvalue() == content
+    for source in (content, file.getvalue()):
+        assert open_model(source).shape == model.shape
+    with pytest.raises(OutputExistsError):
+        save_model(model, url)
+
+
+def test_what_is_large_goes_by_the_disk(
+    place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(publishing, "_SMALL", 1000)
+    model = fit(make_stack(), "hsh:terms=4")[0]
+    save_model(model, f"memory://{place}/coin.rti")
+    save_model(model, tmp_path / "coin.rti")
+    assert held(place) == {"coin.rti": (tmp_path / "coin.rti").read_bytes()}
