@@ -55,6 +55,7 @@ from drti_core.io.places.addresses import (
 from drti_core.io.places.mounts import (
     Mount,
     fetch,
+    fits,
     limit,
     look,
     look_into,
@@ -136,10 +137,10 @@ def bring(source: Source) -> Place:
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return _of_near(bytes(source), "bytes")
-    if isinstance(source, (str, os.PathLike)):
-        if not isinstance(source, str) or not is_url(source):
-            return _of_path(Path(source))
+    if isinstance(source, str) and is_url(source):
         return Visit().read(source)
+    if isinstance(source, (str, os.PathLike)):
+        return _of_path(Path(source))
     if not _is_file(source):
         raise OptionError(
             f"an object of the type {type(source).__name__}",
@@ -273,13 +274,13 @@ class Visit:
         if kind in _WEB:
             parts = urlsplit(url)
             user, at, host = parts.netloc.rpartition("@")
-            name = unquote(f"{host}{parts.path}").rstrip("/")
-            mount = Mount(WebStore(files, kind, (name, url), user + at))
+            name = _sound(unquote(parts.path).strip("/"), url)
+            mount = Mount(WebStore(files, f"{kind}://{host}/", (name, url), user + at))
             if not parts.path or parts.path.endswith("/"):
                 mount.enter(name)
             return mount, name
         key = (kind, id(files))
-        root, name = "/" if path.startswith("/") else "", path.strip("/")
+        root, name = "/" if path.startswith("/") else "", _sound(path.strip("/"), url)
         if key not in self._mounts:
             title = url[: url.rindex(name)] if name and name in url else f"{kind}://"
             self._mounts[key] = Mount(CloudStore(files, told(title), root))
@@ -327,7 +328,7 @@ class Visit:
             self._held.append(self.read(url))
             return [self._held[-1].path]
         mount, name = self._mount(url)
-        if not has_magic(name):
+        if not has_magic(name) or mount.find(name) is not None:
             names = [name]
         elif not (names := cast(CloudStore, mount.store).matching(name)):
             raise MissingFileError("nothing fits", where=told(url))
@@ -355,6 +356,19 @@ class Visit:
         for mount, name in sorted(outputs, key=lambda output: output[1]):
             publish(mount, name)
         return bool(outputs)
+
+
+def _sound(name: str, url: str) -> str:
+    """A name in a store that leads nowhere else here.
+
+    Raises:
+        OptionError: it does, or is none.
+    """
+    if name and not fits(name):
+        raise OptionError(
+            f"the name {name!r}", where=told(url), expected="one that may be a file's here"
+        )
+    return name
 
 
 @contextmanager

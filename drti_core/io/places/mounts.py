@@ -125,7 +125,7 @@ class Mount:
                 return Entry(folder=True)
             if name in self._files:
                 return self._files[name].entry
-            if name in self._missing or posixpath.dirname(name) in self._listed:
+            if name in self._missing or posixpath.dirname(name) in self._listed or not fits(name):
                 return None
             found = self.store.look(name)
             if found is None:
@@ -160,7 +160,12 @@ class Mount:
                 )
             for each, entry in found.items():
                 own = f"{name}/{each}" if name else each
-                if _fits(each) and own not in self._files and own not in self._folders:
+                if (
+                    "/" not in each
+                    and fits(each)
+                    and own not in self._files
+                    and own not in self._folders
+                ):
                     self._add(own, entry)
             self._listed.add(name)
 
@@ -526,11 +531,14 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _fits(name: str) -> bool:
+def fits(name: str) -> bool:
     """Whether it may be a name here; what cannot be one is as if it were not there."""
-    if "/" in name or "\0" in name or name in ("", ".", "..") or name.startswith(OWN):
-        return False
-    return os.sep == "/" or not any(mark in name for mark in '\\:*?"<>|')
+    for part in name.split("/"):
+        if "\0" in part or part in ("", ".", "..") or part.startswith(OWN):
+            return False
+        if os.sep != "/" and any(mark in part for mark in '\\:*?"<>|'):
+            return False
+    return True
 
 
 def of(path: str | os.PathLike[str]) -> tuple[Mount, str] | None:

@@ -245,14 +245,14 @@ class WebStore:
 
     Args:
         files: fsspec's file system.
-        protocol: ``http`` or ``https``.
+        title: ``https://HOST/``.
         given: the name that was asked for, and its URL, which may bear a signature.
         user: name and password before the host, with an @ behind.
     """
 
-    def __init__(self, files: Any, protocol: str, given: tuple[str, str], user: str = "") -> None:
-        self._files, self.title, self._given = files, f"{protocol}://", given
-        self._before, self._gives_parts = self.title + user, True
+    def __init__(self, files: Any, title: str, given: tuple[str, str], user: str = "") -> None:
+        self._files, self.title, self._given = files, title, given
+        self._before, self._gives_parts = title.replace("://", f"://{user}"), True
 
     def _url(self, name: str) -> str:
         return self._given[1] if name == self._given[0] else self._before + quote(name, safe="/:@")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from drti_core.errors import MissingExtraError, OptionError
-from drti_core.io.places import bring, is_url, told
+from drti_core.io.places import Visit, bring, is_url, told
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,13 @@ def test_what_cannot_be_opened_is_told() -> None:
         "an object of the type int; expected a path, a URL, bytes, or a file that is open for "
         "reading"
     )
+
+
+@pytest.mark.parametrize(
+    "url", ["memory://a/../../../etc/passwd", "https://h.org/a/%2e%2e/%2e%2e/etc", "memory://a//b"]
+)
+def test_a_name_leads_nowhere_else(url: str) -> None:
+    for open_it in (Visit().read, Visit().either, Visit().write):
+        with pytest.raises(OptionError) as caught:
+            open_it(url)
+        assert str(caught.value).startswith(f"{url}: ")
