@@ -292,11 +292,10 @@ class Mount:
 
     def _copy(self, name: str, file: _File, part: Path) -> int:
         most, where, count, size = limit(), str(self.path(name)), 0, file.entry.size
-        store: Store = file.written or self.store
         if (size or 0) <= most:
             scratch.check_room(size or 0, f"a copy of {name}")
             with part.open("wb") as out:
-                for chunk in store.chunks(name):
+                for chunk in self._chunks(name, file):
                     count += len(chunk)
                     if count > most:
                         break
@@ -319,6 +318,15 @@ class Mount:
                 mend="Try again.",
             )
         return count
+
+    def _chunks(self, name: str, file: _File) -> Iterator[bytes]:
+        """A whole file; of a small one its parts may be here already."""
+        numbers = range(-(-(file.entry.size or 0) // PART))
+        parts = [file.parts.get(number) for number in numbers]
+        known = [part for part in parts if part is not None]
+        if known and len(known) == len(parts):
+            return iter(known)
+        return (file.written or self.store).chunks(name)
 
     def fetch_all(self, name: str) -> None:
         """Have a file, or all of a folder, on the disk, to stay there as long as the mount does.

@@ -79,6 +79,17 @@ def test_a_head_costs_one_part_and_the_whole_is_fetched_once() -> None:
     assert shelf.asked.count("part a/1") <= 8
 
 
+def test_a_small_file_is_fetched_by_its_head_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shelf = Shelf("a")
+    monkeypatch.setattr(shelf, "look", lambda _: Entry(1000))
+    mount = Mount(shelf)
+    with regular.open_file(mount.path("a")) as file:
+        assert file.read(10) == b"\1" * 10
+    assert regular.check(mount.path("a")) == 1000
+    assert mount.path("a").read_bytes() == b"\1" * 1000
+    assert shelf.asked == ["part a"]
+
+
 def test_names_are_asked_for_once_and_folders_listed_once() -> None:
     shelf = Shelf("a/1", "a/b/2")
     mount = Mount(shelf)
