@@ -187,7 +187,7 @@ class Mount:
                 self._folders.setdefault(name, set())
                 return
             file = _File(entry)
-            if entry.head is not None:
+            if entry.head is not None and len(entry.head) == min(PART, entry.size or 0):
                 self._keep(file, 0, entry.head)
             self._stand_in(path, file)
             self._files[name] = file
