@@ -61,6 +61,7 @@ from drti_core.io.places.mounts import (
     look_into,
     of,
     open_stand_in,
+    way,
 )
 from drti_core.io.places.publishing import KEYS, publish
 from drti_core.io.places.stores import CHUNK, CloudStore, NearStore, WebStore, ZipStore
@@ -79,6 +80,7 @@ __all__ = [
     "of",
     "open_stand_in",
     "told",
+    "way",
 ]
 
 P = ParamSpec("P")

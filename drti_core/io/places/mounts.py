@@ -588,6 +588,14 @@ def look_into(folder: Path) -> Path:
     return folder
 
 
+def way(folder: str | os.PathLike[str], start: Path) -> str:
+    """From one folder to another, as files name it; "." where they lie in different stores."""
+    here, there = of(start), of(folder)
+    if (here and here[0]) is not (there and there[0]):
+        return "."
+    return os.path.relpath(folder, start)
+
+
 def fetch(path: Path) -> None:
     """Have the file itself on the disk, if the path is a stand-in of one."""
     if (found := of(path)) is not None:

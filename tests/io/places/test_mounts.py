@@ -239,3 +239,11 @@ def test_names_of_control_characters_are_files_like_others(tmp_path: Path) -> No
     entries = [entry.name for entry in regular.look_into(mount.path("a")).iterdir()]
     assert entries == ["\x1b[2J\n.txt"]
     assert read(mount, "a/\x1b[2J\n.txt") == shelf.files["a/\x1b[2J\n.txt"]
+
+
+def test_the_way_between_folders_ends_where_a_store_does(tmp_path: Path) -> None:
+    one, other = Mount(Shelf("a")), Mount(Shelf("a"))
+    assert mounts.way(one.path("b/c"), one.path("b")) == "c"
+    assert mounts.way(tmp_path / "c", tmp_path) == "c"
+    assert mounts.way(one.path("c"), other.path("b")) == "."
+    assert mounts.way(one.path("c"), tmp_path) == mounts.way(tmp_path, one.path("c")) == "."
