@@ -78,7 +78,8 @@ def compare(
                 f"all {len(chosen)} photographs are shown", expected="some left to fit to"
             )
         photographs = photographs.select(rest)
-    title = f"{renamed(str(stack if test is None else test))}: {len(chosen)} of {len(shown)} photographs"
+    shown_of = renamed(str(stack if test is None else test))
+    title = f"{shown_of}: {len(chosen)} of {len(shown)} photographs"
     if fitted:
         title += f"; codecs fitted to {len(photographs)} others"
     with console.progress_bar() as progress:

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from drti_core.errors import MissingFileError, StackError
+from drti_core.errors import MissingFileError, StackError, renamed
 from drti_core.formats.lp.text import LightFile
 from drti_core.io import regular
 from drti_core.io.pictures.photos import photographs, pictures
@@ -104,7 +104,9 @@ def resolve(
     spare = [path.name for path, real in own.items() if real not in chosen]
     if not spare:
         return paths, ()
-    return paths, (f"Pictures of {folder} that no row names are left out: {_some(spare)}.",)
+    return paths, (
+        f"Pictures of {renamed(str(folder))} that no row names are left out: {_some(spare)}.",
+    )
 
 
 def photographs_of(

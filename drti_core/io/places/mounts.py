@@ -104,6 +104,7 @@ class Mount:
         self._parts: deque[tuple[_File, int]] = deque()
         _mounts[self._folder.name] = self
         renamings[f"{self.base}{os.sep}"] = store.title
+        renamings[str(self.base)] = store.title.rstrip("/")
         self._open: list[Store] = [store]
         weakref.finalize(self, _remove, self._folder, os.getpid(), self._open)
 
@@ -520,7 +521,8 @@ def _remove(folder: Path, process: int, stores: list[Store]) -> None:
         store.close()
     if os.getpid() == process:
         _copies.forget(folder.name)
-        renamings.pop(f"{folder / _AT}{os.sep}", None)
+        for private in (f"{folder / _AT}{os.sep}", str(folder / _AT)):
+            renamings.pop(private, None)
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -112,6 +112,14 @@ def test_an_archive_stands_for_the_one_thing_in_it_or_for_all() -> None:
     assert sorted(entry.name for entry in two.path.iterdir()) == ["a", "y"]
 
 
+def test_what_is_no_model_is_told_by_the_name_of_the_archive(tmp_path: Path) -> None:
+    (tmp_path / "a.zip").write_bytes(packed(("x", b"x"), ("y", b"y")))
+    with pytest.raises(UnsupportedFormatError) as caught:
+        open_any(tmp_path / "a.zip")
+    text = f"{tmp_path}/a.zip: not a folder (it holds x, y) of a known format; expected "
+    assert str(caught.value).startswith(text)
+
+
 def test_a_part_of_an_archive_is_named_by_a_url(tmp_path: Path) -> None:
     archive = tmp_path / "coins.zip"
     archive.write_bytes(packed(("a/x", b"of a"), ("b/x", b"of b")))
