@@ -11,6 +11,16 @@ import errno
 import os
 from typing import Any, ClassVar
 
+#: What texts of errors say in place of private folders: their beginnings, and what is told.
+renamings: dict[str, str] = {}
+
+
+def renamed(text: str) -> str:
+    """A text that tells what the user named, where it is a private folder that stands for it."""
+    for private, name in list(renamings.items()):
+        text = text.replace(private, name)
+    return text
+
 
 class DrtiError(Exception):
     """Base of every error that drti raises on purpose.
@@ -33,6 +43,7 @@ class DrtiError(Exception):
     def __init__(
         self, problem: str, *, where: str = "", expected: str = "", mend: str = ""
     ) -> None:
+        problem, where, expected, mend = map(renamed, (problem, where, expected, mend))
         self.problem, self.where, self.expected, self.mend = problem, where, expected, mend
         text = f"{where}: {problem}" if where else problem
         if expected:
@@ -65,7 +76,7 @@ class FileError(DrtiError, OSError):
         self, problem: str, *, where: str = "", expected: str = "", mend: str = ""
     ) -> None:
         super().__init__(problem, where=where, expected=expected, mend=mend)
-        self.strerror, self.filename = problem, where or None
+        self.strerror, self.filename = self.problem, self.where or None
 
     @classmethod
     def of(cls, error: OSError, where: object) -> FileError:

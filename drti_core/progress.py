@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import ParamSpec, TypeVar
 
+from drti_core.errors import renamed
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -38,7 +40,7 @@ def logged(what: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
         @wraps(function)
         def run(*args: P.args, **kwargs: P.kwargs) -> T:
             names = [os.fsdecode(arg) for arg in args if isinstance(arg, str | os.PathLike)]
-            about, start, end = " ".join([what, *names]), time.monotonic(), "broke off"
+            about, start, end = renamed(" ".join([what, *names])), time.monotonic(), "broke off"
             log.info("%s: begins", about)
             try:
                 found = function(*args, **kwargs)

@@ -16,6 +16,7 @@ from drti_core.capture.unequal_lamps import FEWEST, estimate_lamps
 from drti_core.capture.white_card import level_by_card, open_card
 from drti_core.errors import OptionError, StackError
 from drti_core.fitting.near_lights import on_dome
+from drti_core.io.places import anywhere
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
@@ -28,6 +29,7 @@ _NEAREST = 0.25
 LEVELS: tuple[Levels, ...] = get_args(Levels)
 
 
+@anywhere(reads=["white"])
 def level(
     stack: Stack,
     how: Levels | None = None,

@@ -21,6 +21,7 @@ from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import StackError
 from drti_core.io import memory
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.places import anywhere
 from drti_core.io.threads import Pool
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress
@@ -35,6 +36,7 @@ _BAND = 256
 _ALL, _ONE = 96 << 20, 3 << 18
 
 
+@anywhere(reads=["path"])
 def open_capture(path: str | os.PathLike[str] | Sequence[Path]) -> ImageStack:
     """Photographs whose lights are not known: a folder of pictures, or their files.
 

@@ -19,6 +19,7 @@ import numpy as np
 from drti_core.arrays import F64, Bool, bands
 from drti_core.errors import MissingFileError, OptionError, StackError
 from drti_core.io.pictures.photos import SUFFIXES, photographs, pictures
+from drti_core.io.regular import look
 from drti_core.lights import LightDirections
 from drti_core.lights.fields import LightFields, terms
 from drti_core.lights.positions import LightPositions
@@ -70,7 +71,7 @@ def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
             the names of photographs and others have not, or one that cannot be read.
     """
     given = Path(path)
-    if not given.exists():
+    if not look(given).exists():
         raise MissingFileError(
             "is not there",
             where=str(given),

@@ -10,7 +10,7 @@ import typer
 
 from drti_core.cli import console
 from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, renamed
 from drti_core.io import outputs
 from drti_core.io.pictures.save import save_picture
 from drti_core.lights import LightDirections
@@ -76,7 +76,8 @@ def compare(
                 f"all {len(chosen)} photographs are shown", expected="some left to fit to"
             )
         photographs = photographs.select(rest)
-    title = f"{stack if test is None else test}: {len(chosen)} of {len(shown)} photographs"
+    shown_of = renamed(str(stack if test is None else test))
+    title = f"{shown_of}: {len(chosen)} of {len(shown)} photographs"
     if fitted:
         title += f"; codecs fitted to {len(photographs)} others"
     with console.progress_bar() as progress:

@@ -19,7 +19,7 @@ from rich.text import Text
 from drti_core.arrays import Window
 from drti_core.cli.hints import with_flags
 from drti_core.cli.process import OBEYED, visible
-from drti_core.errors import OptionError
+from drti_core.errors import OptionError, renamed
 from drti_core.io import outputs
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress
@@ -58,7 +58,7 @@ def to_json(value: Any) -> str:
 
     What a terminal obeys is written as JSON escapes it, for which the values are the same.
     """
-    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+    text = renamed(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
     return OBEYED.sub(lambda found: found[0] if found[0] == "\n" else _escape(found[0]), text)
 
 

@@ -13,7 +13,7 @@ from drti_core.cli import console
 from drti_core.cli.hints import with_flags
 from drti_core.cli.process import say
 from drti_core.errors import OptionError, OutputError
-from drti_core.io import outputs, regular
+from drti_core.io import outputs, places, regular
 from drti_core.workflow import batch, convert_file
 
 _JOBS = min(4, os.cpu_count() or 1)
@@ -83,6 +83,12 @@ def _many(
     json: Path | None,
     overwrite: bool,
 ) -> None:
+    if any(map(places.of, [*sources, out])):  # each is fetched by the process that opens it
+        raise OptionError(
+            "URLs in a batch",
+            expected="paths of this machine",
+            mend="Convert each by itself.",
+        )
     if to is None:
         raise OptionError("no format", where="--to", expected="a writer, lp or csv, with --out")
     # The same command goes on with a batch, so its own report may be replaced.

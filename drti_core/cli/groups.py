@@ -14,6 +14,7 @@ from typer.core import TyperCommand, TyperGroup
 from drti_core.cli.hints import with_flags
 from drti_core.cli.process import Ending, cause, say, visible
 from drti_core.errors import DrtiError, PluginError, ResourceError
+from drti_core.io.places import Visit, is_url
 from drti_core.registry import guard
 from drti_core.registry.catalogue import registry
 from drti_core.registry.shelf import warn_once
@@ -21,6 +22,10 @@ from drti_core.registry.shelf import warn_once
 #: Options of photographs that may stand alone, and what they say then; a value follows by ``=``, so
 #: that none is taken for the name of a file.
 _ALONE = {"--align": "shift"}
+#: Options whose value may look like a URL and is no file's.
+_NO_PATHS = ("--cluster",)
+#: Options whose value is written.
+_OUTPUTS = ("-o", "--output", "--out", "--sheet", "--plot")
 
 
 class Group(TyperGroup):
@@ -59,17 +64,26 @@ class Group(TyperGroup):
 
 
 class Verbs(Group):
-    """Turns errors into one line and an exit status; ``DRTI_DEBUG=1`` shows where they arose."""
+    """Turns errors into one line and an exit status; ``DRTI_DEBUG=1`` shows where they arose.
+
+    URLs among the arguments become paths, and what is written to them is published at the end.
+    """
+
+    _visit: Visit
 
     def make_context(self, info_name: Any, args: list[str], *more: Any, **kwargs: Any) -> Any:
         """Read the arguments; the help asks plugins."""
         with _told():
-            return super().make_context(info_name, with_values(args), *more, **kwargs)
+            self._visit = Visit()
+            args = with_paths(with_values(args), self._visit)
+            return super().make_context(info_name, args, *more, **kwargs)
 
     def invoke(self, ctx: Any) -> Any:
         """Run the verb."""
         with _told() as ending, ending:
-            return super().invoke(ctx)
+            done = super().invoke(ctx)
+            self._visit.publish()
+            return done
 
 
 def with_values(arguments: Sequence[str]) -> list[str]:
@@ -83,6 +97,27 @@ def with_values(arguments: Sequence[str]) -> list[str]:
         f"{argument}={_ALONE[argument]}" if number < end and argument in _ALONE else argument
         for number, argument in enumerate(arguments)
     ]
+
+
+def with_paths(arguments: Sequence[str], visit: Visit) -> list[str]:
+    """Arguments in which each URL of a file or folder is a path that stands for it.
+
+    Args:
+        arguments: of a command; a pattern of names in a store becomes all that fit it.
+        visit: keeps what the paths stand for, and publishes what is written.
+    """
+    found: list[str] = []
+    for number, argument in enumerate(arguments):
+        option, equals, value = argument.partition("=")
+        named = option.startswith("--") and bool(equals)
+        before = option if named else arguments[number - 1] if number else ""
+        text = value if named else argument
+        if before in _NO_PATHS or not is_url(text):
+            found.append(argument)
+            continue
+        paths = map(str, [visit.write(text)] if before in _OUTPUTS else visit.either(text))
+        found += [f"{option}={path}" for path in paths] if named else paths
+    return found
 
 
 @contextmanager

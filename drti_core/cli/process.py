@@ -20,6 +20,8 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from drti_core.errors import renamed
+
 #: What is said of the signals that end a program; its exit status is 128 and their number.
 _WORDS = {"SIGINT": "interrupted", "SIGTERM": "terminated", "SIGHUP": "hung up"}
 #: Seconds within which further signals are the same wish: a terminal that closes sends two.
@@ -74,7 +76,7 @@ def visible(text: str) -> str:
     >>> print(visible("a\x1b[2J\nb\u202e ü"))
     a\x1b[2J\nb\u202e ü
     """
-    return OBEYED.sub(lambda found: repr(found[0])[1:-1], text)
+    return OBEYED.sub(lambda found: repr(found[0])[1:-1], renamed(text))
 
 
 def say(text: str) -> None:

@@ -43,6 +43,7 @@ class DomeReader(StackReader, LightsReader):
     """
 
     reader_id: ClassVar[str] = "dome"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = "lights of RelightLab (.dome) beside their photographs"
     suffixes: ClassVar[tuple[str, ...]] = (".dome",)
 

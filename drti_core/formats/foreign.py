@@ -110,6 +110,7 @@ class ForeignReader(Reader):
     """Names what it recognises and refuses it."""
 
     reader_id: ClassVar[str] = "foreign"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = (
         "named and refused: .mview, .btf.zip, .cun, .zun, .scml, glTF, TIFF stacks"
     )

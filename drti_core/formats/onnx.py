@@ -18,7 +18,7 @@ from drti_core.colour import Encoding
 from drti_core.decoder import Planes
 from drti_core.errors import FormatError
 from drti_core.io.pictures import plane_pictures
-from drti_core.io.regular import inside
+from drti_core.io.regular import inside, look, look_into
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import ModelReader
 
@@ -30,6 +30,7 @@ class OnnxReader(ModelReader):
     """A graph of anybody's that keeps the contract; it is checked before anything of it is run."""
 
     reader_id: ClassVar[str] = "onnx"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = (
         "ONNX graph of a decoder (.onnx) beside its plane pictures, or an image"
     )
@@ -70,7 +71,7 @@ class OnnxReader(ModelReader):
 
         tensors = parse(path).graph.initializer
         names = {entry.value for each in tensors for entry in each.external_data}
-        planes = path.parent.glob("plane_*")
+        planes = look_into(path.parent).glob("plane_*")
         return [*planes, *(path.parent / Path(name).name for name in names)]
 
 
@@ -112,7 +113,7 @@ def _size(metadata: dict[str, str], where: str) -> tuple[int, int]:
 
 def _planes(folder: Path, count: int, kind: Any, where: str) -> Planes:
     each, bits = (3, 8) if kind == np.uint8 else (1, 16)
-    suffix = ".jpg" if (folder / "plane_0.jpg").exists() else ".png"
+    suffix = ".jpg" if look(folder / "plane_0.jpg").exists() else ".png"
     names = [f"plane_{number}{suffix}" for number in range(-(-count // each))]
     pictures = [plane_pictures.open_picture(inside(folder, name)) for name in names]
     shape = pictures[0].shape

@@ -24,7 +24,7 @@ from drti_core.arrays import F64
 from drti_core.errors import FormatError, MissingFileError, StackError
 from drti_core.formats._shared.folders import files
 from drti_core.io.pictures.photos import probe
-from drti_core.io.regular import read_bytes
+from drti_core.io.regular import look, read_bytes
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.directions import usable
 from drti_core.model.contracts import LightsReader, StackReader
@@ -49,6 +49,7 @@ class PhotometricReader(StackReader, LightsReader):
     """
 
     reader_id: ClassVar[str] = "photometric"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = (
         "photometric-stereo benchmarks (filenames.txt, light_directions.txt, light_intensities.txt)"
     )
@@ -59,7 +60,7 @@ class PhotometricReader(StackReader, LightsReader):
         """A folder with names and directions, and no light file that says the same."""
         if not path.is_dir() or files(path, ".lp"):
             return False
-        return all((path / name).is_file() for name in (_NAMES, _DIRECTIONS))
+        return all(look(path / name).is_file() for name in (_NAMES, _DIRECTIONS))
 
     def read(self, path: Path) -> Stack:
         """Open the stack.
@@ -87,7 +88,7 @@ class PhotometricReader(StackReader, LightsReader):
         span = f"{strengths.min():.4g} to {strengths.max():.4g}"
         note = f"The photographs are divided by their lamps' strengths, {span}."
         stack = even(stack, strengths, note)
-        if (path / _MASK).is_file():
+        if look(path / _MASK).is_file():
             stack = stack.adjusted(mask=path / _MASK)
         return stack
 

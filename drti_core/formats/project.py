@@ -18,7 +18,7 @@ from drti_core.formats._shared.dome import Dome, even_lamps, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
 from drti_core.io.pictures.photos import PhotoInfo
-from drti_core.io.regular import open_file
+from drti_core.io.regular import look, open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
@@ -50,6 +50,7 @@ class ProjectReader(StackReader, LightsReader):
     """
 
     reader_id: ClassVar[str] = "project"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = "project of RelightLab (.relight) with its photographs"
     suffixes: ClassVar[tuple[str, ...]] = (".relight",)
 
@@ -197,7 +198,7 @@ def _folder(project: Node) -> Path:
     if "folder" not in project:
         return own
     folder = own / _relative(project["folder"])
-    if not folder.is_dir():
+    if not look(folder).is_dir():
         raise MissingFileError(
             "is no folder",
             where=str(folder),

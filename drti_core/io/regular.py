@@ -1,5 +1,8 @@
 """Files that may be read: regular ones. Whatever else stands under a name is never opened.
 
+Files that lie elsewhere have stand-ins here (:mod:`drti_core.io.places`), and are fetched when they
+are opened: this is the one gate through which bytes of inputs come.
+
 A named pipe lets its reader wait for ever, and a device may do things when it is opened; either
 may stand where a picture belongs. What a link leads to counts, unless links are not wanted.
 """
@@ -17,6 +20,19 @@ from pathlib import Path
 from typing import BinaryIO
 
 from drti_core.errors import FileError, FormatError
+from drti_core.io.places import mounts
+from drti_core.io.places.mounts import look, look_into
+
+__all__ = [
+    "check",
+    "digest",
+    "digest_of",
+    "inside",
+    "look",
+    "look_into",
+    "open_file",
+    "read_bytes",
+]
 
 _KINDS: tuple[tuple[Callable[[int], bool], str], ...] = (
     (stat.S_ISDIR, "is a folder"),
@@ -44,6 +60,7 @@ def check(path: Path, *, links: bool = True) -> int:
         DeniedFileError: it is in a folder that may not be searched.
         FileError: a folder, named pipe, socket or device, or a link that leads round in a circle.
     """
+    mounts.fetch(path)
     try:
         found = path.stat(follow_symlinks=links)
     except OSError as error:
@@ -64,6 +81,8 @@ def open_file(path: Path, *, links: bool = True) -> BinaryIO:
     Raises:
         MissingFileError, DeniedFileError, FileError: see :func:`check`.
     """
+    if (stand_in := mounts.open_stand_in(path)) is not None:
+        return stand_in
     check(path, links=links)
 
     def opener(name: str, flags: int) -> int:
@@ -99,7 +118,8 @@ def read_bytes(path: Path, most: int, what: str, *, links: bool = True) -> bytes
         FormatError: it is larger.
     """
     with open_file(path, links=links) as file:
-        size = os.fstat(file.fileno()).st_size
+        size = file.seek(0, os.SEEK_END) if mounts.of(path) else os.fstat(file.fileno()).st_size
+        file.seek(0)
         try:
             # Asked for more, Python takes the memory for all of that first.
             data = file.read(size + 1) if size <= most else b""

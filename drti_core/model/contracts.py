@@ -123,6 +123,10 @@ class Reader(ABC):
     #: Endings of names, with the dot: of such a file that no reader recognises, this one says what
     #: is wrong with it.
     suffixes: ClassVar[tuple[str, ...]] = ()
+    #: Whether it opens files by :func:`drti_core.io.regular.open_file` alone, asks after names by
+    #: ``regular.look`` and lists folders by ``regular.look_into``. Then what is opened by a URL is
+    #: fetched file by file, when it is asked for; else all of it before the reader sees it.
+    lazy: ClassVar[bool] = False
 
     @abstractmethod
     def sniff(self, path: Path, head: bytes) -> bool:

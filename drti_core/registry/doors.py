@@ -6,12 +6,14 @@ A reader recognises a path by its content, a writer by its ending; drti's own ha
 from __future__ import annotations
 
 import os
+import posixpath
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import Any, BinaryIO, TypedDict, TypeVar, Unpack
 
+import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Window
@@ -24,9 +26,10 @@ from drti_core.errors import (
     PluginError,
     UnsupportedFormatError,
 )
-from drti_core.io import outputs, regular
+from drti_core.io import outputs, places, regular
 from drti_core.io.pictures.decoders import kind_of
 from drti_core.io.pictures.photos import pictures
+from drti_core.io.places import Source, bring
 from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import RelightableModel, StoredModel
@@ -91,13 +94,34 @@ def _claims(file: Path) -> tuple[dict[str, Reader], bytes]:
     except OSError as error:
         raise FileError.of(error, file) from None
     readers = registry().readers.load_all()
-    claims = {name: item for name, item in readers.items() if _recognises(name, file, head)}
+    claims = _recognised(readers, file, head)
     if len(claims) > 1:
         claims.pop("foreign", None)  # it only refuses by name what nobody else reads
     if not claims and not file.is_dir():
         ending = file.name[file.name.rfind(".") :].lower()
         claims = {name: item for name, item in readers.items() if ending in item.suffixes}
     return claims, head
+
+
+def _recognised(readers: dict[str, Reader], file: Path, head: bytes) -> dict[str, Reader]:
+    """The readers that recognise a path; of a stand-in those first that let files be fetched."""
+    if (place := places.of(file)) is None:
+        return {name: item for name, item in readers.items() if _recognises(name, file, head)}
+    lazy = {name: item for name, item in readers.items() if item.lazy}
+    if claims := {name: item for name, item in lazy.items() if _recognises(name, file, head)}:
+        return claims
+    others = {name: item for name, item in readers.items() if name not in lazy}
+    if others:
+        place[0].fetch_all(place[1])
+    return {name: item for name, item in others.items() if _recognises(name, file, head)}
+
+
+def _claimed(file: Path) -> bool:
+    """Whether a reader recognises a file as it is."""
+    return bool(_recognised(registry().readers.load_all(), file, head_of(file)))
+
+
+places.claims.append(_claimed)
 
 
 def _unknown(file: Path, head: bytes, expected: str) -> UnsupportedFormatError:
@@ -274,13 +298,12 @@ def read_from(
     return found
 
 
-def open_any(
-    path: str | os.PathLike[str], **options: Unpack[StackOptions]
-) -> RelightableModel | Stack:
+def open_any(path: Source, **options: Unpack[StackOptions]) -> RelightableModel | Stack:
     """Open a model or a stack, whichever ``path`` is.
 
     Args:
-        path: a file or folder.
+        path: a file or folder, a URL, bytes, or a file that is open for reading: see
+            :func:`drti_core.io.places.bring`. A zip archive is opened as what it holds.
         options: see :func:`open_stack`; of them a model takes the reader only
             (``"rti:legacy_hshfitter=true"``).
 
@@ -291,22 +314,34 @@ def open_any(
         OptionError: an option of stacks for a model.
         PluginError: its codec or reader is not installed.
     """
-    found = read(path, find_reader(path, options.get("reader")), **options)
+    place = bring(path)
+    found = read(place.path, find_reader(place.path, options.get("reader")), **options)
     if isinstance(found, LightDirections):
-        raise _another_kind(found, path, "a model or photographs")
-    return restore(found) if isinstance(found, StoredModel) else found
+        raise _another_kind(found, place.path, "a model or photographs")
+    if isinstance(found, Stack):
+        return place.kept_by(found)
+    return _restored(found, place)
 
 
-def open_model(path: str | os.PathLike[str], *, reader: str | None = None) -> RelightableModel:
+def _restored(stored: StoredModel, place: places.Place) -> RelightableModel:
+    """A model, which keeps the place that it came from only while its codes are read from there."""
+    if stored.planes is not None and not isinstance(stored.planes.codes, np.ndarray):
+        place.kept_by(stored.planes.codes)
+    return restore(stored)
+
+
+def open_model(path: Source, *, reader: str | None = None) -> RelightableModel:
     """Open a relightable model (``.ptm``, ``.rti``, a web folder, …); see :func:`open_any`."""
-    found = read(path, find_reader(path, reader, ModelReader))
+    place = bring(path)
+    found = read(place.path, find_reader(place.path, reader, ModelReader))
     if not isinstance(found, StoredModel):
-        raise _another_kind(found, path, "a model")
-    return restore(found)
+        raise _another_kind(found, place.path, "a model")
+    return _restored(found, place)
 
 
+@places.anywhere(reads=("mask", "images"))
 def open_stack(
-    path: str | os.PathLike[str],
+    path: Source,
     *,
     reader: str | None = None,
     crop: Window | None = None,
@@ -345,9 +380,10 @@ def open_stack(
         MissingExtraError: 16-bit RGB photographs without pyvips.
         PluginError: its reader is not installed.
     """
+    place = bring(path)
     found = read(
-        path,
-        find_reader(path, reader, StackReader),
+        place.path,
+        find_reader(place.path, reader, StackReader),
         crop=crop,
         mask=mask,
         images=images,
@@ -357,15 +393,15 @@ def open_stack(
         develop=develop,
     )
     if not isinstance(found, Stack):
-        raise _another_kind(found, path, "photographs and a light file")
-    return found
+        raise _another_kind(found, place.path, "photographs and a light file")
+    return place.kept_by(found)
 
 
-def open_lights(path: str | os.PathLike[str], *, reader: str | None = None) -> NamedLights:
+def open_lights(path: Source, *, reader: str | None = None) -> NamedLights:
     """The lights of whatever has some: a light file, a dome, a stack, a model.
 
     Args:
-        path: a file or folder.
+        path: a file or folder, or whatever else :func:`open_any` takes.
         reader: id of the reader to use, with options; by default the one that recognises it.
 
     Raises:
@@ -373,18 +409,19 @@ def open_lights(path: str | os.PathLike[str], *, reader: str | None = None) -> N
         FormatError: missing, damaged or unknown; names the place.
         PluginError: its reader is not installed.
     """
-    chosen = find_reader(path, reader, LightsReader)
+    place = bring(path)
+    chosen = find_reader(place.path, reader, LightsReader)
     if isinstance(chosen, LightsReader):
-        found = _guarded(chosen.read_lights, path)
+        found = _guarded(chosen.read_lights, _fetched(chosen, place.path))
     else:
-        whole = read(path, chosen)
+        whole = read(place.path, chosen)
         if isinstance(whole, Stack):
             return NamedLights.named(whole.lights, whole.names, whole.notes)
         lights = whole if isinstance(whole, LightDirections) else whole.metadata.lights
         if lights is None:
             raise LightError(
                 "this model does not know its lights",
-                where=str(path),
+                where=str(place.path),
                 expected="a light file, photographs, or a model that was saved with its lights",
             )
         found = lights
@@ -401,7 +438,7 @@ def read(
             reader that has no such option.
         DrtiError: see :func:`open_any`.
     """
-    found = _guarded(_told(chosen, path, options).read, path)
+    found = _guarded(_told(chosen, path, options).read, _fetched(chosen, Path(path)))
     given: dict[str, Any] = {
         name: value
         for name, value in options.items()
@@ -467,10 +504,19 @@ def _another_kind(
     return FormatError(what, where=str(path), expected=expected, mend=mend)
 
 
+def _fetched(chosen: Reader, path: Path) -> Path:
+    """A path; of a stand-in all is fetched, for a reader that opens files by itself."""
+    if not chosen.lazy and (found := places.of(path)) is not None:
+        mount, name = found
+        beside = isinstance(chosen, StackReader) and not path.is_dir()
+        mount.fetch_all(posixpath.dirname(name) if beside else name)
+    return path
+
+
 def _guarded(reads: Callable[[Path], T], path: str | os.PathLike[str]) -> T:
     file = Path(path)
     try:
-        if os.path.lexists(file) and not file.is_dir():
+        if places.of(file) is None and os.path.lexists(file) and not file.is_dir():
             regular.check(file)
         return reads(file)
     except DrtiError:
@@ -506,7 +552,7 @@ def restore(stored: StoredModel) -> RelightableModel:
 
 def save_model(
     model: RelightableModel,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | BinaryIO,
     *,
     writer: str | Writer | None = None,
     overwrite: bool = False,
@@ -515,7 +561,8 @@ def save_model(
 
     Args:
         model: what to write.
-        path: file or folder; the ending chooses the writer (``.ptm``, ``.rti``, else a folder).
+        path: file or folder; the ending chooses the writer (``.ptm``, ``.rti``, else a folder). Or
+            a URL; or a file that is open for writing, which takes a folder as a zip archive.
         writer: id of the writer, with options (``"folder:image=png"``), or a writer.
         overwrite: replace an output that exists.
 
@@ -525,7 +572,28 @@ def save_model(
     Raises:
         UnsupportedFormatError: the format cannot hold this model; says why.
         OutputExistsError: ``path`` exists and ``overwrite`` is false.
+        OptionError: an open file and no writer, or a URL that cannot be written.
     """
+    if isinstance(path, (str, os.PathLike)):
+        return _save(model, path, writer, overwrite)
+    if writer is None:
+        raise OptionError(
+            "an open file, whose ending says nothing",
+            where="writer",
+            expected="one, for example 'rti'",
+        )
+    chosen = writer if isinstance(writer, Writer) else find_writer("", writer)
+    with places.into(path, next(iter(chosen.suffixes), "")) as temporary:
+        return _save(model, temporary, chosen, overwrite)
+
+
+@places.anywhere(writes=["path"])
+def _save(
+    model: RelightableModel,
+    path: str | os.PathLike[str],
+    writer: str | Writer | None,
+    overwrite: bool,
+) -> tuple[str, ...]:
     chosen = writer if isinstance(writer, Writer) else find_writer(path, writer)
     stored = model.stored()
     reason = chosen.refuse(stored)

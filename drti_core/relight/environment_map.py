@@ -29,6 +29,7 @@ from drti_core.errors import FileError, FormatError, LightError, OptionError
 from drti_core.io.pictures.exr import read_exr
 from drti_core.io.pictures.hdr import check_size, read_hdr
 from drti_core.io.pictures.photos import decode, probe
+from drti_core.io.places import anywhere
 from drti_core.io.regular import open_file
 
 Kind = Literal["equirectangular", "mirrorball"]
@@ -149,6 +150,7 @@ class Environment:
                 yield xyz[seen], flat[start : start + _CHUNK][seen] * solid[seen, None]
 
 
+@anywhere(reads=["path"])
 def open_environment(
     path: str | os.PathLike[str],
     *,

@@ -20,6 +20,7 @@ from drti_core.io import outputs, scratch
 from drti_core.io.pictures.colours import Conversion, bytes_for_screen
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.writers import Tags, rows_of
+from drti_core.io.places import anywhere
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
 from drti_core.model.ground import Colour, Ground
@@ -115,6 +116,7 @@ def lights_along(lights: LightDirections, frames: int) -> LightDirections:
     )
 
 
+@anywhere(writes=["path"])
 def save_light_path(
     model: RelightableModel,
     lights: LightDirections,

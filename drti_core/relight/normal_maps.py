@@ -21,6 +21,7 @@ from drti_core.io.pictures.npy import write_npy
 from drti_core.io.pictures.photos import decode, probe
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
+from drti_core.io.places import anywhere
 from drti_core.model import RelightableModel
 from drti_core.model.ground import Ground, mask_of
 from drti_core.progress import Progress, no_progress
@@ -78,6 +79,7 @@ def turned(vectors: F32, y: YAxis) -> F32:
     return vectors if y == "up" else vectors * np.array([1, -1, 1], np.float32)
 
 
+@anywhere(reads=["path"])
 def read_normals(path: str | os.PathLike[str], y: YAxis = "up") -> F32:
     """A normal map (PNG, TIFF, EXR), (H, W, 3) unit vectors; a 16-bit PNG needs pyvips.
 
@@ -167,6 +169,7 @@ def compare_normals(a: F32, b: F32) -> AngularError:
     return errors.result()
 
 
+@anywhere(writes=["path"])
 def save_normals(
     source: RelightableModel | Stack,
     path: str | os.PathLike[str] | None,

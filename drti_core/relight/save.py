@@ -24,6 +24,7 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.webp import check_webp, write_webp
 from drti_core.io.pictures.writers import STRIP, Rows, Tags
+from drti_core.io.places import anywhere, bring
 from drti_core.io.threads import cores, one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.model import RelightableModel
@@ -51,11 +52,12 @@ def open_for_one_pass(
     A reader with the option ``stream`` then decodes planes while they are used: there is less to
     do, and damage may be found only while relighting.
     """
+    place = bring(path)
     if reader is None:
-        found = doors.find_reader(path)
+        found = doors.find_reader(place.path)
         if any(option.name == "stream" for option in dataclasses.fields(found)):
             reader = f"{found.reader_id}:stream=true"
-    return doors.open_model(path, reader=reader)
+    return place.kept_by(doors.open_model(place.path, reader=reader))
 
 
 def numbered(path: Path, count: int) -> list[Path]:
@@ -70,6 +72,7 @@ def numbered(path: Path, count: int) -> list[Path]:
     return [path.with_name(f"{path.stem}-{n + 1:0{digits}}{path.suffix}") for n in range(count)]
 
 
+@anywhere(writes=["path"])
 def save_relit(
     model: RelightableModel,
     lights: LightDirections | npt.ArrayLike,
@@ -136,6 +139,7 @@ def save_relit(
     )
 
 
+@anywhere(writes=["path"])
 def save_rendered(
     model: RelightableModel,
     pictures: Sequence[Render],

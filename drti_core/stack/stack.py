@@ -18,6 +18,8 @@ from drti_core.errors import OptionError, StackError
 from drti_core.io.pictures.alike import alike
 from drti_core.io.pictures.photos import PhotoInfo, decode, luma_of, probe
 from drti_core.io.pictures.spaces import shown_profile
+from drti_core.io.places import mounts
+from drti_core.io.threads import in_order
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
@@ -33,6 +35,8 @@ AUTO = "auto"
 BAND_BYTES = 16 << 20
 #: Rows that :meth:`Stack.sample` looks at, at least.
 _SAMPLE_ROWS = 256
+#: Heads of photographs elsewhere that are asked for at a time.
+_ASKED_AT_ONCE = 8
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -408,7 +412,11 @@ class ImageStack(Stack):
                 pyvips.
         """
         _check_count(len(paths), lights)
-        photos: Sequence[PhotoInfo] = [probe(Path(path)) for path in paths]
+        files = list(map(Path, paths))
+        elsewhere = any(mounts.of(file) for file in files)  # where an answer takes its time
+        photos: Sequence[PhotoInfo] = list(
+            in_order(probe, files, _ASKED_AT_ONCE) if elsewhere else map(probe, files)
+        )
         more: tuple[str, ...] = ()
         history: Mapping[str, Any] = {}
         if all(info.format == "raw" for info in photos):

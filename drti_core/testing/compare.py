@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import uuid
+import zipfile
 from collections.abc import Mapping
 from dataclasses import fields
 from pathlib import Path
@@ -12,6 +15,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.decoder import Planes
+from drti_core.io.places import Source
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 from drti_core.stack import Stack
@@ -81,3 +85,38 @@ def files_of(path: Path) -> dict[str, bytes]:
         return {"": path.read_bytes()}
     found = (file for file in sorted(path.rglob("*")) if file.is_file())
     return {file.relative_to(path).as_posix(): file.read_bytes() for file in found}
+
+
+def elsewhere(path: Path) -> dict[str, Source]:
+    """The same input from other places than the disk: a name for each, and what is opened.
+
+    Args:
+        path: a folder, or a file with what belongs to it in its folder.
+
+    Returns:
+        A zip archive in memory, and a URL where fsspec is installed; of a file that is alone in its
+        folder its bytes as well, and an open file.
+    """
+    folder = path if path.is_dir() else path.parent
+    files = files_of(folder)
+    inner = "" if path.is_dir() else f"/{path.name}"
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(f"input/{name}", content)
+    found: dict[str, Source] = {}
+    if not inner or len(files) == 1:
+        found["a zip archive"] = packed.getvalue()
+    if inner and len(files) == 1:
+        found |= {"bytes": path.read_bytes(), "an open file": io.BytesIO(path.read_bytes())}
+    try:
+        import fsspec
+    except ImportError:
+        return found
+    store, place = fsspec.filesystem("memory"), f"drti/{uuid.uuid4().hex}"
+    for name, content in files.items():
+        store.pipe_file(f"/{place}/input/{name}", content)
+    store.pipe_file(f"/{place}/input.zip", packed.getvalue())
+    found["a store"] = f"memory://{place}/input{inner}"
+    found["a zip archive in a store"] = f"zip://input{inner}::memory://{place}/input.zip"
+    return found

@@ -18,13 +18,14 @@ import pytest
 
 from drti_core.arrays import F32, Window
 from drti_core.errors import DrtiError
+from drti_core.io.places import bring
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import StoredModel
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry.catalogue import codec, registry
 from drti_core.registry.doors import head_of, read, restore
 from drti_core.stack import Stack
-from drti_core.testing.compare import Content, files_of, same_content
+from drti_core.testing.compare import Content, elsewhere, files_of, same_content
 
 #: Content that belongs to no format.
 STRANGERS = {
@@ -134,6 +135,21 @@ class ReaderSuite(ABC):
         before = files_of(path.parent)
         assert same_content(self.reader.read(path), self.reader.read(path))
         assert files_of(path.parent) == before
+
+    def test_from_anywhere(self, path: Path) -> None:
+        """A zip archive, a store, and of a single file its bytes too: the same as from the disk.
+
+        Whether files are fetched one by one (``lazy``) or all of them before.
+        """
+        whole = _load(self.reader, path)
+        for what, source in elsewhere(path).items():
+            place = bring(source)
+            assert self.reader.sniff(place.path, head_of(place.path)) or not self.reader.lazy, what
+            found = read(place.path, self.reader)
+            assert same_content(found, whole), what
+            if isinstance(self.reader, LightsReader):
+                lights = self.reader.read_lights(place.path)
+                assert same_content(lights, self.reader.read_lights(path)), what
 
     def test_cut_short(self, path: Path) -> None:
         """Each file of the input, cut at any place, is an error that names a file.

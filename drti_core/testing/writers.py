@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import uuid
+import zipfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -19,7 +22,7 @@ from drti_core.measure.metrics import psnr
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import Reader, Writer
 from drti_core.registry.catalogue import registry
-from drti_core.registry.doors import restore
+from drti_core.registry.doors import restore, save_model
 from drti_core.testing.compare import files_of, metadata_changes, same_content
 from drti_core.testing.stacks import dome
 
@@ -146,6 +149,25 @@ class WriterSuite(ABC):
             for path in paths:
                 self.writer.write(stored, path)
             assert files_of(paths[0]) == files_of(paths[1]), what
+
+    def test_to_anywhere(self, tmp_path: Path) -> None:
+        """An open file and a store take the same bytes; a folder is a zip archive of them."""
+        model = restore(next(iter(self.models().values())))
+        path, file = tmp_path / self.name, io.BytesIO()
+        notes = save_model(model, path, writer=self.writer)
+        assert save_model(model, file, writer=self.writer) == notes
+        written = files_of(path)
+        if path.is_dir():
+            with zipfile.ZipFile(file) as archive:
+                assert {name: archive.read(name) for name in archive.namelist()} == written
+        else:
+            assert file.getvalue() == written[""]
+        store = pytest.importorskip("fsspec").filesystem("memory")
+        place = f"drti/{uuid.uuid4().hex}/{self.name}"
+        assert save_model(model, f"memory://{place}", writer=self.writer) == notes
+        put = {name.removeprefix(f"/{place}").strip("/"): name for name in store.find(f"/{place}")}
+        assert {name: store.cat_file(own) for name, own in put.items()} == written
+        store.rm(f"/{place}", recursive=True)
 
     def test_overwrites_only_when_asked(self, tmp_path: Path) -> None:
         """An output that is there stays as it is, unless overwriting is asked for."""

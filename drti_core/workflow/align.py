@@ -23,6 +23,7 @@ from drti_core.io.outputs import size_of
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import Tags
+from drti_core.io.places import anywhere
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import ImageStack, Stack
@@ -40,6 +41,7 @@ _FOLDER = outputs.FolderKind(
 )
 
 
+@anywhere(reads=["capture", "mask", "images"], writes=["output"])
 @logged("align")
 def align_file(
     capture: str | os.PathLike[str],

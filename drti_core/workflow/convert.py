@@ -12,6 +12,7 @@ from drti_core.formats.folder import FolderWriter
 from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
+from drti_core.io.places import anywhere
 from drti_core.model.contracts import Writer
 from drti_core.options import with_options
 from drti_core.progress import logged
@@ -22,6 +23,7 @@ from drti_core.workflow.report import Report, words_of
 LIGHT_FILES = (".lp", ".csv")
 
 
+@anywhere(reads=["source"], writes=["output"])
 @logged("convert")
 def convert_file(
     source: str | os.PathLike[str],

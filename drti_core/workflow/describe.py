@@ -13,6 +13,7 @@ import numpy as np
 from drti_core.errors import MissingFileError, StackError
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.icc import description
+from drti_core.io.places import anywhere
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, RelightableModel, StoredModel
 from drti_core.model.contracts import LightsReader
@@ -53,6 +54,7 @@ def describe(source: RelightableModel | Stack) -> Description:
     return _model(source, source.stored(), {})
 
 
+@anywhere(reads=["path", "mask", "images"])
 def describe_file(
     path: str | os.PathLike[str], **options: Unpack[doors.StackOptions]
 ) -> Description:
@@ -70,11 +72,11 @@ def describe_file(
     """
     file = Path(path)
     chosen = doors.find_reader(file, options.get("reader"))
-    facts = {
+    facts: dict[str, Any] = {
         "path": str(file),
         "format": chosen.reader_id,
         "format_summary": chosen.summary,
-        "bytes": size_of(file),
+        "bytes": 0,
     }
     missing: tuple[str, ...] = ()
     try:
@@ -83,6 +85,7 @@ def describe_file(
         if not isinstance(chosen, LightsReader) or file.is_dir():
             raise
         found, missing = chosen.read_lights(file), (str(error),)
+    facts["bytes"] = size_of(file)  # of the web it is known now
     if isinstance(found, Stack):
         return Description({**facts, **_stack_facts(found)}, notes=found.notes)
     if isinstance(found, StoredModel):

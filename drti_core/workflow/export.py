@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.io import outputs
+from drti_core.io.places import anywhere
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Exporter, ExportReport
 from drti_core.progress import logged
@@ -17,6 +18,7 @@ from drti_core.registry.catalogue import registry
 from drti_core.registry.shelf import named
 
 
+@anywhere(reads=["source"], writes=["output"])
 @logged("export")
 def export_file(
     source: str | os.PathLike[str],
@@ -52,6 +54,7 @@ def export_file(
     return _export(model, output, chosen, overwrite)
 
 
+@anywhere(writes=["output"])
 @logged("export")
 def export(
     model: RelightableModel,

@@ -15,6 +15,7 @@ from drti_core.capture.check import FEWEST, MOST, check
 from drti_core.errors import FitError, UnsupportedFormatError
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
+from drti_core.io.places import anywhere
 from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, Writer
 from drti_core.options import with_options
 from drti_core.progress import Progress, logged, no_progress, part_of
@@ -28,6 +29,7 @@ from drti_core.workflow.report import Report, words_of
 _CHECKING = 0.3
 
 
+@anywhere(reads=["stack", "mask", "images"], writes=["output"])
 @logged("fit and save")
 def fit_file(
     stack: str | os.PathLike[str],

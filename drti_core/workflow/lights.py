@@ -25,6 +25,7 @@ from drti_core.io.pictures.photos import pictures
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
+from drti_core.io.places import anywhere, way
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import StackReader
 from drti_core.progress import Progress, logged, no_progress
@@ -40,6 +41,7 @@ _SURE = 0.85
 _BALL = 0.5
 
 
+@anywhere(reads=["capture"], writes=["output", "sheet"])
 @logged("find lights")
 def find_lights_file(
     capture: str | os.PathLike[str],
@@ -219,7 +221,8 @@ def _write(target: Path, found: FoundLights, capture: Path, overwrite: bool) -> 
 def _folder_of(capture: str | os.PathLike[str], target: Path) -> str:
     """How photographs are named from a light file's folder: what stands before their names."""
     apart = os.path.realpath(target.parent) != os.path.realpath(capture)
-    return os.path.relpath(capture, target.parent) + "/" if apart else ""
+    to = way(capture, target.parent) if apart else "."
+    return "" if to == "." else f"{to}/"
 
 
 def _positions(found: FoundLights) -> Any:

@@ -10,10 +10,12 @@ from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.places import anywhere, way
 from drti_core.registry import doors
 from drti_core.workflow.report import Report
 
 
+@anywhere(reads=["capture", "source"], writes=["output"])
 def lights_by_order_file(
     capture: str | os.PathLike[str],
     source: str | os.PathLike[str],
@@ -52,7 +54,7 @@ def lights_by_order_file(
             mend="Put the photographs of one object into the folder, and no others.",
         )
     first, last = files[0].name, files[-1].name
-    to = os.path.relpath(folder, target.parent)
+    to = way(folder, target.parent)
     names = [path.name if to == "." else f"{Path(to).as_posix()}/{path.name}" for path in files]
     write_lights(target, names, found, overwrite=overwrite)
     order = f"The lights go to the photographs in natural order, {first} to {last}."

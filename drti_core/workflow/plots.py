@@ -15,6 +15,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import DrtiError, OptionError
 from drti_core.io import outputs
 from drti_core.io.pictures import figures
+from drti_core.io.places import anywhere
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import ModelReader, StackReader
 from drti_core.registry import doors
@@ -75,6 +76,7 @@ def plotted(
         yield figure
 
 
+@anywhere(reads=["source", "mask", "images"], writes=["path"])
 def plot_file(
     source: str | os.PathLike[str],
     path: str | os.PathLike[str],

@@ -13,6 +13,7 @@ from typing import Any
 
 from drti_core.errors import DrtiError
 from drti_core.io import scratch
+from drti_core.io.places import bring
 from drti_core.options import parse_spec
 from drti_core.workflow.export import export_file
 from drti_core.workflow.server import serving
@@ -61,7 +62,8 @@ def viewing(
         DrtiError: the exporter writes no page, the port is taken, or see
             :func:`~drti_core.workflow.export_file`.
     """
-    path = Path(source)
+    place = bring(source)
+    path = place.path
     if (path / _INDEX).is_file():
         with serving(path, port) as server:
             yield View(server.url, path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from drti_core.io.pictures.photos import natural_key
+from drti_core.io.regular import look_into
 
 
 def files(folder: Path, ending: str) -> list[Path]:
@@ -15,7 +16,7 @@ def files(folder: Path, ending: str) -> list[Path]:
     """
     found = [
         path
-        for path in folder.iterdir()
+        for path in look_into(folder).iterdir()
         if path.name.lower().endswith(ending) and not path.name.startswith("._") and path.is_file()
     ]
     plain = [path for path in found if not path.name.startswith(".")]

@@ -25,7 +25,7 @@ from drti_core.arrays import Window
 from drti_core.errors import FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import regular, strict_json, strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, count, grid
-from drti_core.io.regular import inside
+from drti_core.io.regular import inside, look, look_into
 from drti_core.io.strict_json import Node
 
 Shape = tuple[int, int]
@@ -48,7 +48,7 @@ def find(folder: Path, suffix: str, first: str = "plane_0") -> str:
         suffix: of the pictures, as info.json states.
         first: name of the first picture.
     """
-    if (folder / f"{first}.{suffix}").exists():
+    if look(folder / f"{first}.{suffix}").exists():
         return "image"
     marks = {
         f"{first}.tzi": "tarzoom",
@@ -59,7 +59,7 @@ def find(folder: Path, suffix: str, first: str = "plane_0") -> str:
         f"{first}/0": "google",
     }
     for mark, layout in marks.items():
-        if (folder / mark).exists():
+        if look(folder / mark).exists():
             return layout
     return "image"
 
@@ -119,7 +119,7 @@ def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # n
     if found != (rows * side, columns * side):
         _check_shape(found, shape, size.where)
     files = folder / f"{name}_files"
-    level = _top_level(files, {halvings(found, 1), halvings(found, side)})
+    level = _top_level(files, {halvings(found, 1), halvings(found, side)}, f"0_0.{ending}")
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(found, side, overlap):
@@ -134,7 +134,7 @@ def _deepzoom(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:  # n
 def _google(folder: Path, name: str, shape: Shape, suffix: str) -> Tiles:
     side = GOOGLE_SIDE
     files = folder / name
-    level = _top_level(files, {halvings(shape, side)})
+    level = _top_level(files, {halvings(shape, side)}, f"0/0.{suffix}")
 
     def tiles() -> Iterator[Tile]:
         for row, column, picture, part in grid(shape, side, full=True):
@@ -228,7 +228,7 @@ def _packed(info: Node, data: Path, shape: Shape, stride: int) -> list[Tiles]:
 
 def _offsets(node: Node, data: Path) -> list[int]:
     """Where the tiles begin in the .tzb, and where the last one ends."""
-    if not os.path.lexists(data):
+    if not os.path.lexists(look(data)):
         raise MissingFileError("is missing", where=str(data), expected="the tiles of its .tzi")
     size = regular.check(data)
     node.items()
@@ -266,9 +266,11 @@ def halvings(shape: Shape, side: int) -> int:
     return max(0, (-(-max(shape) // side) - 1).bit_length())
 
 
-def _top_level(files: Path, expected: set[int]) -> int:
-    """The highest level that has a folder."""
-    names = [path.name for path in files.iterdir()] if files.is_dir() else []
+def _top_level(files: Path, expected: set[int], first: str) -> int:
+    """The highest level that has a folder; where folders are not listed, that has a first tile."""
+    for level in expected:
+        look(files / str(level) / first)
+    names = [path.name for path in look_into(files).iterdir()] if files.is_dir() else []
     found = [int(name) for name in names if name.isascii() and name.isdigit() and len(name) < 6]
     if not found:
         raise FormatError("has no levels", where=str(files), expected="folders 0, 1, 2 …")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 from drti_core.arrays import F32, F64, Codes
 from drti_core.decoder import Dense, Planes, Terms
 from drti_core.errors import FormatError
+from drti_core.io.regular import look_into
 from drti_core.io.strict_json import Node, nine_digits
 from drti_core.model import StoredModel
 
@@ -151,7 +152,7 @@ def names(folder: Path, suffix: str) -> tuple[str, ...]:
     Raises:
         FormatError: the folder holds several sets of Disk-NeuralRTI's.
     """
-    if any(folder.glob("plane_0*")):
+    if any(look_into(folder).glob("plane_0*")):
         return "plane_0", "plane_1", "plane_2"
     found = sorted(path.name for path in folder.glob(f"*_plane_0.{suffix}"))
     if any(folder.glob("plane_1*")) or not found:

@@ -29,7 +29,7 @@ from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.jpeg_strips import read_streamed
 from drti_core.io.pictures.mask_picture import read_mask
 from drti_core.io.pictures.tiles import assemble
-from drti_core.io.regular import inside, open_file
+from drti_core.io.regular import inside, look, open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model import Metadata, StoredModel
@@ -65,6 +65,7 @@ class FolderReader(ModelReader, LightsReader):
     stream: bool = False
 
     reader_id = "folder"
+    lazy = True
     summary = (
         "relight/OpenLIME web folder: info.json and plane_0.jpg …, or tiles "
         "(deepzoom, google, zoomify, tarzoom, itarzoom)"
@@ -73,7 +74,7 @@ class FolderReader(ModelReader, LightsReader):
     def sniff(self, path: Path, head: bytes) -> bool:
         """A folder that holds info.json, or JSON that states a width and a height."""
         if path.is_dir():
-            return (path / "info.json").is_file() and not _is_webptm(path / "info.json")
+            return look(path / "info.json").is_file() and not _is_webptm(path / "info.json")
         start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
         project = any(key in start for key in (b'"RelightLab"', b'"images"', b'"crop"'))
         sized = b'"width"' in start and b'"height"' in start
@@ -207,7 +208,7 @@ class _Own:
     def graph(self, folder: Path) -> Path | None:
         """The decoder as ONNX, if the folder holds it."""
         path = inside(folder, GRAPH)
-        return path if self.decoder and path.is_file() else None
+        return path if self.decoder and look(path).is_file() else None
 
     def read_mask(self, folder: Path, shape: tuple[int, int]) -> Bool | None:
         """The mask (H, W), if the folder has one."""
@@ -297,7 +298,7 @@ def _read_basis(info: Node, shape: tuple[int, int, int]) -> npt.NDArray[np.uint8
     if "basis" in info:
         return np.array(info["basis"].integers(0, 255, size), np.uint8).reshape(shape)
     path = inside(info.file.parent, "materials.bin")
-    if not os.path.lexists(path):
+    if not os.path.lexists(look(path)):
         raise FormatError(
             "is missing",
             where=f"{info.file}: $.basis",
@@ -395,7 +396,7 @@ def _read_codes(
     names = [f"{stem}.{suffix}" for stem in stems[: -(-count // each)]]
     pictures = []
     for name in names:
-        if not (folder / name).exists():
+        if not look(folder / name).exists():
             raise MissingFileError(
                 "is missing",
                 where=str(folder / name),
@@ -419,7 +420,7 @@ def _read_codes(
                 expected=plane_pictures.describe(shape, each, bits),
             )
         pictures.append(picture)
-    if numbered and (folder / f"plane_{len(names)}.{suffix}").exists():
+    if numbered and look(folder / f"plane_{len(names)}.{suffix}").exists():
         notes.append(f"plane_{len(names)}.{suffix} is not used: info.json counts {count} planes")
     codes = (
         read_streamed(pictures, count) if stream else plane_pictures.read_planes(pictures, count)

@@ -20,7 +20,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import FormatError, UnsupportedFormatError
 from drti_core.io import strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE, MIN_SIDE, Layer, Tile, assemble
-from drti_core.io.regular import inside
+from drti_core.io.regular import inside, look
 from drti_core.io.strict_json import Node
 from drti_core.model import Metadata, StoredModel
 
@@ -162,12 +162,12 @@ def find(info: Node) -> Export | None:
         return None
     scale, bias = scale[:, 0], bias[:, 0]
     folder = info.file.parent
-    tiled = (folder / "plane_0.dzi").is_file()
+    tiled = look(folder / "plane_0.dzi").is_file()
     ending = "dzi" if tiled else info["format"].value
     if ending not in ("dzi", *_PICTURES, "webp"):
         return None
     pictures = 0
-    while pictures <= 16 and (folder / f"plane_{pictures}.{ending}").is_file():
+    while pictures <= 16 and look(folder / f"plane_{pictures}.{ending}").is_file():
         pictures += 1
     whole = bool((bias % 1 == 0).all() and np.abs(bias).max() > 1)
     if codec == "ptm" and count == 18 and pictures == 3:

@@ -22,6 +22,7 @@ from drti_core.formats.lp.text import (
     write_lights,
     write_lp,
 )
+from drti_core.io.regular import look
 from drti_core.lights import NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack
@@ -54,6 +55,7 @@ class LpReader(StackReader, LightsReader):
     """
 
     reader_id: ClassVar[str] = "lp"
+    lazy: ClassVar[bool] = True
     summary: ClassVar[str] = "photographs with a light file (.lp), or their folder"
     suffixes: ClassVar[tuple[str, ...]] = (".lp", ".csv")
 
@@ -99,7 +101,7 @@ class LpReader(StackReader, LightsReader):
 def _light_files(folder: Path) -> list[Path]:
     """The light files of a folder, or of a project folder of RTIBuilder, in natural order."""
     assembly = folder / "assembly-files"
-    project = assembly.is_dir() and (folder / "jpeg-exports").is_dir()
+    project = look(assembly).is_dir() and look(folder / "jpeg-exports").is_dir()
     return files(folder, ".lp") or (files(assembly, ".lp") if project else [])
 
 

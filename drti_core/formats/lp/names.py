@@ -13,10 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
-from drti_core.errors import MissingFileError, StackError
+from drti_core.errors import MissingFileError, StackError, renamed
 from drti_core.formats.lp.text import LightFile
 from drti_core.io import regular
 from drti_core.io.pictures.photos import photographs, pictures
+from drti_core.io.places import mounts
+from drti_core.io.regular import look
 
 #: Pictures by what their names have in common.
 _Alike = dict[str, list[Path]]
@@ -102,7 +104,9 @@ def resolve(
     spare = [path.name for path, real in own.items() if real not in chosen]
     if not spare:
         return paths, ()
-    return paths, (f"Pictures of {folder} that no row names are left out: {_some(spare)}.",)
+    return paths, (
+        f"Pictures of {renamed(str(folder))} that no row names are left out: {_some(spare)}.",
+    )
 
 
 def photographs_of(
@@ -155,13 +159,19 @@ class _Listing:
         folder, name = os.path.split(place)
         if folder not in self._entries:
             try:
-                self._entries[folder] = frozenset(os.listdir(folder))  # noqa: PTH208 - names only
+                self._entries[folder] = self._listed(folder)
             except (FileNotFoundError, NotADirectoryError, ValueError):
                 self._entries[folder] = frozenset()
             except OSError:
                 self._entries[folder] = None
         entries = self._entries[folder]
         return entries is None or name in entries
+
+    @staticmethod
+    def _listed(folder: str) -> frozenset[str] | None:
+        if mounts.of(folder) is not None:  # may not be listed, or hold all of a store
+            return None
+        return frozenset(os.listdir(folder))  # noqa: PTH208 - names only
 
     def find(self, name: str, folder: Path) -> Path | None:
         """The photograph of a row; None if it is not there.
@@ -184,7 +194,7 @@ class _Listing:
         """The photographs that a row may mean: one by its exact name, else those that are alike."""
         places = _places(name, folder)
         for place in places:
-            if self.holds(place) and os.path.isfile(place):  # noqa: PTH113 - no Path for each row
+            if self.holds(place) and os.path.isfile(look(place)):  # noqa: PTH113 - no Path a row
                 return [Path(place)]
         bare = _bare(name)
         keys = _folded(bare), _folded(bare.rpartition(".")[0] or bare)

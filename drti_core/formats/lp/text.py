@@ -139,8 +139,8 @@ def write_lp(
             words.insert(0, guarded(name).replace("\\", "/"))
         lines.append(" ".join(words))
     lines += [f"# {' '.join(comment.split())}" for comment in comments]
-    with outputs.atomic_file(path, overwrite=overwrite) as temporary:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8", newline="\n")
+    with outputs.atomic_stream(path, overwrite=overwrite) as file:
+        file.write(("\n".join(lines) + "\n").encode())
 
 
 def check_names(names: Sequence[str | None], where: str | os.PathLike[str]) -> None:
@@ -215,8 +215,8 @@ def write_lights(
     check_names(names, target)
     table = to_csv(lights, convention or "cartesian", names)
     table += "".join(f"# {' '.join(comment.split())}\n" for comment in comments)
-    with outputs.atomic_file(target, overwrite=overwrite) as temporary:
-        temporary.write_text(table, encoding="utf-8", newline="\n")
+    with outputs.atomic_stream(target, overwrite=overwrite) as file:
+        file.write(table.encode())
 
 
 def looks_like_lights(head: bytes) -> bool:

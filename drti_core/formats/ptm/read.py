@@ -47,6 +47,7 @@ class PtmReader(ModelReader):
     """
 
     reader_id = "ptm"
+    lazy = True
     summary = "PTM: HP polynomial texture map (.ptm), coded as JPEG or not"
 
     companion: str | None = None

@@ -19,6 +19,7 @@ from drti_core.errors import DrtiError, FormatError
 from drti_core.formats.ptm.layout import OURS, TERMS, Colorspace
 from drti_core.io import strict_json
 from drti_core.io.pictures import plane_pictures
+from drti_core.io.regular import look
 from drti_core.io.strict_json import Node
 
 #: Largest share of the pixels in the first and last code of a range that ends at quantiles:
@@ -69,7 +70,7 @@ class Companion:
     def _same_codes(self, codes: Codes) -> bool:
         """Whether the first picture of the folder shows planes 0 to 2 of these codes."""
         path = self.info.file.parent / f"plane_0.{self.info['format'].choice('jpg', 'png')}"
-        if not path.is_file():
+        if not look(path).is_file():
             return False
         picture = plane_pictures.open_picture(path)
         if (picture.shape, picture.channels, picture.bits) != (codes.shape[1:], 3, 8):
@@ -167,13 +168,13 @@ def _cut_terms(planes: Planes, bias: list[float], colorspace: Colorspace) -> lis
 
 
 def _info_of(place: Path) -> Path:
-    return place / "info.json" if place.is_dir() else place
+    return place / "info.json" if look(place).is_dir() else place
 
 
 def _beside(path: Path, shape: tuple[int, int], colorspace: Colorspace) -> Companion | None:
     for place in (path.with_suffix("") / "info.json", path.parent / "info.json"):
         try:
-            if place.is_file():
+            if look(place).is_file():
                 return _load(place, shape, colorspace)
         except DrtiError:
             continue  # a neighbour, but not the one that is looked for

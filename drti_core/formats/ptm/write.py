@@ -19,7 +19,7 @@ from drti_core.formats.ptm.jpeg_write import write_planes
 from drti_core.formats.ptm.layout import FORMATS, Colorspace, Container, blocks, slots
 from drti_core.formats.ptm.quantisation import BiasRule, header_text, quantisation
 from drti_core.io import scratch
-from drti_core.io.outputs import atomic_file, check_output
+from drti_core.io.outputs import atomic_stream, check_output
 from drti_core.lights import LightDirections
 from drti_core.lights.bases import Basis
 from drti_core.model import StoredModel
@@ -125,7 +125,7 @@ class PtmWriter(Writer):
         lines = [f"PTM_{self.version}", f"PTM_FORMAT_{name}"]
         lines += [str(planes.shape[1]), str(planes.shape[0])]
         lines += [" ".join(map(header_text, scale)), " ".join(map(str, bias))]
-        with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as out:
+        with atomic_stream(path, overwrite=overwrite) as out:
             if coded:
                 self._write_jpegs(out, lines, planes, tables, colorspace, notes)
             else:

@@ -47,6 +47,7 @@ class RtiReader(ModelReader):
     """
 
     reader_id = "rti"
+    lazy = True
     summary = "HSH: hemispherical harmonics of CHI's RTIBuilder (.rti, and old .hsh)"
 
     legacy_hshfitter: bool = False

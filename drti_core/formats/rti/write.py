@@ -14,7 +14,7 @@ from drti_core.decoder.requantise import band_rows, dequantised, to_bytes, to_rg
 from drti_core.errors import UnsupportedFormatError
 from drti_core.formats.rti.layout import COLOURS, MAGIC
 from drti_core.formats.rti.trailer import mask_picture, trailer
-from drti_core.io.outputs import atomic_file, check_output
+from drti_core.io.outputs import atomic_stream, check_output
 from drti_core.model import Metadata, StoredModel
 from drti_core.model.contracts import Writer
 
@@ -84,7 +84,7 @@ class RtiWriter(Writer):
                     "requantised to one scale and bias for each term; "
                     f"a coefficient changes by up to {error * 255:.2g} of 255"
                 )
-        with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+        with atomic_stream(path, overwrite=overwrite) as file:
             file.write(self._header(stored, terms))
             file.write(np.concatenate([scale, bias]).astype("<f4").tobytes())
             for band in bands(planes.shape, band_rows(planes.shape[1], planes.count)):

@@ -16,7 +16,7 @@ from drti_core.formats._shared import viewer_tree
 from drti_core.io import strict_json
 from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
-from drti_core.io.regular import inside, open_file
+from drti_core.io.regular import inside, look, open_file
 from drti_core.io.strict_json import Node
 from drti_core.model import StoredModel
 from drti_core.model.contracts import ModelReader
@@ -34,12 +34,13 @@ class WebPtmReader(ModelReader):
     """
 
     reader_id = "webptm"
+    lazy = True
     summary = "WebPTM tree of rti.js: info.json with MultiresStrategy, tiles 1_1.png …"
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """An info.json with the key MultiresStrategy, or a folder that holds one."""
         info = path / "info.json" if path.is_dir() else path
-        if path.is_dir() and not info.is_file():
+        if path.is_dir() and not look(info).is_file():
             return False
         if not path.is_dir() and not head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
             return False

@@ -21,7 +21,7 @@ from drti_core.formats._shared import viewer_tree
 from drti_core.io import strict_xml
 from drti_core.io.pictures.tiles import MAX_SIDE as MAX_TILE
 from drti_core.io.pictures.tiles import MIN_SIDE as MIN_TILE
-from drti_core.io.regular import inside, open_file
+from drti_core.io.regular import inside, look, open_file
 from drti_core.io.strict_xml import Element, to_integer
 from drti_core.model import StoredModel
 from drti_core.model.contracts import ModelReader
@@ -41,13 +41,14 @@ class WebRtiReader(ModelReader):
     """
 
     reader_id = "webrti"
+    lazy = True
     summary = "webRTIViewer tree: info.xml and tiles 1_1.jpg …"
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """An info.xml with the element MultiRes, or a folder that holds one (and no info.json)."""
         if path.is_dir():
             info = path / "info.xml"
-            if not info.is_file() or (path / "info.json").exists():
+            if not look(info).is_file() or look(path / "info.json").exists():
                 return False
             try:
                 with open_file(info) as file:

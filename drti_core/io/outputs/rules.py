@@ -18,6 +18,7 @@ from drti_core.errors import FileError, OptionError, OutputExistsError
 from drti_core.io import names
 from drti_core.io.outputs import cleaning
 from drti_core.io.outputs.trouble import of_outputs
+from drti_core.io.regular import look, look_into
 
 PathLike = str | os.PathLike[str]
 
@@ -47,7 +48,7 @@ class FolderKind:
 
     def others(self, folder: Path) -> Iterator[str]:
         """What lies in a folder and not in such folders; links and special files never do."""
-        for entry in sorted(os.scandir(folder), key=lambda item: item.name):
+        for entry in sorted(os.scandir(look_into(folder)), key=lambda item: item.name):
             if entry.is_dir(follow_symlinks=False):
                 kinds = (kind for name, kind in self.folders if fnmatchcase(entry.name, name))
                 inner = next(kinds, None)
@@ -127,7 +128,7 @@ def _check_link(target: Path) -> None:
 
 
 def _check_folder(target: Path, kind: FolderKind) -> None:
-    found = sorted(part.name for part in target.iterdir())
+    found = sorted(part.name for part in look_into(target).iterdir())
     if not set(found) - set(_SYSTEMS):
         return
     for place in {(target / name).parent for name in kind.others(target)}:
@@ -327,7 +328,7 @@ def check_output(
             expected="the name of the output",
             mend=_ELSE,
         )
-    if not overwrite and os.path.lexists(target):
+    if os.path.lexists(look(target)) and not overwrite:
         raise OutputExistsError(target)
     with of_outputs(target):
         for parent in target.absolute().parents:

@@ -9,12 +9,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import IO, BinaryIO, Literal, cast
 
 from drti_core.errors import FileError, OptionError, OutputExistsError
+from drti_core.io import scratch
 from drti_core.io.outputs import cleaning, notes, system
 from drti_core.io.outputs.rules import EITHER, FolderKind, Inputs, check_output, check_replaceable
 from drti_core.io.outputs.trouble import of_outputs, of_writing
+from drti_core.io.places import mounts
 
 _NOTHING = FolderKind("an empty folder")
 
@@ -153,6 +155,31 @@ def atomic_file(
                 system.os_.rename(made.folder, made.name, made.place, target.name)
             else:
                 _rename_new(made, target)
+
+
+@contextmanager
+def atomic_stream(path: str | os.PathLike[str], *, overwrite: bool = False) -> Iterator[IO[bytes]]:
+    """The same for what is written from its beginning to its end: yield a file that is open.
+
+    Of an output that goes elsewhere (:mod:`drti_core.io.places`) nothing is on the disk then, while
+    it is small.
+
+    Raises:
+        DrtiError: see :func:`atomic_file`.
+    """
+    place = mounts.of(path)
+    if place is None:
+        with atomic_file(path, overwrite=overwrite) as temporary, temporary.open("wb") as file:
+            yield file
+        return
+    check_output(path, overwrite)
+    spool = scratch.Spool()
+    try:
+        yield spool
+    except BaseException:
+        spool.close()
+        raise
+    place[0].take(place[1], cast(BinaryIO, spool))
 
 
 def _rename_new(made: _Temporary, target: Path) -> None:

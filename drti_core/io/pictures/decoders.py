@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import IO, Any, Literal
 
 from drti_core.errors import DrtiError, FileError, FormatError, ResourceError
+from drti_core.io.places import mounts
 from drti_core.io.regular import open_file
 
 Kind = Literal["jpeg", "png", "tiff", "webp"]
@@ -130,7 +131,10 @@ def open_image(source: Path | bytes, kind: Kind, where: str) -> Any:
                 expected=f"at most {WEBP_MAX_PIXELS} pixels of a WebP",
             )
     with quiet():
-        return _plugin(kind)(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if isinstance(source, bytes):
+            return _plugin(kind)(io.BytesIO(source))
+        # Of a file that lies elsewhere, Pillow wants the first parts only.
+        return _plugin(kind)(mounts.open_stand_in(source) or source)
 
 
 def _plugin(kind: Kind) -> Any:
@@ -171,6 +175,7 @@ def vips_image(path: Path, kind: Kind, fail_on: str) -> Any:
     """
     vips: Any = libvips()
     load = getattr(vips.Image, f"{kind}load")
+    mounts.fetch(path)
     # Bytes: a file name may hold what is no text. libvips caches pictures by their names:
     # revalidate, since the file may have been replaced.
     return load(os.fsencode(path), access="sequential", fail_on=fail_on, revalidate=True)

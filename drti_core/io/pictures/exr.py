@@ -13,6 +13,7 @@ import numpy as np
 
 from drti_core.arrays import F32, MAX_SIDE
 from drti_core.errors import FormatError, MissingExtraError, raise_if_short
+from drti_core.io.places import mounts
 from drti_core.io.regular import open_file
 
 #: No compressed scan line expands more than deflate does (RFC 1951: 258 bytes for 2 bits).
@@ -105,6 +106,7 @@ def probe(path: Path, most: int = MAX_PIXELS) -> ExrHeader:
     with open_file(path) as file:
         if not is_exr(file.read(4)):
             raise FormatError("is no OpenEXR file", where=str(path), expected="OpenEXR")
+    mounts.fetch(path)
     try:
         with library.File(str(path), header_only=True) as file:
             header = file.header()
@@ -150,6 +152,7 @@ def read_exr(path: Path, most: int = MAX_PIXELS) -> F32:
     header = probe(path, most)
     library = require_exr("reading .exr")
     try:
+        mounts.fetch(path)
         with library.File(str(path), separate_channels=True) as file:
             channels = {name: channel.pixels for name, channel in file.channels().items()}
     except _ERRORS as error:

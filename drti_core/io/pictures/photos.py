@@ -32,7 +32,8 @@ from drti_core.io.pictures.raw import Development, RawHeader
 from drti_core.io.pictures.raw_exif import exif_of_raw
 from drti_core.io.pictures.tiff_pictures import Read, TiffPicture, TiffPictures, tiff_pictures
 from drti_core.io.pictures.xmp import split
-from drti_core.io.regular import open_file
+from drti_core.io.places import mounts
+from drti_core.io.regular import look_into, open_file
 
 #: File endings of photographs, lower case.
 SUFFIXES = (".jpg", ".jpeg", ".png", ".tif", ".tiff", ".pgm", ".exr", *raw.SUFFIXES)
@@ -95,6 +96,11 @@ class PhotoInfo:
     dpi: float | None = None
     luma: bool = False
     development: Development | None = None
+    #: Keeps what the path is a stand-in of.
+    _place: object = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_place", mounts.of(self.path))
 
     def as_luma(self) -> PhotoInfo:
         """The photograph in grey: of a JPEG, decoding that takes half as long."""
@@ -146,7 +152,7 @@ def pictures(folder: Path) -> list[Path]:
     RAW that lies there developed too, under its name with another ending, is left out.
     """
     try:
-        entries = list(folder.iterdir())
+        entries = list(look_into(folder).iterdir())
     except OSError:
         return []
     found = [

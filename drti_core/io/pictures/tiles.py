@@ -16,7 +16,7 @@ from drti_core.arrays import Codes, Window
 from drti_core.errors import FileError, FormatError, MissingFileError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
-from drti_core.io.regular import inside, open_file
+from drti_core.io.regular import inside, look, open_file
 
 #: Sides of a tile that may be claimed.
 MIN_SIDE, MAX_SIDE = 16, 4096
@@ -197,7 +197,7 @@ def _presence(folder: Path) -> Callable[[Tile], None]:
         try:
             if path.is_symlink():
                 inside(folder, str(path.relative_to(folder)))
-            found = path.stat()
+            found = look(path).stat()
         except (FileNotFoundError, NotADirectoryError):
             raise MissingFileError("is missing", where=str(path), expected="a tile") from None
         except OSError as error:

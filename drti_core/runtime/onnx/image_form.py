@@ -16,6 +16,7 @@ import numpy as np
 from drti_core.arrays import MAX_SIDE, Bool, Codes
 from drti_core.errors import FormatError
 from drti_core.io import memory
+from drti_core.io.regular import check as check_file
 from drti_core.io.regular import open_file
 from drti_core.runtime.onnx.check import check_model, find_external, parse
 from drti_core.runtime.onnx.forms import CONTRACTS
@@ -175,6 +176,8 @@ def _codes(tensor: Any, kind: Any, where: str, folder: Path) -> Codes:
     size = prod(shape) * kind.itemsize
     if tensor.data_location == TensorProto.EXTERNAL:
         path, start = find_external(tensor, size, place, folder)
+        if size > memory.SMALL:
+            check_file(path)  # so that the file itself is on this disk
         with open_file(path) as file:
             if size > memory.SMALL:
                 return np.memmap(file, kind, "r", start, shape)
