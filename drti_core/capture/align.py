@@ -22,7 +22,7 @@ from drti_core.capture import predict
 from drti_core.capture.align_step import Step, compared, step
 from drti_core.capture.align_views import LEAST, View, look, patches, whole_views
 from drti_core.capture.photographs import small_copies
-from drti_core.capture.steady import steadiness
+from drti_core.capture.steady import ONE, steadiness
 from drti_core.errors import StackError
 from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
@@ -293,7 +293,8 @@ class _Laying:
     def _by_edges(self) -> Bool | None:
         """Lay photographs by their edges; (L,) which were not moved, None where edges tell none."""
         copies = small_copies(self.stack)
-        stood = steadiness(copies.linear(), copies.step)
+        compared = copies.reduced(ONE)
+        stood = steadiness(compared.linear(), compared.step)
         if not stood.moved.any():
             return None
         numbers = numbers_of(self.model, stood.maps, self.stack.shape)

@@ -30,9 +30,12 @@ from drti_core.stack.decoded import WORKERS
 LEAST, MOST = 0.1, 8
 #: Half of the side of a ball's crop, in its radii and in pixels.
 _REACH, _PIXELS = 1.3, 210
-#: To guess the focal length: so many circles, half of the side of their crops in pixels, and the
-#: sine of how far below the horizon a lamp may seem to be while it is not known.
-_PAIRED, _COARSE, _ANYWHERE = 4, 70, -0.7
+#: Half of the side of the small crop in which a rim is sought, pixels; share of what is seen of it
+#: there that is seen in the large one.
+_COARSE, _STILL_SEEN = 70, 0.7
+#: To guess the focal length: so many circles, and the sine of how far below the horizon a lamp may
+#: seem to be while it is not known.
+_PAIRED, _ANYWHERE = 4, -0.7
 #: Of lines that lean towards each other, as much counts as disagreement: lamps are mostly far.
 _LEANING = 0.1
 #: Share of a rim that is seen of a ball, and of photographs in which it shines.
@@ -84,9 +87,11 @@ class Seen:
         return np.asarray(centre + radius * self.ball.normals(view, spot.x, spot.y), np.float64)
 
 
-def crop_of(stack: Stack, circle: Circle, most: int = _PIXELS) -> Crop:
-    """The photographs around a circle, with sides of up to twice ``most`` pixels."""
-    return crop_around(stack, circle.x, circle.y, _REACH * circle.radius + 3, most)
+def crop_of(stack: Stack, circle: Circle, *, coarse: bool = False) -> Crop:
+    """The photographs around a circle, as small as shows its rim, or as finds it."""
+    most = _COARSE if coarse else _PIXELS
+    reach = _REACH * circle.radius + 3
+    return crop_around(stack, circle.x, circle.y, reach, most, rough=coarse)
 
 
 def look_in(crop: Crop, ball: Ball, view: View) -> Seen:
@@ -120,14 +125,31 @@ def _ball_of(stack: Stack, places: Places, circle: Circle, view: View) -> Seen |
     return replace(one, ball=ball, rim=rim.seen, unsure=rim.unsure)
 
 
-def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tuple[Crop, Rim]:
-    """A ball's rim, and the photographs around it.
+def _rim_of(stack: Stack, circle: Circle, view: View) -> tuple[Crop, Rim]:
+    """A ball's rim, sought in small crops and laid exactly in a large one, which comes with it."""
+    coarse, rim = _coarse_rim(stack, circle, view)
+    if rim.seen < _RIM:
+        return coarse, rim
+    ball = rim.ball
+    crop = crop_of(stack, Circle(ball.x, ball.y, ball.radius, circle.rim, circle.shine))
+    if crop.step == coarse.step:
+        return crop, rim
+    exact = fit_rim(crop, ball, view, within=2 * coarse.step / ball.radius)
+    if exact.seen < _STILL_SEEN * rim.seen:
+        return crop, rim
+    return crop, replace(exact, seen=min(exact.seen, rim.seen), unsure=rim.unsure)
+
+
+def _coarse_rim(
+    stack: Stack, circle: Circle, view: View, *, quick: bool = False
+) -> tuple[Crop, Rim]:
+    """A ball's rim in small crops of the photographs, and that in which it was found.
 
     What was found may be the horizon that the ball mirrors, at about 0.71 of its radius: then some
     lamps would stand below the ground, or, if it is a ball indeed, all of them stand high.
     """
-    crop = crop_of(stack, circle, most)
-    best = crop, fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view)
+    crop = crop_of(stack, circle, coarse=True)
+    best = crop, fit_rim(crop, Ball(circle.x, circle.y, circle.radius), view, quick=quick)
     ball = best[1].ball
     sunk = _SUNK_UNKNOWN if view.focal is None else _SUNK
     lowest = _lowest(crop, ball, view)
@@ -137,8 +159,8 @@ def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tu
     least, found = _FAINT_RIM if must else _SURE_RIM, 0.0
     for factor in (1.42, 1.2) if must else (1.42,):
         wide = Circle(ball.x, ball.y, factor * ball.radius, circle.rim, circle.shine)
-        around = crop_of(stack, wide, most)
-        larger = fit_rim(around, replace(ball, radius=wide.radius), view, beyond=ball)
+        around = crop_of(stack, wide, coarse=True)
+        larger = fit_rim(around, replace(ball, radius=wide.radius), view, beyond=ball, quick=quick)
         grown = larger.ball.radius / ball.radius
         moved = math.hypot(larger.ball.x - ball.x, larger.ball.y - ball.y) / ball.radius
         plain = larger.seen > least and larger.plain > found
@@ -146,7 +168,7 @@ def _rim_of(stack: Stack, circle: Circle, view: View, most: int = _PIXELS) -> tu
             best, found = (around, larger), larger.plain
     if found:
         around, larger = best
-        again = fit_rim(around, larger.ball, view)
+        again = fit_rim(around, larger.ball, view, quick=quick)
         if again.plain > found and _lowest(around, again.ball, view) > sunk:
             larger = again
         return around, replace(larger, unsure=not must)
@@ -191,7 +213,7 @@ def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | N
     for circle in circles[:_PAIRED]:
         if circle.shine < _SHINE:
             continue
-        crop, rim = _rim_of(stack, circle, view, _COARSE)
+        crop, rim = _coarse_rim(stack, circle, view, quick=True)
         if rim.seen >= _RIM:
             looked_at.append((crop, rim.ball))
             spots = find_highlights(crop, rim.ball, view, _ANYWHERE)

@@ -18,10 +18,11 @@ from drti_core.capture.highlights import Highlight
 from drti_core.capture.photographs import Copies, small_copies
 from drti_core.capture.refine import FEWEST, estimate, looks_of
 from drti_core.capture.reflection import LONGEST, SHORTEST, Ball, Lamp, View, angles, lamp_of
-from drti_core.capture.steady import moved_notes, steadiness
+from drti_core.capture.steady import ONE, moved_notes, steadiness
 from drti_core.capture.together import agreeing_balls
 from drti_core.errors import OptionError
 from drti_core.io.pictures.exif import focal_length_35mm
+from drti_core.io.threads import one_blas_thread
 from drti_core.lights import LightDirections
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.stack import Stack
@@ -45,6 +46,7 @@ _CLEARLY = 0.02
 _ALIKE, _FARTHEST = 0.1, 0.01
 
 
+@one_blas_thread()  # threads of small products only wait for one another
 def find_lights(
     stack: Stack,
     balls: Sequence[Ball] | None = None,
@@ -95,7 +97,8 @@ def find_lights(
             )
     stack = stack.in_luma()
     copies = small_copies(stack, part_of(progress, 0, 0.6))
-    stood = steadiness(copies.linear(), copies.step)
+    compared = copies.reduced(ONE)
+    stood = steadiness(compared.linear(), compared.step)
     if stood.moved.any():  # all that follows is looked for where the camera stood first
         stack = held(stack, stood.maps)
         copies = small_copies(stack, part_of(progress, 0.6, 0.7))

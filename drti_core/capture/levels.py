@@ -23,6 +23,8 @@ from drti_core.stack.strengths import even
 
 #: How lamps are levelled without a card.
 Levels = Literal["estimate", "positions", "none"]
+#: Lamps of a dome that were nearer, widths of the picture, would stand in it.
+_NEAREST = 0.25
 LEVELS: tuple[Levels, ...] = get_args(Levels)
 
 
@@ -85,9 +87,10 @@ def level(
 
 def _at(stack: Stack, distance: float) -> Stack:
     """The same photographs, whose lamps stand on a dome around the centre of the picture."""
-    if not 0 < distance < 1e6:  # false for NaN
+    if not _NEAREST <= distance < 1e6:  # false for NaN
         raise OptionError(
-            f"lamps at a distance of {distance:g}", expected="widths of the picture, over 0"
+            f"lamps at a distance of {distance:g}",
+            expected=f"widths of the picture, {_NEAREST} or more",
         )
     if stack.positions is not None:
         raise OptionError(

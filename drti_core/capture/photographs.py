@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from drti_core.arrays import F32, F64, U8, Array, Window, bands
 from drti_core.colour import linear_to_srgb, srgb_to_linear
@@ -73,6 +74,13 @@ class Copies:
     def linear(self) -> F32:
         """(L, h, w) linear light, 0..1."""
         return srgb_to_linear(np.arange(256, dtype=np.float32) / np.float32(255))[self.grey]
+
+    def reduced(self, most: int) -> Copies:
+        """The same with means of pixels, so that one has about so many at most."""
+        height, width = self.grey.shape[1:]
+        step = max(1, math.ceil(math.sqrt(height * width / most)))
+        grey = np.stack([np.rint(block_means(one, step)).astype(np.uint8) for one in self.grey])
+        return Copies(grey, step * self.step)
 
 
 def small_copies(stack: Stack, progress: Progress = no_progress) -> Copies:
@@ -141,13 +149,12 @@ class Crop:
     def reduced(self, most: int) -> Crop:
         """The same with means of pixels, so that no side is longer than about so many."""
         step = max(1, max(self.grey.shape[1:]) // most)
-        rows, columns = (side // step * step for side in self.grey.shape[1:])
-        whole = self.grey[:, :rows, :columns]
-        total = sum(whole[:, y::step, x::step] for y in range(step) for x in range(step))
-        return Crop(np.asarray(total / step**2, np.float32), self.x, self.y, step * self.step)
+        return Crop(block_means(self.grey, step), self.x, self.y, step * self.step)
 
 
-def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Crop:
+def crop_around(
+    stack: Stack, x: float, y: float, reach: float, most: int, *, rough: bool = False
+) -> Crop:
     """A part of all photographs, as linear light.
 
     Args:
@@ -156,6 +163,7 @@ def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Cr
         y: likewise, from the top.
         reach: half of its side, pixels; what lies outside the picture is left out.
         most: half of its side, pixels of the crop, that it is reduced to.
+        rough: means of codes instead of those of light, which are quicker.
 
     Raises:
         ResourceError: it is of so many photographs that memory does not suffice.
@@ -174,10 +182,30 @@ def crop_around(stack: Stack, x: float, y: float, reach: float, most: int) -> Cr
     linear = _linear(stack)
     for number in range(len(stack)):
         codes = stack.select([number]).luma(Window(top, left, rows * step, columns * step))[0]
-        values = linear(codes)
-        out[number] = sum(values[y::step, x::step] for y in range(step) for x in range(step))
-    out /= step * step
+        if rough and codes.dtype.kind == "u":
+            out[number] = linear(np.rint(block_means(codes, step)).astype(codes.dtype))
+        else:
+            out[number] = block_means(linear(codes), step)
     return Crop(out, left, top, step)
+
+
+def block_means(pictures: npt.NDArray[Any], step: int) -> F32:
+    """(…, h // step, w // step) means of blocks of pictures (…, h, w); what is left over is not.
+
+    Sums of whole rows, then of every so many columns: numpy's own over short axes take far longer.
+    """
+    height, width = (side // step * step for side in pictures.shape[-2:])
+    if step == 1:
+        return np.asarray(pictures, np.float32)
+    whole = pictures[..., :height, :width]
+    rows = whole[..., ::step, :].astype(np.float32)
+    for row in range(1, step):
+        rows += whole[..., row::step, :]
+    total = rows[..., ::step].copy()
+    for column in range(1, step):
+        total += rows[..., column::step]
+    total /= step * step
+    return np.asarray(total, np.float32)
 
 
 def usual(values: F32) -> F32:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, F64, Bool
-from drti_core.capture.photographs import small_copies
+from drti_core.capture.photographs import block_means, small_copies
 from drti_core.capture.reflection import angles
 from drti_core.colour import srgb_to_linear
 from drti_core.errors import OptionError
@@ -87,10 +87,9 @@ def looks_of(pictures: npt.NDArray[Any]) -> tuple[F32, ...]:
     chosen = np.random.default_rng(0).permutation(height * width)[:_SAMPLE]
     rows: list[list[F32]] = [[] for _ in range(3 + len(_RADII))]
     for picture in pictures:
-        codes = np.asarray(picture[: height * step, : width * step], np.float32)
+        codes = block_means(picture, step)
         if pictures.dtype == np.uint8:
-            codes /= 255
-        codes = codes.reshape(height, step, width, step).mean(axis=(1, 3))
+            codes = codes / np.float32(255)
         linear = srgb_to_linear(codes)
         found = [codes, np.log(linear + 0.01)]
         for radius in _RADII:
@@ -151,15 +150,11 @@ def estimate(
 def blurred(picture: F32, radius: int) -> F32:
     """(H, W) means of squares of 2 radius + 1 pixels, taken twice; the rim is mirrored."""
     size = 2 * radius + 1
-    for axis in (0, 1, 0, 1):
-        before = [(0, 0), (0, 0)]
-        before[axis] = (radius + 1, radius)
-        sums = np.cumsum(np.pad(picture, before, mode="symmetric"), axis=axis, dtype=np.float64)
-        count = picture.shape[axis]
-        upper = np.take(sums, np.arange(size, size + count), axis=axis)
-        picture = np.asarray(
-            (upper - np.take(sums, np.arange(count), axis=axis)) / size, np.float32
-        )
+    for _ in range(4):  # along rows, along columns, and both again
+        wide = np.pad(picture, ((radius + 1, radius), (0, 0)), mode="symmetric")
+        sums = np.cumsum(wide, axis=0, dtype=np.float64)
+        means = (sums[size:] - sums[:-size]) / size
+        picture = np.ascontiguousarray(means.T, np.float32)
     return picture
 
 

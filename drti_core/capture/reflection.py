@@ -143,13 +143,10 @@ class Ball:
             The larger half axis, the smaller, and the angle of the larger, which points from the
             picture's centre: radians from +x towards the rows below.
         """
-        across, down = self.x - view.width / 2, self.y - view.height / 2
-        angle = math.atan2(down, across)
-        if view.focal is None or view.fisheye:
-            return self.radius, self.radius, angle
-        cosine, sine = self._cone(view)
-        larger = view.focal * sine * math.sqrt(1 - sine**2) / (cosine**2 - sine**2)
-        return larger, self.radius, angle
+        larger, smaller, angle = half_axes(
+            view, *(np.array(v) for v in (self.x, self.y, self.radius))
+        )
+        return float(larger), float(smaller), float(angle)
 
     def _cone(self, view: View) -> tuple[float, float]:
         """Cosine of the angle between the optical axis and the ball's centre; sine of its radius.
@@ -207,6 +204,28 @@ class Ball:
         normals, views = self.normals(view, x, y), view.rays(x, y)
         cosine = (normals * views).sum(axis=-1, keepdims=True)
         return np.asarray(2 * cosine * normals - views, np.float64)
+
+
+def half_axes(view: View, x: F64, y: F64, radius: F64) -> tuple[F64, F64, F64]:
+    """Half axes of balls' ellipses, pixels, and the angles of the larger ones.
+
+    Args:
+        view: of the camera.
+        x: (N) of the ellipses' centres, pixels.
+        y: (N) likewise.
+        radius: (N) their smaller half axes.
+
+    Returns:
+        The larger half axes, the smaller, and the angles of the larger: see :meth:`Ball.axes`.
+    """
+    across, down = x - view.width / 2, y - view.height / 2
+    angle = np.arctan2(down, across)
+    if view.focal is None or view.fisheye:
+        return radius, radius, angle
+    focal = view.focal
+    cosine = 1 / np.hypot(1, np.hypot(across, down) * focal / (focal**2 + radius**2))
+    sine = radius * cosine / np.hypot(focal, radius)
+    return focal * sine * np.sqrt(1 - sine**2) / (cosine**2 - sine**2), radius, angle
 
 
 @dataclass(frozen=True, eq=False)

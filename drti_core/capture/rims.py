@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,7 +16,7 @@ import numpy as np
 
 from drti_core.arrays import F32, F64
 from drti_core.capture.photographs import Crop
-from drti_core.capture.reflection import Ball, View
+from drti_core.capture.reflection import Ball, View, half_axes
 
 #: How far a ball is moved to the right and down, and grown, pixels.
 Place = tuple[float, float, float]
@@ -26,9 +25,9 @@ Place = tuple[float, float, float]
 _FROM, _TO = 0.78, 1.24
 #: Steps of the search for the ellipse: how far from what was found, in radii.
 _SEARCH = 0.15
-#: Share of a rim that is an edge from which on it is plain; of one that is not, searches begin so
-#: many radii aside too.
-_PLAIN, _ASIDE = 0.5, 0.08
+#: Share of a rim that is an edge, and how plain it is, from which on nothing else is tried; of one
+#: that is not, searches begin so many radii aside too, and may show so much less of a plainer one.
+_SEEN, _PLAIN, _ASIDE, _LESS = 0.5, 0.4, (0.08, 0.16), 0.8
 #: Scatter of an edge that is hardly a rim's, radii.
 _SCATTER = 0.015
 #: Searches that end within so many pixels of each other are one.
@@ -73,7 +72,15 @@ class Rim:
         return self.seen * math.exp(-self.scatter / _SCATTER)
 
 
-def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> Rim:
+def fit_rim(
+    crop: Crop,
+    ball: Ball,
+    view: View,
+    beyond: Ball | None = None,
+    within: float | None = None,
+    *,
+    quick: bool = False,
+) -> Rim:
     """Lay an ellipse through the rim.
 
     Args:
@@ -81,25 +88,31 @@ def fit_rim(crop: Crop, ball: Ball, view: View, beyond: Ball | None = None) -> R
         ball: about where it is.
         view: of the camera, which tells the ellipse's shape.
         beyond: a circle within the ball, whose own edge is not meant.
+        within: it is surely so near, radii; by default it may be anywhere.
+        quick: look aside only where next to no rim is seen.
     """
-    rooted, linear = _changes(crop, ball)
+    rooted, linear = _changes(crop, ball, within)
     if beyond is not None:
         x = ball.x + np.cos(rooted.angle)[:, None] * rooted.radius - beyond.x
         y = ball.y + np.sin(rooted.angle)[:, None] * rooted.radius - beyond.y
-        within = np.hypot(x, y) < _BEYOND * beyond.radius
-        rooted.change[within], linear.change[within] = 0, 0
-    place = _search(rooted, ball, view)
+        inner = np.hypot(x, y) < _BEYOND * beyond.radius
+        rooted.change[inner], linear.change[inner] = 0, 0
+    place = _search(rooted, ball, view, reach=within or _SEARCH)
     robust = _refined(rooted, place, ball, view)
-    if robust.seen < _PLAIN:
+    places = [place]
+    for aside in _ASIDE:
+        if within is not None or (robust.seen >= _SEEN and (quick or robust.plain >= _PLAIN)):
+            break
         # The search may have left the right way at once: others are tried.
-        aside, places = _ASIDE * ball.radius, [place]
-        for start in itertools.product((-aside, 0.0, aside), (-aside, 0.0, aside), (0.0, aside)):
-            other = _search(rooted, ball, view, start, _ASIDE / 2)
+        beside, grown = aside * ball.radius, 1.5 * aside * ball.radius
+        steps = (-beside, 0.0, beside), (-beside, 0.0, beside), (0.0, beside, grown)
+        for start in itertools.product(*steps):
+            other = _search(rooted, ball, view, start, aside / 2)
             if any(math.dist(other, known) < _SAME * crop.step for known in places):
                 continue
             places.append(other)
             tried = _refined(rooted, other, ball, view)
-            if tried.seen > robust.seen:
+            if tried.plain > robust.plain and tried.seen > _LESS * robust.seen:
                 place, robust = other, tried
     exact = _refined(linear, place, ball, view)
     if exact.plain < _TOLD * robust.plain:
@@ -143,17 +156,23 @@ class _Edges:
         """(A, R) roots of the changes, blurred outwards; ``width`` is in samples."""
         if width not in self._smooth:
             count = len(self.radius)
+            taps = np.exp(-0.5 * (np.arange(count) / max(width, 0.3)) ** 2).astype(np.float32)
+            taps[max(1, math.ceil(2.5 * width)) + 1 :] = 0
             off = np.arange(count)[:, None] - np.arange(count)
-            kernel = np.exp(-0.5 * (off / max(width, 0.3)) ** 2)
-            kernel[np.abs(off) > max(1, math.ceil(2.5 * width))] = 0
+            kernel = taps[np.abs(off)]
             kernel /= kernel[count // 2].sum()
-            blurred = np.nan_to_num(self.change) @ kernel.astype(np.float32)
+            blurred = np.nan_to_num(self.change) @ kernel
             self._smooth[width] = np.sqrt(np.maximum(blurred, 0))
         return self._smooth[width]
 
 
-def _changes(crop: Crop, ball: Ball) -> tuple[_Edges, _Edges]:
+def _changes(crop: Crop, ball: Ball, within: float | None = None) -> tuple[_Edges, _Edges]:
     """How much the light changes around a ball.
+
+    Args:
+        crop: of all photographs.
+        ball: about where it is.
+        within: how far from there changes are of use, radii; by default all that may be a rim.
 
     Returns:
         Of the root of the light, which shows edges in the shade too, and of the light itself, whose
@@ -163,7 +182,11 @@ def _changes(crop: Crop, ball: Ball) -> tuple[_Edges, _Edges]:
     count = int(np.clip(2 * math.pi * size, 48, 400))
     angle = np.arange(count) * 2 * math.pi / count
     fine = 0.25  # pixels of the crop
-    radius = np.arange(_FROM * size, _TO * size, fine)
+    first, last = _FROM, _TO
+    if within is not None:
+        # Where a ball that is moved and grown by so much may be, and half as much beside it.
+        first, last = max(first, 1 - 3 * within), min(last, 1 + 3 * within)
+    radius = np.arange(first * size, last * size, fine)
     x = (ball.x - crop.x) / crop.step - 0.5 + np.cos(angle)[:, None] * radius
     y = (ball.y - crop.y) / crop.step - 0.5 + np.sin(angle)[:, None] * radius
     height, width = crop.grey.shape[1:]
@@ -208,11 +231,10 @@ def _ellipses(ball: Ball, view: View, places: F64, angle: F64) -> F64:
         places: (N, 3) by how much it is moved to the right and down, and grown, pixels.
         angle: (A) from the first centre, radians.
     """
-    moved = [
-        replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
-        for x, y, grow in places.tolist()
-    ]
-    larger, smaller, turn = np.array([one.axes(view) for one in moved]).T[:, :, None]
+    place = np.array([ball.x, ball.y, ball.radius]) + places
+    larger, smaller, turn = half_axes(
+        view, place[:, :1], place[:, 1:2], np.maximum(2, place[:, 2:])
+    )
     x, y = places[:, :2].T[:, :, None]
     # The ray t (cos, sin) from the first centre meets the ellipse around (x, y).
     c, s = np.cos(turn), np.sin(turn)
@@ -261,10 +283,7 @@ def _refined(edges: _Edges, place: Place, ball: Ball, view: View) -> Rim:
     reach = max(2.5 * fine, min(1.5 * 4 * fine, 0.06 * ball.radius))
     values, small = np.array(place), 1e-3 * ball.radius
     seen, scatter = 0.0, 1.0
-    # Shadows and cloth have edges everywhere; a rim stands out of them.
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # directions wholly outside of the picture
-        plain = 2 * np.nan_to_num(np.nanmedian(change, axis=1))
+    plain = 2 * _medians(change)  # shadows and cloth have edges everywhere; a rim stands out
     for _ in range(6):
         rim, *beside = _ellipses(ball, view, values + small * _AND_BESIDE, angle)
         near = np.abs(radius[None] - rim[:, None]) <= reach
@@ -294,6 +313,14 @@ def _refined(edges: _Edges, place: Place, ball: Ball, view: View) -> Rim:
     grow += _INWARDS * 4 * fine
     fitted = replace(ball, x=ball.x + x, y=ball.y + y, radius=max(2.0, ball.radius + grow))
     return Rim(fitted, seen, scatter)
+
+
+def _medians(change: F32) -> F32:
+    """(A,) medians of rows, without what is NaN; 0 where nothing else is."""
+    ordered, known = np.sort(change, axis=1), np.isfinite(change).sum(axis=1)
+    rows = np.arange(len(change))
+    both = ordered[rows, np.maximum(known - 1, 0) // 2], ordered[rows, known // 2 % change.shape[1]]
+    return np.where(known > 0, (both[0] + both[1]) / 2, 0)
 
 
 def _place(values: F64) -> Place:

@@ -16,15 +16,18 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import F32, F64, Bool
+from drti_core.capture.photographs import block_means
 from drti_core.stack.lanczos import sampled
 from drti_core.stack.moves import moved_places, small
 
 #: Added to linear light before its logarithm is taken, and to gradients, as a share of the median.
 _DARK, _FLAT = 0.01, 3.0
 #: Pixels of the pictures that are compared, of one and of all.
-_ONE, _ALL = 180_000, 24_000_000
+ONE, _ALL = 180_000, 24_000_000
 #: A photograph is looked for so far away, as a share of a side; rounds of laying all on all.
 _FARTHEST, _ROUNDS = 0.12, 3
+#: Pixels of what is compared by which nothing is laid another way any more.
+_LAID = 0.1
 #: A move must be so many pixels, and as many of what is compared; and so many usual ones.
 _MOVED, _COMPARED, _DEVIATIONS = 2.0, 0.6, 6.0
 #: A peak must be so many times the next one, and so many standard deviations.
@@ -122,13 +125,9 @@ def _reduced(pictures: F32, step: int) -> tuple[F32, int]:
     """Means of blocks, so that there are not too many pixels."""
     count, height, width = pictures.shape
     by = 1
-    while (height // by) * (width // by) > min(_ONE, _ALL // count):
+    while (height // by) * (width // by) > min(ONE, _ALL // count):
         by += 1
-    if by == 1:
-        return pictures, step
-    part = pictures[:, : height // by * by, : width // by * by]
-    blocks = part.reshape(count, height // by, by, width // by, by)
-    return np.asarray(blocks.mean(axis=(2, 4)), np.float32), step * by
+    return block_means(pictures, by), step * by
 
 
 def _edges(picture: F32) -> C64:
@@ -154,15 +153,27 @@ def _shifts(fields: C64) -> tuple[F64, Bool]:
     shifts, sure = np.zeros((len(fields), 2)), np.zeros(len(fields), bool)
     reach = max(4, int(_FARTHEST * min(height, width)))
     for _ in range(_ROUNDS):
-        turn = 2j * np.pi * (right * shifts[:, :1, None] + down * shifts[:, 1:, None])
-        together = (spectra * np.exp(turn).astype(np.complex64)).sum(axis=0)
+        before = shifts.copy()
+        together = np.zeros(fields.shape[1:], np.complex64)
+        for spectrum, shift in zip(spectra, shifts, strict=True):
+            together += _turned(spectrum, shift)
         for number, spectrum in enumerate(spectra):
-            own = spectrum * np.exp(turn[number]).astype(np.complex64)
-            alike = np.fft.ifft2(spectrum * np.conj(together - own)).real
+            others = together - _turned(spectrum, shifts[number])
+            alike = np.fft.ifft2(spectrum * np.conj(others)).real
             shifts[number], plain = _peak(np.fft.fftshift(alike), reach)
             sure[number] = plain > 1
         shifts -= np.median(shifts, axis=0)
+        if np.abs(shifts - before).max() < _LAID:
+            break
     return shifts, sure
+
+
+def _turned(spectrum: C64, shift: F64) -> C64:
+    """The spectrum (h, w) of a picture that is moved to the left and up."""
+    height, width = spectrum.shape
+    down = np.exp(2j * np.pi * shift[1] * np.fft.fftfreq(height)).astype(np.complex64)
+    right = np.exp(2j * np.pi * shift[0] * np.fft.fftfreq(width)).astype(np.complex64)
+    return np.asarray(spectrum * down[:, None] * right, np.complex64)
 
 
 def _peak(alike: F64, reach: int) -> tuple[F64, float]:

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import F64, Bool, bands
-from drti_core.errors import MissingFileError, StackError
+from drti_core.errors import MissingFileError, OptionError, StackError
 from drti_core.io.pictures.photos import SUFFIXES, photographs, pictures
 from drti_core.lights import LightDirections
 from drti_core.lights.fields import LightFields, terms
@@ -47,6 +47,11 @@ _FEWEST, _NEARER = 6, 0.5
 #: Distances that are tried, longer sides of the picture to one, inverse.
 _INVERSE = np.concatenate([[0.0], np.geomspace(0.05, 1.25, 60)])
 _ROUNDS = 12
+#: What a card shows beside a smooth field, in the median, as a share of its brightness: of a matt
+#: one with creases and noise less, of an object more.
+_UNEVEN = 0.1
+#: Names that are shown in a message.
+_SHOWN = 4
 
 
 def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
@@ -60,8 +65,9 @@ def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
 
     Raises:
         MissingFileError: nothing is there.
-        StackError: a folder of other than one picture for each photograph, or one that cannot be
-            read.
+        OptionError: it is one of the photographs, or their folder.
+        StackError: a folder of other than one picture for each photograph, one in which some have
+            the names of photographs and others have not, or one that cannot be read.
     """
     given = Path(path)
     if not given.exists():
@@ -75,6 +81,13 @@ def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
         files, notes = _matched(given, stack)
     else:
         files = [given]
+    own = {os.path.realpath(file) for file in stack.files}
+    if any(os.path.realpath(file) in own for file in files):
+        raise OptionError(
+            "photographs as their own white card",
+            where=str(given),
+            expected="pictures of a card under the same lights",
+        )
     same = len(files) == len(stack)
     zenith = LightDirections(np.tile([0.0, 0.0, 1.0], (len(files), 1)))
     lights = stack.lights if same else zenith
@@ -93,6 +106,15 @@ def _matched(folder: Path, stack: Stack) -> tuple[list[Path], tuple[str, ...]]:
     names = [_stem(name) for name in stack.names]
     if len(by_name) == len(found) and all(name in by_name for name in names):
         return [by_name[name] for name in names], ()
+    without = [name for name, stem in zip(stack.names, names, strict=True) if stem not in by_name]
+    if len(without) < len(names):  # in natural order, one that is misnamed would move all others
+        named = ", ".join(without[:_SHOWN]) + ", …" * (len(without) > _SHOWN)
+        raise StackError(
+            f"no picture of the card for {named}",
+            where=str(folder),
+            expected="one of the same name for each photograph, or none that has one's name",
+            mend="Name the pictures of the card as the photographs under the same lights.",
+        )
     if len(found) != len(stack):
         raise StackError(
             f"{len(found)} pictures of a card",
@@ -163,7 +185,8 @@ def level_by_card(stack: Stack, card: Stack, progress: Progress = no_progress) -
         said.append(f"strengths of {differ.min():.3g} to {differ.max():.3g} of the mean")
     said.append(f"and fields that change by a factor of up to {bent:.3g} over the picture")
     note = ", ".join(said) + "."
-    notes = [*card.notes, note]
+    # What was done to both in the darkroom is told once.
+    notes = [*(told for told in card.notes if told not in stack.notes), note]
     if found.distance is not None:
         notes.append(
             f"The card says that the lamps stand {found.distance:.3g} longer sides of the picture "
@@ -198,7 +221,7 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
         progress: called after each picture of the card.
 
     Raises:
-        StackError: it is of another shape, dark, clipped, or covers too little.
+        StackError: it is of another shape, dark, clipped, uneven, or covers too little.
     """
     whole, right, up = _frame(stack)
     _check_shape(card, whole, stack)
@@ -222,6 +245,7 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
         lamps = _lambert(near, stack.lights, x * unit, y * unit)
     basis = np.stack([np.ones_like(x)] + [x**a * y**b for a, b in terms(degree)], axis=1)
     found, weights = _smooth(logs - lamps, basis, usable)
+    _check_smooth(card, logs - lamps - found @ basis.T, usable)
     strengths = _colours(colours, found[:, 0], weights)
     count = len(stack)
     return Card(
@@ -305,6 +329,21 @@ def _check_light(card: Stack, seen: F64, clipped: Bool) -> None:
             where=where[burnt[0]],
             expected=f"{_CLIPPED:.0%} at most",
             mend="Expose the card less, all its pictures alike.",
+        )
+
+
+def _check_smooth(card: Stack, rest: F64, usable: Bool) -> None:
+    """What is left of the cards beside smooth fields is little."""
+    uneven = [
+        float(np.median(np.abs(row[use]))) if use.any() else 0.0
+        for row, use in zip(rest, usable, strict=True)
+    ]
+    if np.median(uneven) > _UNEVEN:
+        first = card.files[0] if card.files else None
+        raise StackError(
+            f"what is said to be a white card is uneven by {np.median(uneven):.0%}",
+            where=str(first.parent if first is not None and len(card) > 1 else first or "card"),
+            expected=f"less than {_UNEVEN:.0%}: a smooth and matt surface, and nothing on it",
         )
 
 

@@ -19,6 +19,7 @@ from drti_core.options import split_specs
 from drti_core.progress import part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
+from drti_core.workflow.opening import open_with_test
 
 
 @opens_photographs
@@ -50,18 +51,15 @@ def compare(
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
-    others = [*(model or ()), *([] if test is None else [test])]
-    named = [read for each in others for read in doors.read_from(each)]
+    beside = [*(model or ()), *([] if test is None else [test])]
+    named = [read for each in beside for read in doors.read_from(each)]
     outputs.check_output(output, overwrite, inputs=[*doors.read_from(stack, **how), *named])
     if not model and not codecs:
         raise OptionError("nothing to compare", expected="a MODEL, or --codecs ptm,hsh16")
     part = console.parse_window(window, "--window")
-    photographs = doors.open_stack(stack, **how)
-    shown = (
-        photographs
-        if test is None
-        else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
-    )
+    with console.progress_bar() as progress:
+        photographs, others, _ = open_with_test(stack, test, progress, **how)
+    shown = photographs if others is None else others
     seen = [] if test is None else doors.read_from(test, shown)
     outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *seen])
     if light:

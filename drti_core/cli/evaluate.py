@@ -14,6 +14,7 @@ from drti_core.io import outputs
 from drti_core.measure import evaluation
 from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue, doors
+from drti_core.workflow.opening import open_with_test
 
 Ssim = Annotated[
     bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")
@@ -50,16 +51,11 @@ def evaluate(
         others_named = [*(model or ()), *([] if test is None else [test])]
         named = [read for each in others_named for read in doors.read_from(each)]
         outputs.check_output(json, overwrite, inputs=[*doors.read_from(stack, **how), *named])
-    photographs = doors.open_stack(stack, **how)
-    others = (
-        None
-        if test is None
-        else doors.open_stack(test, **(how | {"images": None, "by_order": False}))
-    )
-    if json is not None:
-        seen = [] if test is None else doors.read_from(test, others)
-        outputs.check_apart(json, [*doors.read_from(stack, photographs, **how), *seen])
     with console.progress_bar() as progress:
+        photographs, others, progress = open_with_test(stack, test, progress, **how)
+        if json is not None:
+            seen = [] if test is None else doors.read_from(test, others)
+            outputs.check_apart(json, [*doors.read_from(stack, photographs, **how), *seen])
         if model:
             target = others or photographs
             scores = [

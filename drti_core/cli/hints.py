@@ -29,6 +29,8 @@ HINTS = {
     r"(or the distance of the lamps)": r"\1 (--lamp-distance)",
     r"(photograph a white card), or (let levels be estimated)": r"\1 (--white), or \2 "
     "(--levels estimate)",
+    r"(Align all of them together, as one capture)": r"\1 (drti align)",
+    r"(Ask for floats)": r"\1 (--float)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }
 

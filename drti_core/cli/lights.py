@@ -57,11 +57,11 @@ def lights(
             "--ball-diameter": ball_diameter,
         }
         given |= {"--pixel-size": pixel_size, "--sheet": sheet}
-        others = [name for name, value in given.items() if value is not None]
+        others = [f"{name} {value}" for name, value in given.items() if value is not None]
         if source is None or not by_order or others:
-            what = ", ".join(others) or ("--by-order" if source is None else "--from")
+            alone = "--by-order alone" if source is None else f"--from {source} alone"
             raise OptionError(
-                what,
+                f"{', '.join(others)} beside lights that are taken" if others else alone,
                 expected="--from LIGHTS and --by-order together, and nothing of balls",
             )
         known = lights_by_order_file(capture, source, output, overwrite=overwrite)

@@ -11,9 +11,13 @@ import typer
 from drti_core.cli import console
 from drti_core.cli.photographs import StackOptions, opens_photographs
 from drti_core.errors import OptionError
+from drti_core.model import RelightableModel
 from drti_core.registry.doors import open_any, read_from
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
+from drti_core.stack import Stack
+from drti_core.workflow.lights import is_capture
+from drti_core.workflow.opening import open_lit
 
 
 @opens_photographs
@@ -50,8 +54,12 @@ def normals(
     _one_of(truth_y, ("up", "down"), "--truth-y")
     wanted: Any = {"method": method, "bits": bits, "y": y}
     green: Any = truth_y
-    found = open_any(source, **how)
     with console.progress_bar() as progress:
+        found: RelightableModel | Stack
+        if is_capture(source) and how.get("reader") is None:
+            found, progress = open_lit(source, progress, **how)
+        else:
+            found = open_any(source, **how)
         error = save_normals(
             found,
             output,

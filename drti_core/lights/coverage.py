@@ -94,13 +94,13 @@ class Coverage:
             f"no light lies within {np.floor(self.gap):.0f} degrees of azimuth {azimuth:.0f}, "
             f"elevation {elevation:.0f}"
         )
-        if self.half:
-            what = f"the lights are half a dome, open to {_side(self.least_at)}: {gap}"
-        elif self.narrow:
+        if self.narrow:
             what = (
                 f"the lights all lie within {np.ceil(self.cone):.0f} degrees of azimuth "
                 f"{self.axis[0]:.0f}, elevation {self.axis[1]:.0f}"
             )
+        elif self.half:
+            what = f"the lights are half a dome, open to {_side(self.least_at)}: {gap}"
         else:
             what = gap
         return f"{what}; pictures under lights outside theirs are extrapolated"

@@ -79,7 +79,9 @@ def compare(
         try:
             check_test(model.shape, model.metadata.encoding, stack)
         except DrtiError as error:
-            raise DrtiError(error.problem, where=label, expected=error.expected) from None
+            raise DrtiError(
+                error.problem, where=label, expected=error.expected, mend=error.mend
+            ) from None
     part = (window or Window(0, 0, *stack.shape)).check(stack.shape)
     shown = stack.select(photographs)
     rows, done = [], 0

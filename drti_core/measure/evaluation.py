@@ -392,6 +392,7 @@ def check_test(shape: tuple[int, int], encoding: Encoding, test: Stack) -> None:
         raise DrtiError(
             f"test photographs of {test.shape[1]}x{test.shape[0]} pixels",
             expected=f"{shape[1]}x{shape[0]}, the size of what was fitted",
+            mend="Open them in the way that it was fitted in: the same crop, the same alignment.",
         )
     if test.encoding != encoding:
         raise DrtiError(f"test photographs with {test.encoding} values", expected=encoding)

@@ -410,6 +410,8 @@ def read(
     if isinstance(found, Stack):
         develop = given.pop("develop", None)
         return (found if develop is None else develop(found)).adjusted(**given)
+    if (develop := given.pop("develop", None)) is not None:
+        given |= dict.fromkeys(getattr(develop, "steps", ("develop",)))
     if given:
         raise OptionError(
             f"{', '.join(given)} of {'a model' if isinstance(found, StoredModel) else 'lights'}",

@@ -219,6 +219,7 @@ def _check(target: Path, as_float: bool, bits: int) -> None:
             f"file ending {target.suffix!r}",
             where=str(target),
             expected=f"{', '.join(endings)} for {kind} pictures",
+            mend="Ask for floats." if target.suffix.lower() in ENDINGS_FLOAT else "",
         )
 
 

@@ -16,7 +16,7 @@ from drti_core.errors import OptionError
 from drti_core.stack.decoded import Progress
 from drti_core.stack.lanczos import LOBES, sampled
 from drti_core.stack.moves import common_area, moved_places
-from drti_core.stack.stack import Stack, _load_mask
+from drti_core.stack.stack import AUTO, Stack, load_mask, not_empty
 
 #: Pixels that are resampled at a time.
 _AT_ONCE = 1 << 18
@@ -73,11 +73,11 @@ class AlignedStack(Stack):
         """See :meth:`Stack.adjusted`; parts and masks are those of the photographs as they were."""
         if self.frame is not None and self.area is not None:
             asked = (crop or Window(0, 0, *self.frame)).check(self.frame)
-            part = _both(asked, self.area)
-            if mask is not None:
+            part = overlap(asked, self.area)
+            if mask is not None and not (isinstance(mask, str) and mask == AUTO):
                 y, x = part.y - asked.y, part.x - asked.x
-                inside = _load_mask(mask, self.frame, asked)
-                mask = inside[y : y + part.height, x : x + part.width]
+                inside = load_mask(mask, self.frame, asked)
+                mask = not_empty(inside[y : y + part.height, x : x + part.width], mask)
             if crop is not None:
                 y, x = part.y - self.area.y, part.x - self.area.x
                 crop = Window(y, x, part.height, part.width)
@@ -158,8 +158,12 @@ def held(stack: Stack, maps: F64) -> AlignedStack:
     return AlignedStack(**own, source=source, maps=maps)
 
 
-def _both(asked: Window, area: Window) -> Window:
+def overlap(asked: Window, area: Window) -> Window:
     """What is left of a part that was asked for.
+
+    Args:
+        asked: the part, told in the photographs as they were.
+        area: what all of them show once they are laid on one another.
 
     Raises:
         OptionError: nothing.

@@ -259,8 +259,8 @@ class Stack(ABC):
                 inside, note = find_object(found)
                 changes["notes"] = (*self.notes, note)
             else:
-                inside = _load_mask(mask, self.shape, crop or Window(0, 0, *self.shape))
-            changes["mask"] = inside if found.mask is None else _some(inside & found.mask, mask)
+                inside = load_mask(mask, self.shape, crop or Window(0, 0, *self.shape))
+            changes["mask"] = inside if found.mask is None else not_empty(inside & found.mask, mask)
         if to_linear:
             changes["encoding"] = "linear"
         if pixel_size_mm is not None:
@@ -624,8 +624,12 @@ def _check_count(count: int, lights: LightDirections) -> None:
         )
 
 
-def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:
-    """(h, w) of the crop, from a mask of the size of the photographs or of the crop."""
+def load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:
+    """(h, w) of the crop, from a mask of the size of the photographs or of the crop.
+
+    Raises:
+        OptionError: it has another size, or nothing is inside.
+    """
     if isinstance(mask, (str, Path)):
         info = probe(Path(mask))
         half = 0.5 if info.dtype.kind == "f" else np.iinfo(info.dtype).max // 2
@@ -636,13 +640,26 @@ def _load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window)
     if values.shape == whole:
         values = values[crop.slices]
     elif values.shape != size:
-        sizes = " or ".join(dict.fromkeys((str(whole), str(size))))
-        raise OptionError(f"mask of shape {values.shape}", where=where, expected=sizes)
-    return _some(np.ascontiguousarray(values), mask)
+        sizes = dict.fromkeys((_size_text(whole), _size_text(size)))
+        raise OptionError(
+            f"a mask of {_size_text(values.shape)} pixels",
+            where=where,
+            expected=f"{' or '.join(sizes)}, as the photographs or what is left of them",
+            mend="Save the mask in the size that the photographs are opened in.",
+        )
+    return not_empty(np.ascontiguousarray(values), mask)
 
 
-def _some(inside: Bool, mask: Path | npt.ArrayLike) -> Bool:
-    """The mask itself, if a pixel is inside."""
+def _size_text(shape: tuple[int, ...]) -> str:
+    return "x".join(map(str, shape[::-1]))
+
+
+def not_empty(inside: Bool, mask: Path | npt.ArrayLike) -> Bool:
+    """The mask itself, if a pixel is inside.
+
+    Raises:
+        OptionError: none is; names the file that it was read from.
+    """
     if not inside.any():
         where = str(mask) if isinstance(mask, (str, Path)) else "mask"
         raise OptionError("the mask is empty", where=where, expected="a pixel inside")

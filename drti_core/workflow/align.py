@@ -8,12 +8,12 @@ import shutil
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import Window
+from drti_core.arrays import Bool, Window
 from drti_core.capture.align import Alignment, align
 from drti_core.capture.align_sheet import align_sheet
 from drti_core.formats.lp import write_lp
@@ -26,8 +26,9 @@ from drti_core.io.pictures.writers import Tags
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.aligned import overlap
 from drti_core.stack.moves import model_named
-from drti_core.workflow.lights import is_capture, lit_capture
+from drti_core.workflow.opening import open_lit
 from drti_core.workflow.report import Report
 
 _LIGHTS, _REPORT, _SHEET = "dirs.lp", "align.json", "align.html"
@@ -53,7 +54,8 @@ def align_file(
     """Lay photographs on one another, and write them with their lights, a report and a page.
 
     Photographs of which nothing had to be changed or cut off are copied byte for byte; others are
-    written without loss, as PNG (8 bits) or TIFF.
+    written without loss, as PNG (8 bits) or TIFF. They are laid as a whole: a crop is what is left
+    of them, and outside of a mask they are transparent.
 
     Args:
         capture: whatever :func:`drti_core.open_stack` opens, or a folder of photographs in which
@@ -78,20 +80,16 @@ def align_file(
     model_named(model)
     named = doors.read_from(capture, **options)
     target = outputs.check_output(output, overwrite, _FOLDER, inputs=named)
-    if not options.get("reader") and is_capture(capture):
-        lit = lit_capture(capture, part_of(progress, 0, 0.3))
-        develop = options.get("develop")
-        opened = (lit if develop is None else develop(lit)).adjusted(
-            crop=options.get("crop"),
-            mask=options.get("mask"),
-            to_linear=options.get("to_linear", False),
-            pixel_size_mm=options.get("pixel_size_mm"),
-        )
-        progress = part_of(progress, 0.3, 1)
-    else:
-        opened = doors.open_stack(capture, **options)
+    # As --align of other verbs: photographs are laid as a whole, and what is left is told then.
+    whole: doors.StackOptions = {**options, "crop": None, "mask": None, "to_linear": False}
+    opened, progress = open_lit(capture, progress, **whole)
     outputs.check_apart(target, doors.read_from(capture, opened, **options))
-    stack, found = align(opened, model, leave_out=leave_out, progress=part_of(progress, 0, 0.5))
+    aligned, found = align(opened, model, leave_out=leave_out, progress=part_of(progress, 0, 0.5))
+    crop, mask = options.get("crop"), options.get("mask")
+    linear = options.get("to_linear", False)
+    stack = aligned.adjusted(crop=crop, mask=mask, to_linear=linear)
+    if crop is not None:
+        found = replace(found, area=overlap(crop, found.area))
     with outputs.atomic_folder(target, overwrite=overwrite, kind=_FOLDER) as folder:
         originals = _untouched(opened, stack, options)
         names = _names(stack, originals)
@@ -99,7 +97,7 @@ def align_file(
             if originals:
                 shutil.copyfile(originals[number], folder / name)
             else:
-                _write(folder / name, replace(stack.select([number]), mask=None))
+                _write(folder / name, stack.select([number]))
             progress(0.5 + 0.5 * (number + 1) / len(names), "writing the photographs")
         write_lp(folder / _LIGHTS, names, stack.lights)
         text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False, allow_nan=False)
@@ -114,8 +112,12 @@ def align_file(
 
 def _untouched(opened: Stack, stack: Stack, options: doors.StackOptions) -> list[Path]:
     """Files of the photographs, where these are what is to be written; else none."""
-    changed = any(options.get(name) for name in ("crop", "to_linear", "develop"))
-    if changed or not isinstance(opened, ImageStack) or opened.spool.resample is not None:
+    asked = (options.get(name) for name in ("crop", "mask", "to_linear", "develop"))
+    if (
+        any(option not in (None, False) for option in asked)
+        or not isinstance(opened, ImageStack)
+        or opened.spool.resample is not None
+    ):
         return []
     whole = opened.spool.photos[0].shape
     identity = np.eye(3)
@@ -137,14 +139,20 @@ def _names(stack: Stack, originals: list[Path]) -> list[str]:
 
 
 def _write(path: Path, one: Stack) -> None:
-    """One photograph, without loss."""
-    rows = partial(_rows, one)
+    """One photograph, without loss; transparent outside the mask, where its pixels are kept."""
+    rows = partial(_rows, replace(one, mask=None), one.mask)
     tags = Tags(exif=one.exif, xmp=one.xmp, pixel_size_mm=one.pixel_size_mm)
+    channels: Literal[3, 4] = 3 if one.mask is None else 4
     if one.dtype == np.uint8:
-        write_png(path, rows, one.shape, icc=one.icc, tags=tags)
+        write_png(path, rows, one.shape, channels=channels, icc=one.icc, tags=tags)
     else:
-        write_tiff(path, rows, one.shape, one.dtype, icc=one.icc, tags=tags)
+        write_tiff(path, rows, one.shape, one.dtype, icc=one.icc, tags=tags, channels=channels)
 
 
-def _rows(one: Stack, y: int, height: int) -> npt.NDArray[Any]:
-    return one.codes(Window(y, 0, height, one.shape[1])).reshape(height, one.shape[1], 3)
+def _rows(one: Stack, mask: Bool | None, y: int, height: int) -> npt.NDArray[Any]:
+    rows = one.codes(Window(y, 0, height, one.shape[1])).reshape(height, one.shape[1], 3)
+    if mask is None:
+        return rows
+    full = 1 if rows.dtype.kind == "f" else np.iinfo(rows.dtype).max
+    alpha = mask[y : y + height, :, None] * np.array(full, rows.dtype)
+    return np.concatenate([rows, alpha], axis=2)

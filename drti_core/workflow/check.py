@@ -11,6 +11,7 @@ from drti_core.capture.check_sheet import check_sheet
 from drti_core.io import outputs
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
+from drti_core.workflow.opening import open_lit
 
 
 @logged("check")
@@ -25,7 +26,8 @@ def check_file(
     """Say what is wrong with photographs on disk, before anybody waits for a fit.
 
     Args:
-        stack: whatever :func:`drti_core.open_stack` opens.
+        stack: whatever :func:`drti_core.open_stack` opens, or a folder of photographs in which
+            balls show the lights beyond doubt.
         sheet: HTML file for what was found, with a picture of each photograph.
         overwrite: replace a sheet that exists.
         progress: called with the share done and what is being done.
@@ -39,7 +41,7 @@ def check_file(
     """
     if sheet is not None:
         outputs.check_output(Path(sheet), overwrite, inputs=doors.read_from(stack, **options))
-    opened = doors.open_stack(stack, **options)
+    opened, progress = open_lit(stack, progress, **options)
     if sheet is not None:
         outputs.check_apart(sheet, doors.read_from(stack, opened, **options))
     found = check(opened, progress=progress)

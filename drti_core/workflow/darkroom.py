@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 from drti_core.arrays import Window
@@ -63,6 +63,13 @@ class Darkroom:
     def __post_init__(self) -> None:
         if self.align is not None:
             model_named(self.align, "align")
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """Names of the fields by which something is done."""
+        by_default = Darkroom()
+        names = (item.name for item in fields(self))
+        return tuple(name for name in names if getattr(self, name) != getattr(by_default, name))
 
     @property
     def files(self) -> Sequence[Path]:

@@ -21,7 +21,7 @@ from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
-from drti_core.workflow.lights import is_capture, lit_capture
+from drti_core.workflow.opening import open_lit
 from drti_core.workflow.report import Report, words_of
 
 #: Share of the progress that looking for bad photographs has, decoding them included.
@@ -90,28 +90,12 @@ def fit_file(
     """
     chosen = with_options(doors.find_writer(output, writer), writer_options or {})
     opening: doors.StackOptions = {"reader": reader, "mask": mask, "images": images}
-    opening |= {"by_order": by_order, "develop": develop}
+    opening |= {"by_order": by_order, "develop": develop, "crop": crop, "to_linear": to_linear}
+    opening["pixel_size_mm"] = pixel_size_mm
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
-    if reader is None and is_capture(stack):
-        lit = lit_capture(stack, part_of(progress, 0, 0.5))
-        opened = (lit if develop is None else develop(lit)).adjusted(
-            crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
-        )
-        progress = part_of(progress, 0.5, 1)
-    else:
-        opened = doors.open_stack(
-            stack,
-            reader=reader,
-            crop=crop,
-            mask=mask,
-            images=images,
-            to_linear=to_linear,
-            pixel_size_mm=pixel_size_mm,
-            by_order=by_order,
-            develop=develop,
-        )
+    opened, progress = open_lit(stack, progress, **opening)
     teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")
     inputs = outputs.Inputs([*doors.read_from(stack, opened, **opening), *teachers])

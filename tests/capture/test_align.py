@@ -155,6 +155,27 @@ def test_the_verb_writes_photographs_lights_report_and_page(folder, shaken, tmp_
 
 
 @pytest.mark.slow
+def test_the_verb_crops_and_masks_what_is_laid_as_the_option_of_other_verbs_does(
+    folder, shaken, aligned, tmp_path
+):
+    inside = np.zeros((72, 96), bool)
+    inside[10:60, 20:80] = True
+    crop = drti.Window(5, 15, 50, 70)
+    found, _ = drti.align_file(folder, tmp_path / "out", mask=inside, crop=crop)
+    expected = aligned[0].adjusted(mask=inside, crop=crop)
+    back = drti.open_stack(tmp_path / "out")
+    whole = drti.Window(0, 0, *expected.shape)
+    assert np.array_equal(back.mask, expected.mask)
+    assert np.array_equal(back.codes(whole), expected.codes(whole))
+    facts = json.loads((tmp_path / "out/align.json").read_text())
+    assert facts["area"] == [15, 5, 70, 50]
+    assert np.allclose(found.maps, aligned[1].maps)
+    # The pixels outside are kept: a mask can be taken back.
+    name = back.names[0]
+    assert np.asarray(Image.open(tmp_path / "out" / name))[:4, :, :3].any()
+
+
+@pytest.mark.slow
 def test_photographs_of_which_nothing_changes_are_copied(sound, tmp_path):
     rows = [str(len(sound))]
     for number, (picture, light) in enumerate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -195,10 +196,45 @@ def test_a_card_that_is_missing(tmp_path: Path) -> None:
 
 def test_other_than_one_card_for_each_light(tmp_path: Path) -> None:
     folder = write(tmp_path / "white", card_values(None)[:5])
+    for path in sorted(folder.iterdir()):
+        path.rename(folder / f"card {path.name}")
     assert refused(drti.StackError, folder) == (
         f"{folder}: 5 pictures of a card; expected 16, one for each photograph, or one for all. "
         "Give the pictures the names of the photographs under the same lights."
     )
+
+
+def test_cards_of_which_one_is_misnamed_are_not_taken_in_order(tmp_path: Path) -> None:
+    folder = write(tmp_path / "white", card_values(None))
+    (folder / "p03.png").rename(folder / "a03.png")
+    assert refused(drti.StackError, folder) == (
+        f"{folder}: no picture of the card for p03.jpg; expected one of the same name for each "
+        "photograph, or none that has one's name. Name the pictures of the card as the photographs "
+        "under the same lights."
+    )
+
+
+def test_photographs_are_no_card(tmp_path: Path) -> None:
+    scene = drti.demo_stack((48, 64), 16)
+    folder = tmp_path / "shots"
+    folder.mkdir()
+    for number, picture in enumerate(scene.images):
+        Image.fromarray(picture).save(folder / f"p{number:02d}.png")
+    own = drti.ImageStack.open(sorted(folder.iterdir()), scene.lights)
+    for white in (folder, folder / "p05.png"):
+        with pytest.raises(drti.OptionError) as caught:
+            level(own, white=white)
+        assert str(caught.value) == (
+            f"{white}: photographs as their own white card; expected pictures of a card under the "
+            "same lights"
+        )
+    uneven = refused(drti.StackError, folder)
+    assert re.sub(r"\d+%;", "N%;", uneven) == (
+        f"{folder}: what is said to be a white card is uneven by N%; expected less than 10%: a "
+        "smooth and matt surface, and nothing on it"
+    )
+    one = refused(drti.StackError, folder / "p05.png")
+    assert one.startswith(f"{folder / 'p05.png'}: what is said to be a white card is uneven by ")
 
 
 def test_a_card_of_another_shape(tmp_path: Path) -> None:
@@ -248,7 +284,10 @@ def test_ways_that_do_not_go_together(cards: Path) -> None:
             {"how": "estimate", "white": cards},
             "levels 'estimate' and a white card; expected one of them; a card tells all of it",
         ),
-        ({"distance": 0}, "lamps at a distance of 0; expected widths of the picture, over 0"),
+        (
+            {"distance": 0.01},
+            "lamps at a distance of 0.01; expected widths of the picture, 0.25 or more",
+        ),
     ):
         with pytest.raises(drti.OptionError) as caught:
             level(stack, **options)

@@ -42,6 +42,20 @@ def test_a_rim_that_shows_badly_is_found_from_aside(chrome, right, down, grown):
     assert found.radius == pytest.approx(outline.minor, abs=0.25)
 
 
+@pytest.mark.slow
+def test_a_circle_between_a_steel_ball_and_the_horizon_in_it_leads_to_the_rim():
+    # The ground that the ball mirrors is as bright as that around it: the horizon is plainer.
+    capture = make_capture(21021, COUNT)
+    pictures = np.stack([capture.picture(number) for number in range(COUNT)])
+    stack = ArrayStack.of(pictures, LightDirections.spread(COUNT))
+    view = View.of(stack.shape[1], stack.shape[0], capture.truth.focal_mm)
+    outline = capture.truth.balls[0].outline
+    crop = crop_around(stack, 444, 76, 1.3 * 72 + 3, 100)
+    found = fit_rim(crop, Ball(444, 76, 72), view).ball
+    assert math.hypot(found.x - outline.x, found.y - outline.y) < 0.25
+    assert found.radius == pytest.approx(outline.minor, abs=0.25)
+
+
 def stack_of(pictures):
     """A stack of grey pictures, (L, h, w) linear light."""
     codes = np.rint(255 * linear_to_srgb(np.clip(pictures, 0, 1))).astype(np.uint8)

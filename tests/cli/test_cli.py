@@ -435,6 +435,13 @@ def test_evaluate(run, stack, others, tmp_path):
     assert out.startswith("fitted to 18 photographs, 2 held out: photo")
     status, _, err = run("evaluate", stack, "--holdout", 20, "--codec", "ptm")
     assert err == "error: holdout 20; expected 1 to 19 of the 20 lights, counted from 0\n"
+    status, _, err = run("evaluate", stack, "--test", others, "--align")
+    assert (status, err) == (
+        1,
+        "error: photographs to fit and others to test on, each to be aligned by itself; expected "
+        "what lies on one another: aligned by itself, each has a frame of its own. Align all of "
+        "them together, as one capture (drti align), or hold some of one stack out.\n",
+    )
     assert status == 1
 
 

@@ -302,6 +302,9 @@ def test_the_library_prints_nothing():
 SAID = {
     "a: exists already. Choose another name, or ask for it to be overwritten.": "a: exists "
     "already. Choose another name, or ask for it to be overwritten (--overwrite).",
+    "8-bit pictures. Ask for floats.": "8-bit pictures. Ask for floats (--float).",
+    "Align all of them together, as one capture, or hold": "Align all of them together, as one "
+    "capture (drti align), or hold",
     "Ask for it to be overwritten.": "Ask for it to be overwritten (--overwrite).",
     "an oxrti archive; expected a format that is read. Open": "an oxrti archive; expected a format "
     "that is read (drti plugins lists them). Open",

@@ -29,6 +29,13 @@ def test_a_whole_dome_is_no_matter():
     assert found.gap < 30
 
 
+def test_one_light_alone_is_no_half_of_a_dome():
+    assert coverage(LightDirections([[0.5, 0, 0.5]])).note() == (
+        "the lights all lie within 1 degrees of azimuth 0, elevation 45; pictures under lights "
+        "outside theirs are extrapolated"
+    )
+
+
 def test_the_largest_gap_is_where_lights_were_taken_away():
     hole = LightDirections.from_spherical(200, 40)
     rest = LightDirections.spread(600)

@@ -115,7 +115,8 @@ def test_what_does_not_fit_is_refused(stack: ArrayStack, models: Any) -> None:
     with pytest.raises(DrtiError) as caught:
         compare(other, models, [0])
     assert str(caught.value) == (
-        "ptm: test photographs of 64x40 pixels; expected 60x40, the size of what was fitted"
+        "ptm: test photographs of 64x40 pixels; expected 60x40, the size of what was fitted. "
+        "Open them in the way that it was fitted in: the same crop, the same alignment."
     )
     with pytest.raises(DrtiError) as none:
         compare(stack, [], [0])

@@ -178,7 +178,8 @@ def test_other_size_or_encoding_is_refused(stack, others):
     with pytest.raises(DrtiError) as caught:
         evaluate_model(model, small)
     assert str(caught.value) == (
-        "test photographs of 64x20 pixels; expected 64x48, the size of what was fitted"
+        "test photographs of 64x20 pixels; expected 64x48, the size of what was fitted. "
+        "Open them in the way that it was fitted in: the same crop, the same alignment."
     )
     linear = ArrayStack.of(others.images, others.lights, to_linear=True)
     with pytest.raises(DrtiError) as caught:

@@ -118,7 +118,11 @@ def test_16_bits_by_the_command(wide, tmp_path):
         ),
         ("a.jpg", {"bits": 16}, "expected .png, .tif, .tiff for 16-bit pictures"),
         ("a.jpg", {"as_float": True}, "expected .tif, .tiff, .exr, .npy for float pictures"),
-        ("a.npy", {}, "expected .png, .jpg, .jpeg, .tif, .tiff, .webp for 8-bit pictures"),
+        (
+            "a.npy",
+            {},
+            "expected .png, .jpg, .jpeg, .tif, .tiff, .webp for 8-bit pictures. Ask for floats.",
+        ),
     ],
 )
 def test_endings(name, options, text, plain, tmp_path, monkeypatch):

@@ -136,3 +136,23 @@ def test_another_model_is_refused():
     with pytest.raises(drti.OptionError) as caught:
         model_named("elastic", "align")
     assert str(caught.value) == "align: 'elastic'; expected shift, rigid, affine or homography"
+
+
+def test_the_object_is_found_in_what_is_left_of_aligned_photographs():
+    shape = (60, 80)
+    rows, columns = np.indices(shape)
+    inside = np.hypot(rows - 30, columns - 40) < 18
+    pictures = np.zeros((4, *shape, 3), np.uint8)
+    for number, level in enumerate((120, 160, 200, 240)):
+        pictures[number][inside] = level
+    pictures[1] = np.roll(pictures[1], (3, -2), axis=(0, 1))
+    lights = drti.LightDirections([[0, 0, 1], [0.5, 0, 1], [0, 0.5, 1], [-0.5, 0, 1]])
+    stack = ArrayStack.of(pictures, lights)
+    maps = np.array([np.eye(3), shift(-2, 3), np.eye(3), np.eye(3)])
+    found = laid(stack, maps, ["Moved."], {}).adjusted(mask="auto")
+    assert found.mask is not None
+    area = found.area
+    assert np.array_equal(found.mask, inside[area.slices])
+    assert found.notes[0] == "Moved."
+    part = laid(stack, maps, [], {}).adjusted(crop=drti.Window(5, 10, 50, 60), mask="auto")
+    assert np.array_equal(part.mask, inside[5:55, 10:70])

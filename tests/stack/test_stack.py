@@ -311,7 +311,10 @@ def test_mask(tmp_path, storage):
 def test_bad_masks():
     with pytest.raises(OptionError) as size:
         ArrayStack.of(PIXELS, LIGHTS, mask=np.ones((3, 4)), crop=Window(0, 0, 5, 5))
-    assert str(size.value) == "mask: mask of shape (3, 4); expected (30, 21) or (5, 5)"
+    assert str(size.value) == (
+        "mask: a mask of 4x3 pixels; expected 21x30 or 5x5, as the photographs or what is left of "
+        "them. Save the mask in the size that the photographs are opened in."
+    )
     with pytest.raises(OptionError) as empty:
         ArrayStack.of(PIXELS, LIGHTS, mask=np.zeros((H, W)))
     assert str(empty.value) == "mask: the mask is empty; expected a pixel inside"

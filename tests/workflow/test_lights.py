@@ -17,7 +17,7 @@ from drti_core.capture.lights_sheet import lights_sheet
 from drti_core.capture.reflection import View, angles
 from drti_core.cli import main
 from drti_core.errors import LightError, OptionError, OutputExistsError, StackError
-from drti_core.workflow import find_lights_file, fit_file
+from drti_core.workflow import check_file, find_lights_file, fit_file
 from tests.capture.painted import LIGHTS, paint, save
 
 BALL = Ball(40.3, 60.6, 24.2, told=True)
@@ -87,6 +87,7 @@ def test_a_fit_finds_its_lights(capture, tmp_path):
         note == "There is no light file: lights of 14 of 14 photographs by 1 ball were used."
         for note in report.notes
     )
+    assert len(check_file(capture).names) == 14
 
 
 @pytest.mark.slow

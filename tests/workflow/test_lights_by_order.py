@@ -52,7 +52,8 @@ def test_command_line(tmp_path, capsys):
     words.append(str(tmp_path / "dome.lp"))
     assert main(words) == 1
     assert capsys.readouterr().err == (
-        "error: --from; expected --from LIGHTS and --by-order together, and nothing of balls\n"
+        f"error: --from {tmp_path / 'dome.lp'} alone; expected --from LIGHTS and --by-order "
+        "together, and nothing of balls\n"
     )
     assert main([*words, "--by-order"]) == 0
     assert capsys.readouterr().out.splitlines()[1] == (
