@@ -85,6 +85,7 @@ class Array:
         *,
         chunk: Sequence[int] | None = None,
         shard: Sequence[int] | None = None,
+        order: Sequence[int] | None = None,
         steps: tuple[str, ...] = ("zstd", "crc32c"),
         notes: dict[str, Any] | None = None,
     ) -> Array:
@@ -98,7 +99,7 @@ class Array:
             np.dtype(dtype),
             pieces if shard is None else tuple(shard),
             pieces,
-            Pipeline(kind, tuple(range(len(whole))), steps),
+            Pipeline(kind, tuple(range(len(whole)) if order is None else order), steps),
             shard is not None,
             names=tuple(names),
             notes=notes or {},
@@ -292,6 +293,9 @@ class Array:
             "crc32c": {"name": "crc32c"},
         }
         codecs = [bytes_, *(own[step] for step in self.pipeline.steps)]
+        order = list(self.pipeline.order)
+        if order != sorted(order):
+            codecs.insert(0, {"name": "transpose", "configuration": {"order": order}})
         if self.sharded:
             little = {"name": "bytes", "configuration": {"endian": "little"}}
             shards = {

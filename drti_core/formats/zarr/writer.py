@@ -191,6 +191,8 @@ class ZarrWriter(PartsWriter):
             _PLANES,
             chunk=(together, self.chunk, self.chunk),
             shard=(count, *_sides(shape, self.chunk, self.shard)),
+            # Planes of one pixel side by side, as the colours that they are: 10 % less.
+            order=(1, 2, 0),
         )
 
     def _coordinates(
