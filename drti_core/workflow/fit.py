@@ -32,6 +32,8 @@ from drti_core.workflow.report import Report, words_of
 _CHECKING = 0.3
 #: And that a fit has whose planes are encoded while they are written.
 _FITTING = 0.2
+#: Pixels of the largest photographs that are looked at: it takes all of them once more.
+_LARGEST = 1 << 28
 
 
 @logged("fit and save")
@@ -61,8 +63,8 @@ def fit_file(
     Whether the output may be written, and whether its format can hold such a model, is checked
     before the photographs are decoded. A codec that is trained keeps its checkpoints in
     ``OUTPUT.training`` until the model is saved, unless it is told where. The photographs are
-    looked at first (:func:`drti_core.check`, the quick part of it), and the gravest finding is a
-    note.
+    looked at first (:func:`drti_core.check`, the quick part of it; up to 268 megapixels), and the
+    gravest finding is a note.
 
     Args:
         stack: whatever :func:`drti_core.open_stack` opens: a light file or the folder of one, a
@@ -129,7 +131,9 @@ def fit_file(
         outputs.check_within(target.parent, checkpoints.name)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     doubt = []
-    if FEWEST <= len(opened) <= MOST:
+    if opened.shape[0] * opened.shape[1] > _LARGEST:
+        doubt = ["photographs as large as these are not looked at first; a check does that"]
+    elif FEWEST <= len(opened) <= MOST:
         quick = check(opened, quick=True, progress=part_of(progress, 0, _CHECKING))
         doubt = [note] if (note := quick.note()) is not None else []
         progress = part_of(progress, _CHECKING, 1)
