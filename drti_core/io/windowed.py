@@ -80,7 +80,8 @@ class WindowedCodes:
         else:
             window = Window(top, left, bottom - top, right - left)
             found = self.read(self.first + first, self.first + stop, window)
-        return found if all(rest == slice(None) for rest in inner) else found[tuple(inner)]
+        whole = all(isinstance(rest, slice) and rest == slice(None) for rest in inner)
+        return found if whole else found[tuple(inner)]
 
 
 def _around(part: Any, size: int) -> tuple[int, int, Any]:

@@ -90,12 +90,15 @@ def test_what_zarr_python_writes_by_the_convention_is_read(store: Path) -> None:
         assert np.array_equal(ZarrReader().read(store).planes.codes, codes)  # type: ignore[union-attr]
 
 
-def test_xarray_and_dask_open_a_level(store: Path) -> None:
+@pytest.mark.slow
+def test_xarray_and_dask_open_a_level(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
     pytest.importorskip("dask.array")
+    store = tmp_path / "coin.zarr"
+    SMALL.write(model(shape=(300, 411)), store)
     level = xarray.open_zarr(store, group="1", chunks={}, consolidated=False)
     assert level["planes"].dims == ("plane", "y", "x")
-    assert dict(level.sizes) == {"plane": 12, "y": 75, "x": 103}
+    assert dict(level.sizes) == {"plane": 12, "y": 150, "x": 206}
     assert level["y"].values[:2].tolist() == [0.5, 1.5]  # a pixel of 0.5 mm, halved once
     assert level["y"].attrs == {"units": "mm"}
     mean = level["planes"].isel(plane=0).mean().compute()
@@ -161,12 +164,17 @@ HOSTILE: list[tuple[str, tuple[Any, ...], Any, str]] = [
     (PLANES, ("data_type",), ["numpy.void", {}], "expected bool, int8"),
     (PLANES, ("codecs", 0), {"name": "pickle"}, "transpose, bytes, then zstd, gzip, crc32c"),
     (PLANES, (*INNER, "codecs", 2), {"name": "blosc"}, "then zstd, gzip, crc32c"),
-    (PLANES, (*INNER, "chunk_shape"), [1, 1, 1], r"up to 1048576 chunks|sides that divide"),
+    (PLANES, (*INNER, "chunk_shape"), [1, 1, 1], "chunks of 1 values"),
     (PLANES, (*INNER, "chunk_shape"), [3, 60, 64], r"sides that divide \[12, 128, 128\]"),
     (PLANES, (*INNER, "chunk_shape"), [3, 0, 64], "an integer in 1.."),
     (PLANES, (*INNER, "index_codecs"), [{"name": "bytes"}], "expected bytes, crc32c"),
     (PLANES, (*INNER, "codecs", 0, "configuration", "order"), [0, 0, 1], "each of 0 to 2 once"),
-    (PLANES, ("chunk_grid", "configuration", "chunk_shape"), [2**20, 2**20, 2**20], "up to 1048"),
+    (
+        PLANES,
+        ("chunk_grid", "configuration", "chunk_shape"),
+        [3072, 2**20, 2**20],
+        "up to 1048576 chunks",
+    ),
     (PLANES, ("storage_transformers",), [{"name": "x"}], "expected none"),
 ]
 
@@ -260,7 +268,7 @@ def test_the_attributes_are_those_of_the_convention(store: Path) -> None:
             arrays={"a": np.zeros(2)},
             metadata=replace(
                 model().metadata,
-                **{name: b"x" for name in ("icc", "xmp", "exif")},
+                **dict.fromkeys(("icc", "xmp", "exif"), b"x"),
                 mask=np.ones((H, W), bool),
                 provenance={"software": "drti"},
                 comments=("one",),

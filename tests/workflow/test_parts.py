@@ -10,12 +10,12 @@ import pytest
 
 from drti_core import fit_file
 from drti_core.errors import DrtiError, OptionError
+from drti_core.fitting import encoded_later
 from drti_core.registry.catalogue import codec
 from drti_core.testing import dome, make_stack
 from drti_core.testing.compare import files_of
-from drti_core.fitting import encoded_later
-from drti_core.workflow import parts
 from drti_core.testing.stacks import photographs
+from drti_core.workflow import parts
 
 PIECES = {"chunk": 64, "shard": 64}
 
@@ -63,7 +63,13 @@ def test_planes_that_are_made_when_they_are_read_are_the_same(name: str) -> None
 def _task(stack: Path, **changes: object) -> dict[str, object]:
     fitting = {"source": str(stack), "opening": {}, "codec": "hsh", "options": {}}
     task = {"source": str(stack), "fitting": fitting, "folder": "", "writer": "zarr"}
-    return {**task, "writer_options": {}, "ranges": "", "encodes": True, "part": [0, 0, 0]} | changes
+    return {
+        **task,
+        "writer_options": {},
+        "ranges": "",
+        "encodes": True,
+        "part": [0, 0, 0],
+    } | changes
 
 
 def test_a_worker_that_comes_to_another_model_writes_nothing(stack: Path, tmp_path: Path) -> None:
@@ -106,6 +112,6 @@ def test_a_part_that_fails_leaves_nothing(
             yield 0, {"status": "failed", "reason": "no"}
 
     monkeypatch.setattr("drti_core.workflow.fit.executor", lambda jobs, cluster: Broken())
-    with pytest.raises(DrtiError, match="^no$"):
+    with pytest.raises(DrtiError, match=r"^no$"):
         fit_file(stack, tmp_path / "out" / "o.zarr", codec="hsh", jobs=2)
     assert list((tmp_path / "out").iterdir()) == []

@@ -36,6 +36,8 @@ TYPES = {
 }
 #: A chunk, once unpacked, has no more bytes; nor has a shard more chunks.
 MOST_BYTES, MOST_CHUNKS = 256 << 20, 1 << 20
+#: Values of a chunk, at least: millions of small ones would take hours.
+LEAST = 1024
 #: Indices of shards that are kept.
 _KEPT = 1024
 _AXES = 4
@@ -158,10 +160,22 @@ class Array:
             FormatError: one is damaged.
         """
         asked = tuple(slice(0, size) for size in self.shape) if window is None else tuple(window)
+        if window is None:
+            self.check()
         out = np.empty([part.stop - part.start for part in asked], self.dtype)
         for place in product(*_touched(asked, self.shard)):
             self._read_file(place, asked, out)
         return out
+
+    def check(self) -> None:
+        """Look whether the first file and the last one are there, before memory is asked for.
+
+        Raises:
+            MissingFileError: one is not.
+        """
+        if prod(self.shape):
+            for place in {(0,) * len(self.shape), tuple(side - 1 for side in self.grid)}:
+                _opened(self.path(place)).close()
 
     def _read_file(self, place: tuple[int, ...], asked: Slices, out: npt.NDArray[Any]) -> None:
         path, where = self.path(place), f"{self.path(place)}"
@@ -401,7 +415,12 @@ def _parse(meta: Node) -> Array:
             where=f"{meta.file}: $",
             expected=f"up to {MOST_BYTES >> 20} MB each",
         )
-    names: tuple[str | None, ...] = (None,) * len(shape)
+    if prod(chunk) < min(LEAST, prod(shape)):
+        raise FormatError(
+            f"chunks of {prod(chunk)} values",
+            where=f"{meta.file}: $",
+            expected=f"{LEAST} or more each",
+        )
     return Array(
         meta.file.parent,
         shape,
@@ -412,7 +431,6 @@ def _parse(meta: Node) -> Array:
         sharded,
         separator,
         first,
-        names,
     )
 
 

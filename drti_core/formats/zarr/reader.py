@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import MAX_SIDE, Bool, Codes, Window
 from drti_core.decoder import Planes
-from drti_core.errors import FormatError, LightError, MissingFileError, UnsupportedFormatError
+from drti_core.errors import FormatError, LightError, UnsupportedFormatError
 from drti_core.formats.zarr.arrays import META, Array
 from drti_core.io import strict_json
 from drti_core.io.regular import inside
@@ -151,12 +151,7 @@ def _planes(
     if array.nbytes <= _AT_ONCE:
         codes = array.read()
     else:
-        # The first and the last shard tell whether the store was published whole.
-        for place in ((0,) * 3, tuple(side - 1 for side in array.grid)):
-            if not array.path(place).is_file():
-                raise MissingFileError(
-                    "is missing", where=str(array.path(place)), expected="a shard"
-                )
+        array.check()
     return Planes(codes, np.array(scale), np.array(bias), str(node.file)), shape
 
 
