@@ -105,14 +105,14 @@ def fit_file(
     opening: doors.StackOptions = {"reader": reader, "mask": mask, "images": images}
     opening |= {"by_order": by_order, "develop": develop, "crop": crop, "to_linear": to_linear}
     opening["pixel_size_mm"] = pixel_size_mm
-    workers = executor(jobs, cluster)
-    alone = isinstance(workers, Processes) and workers.jobs == 1
-    if not alone and not isinstance(chosen, PartsWriter):
+    if not isinstance(chosen, PartsWriter) and (jobs != 1 or cluster):
         raise OptionError(
-            f"{jobs} jobs for one output",
+            f"{jobs} jobs for one output" if jobs != 1 else "a cluster for one output",
             where=os.fspath(output),
-            expected="1, or a format that is written in parts (.zarr)",
+            expected="one process, or a format that is written in parts (.zarr)",
         )
+    workers = executor(jobs, cluster) if isinstance(chosen, PartsWriter) else Processes()
+    alone = isinstance(workers, Processes) and workers.jobs == 1
     told = {} if alone else check_opening(opening, os.fspath(stack))
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from drti_core import fit_file
+from drti_core import fit_file, open_model
+from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting import encoded_later
 from drti_core.registry.catalogue import codec
@@ -34,16 +35,59 @@ def stack(tmp_path: Path) -> Path:
     return tmp_path / "dirs.lp"
 
 
+class InTurn:
+    """An executor that does each task in this process, knowing nothing but what it is told."""
+
+    is_here = True
+
+    def __init__(self, change: dict[str, object] | None = None) -> None:
+        self.change = change or {}
+
+    def run(self, tasks, work, environment=None):
+        assert work == "drti_core.workflow.parts:write_part"
+        parts._fitted.cache_clear()
+        for number, task in reversed(list(enumerate(tasks))):
+            yield number, parts.write_part(json.loads(json.dumps(task)) | self.change)
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("jobs", [2])
-def test_workers_write_the_bytes_of_one_process(stack: Path, tmp_path: Path, jobs: int) -> None:
-    for number in (1, jobs):
-        fit_file(
-            stack, tmp_path / "out" / f"{number}.zarr", codec="hsh", writer_options=PIECES,
-            jobs=number, mask=np.eye(70, 90) >= 0 if number == 0 else None,
-        )  # fmt: skip
-    assert files_of(tmp_path / "out/1.zarr") == files_of(tmp_path / f"out/{jobs}.zarr")
-    assert {file.name for file in (tmp_path / "out").iterdir()} == {"1.zarr", f"{jobs}.zarr"}
+def test_two_processes_write_the_bytes_of_one(stack: Path, tmp_path: Path) -> None:
+    for jobs in (1, 2):
+        target = tmp_path / "out" / f"{jobs}.zarr"
+        fit_file(stack, target, codec="hsh", writer_options=PIECES, jobs=jobs)
+    assert files_of(tmp_path / "out/1.zarr") == files_of(tmp_path / "out/2.zarr")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"1.zarr", "2.zarr"}
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "rbf:planes=9",
+        pytest.param(
+            "neural:steps=20,width=8,encoder=16,threads=1",
+            marks=[pytest.mark.slow, pytest.mark.train],
+        ),
+    ],
+)
+def test_a_fit_of_parts_is_that_of_the_whole(
+    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: str
+) -> None:
+    """Options, crop and mask too; a network is trained once, and taken up from its checkpoint."""
+    from PIL import Image
+
+    inside = np.hypot(*np.mgrid[-30:31, -40:41]) < 35
+    Image.fromarray(np.where(inside, 255, 0).astype(np.uint8)).save(tmp_path / "mask.png")
+    how = {"codec": spec, "crop": Window(2, 3, 61, 81), "mask": tmp_path / "mask.png"}
+    how |= {"writer_options": PIECES, "pixel_size_mm": 0.25}
+    fit_file(stack, tmp_path / "out" / "1.zarr", **how)
+    monkeypatch.setattr("drti_core.workflow.fit.executor", lambda jobs, cluster: InTurn())
+    fit_file(stack, tmp_path / "out" / "2.zarr", **how)
+    assert files_of(tmp_path / "out/1.zarr") == files_of(tmp_path / "out/2.zarr")
+    fit_file(stack, tmp_path / "web", **{**how, "writer": "folder:image=png", "writer_options": {}})
+    whole, back = open_model(tmp_path / "web"), open_model(tmp_path / "out" / "2.zarr")
+    assert whole.planes is not None
+    assert back.planes is not None
+    assert np.array_equal(whole.planes.codes, back.planes.codes)
 
 
 @pytest.mark.parametrize("name", ["ptm", "hsh", "lhsh", "sh", "rbf", "bilinear"])
@@ -97,21 +141,15 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
         f"{stack}: a mask in memory; expected photographs that each worker can open by name. "
         "Align and develop them first (drti align), or fit with one job."
     )
-    with pytest.raises(OptionError, match=r"2 jobs for one output; expected 1, or a format"):
+    with pytest.raises(OptionError, match=r"2 jobs for one output; expected one process, or a"):
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)
 
 
 def test_a_part_that_fails_leaves_nothing(
     stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken:
-        is_here = True
-
-        def run(self, tasks, work, environment=None):
-            json.dumps(list(tasks))  # names and numbers alone
-            yield 0, {"status": "failed", "reason": "no"}
-
-    monkeypatch.setattr("drti_core.workflow.fit.executor", lambda jobs, cluster: Broken())
-    with pytest.raises(DrtiError, match=r"^no$"):
+    broken = InTurn({"ranges": "others"})
+    monkeypatch.setattr("drti_core.workflow.fit.executor", lambda jobs, cluster: broken)
+    with pytest.raises(DrtiError, match=r"lp: this worker comes to other ranges of the planes"):
         fit_file(stack, tmp_path / "out" / "o.zarr", codec="hsh", jobs=2)
     assert list((tmp_path / "out").iterdir()) == []
