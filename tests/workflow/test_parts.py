@@ -59,13 +59,14 @@ def test_two_processes_write_the_bytes_of_one(stack: Path, tmp_path: Path) -> No
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"1.zarr", "2.zarr"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spec",
     [
         "rbf:planes=9",
         pytest.param(
             "neural:steps=20,width=8,encoder=16,threads=1",
-            marks=[pytest.mark.slow, pytest.mark.train],
+            marks=pytest.mark.train,
         ),
     ],
 )
