@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import (
     DrtiError,
     FormatError,
+    MissingExtraError,
     MissingFileError,
     OptionError,
     UnsupportedFormatError,
@@ -240,6 +242,18 @@ def test_a_store_that_was_not_published_is_no_model(store: Path) -> None:
     (store / "zarr.json").unlink()
     with pytest.raises(DrtiError, match=r"holds 0, decoder|holds 0\)|of a known format"):
         open_model(store)
+
+
+def test_without_the_extra_it_is_named(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google_crc32c", None)
+    said = (
+        "Zarr needs the 'zarr' extra, which is not installed. Install it with: "
+        "pip install 'drti[zarr]'"
+    )
+    for use in (lambda: SMALL.refuse(model()), lambda: open_model(store)):
+        with pytest.raises(MissingExtraError) as caught:
+            use()
+        assert str(caught.value) == said
 
 
 def test_a_store_of_another_kind_is_not_replaced(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from drti_core.errors import DrtiError, OptionError, UnsupportedFormatError
 from drti_core.formats._shared.graphs import graph_of
 from drti_core.formats._shared.levels import halved
 from drti_core.formats.zarr.arrays import META, TYPES, Array
+from drti_core.formats.zarr.chunks import module
 from drti_core.formats.zarr.reader import CONVENTION, GRAPH, KEY, MASK
 from drti_core.io import outputs, scratch, strict_json
 from drti_core.io.outputs import FolderKind
@@ -72,7 +73,11 @@ class ZarrWriter(PartsWriter):
     )
 
     def refuse(self, stored: StoredModel) -> str | None:
-        """Why this model cannot be written, or None if it can."""
+        """Why this model cannot be written, or None if it can.
+
+        Raises:
+            MissingExtraError: without the extra ``zarr``.
+        """
         if not 64 <= self.chunk <= 1024 or not self.chunk <= self.shard <= 8192:
             raise OptionError(
                 f"chunk {self.chunk}, shard {self.shard}",
@@ -83,6 +88,8 @@ class ZarrWriter(PartsWriter):
             raise OptionError(
                 f"shard {self.shard}", where="zarr", expected=f"a multiple of {self.chunk}"
             )
+        for needed in ("numcodecs.zstd", "google_crc32c"):
+            module(needed)
         try:
             self._root(stored, False)
         except DrtiError as error:
