@@ -59,6 +59,8 @@ class Array:
         sharded: whether the files are shards; else each is one chunk.
         separator: between the numbers in the names of the files.
         first: whether the index of a shard comes first.
+        keep: bytes of unpacked chunks that are kept, those that were used last: who walks over a
+            picture in windows lower than a chunk reads each of them many times.
         names: of the axes; None of an axis without one.
         notes: attributes.
     """
@@ -72,9 +74,11 @@ class Array:
     sharded: bool = True
     separator: str = "/"
     first: bool = False
+    keep: int = 0
     names: tuple[str | None, ...] = ()
     notes: dict[str, Any] = field(default_factory=dict)
     _indices: OrderedDict[Path, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
+    _chunks: OrderedDict[Any, Any] = field(default_factory=OrderedDict, repr=False, compare=False)
     _lock: Any = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @classmethod
@@ -186,24 +190,46 @@ class Array:
                 if size > 2 * MOST_BYTES:
                     raise FormatError(f"{size} bytes", where=where, expected="a chunk")
                 file.seek(0)
-                self._place(file.read(size), corner, asked, out, where)
+                values = self.pipeline.decode(file.read(size), self.chunk, where)
+                self._put(values, corner, asked, out)
                 return
             inner = _inner(self.shard, self.chunk)
             index = self._index(path, file, size)
             own = _overlap(asked, corner, self.shard)
             for at in product(*_touched(own, self.chunk)):
                 begin = [c + a * s for c, a, s in zip(corner, at, self.chunk, strict=True)]
-                offset, length = map(
-                    int, index[np.ravel_multi_index(at, inner)] if inner else index[0]
-                )
-                here = f"{where} chunk {'.'.join(map(str, at))}"
-                if offset == NOTHING:
-                    raise FormatError("is missing", where=here, expected="a chunk")
-                file.seek(offset)
-                data = file.read(length)
-                if len(data) != length:
-                    raise FormatError(f"{len(data)} bytes", where=here, expected=f"{length}")
-                self._place(data, begin, asked, out, here)
+                self._put(self._chunk(file, path, at, inner, index), begin, asked, out)
+
+    def _chunk(
+        self,
+        file: Any,
+        path: Path,
+        at: tuple[int, ...],
+        inner: tuple[int, ...],
+        index: npt.NDArray[np.uint64],
+    ) -> npt.NDArray[Any]:
+        """A chunk of a shard, unpacked."""
+        with self._lock:
+            if (known := self._chunks.get((path, at))) is not None:
+                self._chunks.move_to_end((path, at))
+                found: npt.NDArray[Any] = known
+                return found
+        where = f"{path} chunk {'.'.join(map(str, at))}"
+        place = np.ravel_multi_index(at, inner) if inner else 0
+        offset, length = map(int, index[place])
+        if offset == NOTHING:
+            raise FormatError("is missing", where=where, expected="a chunk")
+        file.seek(offset)
+        data = file.read(length)
+        if len(data) != length:
+            raise FormatError(f"{len(data)} bytes", where=where, expected=f"{length}")
+        values = self.pipeline.decode(data, self.chunk, where)
+        if most := self.keep // values.nbytes:
+            with self._lock:
+                self._chunks[path, at] = values
+                while len(self._chunks) > most:
+                    self._chunks.popitem(last=False)
+        return values
 
     def _index(self, path: Path, file: Any, size: int) -> npt.NDArray[np.uint64]:
         with self._lock:
@@ -225,10 +251,9 @@ class Array:
                 self._indices.popitem(last=False)
         return index
 
-    def _place(
-        self, data: bytes, begin: Sequence[int], asked: Slices, out: npt.NDArray[Any], where: str
+    def _put(
+        self, values: npt.NDArray[Any], begin: Sequence[int], asked: Slices, out: npt.NDArray[Any]
     ) -> None:
-        values = self.pipeline.decode(data, self.chunk, where)
         both = _overlap(asked, begin, self.chunk)
         # Of both, the part that is in this chunk and that is asked for.
         to, of = [], []

@@ -33,6 +33,8 @@ MASK = "0/mask"
 _MAX_PLANES, _MAX_LEVELS, _MAX_ARRAYS = 9999, 17, 4096
 #: Planes of up to so many bytes are read when the store is opened, which shows damage at once.
 _AT_ONCE = 64 << 20
+#: Bytes of chunks that are kept of larger ones: a row of them, right across 32,768 pixels.
+_KEPT = 256 << 20
 #: Paths of arrays in the store.
 _NODE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}(/[A-Za-z0-9][A-Za-z0-9_.-]{0,99}){0,3}")
 #: Values of all of a codec's arrays together.
@@ -135,7 +137,7 @@ def _planes(
         )
     for _ in range(level):
         shape = (shape[0] + 1) // 2, (shape[1] + 1) // 2
-    array = _open(root, levels[level])
+    array = replace(_open(root, levels[level]), keep=_KEPT)
     if array.shape != (count, *shape) or array.dtype not in (np.uint8, np.uint16):
         raise FormatError(
             f"{array.dtype} of shape {array.shape}",
@@ -149,7 +151,7 @@ def _planes(
 
     codes: Any = WindowedCodes((count, *shape), array.dtype, read)
     if array.nbytes <= _AT_ONCE:
-        codes = array.read()
+        codes = replace(array, keep=0).read()
     else:
         array.check()
     return Planes(codes, np.array(scale), np.array(bias), str(node.file)), shape
