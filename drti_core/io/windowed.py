@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -28,12 +28,15 @@ class WindowedCodes:
         dtype: uint8 or uint16.
         read: gives the codes of some planes in a window.
         first: of the planes that ``read`` knows, the one that is plane 0 here.
+        coarser: opens the same planes at half the size (sides rounded up, a code the mean of four,
+            rounded half up), where they are there too.
     """
 
     shape: tuple[int, int, int]
     dtype: np.dtype[Any]
     read: ReadCodes
     first: int = 0
+    coarser: Callable[[], WindowedCodes] | None = None
 
     ndim = 3
 
@@ -68,7 +71,9 @@ class WindowedCodes:
         if len(parts) == 1 and isinstance(planes, slice) and planes.step in (None, 1):
             first, stop, _ = planes.indices(self.shape[0])
             shape = max(0, stop - first), *self.shape[1:]
-            return WindowedCodes(shape, self.dtype, self.read, self.first + first)
+            half = self.coarser
+            part = None if half is None else lambda: cast(WindowedCodes, half()[first:stop])
+            return WindowedCodes(shape, self.dtype, self.read, self.first + first, part)
         around, inner = [], []
         for part, size in zip((*parts, slice(None), slice(None))[:3], self.shape, strict=True):
             low, high, rest = _around(part, size)

@@ -22,15 +22,20 @@ from drti_core.errors import (
     OptionError,
     UnsupportedFormatError,
 )
+from drti_core.formats.folder import FolderWriter
 from drti_core.formats.zarr import ZarrReader, ZarrWriter
 from drti_core.formats.zarr import reader as reading
 from drti_core.formats.zarr.arrays import Array
 from drti_core.io import strict_json
+from drti_core.io.windowed import WindowedCodes
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 from drti_core.registry.doors import open_model
+from drti_core.testing.compare import files_of
 
-H, W, K = 150, 205, 5
+H, W = 150, 205
+#: A codec of which a folder knows nothing: any number of planes will do.
+NINE = {"codec": "nobody", "version": 1}
 SMALL = ZarrWriter(chunk=64, shard=128)
 
 
@@ -145,6 +150,24 @@ def test_large_planes_are_read_by_windows_alone(
     with pytest.raises(MissingFileError) as caught:
         found.planes.read(Window(140, 0, 1, 1))
     assert str(caught.value) == f"{store}/0/planes/c/0/1/0: is missing; expected a part of it"
+
+
+def test_tiles_are_made_of_the_levels_that_are_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same bytes as from planes in memory, whose levels are made anew."""
+    SMALL.write(model(shape=(301, 517), count=5), tmp_path / "a.zarr")
+    tiles = FolderWriter(layout="deepzoom", image="png", tile=64)
+    whole = replace(ZarrReader().read(tmp_path / "a.zarr"), config=NINE, decoder=None)
+    tiles.write(whole, tmp_path / "whole")
+    monkeypatch.setattr(reading, "_AT_ONCE", 0)
+    parts = replace(ZarrReader().read(tmp_path / "a.zarr"), config=NINE, decoder=None)
+    assert isinstance(parts.planes and parts.planes.codes, WindowedCodes)
+    tiles.write(parts, tmp_path / "parts")
+    assert files_of(tmp_path / "whole") == files_of(tmp_path / "parts")
+    (tmp_path / "a.zarr/1/planes/c/0/0/0").write_bytes(bytes(9))
+    with pytest.raises(FormatError, match="1/planes/c/0/0/0: 9 bytes"):
+        tiles.write(parts, tmp_path / "damaged")
 
 
 # -- what a store claims and is not ---------------------------------------------------------------

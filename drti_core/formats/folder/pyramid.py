@@ -30,6 +30,7 @@ from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
 from drti_core.io.pictures.webp import encode_webp
 from drti_core.io.threads import Pool
+from drti_core.io.windowed import WindowedCodes
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]
@@ -264,6 +265,9 @@ def planes_in_picture(codes: Codes) -> int:
 
 def _halved(codes: Codes, up: bool) -> Codes:
     """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
+    if up and isinstance(codes, WindowedCodes) and codes.coarser is not None:
+        found: Any = codes.coarser()
+        return found  # type: ignore[no-any-return]
     size = [(side + up) // 2 for side in codes.shape[1:]]
     height, width = max(1, size[0]), max(1, size[1])
     half: Any = scratch.empty((len(codes), height, width), codes.dtype)

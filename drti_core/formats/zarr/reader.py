@@ -135,26 +135,39 @@ def _planes(
             where=f"{node.file}: {node.path}.levels",
             expected=f"0 to {len(levels) - 1}",
         )
-    for _ in range(level):
-        shape = (shape[0] + 1) // 2, (shape[1] + 1) // 2
-    array = replace(_open(root, levels[level]), keep=_KEPT)
-    if array.shape != (count, *shape) or array.dtype not in (np.uint8, np.uint16):
+    codes, shape = _level(root, levels, level, count, shape)
+    if codes.nbytes <= _AT_ONCE:
+        codes = np.asarray(codes)
+    return Planes(codes, np.array(scale), np.array(bias), str(node.file)), shape
+
+
+def _level(
+    root: Path, levels: list[Node], level: int, count: int, shape: tuple[int, int]
+) -> tuple[Any, tuple[int, int]]:
+    """The codes of a level, and its (H, W); ``shape`` is that of the full size."""
+    high, wide = (-(-side // (1 << level)) for side in shape)
+    array = _open(root, levels[level])
+    if array.shape != (count, high, wide) or array.dtype not in (np.uint8, np.uint16):
         raise FormatError(
             f"{array.dtype} of shape {array.shape}",
             where=str(array.folder / META),
-            expected=f"uint8 or uint16 of shape {(count, *shape)}, as the root says",
+            expected=f"uint8 or uint16 of shape {(count, high, wide)}, as the root says",
         )
+    array.check()
+    # A row of chunks of a level has half the bytes of one of the finer level.
+    array = replace(array, keep=_KEPT >> level)
 
     def read(first: int, stop: int, window: Window) -> Codes:
         found: Any = array.read((slice(first, stop), *window.slices))
         return found  # type: ignore[no-any-return]
 
-    codes: Any = WindowedCodes((count, *shape), array.dtype, read)
-    if array.nbytes <= _AT_ONCE:
-        codes = replace(array, keep=0).read()
-    else:
-        array.check()
-    return Planes(codes, np.array(scale), np.array(bias), str(node.file)), shape
+    def coarser() -> WindowedCodes:
+        found: WindowedCodes = _level(root, levels, level + 1, count, shape)[0]
+        return found
+
+    half = coarser if level + 1 < len(levels) else None
+    codes = WindowedCodes((count, high, wide), array.dtype, read, coarser=half)
+    return codes, (high, wide)
 
 
 def _open(root: Path, node: Node) -> Array:
