@@ -123,9 +123,9 @@ class ZarrWriter(PartsWriter):
             if stored.planes is not None:
                 self._array(stored.planes, folder, shape, level).write_meta()
         if (mask := stored.metadata.mask) is not None:
-            side = _sides(stored.shape, self.chunk, self.shard)
+            chunk, shard = self._sides(stored.shape)
             array = Array.new(
-                folder / MASK, mask.shape, bool, _PLANES[1:], chunk=(self.chunk,) * 2, shard=side
+                folder / MASK, mask.shape, bool, _PLANES[1:], chunk=(chunk, chunk), shard=shard
             )
             array.write(mask)
         if stored.arrays:
@@ -160,8 +160,8 @@ class ZarrWriter(PartsWriter):
             source = Array.open(folder, f"{level - 1}/planes")
 
         def bands() -> Iterator[Codes]:
-            for top in range(rows.start, rows.stop, self.chunk):
-                bottom = min(top + self.chunk, rows.stop)
+            for top in range(rows.start, rows.stop, array.chunk[1]):
+                bottom = min(top + array.chunk[1], rows.stop)
                 if not level:
                     yield np.asarray(source[:, top:bottom, columns])
                     scratch.release(source)
@@ -191,16 +191,24 @@ class ZarrWriter(PartsWriter):
     def _array(self, planes: Planes, folder: Path, shape: tuple[int, int], level: int) -> Array:
         together = min(_TOGETHER, planes.count)
         count = -(-planes.count // together) * together
+        chunk, shard = self._sides(shape)
         return Array.new(
             folder / f"{level}/planes",
             (planes.count, *shape),
             planes.codes.dtype,
             _PLANES,
-            chunk=(together, self.chunk, self.chunk),
-            shard=(count, *_sides(shape, self.chunk, self.shard)),
+            chunk=(together, chunk, chunk),
+            shard=(count, *shard),
             # Planes of one pixel side by side, as the colours that they are: 10 % less.
             order=(1, 2, 0),
         )
+
+    def _sides(self, shape: tuple[int, int]) -> tuple[int, tuple[int, int]]:
+        """Side of a chunk, and sides of a shard: no larger than the picture needs."""
+        chunk = min(self.chunk, -(-max(shape) // 64) * 64)
+        shard = self.shard // chunk * chunk
+        high, wide = (min(shard, -(-side // chunk) * chunk) for side in shape)
+        return chunk, (high, wide)
 
     def _coordinates(
         self, stored: StoredModel, folder: Path, shape: tuple[int, int], level: int
@@ -316,12 +324,6 @@ def _levels(stored: StoredModel) -> list[tuple[int, int]]:
         height, width = found[-1]
         found.append(((height + 1) // 2, (width + 1) // 2))
     return found
-
-
-def _sides(shape: tuple[int, int], chunk: int, shard: int) -> tuple[int, int]:
-    """Sides of a shard: no larger than the picture's, in whole chunks."""
-    high, wide = (min(shard, -(-side // chunk) * chunk) for side in shape)
-    return high, wide
 
 
 def _group(folder: Path) -> None:
