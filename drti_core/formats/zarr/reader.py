@@ -64,7 +64,7 @@ class ZarrReader(ModelReader, LightsReader):
 
     def read(self, path: Path) -> StoredModel:
         """Open it; see :meth:`Reader.read`."""
-        root = path if path.is_dir() else path.parent
+        root = _folder(path)
         own = _root(root)
         shape = tuple(own["shape"].integers(1, MAX_SIDE, 2))
         config = own["config"].object()
@@ -92,7 +92,7 @@ class ZarrReader(ModelReader, LightsReader):
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights in the attributes; no array is opened."""
-        own = _root(path if path.is_dir() else path.parent)
+        own = _root(_folder(path))
         found = _lights(own)
         if found is None:
             raise LightError(
@@ -101,6 +101,11 @@ class ZarrReader(ModelReader, LightsReader):
                 expected="lights, [x, y, z] of each",
             )
         return NamedLights.named(found)
+
+
+def _folder(path: Path) -> Path:
+    """The store, where it or its zarr.json is named."""
+    return path.parent if path.name == META and not path.is_dir() else path
 
 
 def _root(root: Path) -> Node:
