@@ -30,7 +30,9 @@ def convert(
     ],
     to: Annotated[
         str | None,
-        typer.Option(help="Writer: folder, ptm, rti, zarr; by default by the ending. Of many: or lp."),
+        typer.Option(
+            help="Writer: folder, ptm, rti, zarr; by default by the ending. Of many: or lp."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Convert many files, into this folder.")
