@@ -111,7 +111,6 @@ if TYPE_CHECKING:
     from drti_core.stack.developing import develop, undistort
     from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.align import align_file
-    from drti_core.workflow.batch import convert_many
     from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
     from drti_core.workflow.darkroom import Darkroom
@@ -119,6 +118,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.lights import find_lights_file
+    from drti_core.workflow.many import convert_many
     from drti_core.workflow.refined_lights import refine_lights_file
     from drti_core.workflow.view import viewing
 
@@ -166,7 +166,7 @@ else:
         "stack.developing": "develop undistort",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.align": "align_file",
-        "workflow.batch": "convert_many",
+        "workflow.many": "convert_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
         "workflow.darkroom": "Darkroom",

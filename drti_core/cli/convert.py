@@ -14,7 +14,7 @@ from drti_core.cli.hints import with_flags
 from drti_core.cli.process import say
 from drti_core.errors import OptionError, OutputError
 from drti_core.io import outputs, places, regular
-from drti_core.workflow import batch, convert_file
+from drti_core.workflow import convert_file, many
 
 _JOBS = min(4, os.cpu_count() or 1)
 
@@ -30,7 +30,9 @@ def convert(
     ],
     to: Annotated[
         str | None,
-        typer.Option(help="Writer: folder, ptm, rti; by default by the ending. Of many: or lp."),
+        typer.Option(
+            help="Writer: folder, ptm, rti, zarr; by default by the ending. Of many: or lp."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Convert many files, into this folder.")
@@ -95,7 +97,7 @@ def _many(
     if json is not None:
         outputs.check_output(json, overwrite or _is_report(json))
     with console.progress_bar() as progress:
-        report = batch.convert_many(
+        report = many.convert_many(
             sources,
             out,
             writer=to,

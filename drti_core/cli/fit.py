@@ -16,7 +16,7 @@ from drti_core.workflow import fit_file
 def fit(
     stack: Photographs,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="A .ptm or .rti file, or a folder.")
+        Path, typer.Option("-o", "--output", help="A .ptm or .rti file, a .zarr, or a folder.")
     ],
     codec: Annotated[
         str | None,
@@ -26,7 +26,7 @@ def fit(
     *,
     how: StackOptions,
     to: Annotated[
-        str | None, typer.Option(help="Writer: folder, ptm, rti; by default by the ending.")
+        str | None, typer.Option(help="Writer: folder, ptm, rti, zarr; by default by the ending.")
     ] = None,
     image: Annotated[
         str | None,
@@ -49,6 +49,13 @@ def fit(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with a training that was broken off.")
     ] = False,
+    jobs: Annotated[
+        int, typer.Option(min=1, help="Of a .zarr: processes that write parts of it.")
+    ] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a .zarr: a dask scheduler in their place."),
+    ] = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Fit a codec to a stack of photographs and save the model."""
@@ -74,6 +81,8 @@ def fit(
             writer=to,
             writer_options={k: v for k, v in pictures.items() if v is not None},
             overwrite=overwrite,
+            jobs=jobs,
+            cluster=cluster,
             progress=progress,
         )
     console.say(f"wrote {output} ({console.size_text(report.size)}), {report.what}")

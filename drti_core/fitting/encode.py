@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F32, F64, bands
+from drti_core.arrays import F32, F64, Window, bands
 from drti_core.decoder import Planes
 from drti_core.errors import FitError, OptionError
 from drti_core.io import scratch
 from drti_core.io.threads import Pool, one_blas_thread
+from drti_core.io.windowed import WindowedCodes
 from drti_core.lights.kriging import MANY
 from drti_core.progress import Progress
 from drti_core.stack import Stack
@@ -180,6 +183,8 @@ def encode(
     What black photographs would give, as pixels outside a mask do, is held exactly: it costs the
     other pixels a little precision (0 to 0.3 dB), and such pixels are relit black.
 
+    Within :func:`encoded_later` only the ranges are chosen now.
+
     Raises:
         FitError: a coefficient is not finite.
         OptionError: the quantile is not over 0 and up to 1.
@@ -200,22 +205,71 @@ def encode(
     quantise = Quantiser.from_sample(
         values, bits, exact=exact, fixed=fixed, black=black, quantile=quantile
     )
-    codes = scratch.empty((len(values), height, width), quantise.dtype)
-    step = min(_CHUNK, max(64, _CHUNK * MANY // len(stack)))
-    # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
-    # without the waiting of BLAS's own threads on such small products.
+    encoding = _Encoding(stack, coefficients, quantise, len(values))
+    shape = (len(values), height, width)
+    if _later.get():
+        later: Any = WindowedCodes(shape, np.dtype(quantise.dtype), encoding.some)
+        return Planes(later, quantise.scale, quantise.bias)
+    codes = scratch.empty(shape, quantise.dtype)
     with one_blas_thread(), Pool(_WORKERS) as pool:
         for window in bands(stack.shape, stack.band_rows):
-            pixels = stack.codes(window)
-            part = np.empty((len(values), pixels.shape[1]), quantise.dtype)
-
-            def work(start: int, pixels: Any = pixels, part: Any = part) -> None:
-                chunk = slice(start, start + step)
-                part[:, chunk] = quantise(coefficients(stack.values(pixels[:, chunk])))
-
-            for _ in pool.map(work, range(0, pixels.shape[1], step)):
-                pass
-            codes[:, window.y : window.y + window.height] = part.reshape(-1, window.height, width)
+            codes[:, window.y : window.y + window.height] = encoding(window, pool)
             scratch.release(codes)
             progress((window.y + window.height) / height, "fitting")
     return Planes(codes, quantise.scale, quantise.bias)
+
+
+#: Whether codes are made when they are read.
+_later: ContextVar[bool] = ContextVar("later", default=False)
+
+
+@contextmanager
+def encoded_later() -> Iterator[None]:
+    """What is fitted in the block has planes whose codes are made when a window is read.
+
+    They are made of the photographs there and then, and not kept: for whoever reads each window
+    once, and for pictures whose planes have room nowhere.
+    """
+    token = _later.set(True)
+    try:
+        yield
+    finally:
+        _later.reset(token)
+
+
+@dataclass(frozen=True)
+class _Encoding:
+    """Windows of a stack → codes.
+
+    Args:
+        stack: the photographs.
+        coefficients: see :func:`encode`.
+        quantise: (K, P) coefficients to codes.
+        count: K.
+    """
+
+    stack: Stack
+    coefficients: Callable[[F32], F32]
+    quantise: Quantiser
+    count: int
+
+    def __call__(self, window: Window, pool: Pool) -> npt.NDArray[Any]:
+        """(K, h, w) codes of a window."""
+        stack, step = self.stack, min(_CHUNK, max(64, _CHUNK * MANY // len(self.stack)))
+        pixels = stack.codes(window)
+        part = np.empty((self.count, pixels.shape[1]), self.quantise.dtype)
+
+        def work(start: int) -> None:
+            chunk = slice(start, start + step)
+            part[:, chunk] = self.quantise(self.coefficients(stack.values(pixels[:, chunk])))
+
+        # Threads over chunks of pixels, each with a BLAS of one thread, keep every core at work
+        # without the waiting of BLAS's own threads on such small products.
+        for _ in pool.map(work, range(0, pixels.shape[1], step)):
+            pass
+        return part.reshape(-1, window.height, window.width)
+
+    def some(self, first: int, stop: int, window: Window) -> Any:
+        """Codes of some of the planes."""
+        with one_blas_thread(), Pool(_WORKERS) as pool:
+            return self(window, pool)[first:stop]

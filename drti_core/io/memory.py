@@ -126,6 +126,20 @@ def told(where: str, mend: str = "") -> Iterator[None]:
         raise ResourceError(problem, where=where, mend=mend) from error
 
 
+def forget_peak() -> None:
+    """Let :func:`peak` begin anew, where the system allows it."""
+    with suppress(OSError):
+        (_PROCESS / "clear_refs").write_text("5")
+
+
+def peak() -> int | None:
+    """Most bytes that this process held, since the last :func:`forget_peak`; None: not known."""
+    with suppress(OSError, ValueError, IndexError):
+        text = (_PROCESS / "status").read_text()
+        return 1024 * int(text.partition("VmHWM:")[2].split()[0])
+    return None
+
+
 def size_text(size: int) -> str:
     """Bytes for a message.
 

@@ -5,6 +5,8 @@ Also understands the ``nan`` and ``inf`` that some programs print for missing nu
 
 from __future__ import annotations
 
+import base64
+import binascii
 import gc
 import json
 import re
@@ -93,6 +95,14 @@ class Node:
         if not isinstance(self.value, str):
             raise self.fails("a string")
         return self.value
+
+    def packet(self) -> bytes:
+        """The value as bytes in base64."""
+        text = self.text()
+        try:
+            return base64.b64decode(text, validate=True)
+        except (binascii.Error, ValueError):
+            raise self.fails("base64") from None
 
     def choice(self, *choices: str) -> str:
         """The value as one of these strings."""

@@ -29,6 +29,12 @@ Task = Mapping[str, Any]
 #: ``status``, and ``reason``, ``notes`` …; ``stopped``: no process can be started any more.
 Answer = dict[str, Any]
 
+#: How often a task is tried whose process died over it.
+TRIES = 3
+
+#: Of an answer: the process was lost over the task.
+_LOST = "lost"
+
 _START = """
 import json, signal, sys
 deaf = [getattr(signal, name) for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
@@ -50,7 +56,9 @@ def run_tasks(
 ) -> Generator[tuple[int, Answer], None, None]:
     """Do tasks in up to ``jobs`` processes; yields the number and the answer of each when done.
 
-    Closing the generator, or an exception in it, ends the processes at once.
+    A task whose process dies is tried :data:`TRIES` times in all; what an earlier try may have made
+    is for the work to see. Closing the generator, or an exception in it, ends the processes at
+    once.
 
     Args:
         tasks: JSON-able.
@@ -66,6 +74,7 @@ def run_tasks(
     count = min(jobs, len(tasks))
     shared = {**memory.parted(max(1, count)), **(environment or {})}
     workers = [_Worker(work, shared) for _ in range(count)]
+    tries = [0] * len(tasks)
 
     def feed(worker: _Worker) -> None:
         while not worker.stopped:
@@ -73,7 +82,12 @@ def run_tasks(
                 number = waiting.get_nowait()
             except queue.Empty:
                 break
-            done.put((number, worker.ask(tasks[number])))
+            tries[number] += 1
+            answer = worker.ask(tasks[number])
+            if answer.pop(_LOST, False) and tries[number] < TRIES and not worker.stopped:
+                waiting.put(number)
+            else:
+                done.put((number, answer))
         worker.stop()
 
     started: list[threading.Thread] = []
@@ -113,13 +127,13 @@ class _Worker:
             if process is None:
                 if (short := ResourceError.of(error)) is not None:
                     return {"status": "stopped", "reason": str(short)}
-                return _died(task, f"could not be started ({error.strerror})")
+                return died(task, f"could not be started ({error.strerror})")
         if line.endswith("\n"):
             answer: Answer = json.loads(line)
             return answer
         status = process.wait()
         self._close()
-        return _died(task, f"died ({_status_text(status)})")
+        return {**died(task, f"died ({_status_text(status)})"), _LOST: True}
 
     def stop(self) -> None:
         """End the process now, whatever it does."""
@@ -175,7 +189,8 @@ def _deaf() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _died(task: Task, what: str) -> Answer:
+def died(task: Task, what: str) -> Answer:
+    """The answer for a task whose process ``what``, as "died"."""
     error = DrtiError(
         f"the process at work on it {what}",
         where=str(task["source"]),

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
 
+from drti_core.decoder import Planes
 from drti_core.errors import OptionError
 from drti_core.io.outputs import EITHER, FolderKind
 from drti_core.lights import LightDirections
@@ -224,6 +225,34 @@ class Writer(ABC):
             UnsupportedFormatError: :meth:`refuse` gives a reason.
             OutputExistsError: ``path`` exists and ``overwrite`` is false.
         """
+
+
+#: What :class:`PartsWriter` writes at a time; JSON-able, as it is handed to workers.
+Part = Sequence[int]
+
+
+class PartsWriter(Writer):
+    """A writer whose output is written in parts, by several workers, each a part at a time.
+
+    ``begin``, then every part of each stage before those of the next one, then ``finish``: what is
+    written does not depend on who writes which part, nor in which order.
+    """
+
+    @abstractmethod
+    def begin(self, stored: StoredModel, folder: Path) -> tuple[str, ...]:
+        """Write what is no part into an empty folder; returns notes as :meth:`Writer.write`."""
+
+    @abstractmethod
+    def stages(self, stored: StoredModel) -> Sequence[Sequence[Part]]:
+        """The parts; those of the first stage are of the planes, the others of what is written."""
+
+    @abstractmethod
+    def write_part(self, planes: Planes | None, folder: Path, part: Part) -> None:
+        """Write a part; of the first stage it reads the planes in windows."""
+
+    @abstractmethod
+    def finish(self, stored: StoredModel, folder: Path) -> None:
+        """Write what makes the output whole."""
 
 
 @dataclass(frozen=True)

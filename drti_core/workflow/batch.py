@@ -1,4 +1,8 @@
-"""Many conversions at once: files, folders and patterns → one folder, with a report."""
+"""Many inputs, one folder of outputs: files, folders and patterns, with a journal and a report.
+
+What is done with each is a :class:`Step`; how many are found, named, left alone, given to workers
+and reported is the same for all of them.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,14 @@ import errno
 import json
 import logging
 import os
+import time
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from drti_core.errors import (
     DrtiError,
@@ -21,31 +27,52 @@ from drti_core.errors import (
     OutputExistsError,
     ResourceError,
 )
-from drti_core.io import outputs
+from drti_core.io import memory, outputs
 from drti_core.jobs import journal
+from drti_core.jobs.executor import Executor
 from drti_core.jobs.journal import Entry
-from drti_core.jobs.workers import Answer, Task, run_tasks
-from drti_core.options import with_options
-from drti_core.progress import Progress, logged, no_progress
+from drti_core.jobs.workers import Answer, Task
+from drti_core.progress import Progress, no_progress
 from drti_core.registry import doors
 from drti_core.registry.shelf import PluginWarning
-from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
-from drti_core.workflow.convert import convert_file
+from drti_core.workflow.batch_search import Found, Search, Wanted, absolute, name_outputs
 from drti_core.workflow.report import Report
 
-#: ``converted``: now; ``unchanged``: by an earlier run; ``refused``: the file's fault; ``failed``:
-#: drti's or the machine's; ``ignored``: met in a folder, and nothing to convert; ``waiting``: the
-#: batch stopped before, and goes on with it when it is started again.
-Status = Literal["converted", "unchanged", "refused", "failed", "ignored", "waiting"]
+#: What became of an item. A word of the step, as ``converted``: done now; ``unchanged``: by an
+#: earlier run; ``refused``: the file's fault; ``failed``: drti's or the machine's; ``ignored``: met
+#: in a folder, and nothing for the step; ``waiting``: the batch stopped before, and goes on with it
+#: when it is started again.
+Status = str
 #: Errors of one output after which the others can be made.
 _OF_ONE = (errno.ENAMETOOLONG, errno.EFBIG, errno.EBUSY, errno.EISDIR, errno.ENOTDIR)
 
-#: What the processes do with each task.
-CONVERT = "drti_core.workflow.batch:convert"
-
 _log = logging.getLogger(__name__)
 
-_LIGHTS = ("lp", "csv")
+
+@dataclass(frozen=True)
+class Step:
+    """What is done with each of many inputs.
+
+    Args:
+        work: ``module:function`` of a task, which answers by :func:`answered`.
+        task: what all tasks hold beside ``source``, ``output``, ``overwrite`` and ``before``;
+            JSON-able.
+        kind: id of what writes the outputs, for the journal.
+        suffix: ending of an output, with the dot; empty for a folder.
+        wanted: what its inputs are.
+        reader: id of the only reader to ask, with options; by default each input's own.
+        good: the words of its answers with which all is well.
+        bad: those with which the input is doubtful, though its output was written.
+    """
+
+    work: str
+    task: Mapping[str, Any]
+    kind: str
+    suffix: str
+    wanted: Wanted = "models"
+    reader: str | None = None
+    good: tuple[str, ...] = ("done",)
+    bad: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,9 +83,11 @@ class Item:
         source: it.
         status: see :data:`Status`.
         output: what was or would have been written; None if it was no question.
-        written: what :func:`convert_file` reports, if it was converted now.
+        written: what is reported of the output, if it was made now.
         notes: what the user should know beside that, a sentence each.
         reason: why it was refused, failed or ignored.
+        seconds: that it took.
+        memory: most bytes that the process at work on it held, if the system tells.
     """
 
     source: Path
@@ -67,6 +96,8 @@ class Item:
     written: Report | None = None
     notes: tuple[str, ...] = ()
     reason: str = ""
+    seconds: float | None = None
+    memory: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Everything, strictly JSON-able."""
@@ -80,6 +111,8 @@ class Item:
             **written,
             "notes": [*self.notes, *written["notes"]],
             "reason": self.reason,
+            "seconds": self.seconds,
+            "memory": self.memory,
         }
 
 
@@ -90,16 +123,18 @@ class BatchReport:
     Args:
         items: one for each file or folder.
         stopped: why no more could be made, as on a full disk; empty if nothing stopped the batch.
+        bad: see :class:`Step`.
     """
 
     items: tuple[Item, ...]
     stopped: str = ""
+    bad: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused, nothing failed, and all were looked at."""
+        """Whether nothing was refused, failed or doubtful, and all were looked at."""
         return not self.stopped and not any(
-            item.status in ("refused", "failed") for item in self.items
+            item.status in ("refused", "failed", *self.bad) for item in self.items
         )
 
     @property
@@ -128,66 +163,56 @@ class _Plan:
     notes: list[str] = field(default_factory=list)
 
 
-@logged("convert many")
-def convert_many(
+def run_batch(
+    step: Step,
     sources: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    writer: str = "folder",
-    writer_options: Mapping[str, Any] | None = None,
-    reader: str | None = None,
-    convention: str | None = None,
-    jobs: int = 1,
+    executor: Executor,
     overwrite: bool = False,
     report: str | os.PathLike[str] | None = None,
     progress: Progress = no_progress,
 ) -> BatchReport:
-    """Convert many models (or light files) into one folder; a bad one does not stop the rest.
+    """Do the same with many inputs; a bad one does not stop the rest.
 
     A run that was broken off, even by force, goes on where it was when it is started again: what
     was finished from the same state of its source and with the same options is left alone.
     Outputs are called like their sources; of several with one name all but the first, by path,
     get a number, and keep it in later runs. Where the machine is at fault (a full disk, no
-    permission, no more processes or open files) the batch stops, and says so. Every conversion runs
-    in another process, which knows the installed plugins but not those that were only registered in
+    permission, no more processes or open files) the batch stops, and says so. Everything is done
+    in other processes, which know the installed plugins but not those that were only registered in
     this one.
 
     Args:
-        sources: files, folders (a model, or searched to its depths) and patterns (``**/*.ptm``).
+        step: what is done with each.
+        sources: files, folders (searched to their depths, where they are no input) and patterns.
         out: folder of the outputs; made if it is not there.
-        writer: id of the writer, with options (``"folder:image=png"``); or ``lp`` or ``csv`` to
-            convert light files.
-        writer_options: more of them, as texts, numbers or truth values.
-        reader: id of the reader, with options; by default each file's own.
-        convention: of a ``.csv``: ``cartesian``, ``spherical``, ``polar`` or ``disk``.
-        jobs: how many processes, 1 or more.
+        executor: where it is done.
         overwrite: redo what is finished, and replace outputs that are there.
         report: where the caller will write what became of all: it is refused if it is, or lies in,
             what is read or written here.
         progress: called with the share done and the source, after each item.
 
     Raises:
-        OptionError: ``jobs`` below 1; an option of the writer does not fit; ``report`` is refused.
-        PluginError: no such writer or reader.
+        OptionError: ``report`` is refused.
         FormatError: the journal of an earlier run in ``out`` is damaged.
         FileError: ``out`` is not a folder.
         OutputError: nothing can be written there.
     """
-    if jobs < 1:
-        raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
     folder = Path(out)
     if folder.exists() and not folder.is_dir():
         raise FileError("is not a folder", where=str(folder), expected="a folder")
     journal.check_place(folder)
     outputs.clean(folder)
-    lights = writer in _LIGHTS
-    task, suffix, kind = _common(writer, writer_options or {}, reader, convention)
     old = journal.load(folder)
     skip = {Path(absolute(folder / name)) for name in old}
-    found = Search(lights, skip, reader).find(sources)
-    plans = _plan(found, folder, old, suffix, kind, json.dumps(task, sort_keys=True), overwrite)
+    found = Search(step.wanted, skip, step.reader).find(sources)
+    options = json.dumps(dict(step.task), sort_keys=True)
+    plans = _plan(found, folder, old, step.suffix, step.kind, options, overwrite)
     if report is not None:
-        besides = (each for item in found for each in doors.read_from(item.source, reader=reader))
+        besides = (
+            each for item in found for each in doors.read_from(item.source, reader=step.reader)
+        )
         outputs.check_apart(report, besides)
         made = {plan.name for plan in plans if plan.name}
         outputs.check_distinct(report, folder, made | old.keys())
@@ -195,44 +220,40 @@ def convert_many(
     if todo:
         planned = {plan.name: plan.entry for plan in todo if plan.entry is not None}
         journal.save(folder, old | planned)
-    tasks = [
-        task | {"source": str(p.found.source), "output": str(p.target), "overwrite": p.overwrite}
-        for p in todo
-    ]
+    tasks = [{**step.task, **_task(plan, executor.is_here)} for plan in todo]
     stopped = ""
     try:
-        with closing(run_tasks(tasks, jobs, CONVERT)) as answers:
+        with closing(executor.run(tasks, step.work)) as answers:
             for count, (number, answer) in enumerate(answers, 1):
                 if answer["status"] == "stopped":
                     stopped = answer["reason"]
                     break
-                _note(todo[number], answer)
+                _note(todo[number], answer, step)
                 item = todo[number].item
                 _log.info("%s: %s", item.status, item.reason or item.source)
                 progress(count / len(todo), str(todo[number].found.source))
+    except ResourceError as error:
+        stopped = str(error)
     finally:
         outputs.clean(folder)
     if todo and not stopped:  # else the journal tells what was planned, as after a kill
         journal.save(folder, _finished(old, todo))
-    return BatchReport(tuple(replace(p.item, notes=tuple(p.notes)) for p in plans), stopped)
+    items = tuple(replace(plan.item, notes=tuple(plan.notes)) for plan in plans)
+    return BatchReport(items, stopped, step.bad)
 
 
-def _common(
-    writer: str, options: Mapping[str, Any], reader: str | None, convention: str | None
-) -> tuple[dict[str, Any], str, str]:
-    """What the tasks have in common, the ending of their outputs, and the id of the writer."""
-    if writer in _LIGHTS:
-        if options:
-            raise OptionError(f"options {dict(options)} of {writer}", expected="none")
-        of_lights = {"convention": convention} | ({} if reader is None else {"reader": reader})
-        return of_lights, f".{writer}", writer
-    if convention is not None:
-        raise OptionError(f"lights {convention!r} for {writer}", expected=" or ".join(_LIGHTS))
-    chosen = with_options(doors.find_writer("", writer), options)
-    if reader is not None:
-        doors.find_reader("", reader)
-    task = {"writer": writer, "writer_options": dict(options), "reader": reader}
-    return task, (chosen.suffixes or ("",))[0], chosen.writer_id
+def _task(plan: _Plan, is_here: bool) -> dict[str, Any]:
+    """What a task holds of its own."""
+    assert plan.entry is not None
+    source, output = str(plan.found.source), str(plan.target)
+    if not is_here:
+        source, output = absolute(plan.found.source), absolute(plan.target)
+    return {
+        "source": source,
+        "output": output,
+        "overwrite": plan.overwrite,
+        "before": plan.entry.before,
+    }
 
 
 def _plan(
@@ -251,7 +272,7 @@ def _plan(
     plans = []
     for item in found:
         if item.ignored or item.problem is not None:
-            status: Status = "ignored" if item.ignored else "refused"
+            status = "ignored" if item.ignored else "refused"
             reason = item.problem or ""
             plans.append(_Plan(item, "", folder, Item(item.source, status, reason=reason)))
             continue
@@ -306,12 +327,17 @@ def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
     )
 
 
-def _note(plan: _Plan, answer: dict[str, Any]) -> None:
+def _note(plan: _Plan, answer: dict[str, Any], step: Step) -> None:
     written = None
-    if answer["status"] == "converted":
+    if answer["status"] in (*step.good, *step.bad):
         written = Report(answer["what"], answer["bytes"], tuple(answer["notes"]))
     plan.item = replace(
-        plan.item, status=answer["status"], written=written, reason=answer.get("reason", "")
+        plan.item,
+        status=answer["status"],
+        written=written,
+        reason=answer.get("reason", ""),
+        seconds=answer.get("seconds"),
+        memory=answer.get("memory"),
     )
 
 
@@ -319,7 +345,7 @@ def _finished(old: Mapping[str, Entry], todo: list[_Plan]) -> dict[str, Entry]:
     """The journal after a run: of outputs that were not made, what it said before."""
     entries = dict(old)
     for plan in todo:
-        if plan.item.status == "converted" and plan.entry is not None:
+        if plan.item.written is not None and plan.entry is not None:
             entries[plan.name] = plan.entry
         elif plan.name in old and old[plan.name].finished(plan.target):
             entries[plan.name] = old[plan.name]
@@ -328,22 +354,34 @@ def _finished(old: Mapping[str, Entry], todo: list[_Plan]) -> dict[str, Entry]:
     return entries
 
 
-def convert(task: Task) -> Answer:
+def answered(task: Task, make: Callable[[Path, bool], tuple[str, Report]]) -> Answer:
     """Do one task; every error is an answer.
 
     Args:
-        task: arguments of :func:`convert_file`.
+        task: its ``output`` is to be made; what an earlier try made of it is made anew.
+        make: given the output, and whether it may be replaced, makes it, and gives a word of the
+            step's and a report.
 
     Returns:
-        ``status`` ``converted`` with what the :class:`Report` holds; or ``refused`` (the file's
-        fault), ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's,
-        and with the others it would be the same) with ``reason``.
+        ``status`` with what the :class:`Report` holds; or ``refused`` (the file's fault),
+        ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's, and with
+        the others it would be the same) with ``reason``. ``seconds`` and ``memory`` that it took.
     """
+    began = time.monotonic()
+    memory.forget_peak()
+    target = Path(task["output"])
+    # Whoever planned it saw what was there: what differs comes from a try whose worker was lost.
+    made = journal.identity_of(target) not in ("", task.get("before", ""))
+    found = _answer(task, partial(make, target, bool(task.get("overwrite")) or made))
+    return {**found, "seconds": round(time.monotonic() - began, 3), "memory": memory.peak()}
+
+
+def _answer(task: Task, make: Callable[[], tuple[str, Report]]) -> Answer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", PluginWarning)  # the process that searched has said so
         try:
-            report = convert_file(**task)
+            status, report = make()
         except OutputError as error:
             alone = error.errno in _OF_ONE
             return {"status": "failed" if alone else "stopped", "reason": str(error)}
@@ -352,7 +390,7 @@ def convert(task: Task) -> Answer:
         except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
             return _failed(task, error)
     said = tuple(str(warning.message) for warning in caught)
-    return {"status": "converted", **replace(report, notes=(*report.notes, *said)).as_dict()}
+    return {"status": status, **replace(report, notes=(*report.notes, *said)).as_dict()}
 
 
 def _refused(task: Task, error: Exception) -> Answer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,21 +13,28 @@ import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.capture.check import FEWEST, MOST, check
-from drti_core.errors import FitError, UnsupportedFormatError
+from drti_core.errors import FitError, OptionError, UnsupportedFormatError
+from drti_core.fitting import encoded_later
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.places import anywhere
-from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, Writer
-from drti_core.options import with_options
+from drti_core.jobs.executor import Processes, executor
+from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, PartsWriter, Writer
+from drti_core.options import own_options, with_options
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
 from drti_core.workflow.opening import open_lit
+from drti_core.workflow.parts import Fitting, check_opening, save_in_parts
 from drti_core.workflow.report import Report, words_of
 
 #: Share of the progress that looking for bad photographs has, decoding them included.
 _CHECKING = 0.3
+#: And that a fit has whose planes are encoded while they are written.
+_FITTING = 0.2
+#: Pixels of the largest photographs that are looked at: it takes all of them once more.
+_LARGEST = 1 << 28
 
 
 @anywhere(reads=["stack", "mask", "images"], writes=["output"])
@@ -48,6 +56,8 @@ def fit_file(
     writer: str | None = None,
     writer_options: Mapping[str, Any] | None = None,
     overwrite: bool = False,
+    jobs: int = 1,
+    cluster: Any = None,
     progress: Progress = no_progress,
 ) -> Report:
     """Fit a codec to photographs on disk and save the model.
@@ -55,8 +65,8 @@ def fit_file(
     Whether the output may be written, and whether its format can hold such a model, is checked
     before the photographs are decoded. A codec that is trained keeps its checkpoints in
     ``OUTPUT.training`` until the model is saved, unless it is told where. The photographs are
-    looked at first (:func:`drti_core.check`, the quick part of it), and the gravest finding is a
-    note.
+    looked at first (:func:`drti_core.check`, the quick part of it; up to 268 megapixels), and the
+    gravest finding is a note.
 
     Args:
         stack: whatever :func:`drti_core.open_stack` opens: a light file or the folder of one, a
@@ -76,6 +86,9 @@ def fit_file(
         writer: id of the writer, with options.
         writer_options: more of them.
         overwrite: replace an output that exists.
+        jobs: how many processes encode and write parts of one picture, where the format is written
+            in parts (``.zarr``); the bytes are the same for any number.
+        cluster: a dask cluster in their place; see :func:`drti_core.jobs.executor.executor`.
         progress: called with the share done and what is being done.
 
     Returns:
@@ -94,6 +107,15 @@ def fit_file(
     opening: doors.StackOptions = {"reader": reader, "mask": mask, "images": images}
     opening |= {"by_order": by_order, "develop": develop, "crop": crop, "to_linear": to_linear}
     opening["pixel_size_mm"] = pixel_size_mm
+    if not isinstance(chosen, PartsWriter) and (jobs != 1 or cluster):
+        raise OptionError(
+            f"{jobs} jobs for one output" if jobs != 1 else "a cluster for one output",
+            where=os.fspath(output),
+            expected="one process, or a format that is written in parts (.zarr)",
+        )
+    workers = executor(jobs, cluster) if isinstance(chosen, PartsWriter) else Processes()
+    alone = isinstance(workers, Processes) and workers.jobs == 1
+    told = {} if alone else check_opening(opening, os.fspath(stack))
     named = doors.read_from(stack, **opening)
     target = outputs.check_output(output, overwrite, chosen.replaces, inputs=named)
     fitter = catalogue.codec(codec or ("ptm" if _is_ptm(target, chosen) else "hsh"), options)
@@ -111,20 +133,39 @@ def fit_file(
         outputs.check_within(target.parent, checkpoints.name)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
     doubt = []
-    if FEWEST <= len(opened) <= MOST:
+    if opened.shape[0] * opened.shape[1] > _LARGEST:
+        doubt = ["photographs as large as these are not looked at first; a check does that"]
+    elif FEWEST <= len(opened) <= MOST:
         quick = check(opened, quick=True, progress=part_of(progress, 0, _CHECKING))
         doubt = [note] if (note := quick.note()) is not None else []
         progress = part_of(progress, _CHECKING, 1)
     mask_file = Path(mask) if isinstance(mask, (str, Path)) else None
-    model, report = fit(
-        opened,
-        running,
-        output=target,
-        provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
-        notes=doubt,
-        progress=progress,
-    )
-    notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
+    # What is written window by window need not be encoded before, and kept until then.
+    in_parts = isinstance(chosen, PartsWriter)
+    with encoded_later() if in_parts else nullcontext():
+        model, report = fit(
+            opened,
+            running,
+            output=target,
+            provenance={"light_file": Path(stack), "crop": crop, "mask": mask_file},
+            notes=doubt,
+            progress=part_of(progress, 0, _FITTING) if in_parts else progress,
+        )
+    if isinstance(chosen, PartsWriter):
+        source = os.path.abspath(stack)  # noqa: PTH100 - links are kept
+        kept = None if running is fitter else os.path.abspath(checkpoints)  # noqa: PTH100
+        fitting = Fitting(source, told, fitter.codec_id, own_options(fitter), kept)
+        notes = save_in_parts(
+            model,
+            target,
+            chosen,
+            None if alone else fitting,
+            None if alone else workers,
+            overwrite=overwrite,
+            progress=part_of(progress, _FITTING, 1),
+        )
+    else:
+        notes = doors.save_model(model, target, writer=chosen, overwrite=overwrite)
     if running is not fitter:
         outputs.remove_folder(checkpoints, CHECKPOINT_FOLDER)
     return Report(words_of(model), size_of(target), (*report.notes, *notes))

@@ -69,7 +69,7 @@ def test_lights_that_are_off_come_back_and_it_is_said_how_far(stack, tmp_path, c
     words = ["lights", str(folder / "dirs.lp"), "--refine", "-o", str(tmp_path / "better.lp")]
     assert main([*words, "--focal", "50"]) == 1
     assert capsys.readouterr().err == (
-        "error: --focal; expected --refine alone: the photographs' lights are known\n"
+        "error: --focal 50.0; expected --refine alone: the photographs' lights are known\n"
     )
     assert main(words) == 0
     said = re.search(

@@ -294,7 +294,10 @@ def test_convert_models(run, model, tmp_path):
         f"error: lights 'polar' for {tmp_path / 'x'}; expected an output .lp or .csv\n",
     )
     status, _, err = run("convert", folder, tmp_path / "x", "--to", "nothing")
-    assert (status, err) == (1, "error: there is no writer 'nothing'; expected folder, ptm, rti\n")
+    assert (status, err) == (
+        1,
+        "error: there is no writer 'nothing'; expected folder, ptm, rti, zarr\n",
+    )
     assert not (tmp_path / "x").exists()
 
 

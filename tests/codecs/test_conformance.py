@@ -81,7 +81,7 @@ VARIANTS = {
 }
 
 #: Writers (with their options) that give back every bit.
-EXACT = {"folder:image=png", "folder:layout=zoomify,image=png"}
+EXACT = {"zarr", "folder:image=png", "folder:layout=zoomify,image=png"}
 #: PSNR in dB of relit pictures through a file; 40 for a writer not named.
 FILE_PSNR = {
     "folder": 30,
@@ -96,6 +96,7 @@ KEEPS = {
     "folder": set(LOST),
     "ptm": set(),
     "rti": set(LOST),
+    "zarr": set(LOST),
 }
 
 #: Writers that hold one codec's models only, and why; the others hold every codec's.

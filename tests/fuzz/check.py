@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import signal
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
@@ -24,9 +24,10 @@ from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
 from drti_core.relight.environment_map import Kind, open_environment
 from drti_core.stack import Stack
-from drti_core.workflow import batch
+from drti_core.workflow import many
 from tests.fuzz.entries import listing
 from tests.fuzz.seeds import Seed
+from tests.helpers.in_process import InProcess
 
 #: The most that an input may take: seconds of computing, and bytes.
 SECONDS, MEMORY = 5, 1 << 30
@@ -123,21 +124,18 @@ def _batch(path: Path, claimed: list[str]) -> None:
         journal.write_bytes(journal.read_bytes().replace(b"@HERE@", str(path).encode()))
     before = _apart(path)
 
-    def here(tasks: Sequence[dict[str, Any]], *_: object) -> Iterator[tuple[int, dict[str, Any]]]:
+    def here(tasks: Sequence[dict[str, Any]]) -> Generator[tuple[int, dict[str, Any]], None, None]:
         for number, task in enumerate(tasks):
             target = Path(task["output"])
             # Asked before anything is written: no mutation may harm the machine.
             inside = target.parent.resolve() == out.resolve() and target.name not in ("", "..")
             assert inside, f"the journal leads to {target}"
-            answer = batch.convert(task)
+            answer = many.convert(task)
             assert answer["status"] != "failed", answer["reason"]
             yield number, answer
 
-    def run(*given: Any) -> Any:
-        return here(*given)
-
-    with mock.patch.object(batch, "run_tasks", run):
-        batch.convert_many([path / "in"], out, writer="ptm", overwrite=True)
+    with mock.patch.object(many, "executor", return_value=InProcess(here)):
+        many.convert_many([path / "in"], out, writer="ptm", overwrite=True)
     after = _apart(path)
     assert after == before, f"changed outside the output: {before.items() ^ after.items()}"
 

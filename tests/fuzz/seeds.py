@@ -8,7 +8,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -22,6 +22,7 @@ from drti_core.decoder import Planes
 from drti_core.formats.folder import FolderWriter
 from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
+from drti_core.formats.zarr import ZarrWriter
 from drti_core.lights import LightDirections
 from drti_core.model import Metadata, StoredModel
 from tests.fuzz import tiffs
@@ -401,6 +402,14 @@ def _makers() -> dict[str, Callable[[], Seed]]:
         "onnx decoder": lambda: Seed("onnx", _decoder(), "a.onnx"),
         "onnx operators": lambda: Seed("onnx", {"a.onnx": _operators()}, "a.onnx"),
         "onnx data": lambda: Seed("onnx", _exported(form="image", external_over=0), "a.onnx"),
+        "zarr": lambda: Seed(
+            "zarr",
+            written(
+                ZarrWriter(chunk=64, shard=128),
+                replace(hsh, arrays={"a": np.ones(3)}, metadata=Metadata(mask=np.eye(H, W) > 0)),
+                "a.zarr",
+            ),
+        ),
         "folder graph": lambda: Seed("folder", web(sh)),
         "mview": lambda: Seed(
             "foreign", {"a.mview": b"#v\n2 1 2\n0 0\n0\n1 a.rti\n2 b.rti\n1 2\n"}, "a.mview"

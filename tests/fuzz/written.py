@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,11 +32,12 @@ from drti_core.relight.light_paths import light_circle, save_light_path
 from drti_core.relight.normal_maps import save_normals
 from drti_core.relight.save import save_relit
 from drti_core.stack import Stack
-from drti_core.workflow import batch
+from drti_core.workflow import many
 from drti_core.workflow.fit import fit_file
 from tests.fuzz.entries import put
 from tests.fuzz.faults import Task
 from tests.fuzz.seeds import LIGHTS, light_file, model, photographs, written
+from tests.helpers.in_process import InProcess
 
 _SHAPES = ((20, 24), (28, 40))
 
@@ -128,14 +129,11 @@ def _batch(path: Path, which: int, overwrite: bool) -> None:
     del which
     sources = [_photographs() / "only a", _photographs() / "only b"]
 
-    def here(given: Sequence[dict[str, Any]], *_: object) -> Iterator[tuple[int, dict[str, Any]]]:
-        yield from enumerate(map(batch.convert, given))
+    def here(given: Sequence[dict[str, Any]]) -> Generator[tuple[int, dict[str, Any]], None, None]:
+        yield from enumerate(map(many.convert, given))
 
-    def run(*given: Any) -> Any:
-        return here(*given)
-
-    with mock.patch.object(batch, "run_tasks", run):
-        report = batch.convert_many(sources, path.parent, writer="rti", overwrite=overwrite)
+    with mock.patch.object(many, "executor", return_value=InProcess(here)):
+        report = many.convert_many(sources, path.parent, writer="rti", overwrite=overwrite)
     if not report.ok:
         said = [report.stopped, *(item.reason for item in report.items if item.reason)]
         failed = [item.reason for item in report.items if item.status == "failed"]

@@ -82,7 +82,7 @@ def warm() -> None:
     import drti_core.cli.export
     import drti_core.cli.fit
     import drti_core.cli.relight
-    import drti_core.workflow.batch  # noqa: F401
+    import drti_core.workflow.many  # noqa: F401
 
     Image.preinit()
     with contextlib.redirect_stdout(io.StringIO()):

@@ -22,7 +22,7 @@ from drti_core.jobs.journal import identity_of, load, save
 from drti_core.measure.tour import write_stack
 from drti_core.registry import doors
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch
+from drti_core.workflow import many
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork and SIGKILL")
 
@@ -226,14 +226,14 @@ def test_batch(killer, models, tmp_path):
             if not name.startswith(".drti-"):
                 assert found[name] == expected[name]
         if number % 5 == 4:
-            report = batch.convert_many([sources], out, jobs=2)
+            report = many.convert_many([sources], out, jobs=2)
             assert report.ok
             assert set(report.counts) <= {"converted", "unchanged"}
             resumed += report.counts.get("unchanged", 0)
             outputs.clean(out)
             assert {p.name: content(p) for p in out.iterdir() if p.name != JOURNAL} == expected
             assert leftovers(out) == []
-            assert batch.convert_many([sources], out).counts == {"unchanged": 7}
+            assert many.convert_many([sources], out).counts == {"unchanged": 7}
             if number // 5 % 2:
                 shutil.rmtree(out)
     assert killed >= 5
@@ -245,23 +245,23 @@ def test_a_broken_overwriting_goes_on(models, tmp_path):
     """What was to be replaced, and was not yet, is replaced when the batch is resumed."""
     shutil.copy(models / "a.ptm", tmp_path / "one.ptm")
     out = tmp_path / "out"
-    assert batch.convert_many([tmp_path / "one.ptm"], out).ok
+    assert many.convert_many([tmp_path / "one.ptm"], out).ok
     made = content(out / "one")
     (out / "one" / "info.json").write_text("spoilt")
-    assert batch.convert_many([tmp_path / "one.ptm"], out).counts == {"unchanged": 1}
+    assert many.convert_many([tmp_path / "one.ptm"], out).counts == {"unchanged": 1}
     # As a run with overwrite=True leaves it when it is killed before the first output.
     entry = load(out)["one"]
     before = identity_of(out / "one")
     save(out, {"one": replace(entry, before=before)})
-    assert batch.convert_many([tmp_path / "one.ptm"], out).counts == {"converted": 1}
+    assert many.convert_many([tmp_path / "one.ptm"], out).counts == {"converted": 1}
     assert content(out / "one") == made
-    assert batch.convert_many([tmp_path / "one.ptm"], out).counts == {"unchanged": 1}
+    assert many.convert_many([tmp_path / "one.ptm"], out).counts == {"unchanged": 1}
 
 
 def test_damaged_journal(models, tmp_path):
     (tmp_path / JOURNAL).write_text('{"version": 1, "outputs": {"a": {"source": 3}}}')
     with pytest.raises(FormatError) as caught:
-        batch.convert_many([models / "a.ptm"], tmp_path)
+        many.convert_many([models / "a.ptm"], tmp_path)
     journal = tmp_path / JOURNAL
     assert str(caught.value) == (
         f"the journal of an earlier batch is damaged ({journal}: $.outputs.a.source: 3; expected "

@@ -462,11 +462,11 @@ def test_writer_errors(tmp_path):
     with pytest.raises(UnsupportedFormatError) as caught:
         find_writer(path)
     assert str(caught.value) == (
-        f"{path}: no writer for the ending '.html'; expected .ptm, .rti or a folder name"
+        f"{path}: no writer for the ending '.html'; expected .ptm, .rti, .zarr or a folder name"
     )
     with pytest.raises(PluginError) as caught:
         find_writer(path, "html")
-    assert str(caught.value) == "there is no writer 'html'; expected folder, ptm, rti"
+    assert str(caught.value) == "there is no writer 'html'; expected folder, ptm, rti, zarr"
 
 
 # --- Models

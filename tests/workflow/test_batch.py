@@ -20,9 +20,9 @@ from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.measure.tour import write_stack
 from drti_core.registry.doors import open_model
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch, batch_search
-from drti_core.workflow.batch import convert, convert_many
+from drti_core.workflow import batch_search, many
 from drti_core.workflow.batch_search import Search
+from drti_core.workflow.many import convert, convert_many
 
 SIZE = (24, 32)
 
@@ -101,6 +101,8 @@ def test_an_archive(archive, tmp_path):
         "bytes": items["a/coin.ptm"].written.size,
         "notes": list(items["a/coin.ptm"].written.notes),
         "reason": "",
+        "seconds": items["a/coin.ptm"].seconds,
+        "memory": items["a/coin.ptm"].memory,
     }
 
 
@@ -180,7 +182,7 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     Path("a/coin.ptm").rename("a/[coin].ptm")
     assert found("a/[coin].ptm") == ["a/[coin].ptm"]  # it exists: no pattern
     assert found(archive, reader="folder") == [str(archive / "c" / "web.v2")]
-    assert found("b", lights=True) == ["b/photographs/dirs.lp"]
+    assert found("b", wanted="lights") == ["b/photographs/dirs.lp"]
     for source, reason in (
         ("*.nothing", "*.nothing: no such file or folder"),
         (".hidden/../nothing", ".hidden/../nothing: no such file or folder"),
@@ -190,7 +192,9 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     assert [item.problem for item in Search().find(["empty"])] == [
         "empty: holds no model that drti reads"
     ]
-    assert Search(lights=True).find(["a"])[0].problem == "a: holds no light file that drti reads"
+    assert (
+        Search(wanted="lights").find(["a"])[0].problem == "a: holds no light file that drti reads"
+    )
     # Photographs only: they are named, and their folder is no success.
     items = Search().find([made / "photographs"])
     assert [item.ignored for item in items] == [False, True]
@@ -290,7 +294,7 @@ def test_a_worker_that_dies(made, tmp_path, monkeypatch):
         workers,
         "_START",
         "import json, os, sys; sys.path[:] = json.loads(sys.stdin.readline()); "
-        "import drti_core.jobs.workers as w, drti_core.workflow.batch as b; old = b.convert\n"
+        "import drti_core.jobs.workers as w, drti_core.workflow.many as b; old = b.convert\n"
         "def convert(task):\n"
         "    if task['source'].endswith('b.ptm'): os.kill(os.getpid(), 9)\n"
         "    if task['source'].endswith('c.ptm'): os._exit(3)\n"
@@ -317,11 +321,14 @@ def test_a_worker_that_dies(made, tmp_path, monkeypatch):
 
 def test_errors_of_any_kind_are_answers(made, tmp_path, monkeypatch):
     def fails(error):
-        def convert_file(**_):
+        def convert_file(*_, **__):
             raise error
 
-        monkeypatch.setattr(batch, "convert_file", convert_file)
-        return convert({"source": "x.ptm"})
+        monkeypatch.setattr(many, "convert_file", convert_file)
+        answer = convert({"source": "x.ptm", "output": "x"})
+        assert answer.pop("seconds") >= 0
+        assert answer.pop("memory") > 1e6
+        return answer
 
     assert fails(ZeroDivisionError("by zero")) == {
         "status": "failed",
@@ -441,4 +448,4 @@ def test_real_files(data, tmp_path):
         "relight/ptm": "converted",
         "relight/rbf27": "converted",
     }
-    assert batch.convert_many([data / "relight"], tmp_path).counts == {"unchanged": 4}
+    assert convert_many([data / "relight"], tmp_path).counts == {"unchanged": 4}

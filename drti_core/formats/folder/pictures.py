@@ -145,12 +145,12 @@ def jpeg_psnr(stored: StoredModel, folder: Path) -> float:
 
 def _picture_rows(codes: Codes, first: int, each: int) -> Rows:
     """Rows of the picture of planes first … first + each; what is missing of it is 0."""
-    planes = codes[first : first + each]
+    count = min(each, len(codes) - first)
 
     def rows(y: int, height: int) -> npt.NDArray[Any]:
         out = np.zeros((height, codes.shape[2], each), codes.dtype)
-        for channel, plane in enumerate(planes):
-            out[..., channel] = plane[y : y + height]
+        found = codes[first : first + count, y : y + height, :]
+        out[..., :count] = np.moveaxis(found, 0, -1)
         scratch.release(codes)
         return out
 

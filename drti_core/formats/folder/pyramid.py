@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from drti_core.arrays import Codes, Window, bands
 from drti_core.decoder.requantise import band_rows
+from drti_core.formats._shared.levels import halved
 from drti_core.formats.folder.layouts import GOOGLE_SIDE, ZOOMIFY_GROUP, halvings
 from drti_core.io import scratch, strict_json
 from drti_core.io.outputs import FolderKind
@@ -29,6 +30,7 @@ from drti_core.io.pictures.jpeg import encode_jpeg
 from drti_core.io.pictures.tiles import count, grid
 from drti_core.io.pictures.webp import encode_webp
 from drti_core.io.threads import Pool
+from drti_core.io.windowed import WindowedCodes
 
 Layout = Literal["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"]
 Kind = Literal["jpg", "png", "webp"]
@@ -263,17 +265,15 @@ def planes_in_picture(codes: Codes) -> int:
 
 def _halved(codes: Codes, up: bool) -> Codes:
     """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
+    if up and isinstance(codes, WindowedCodes) and codes.coarser is not None:
+        found: Any = codes.coarser()
+        return found  # type: ignore[no-any-return]
     size = [(side + up) // 2 for side in codes.shape[1:]]
     height, width = max(1, size[0]), max(1, size[1])
     half: Any = scratch.empty((len(codes), height, width), codes.dtype)
-    for band in bands((height, width), band_rows(width, 4)):
-        for plane in range(len(codes)):
-            fine: Any = codes[plane, 2 * band.y : 2 * (band.y + band.height), : 2 * width]
-            lacking = 2 * band.height - fine.shape[0], 2 * width - fine.shape[1]
-            if any(lacking):
-                fine = np.pad(fine, ((0, lacking[0]), (0, lacking[1])), mode="edge")
-            total = fine.reshape(band.height, 2, width, 2).sum(axis=(1, 3), dtype=np.uint32)
-            half[plane, band.y : band.y + band.height] = (total + 2) >> 2
+    for band in bands((height, width), band_rows(width, 4 * len(codes))):
+        fine: Any = codes[:, 2 * band.y : 2 * (band.y + band.height), : 2 * width]
+        half[:, band.y : band.y + band.height] = halved(fine, band.height, width)
         scratch.release(codes)
         scratch.release(half)
     return half  # type: ignore[no-any-return]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -194,7 +192,7 @@ class _Own:
             if bits not in (8, 16):
                 raise node["bits"].fails("8 or 16")
         xmp, icc, exif = (
-            _packet(node[name]) if name in node else None for name in ("xmp", "icc", "exif")
+            node[name].packet() if name in node else None for name in ("xmp", "icc", "exif")
         )
         provenance = node["provenance"].object() if "provenance" in node else {}
         arrays, comments = (
@@ -236,15 +234,6 @@ class _Own:
                 f"arrays {sorted(found)}", where=str(path), expected=f"{sorted(self.arrays)}"
             )
         return dict(found)
-
-
-def _packet(node: Node) -> bytes:
-    """Bytes in base64."""
-    text = node.text()
-    try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise node.fails("base64") from None
 
 
 def _read_terms(info: Node, kind: str) -> tuple[dict[str, Any], int]:

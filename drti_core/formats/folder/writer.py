@@ -12,12 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Codes
-from drti_core.errors import (
-    DrtiError,
-    OptionError,
-    UnsupportedDecoderError,
-    UnsupportedFormatError,
-)
+from drti_core.errors import DrtiError, OptionError, UnsupportedFormatError
+from drti_core.formats._shared.graphs import graph_of
 from drti_core.formats.folder import openlime_neural
 from drti_core.formats.folder.layouts import GOOGLE_SIDE
 from drti_core.formats.folder.pictures import (
@@ -39,7 +35,6 @@ from drti_core.io.software import software
 from drti_core.io.strict_json import nine_digits
 from drti_core.model import StoredModel
 from drti_core.model.contracts import Writer
-from drti_core.runtime.onnx.forms import decoder_graph, describe, to_bytes
 
 #: Files of a model's folder, and patterns of its pictures' names.
 FILES = ("info.json", GRAPH, "arrays.safetensors", MASK)
@@ -165,7 +160,7 @@ class FolderWriter(Writer):
             raise UnsupportedFormatError(f"cannot be written as a web folder: {reason}")
         image = self.chosen(stored)
         extra = _extra_arrays(stored)
-        graph, notes = _graph(stored)
+        graph, notes = graph_of(stored, GRAPH)
         bare = bare or self.layout != "image" or image == "webp"
         pictures = Pictures(image, self._quality, self.chroma, self.layout, self.tile)
         pictures.write(stored, folder, others or {}, None if bare else stored.metadata.icc)
@@ -295,21 +290,6 @@ def _is_network(stored: StoredModel) -> bool:
     if stored.decoder is None:
         return "graph" in stored.arrays
     return any(layer.activation != "none" for layer in stored.decoder.layers)
-
-
-def _graph(stored: StoredModel) -> tuple[bytes | None, tuple[str, ...]]:
-    """The decoder as ONNX, and why there is none."""
-    own = stored.arrays.get("graph")
-    if stored.config["codec"] == "onnx" and stored.planes is not None and own is not None:
-        return own.tobytes(), ()
-    if stored.decoder is None:
-        return None, ()
-    metadata = describe(str(stored.config["codec"]), stored.metadata.encoding, stored.shape)
-    try:
-        made = decoder_graph(stored.decoder, stored.planes, metadata=metadata)
-    except UnsupportedDecoderError as error:
-        return None, (f"{GRAPH} is left out: {error}",)
-    return to_bytes(made), ()
 
 
 def _own(stored: StoredModel, extra: Mapping[str, npt.NDArray[Any]]) -> dict[str, Any]:

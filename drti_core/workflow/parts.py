@@ -1,0 +1,229 @@
+"""One stack too large for a machine's memory, or for its evening: fitted in parts by many workers.
+
+What the whole stack decides (least squares, ranges of the planes, a network) is settled once, from
+a sample of it; the rest is work on windows. So a part is a window of the planes, encoded by whoever
+is asked and written where it belongs: the same bytes, whoever does it. Nothing passes between
+processes but names and numbers of parts; a worker opens the photographs by itself.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from drti_core.arrays import Window
+from drti_core.errors import DrtiError, OptionError, ResourceError, UnsupportedFormatError
+from drti_core.fitting import encoded_later
+from drti_core.fitting.near_lights import distant, levelled
+from drti_core.io import outputs, regular
+from drti_core.jobs.executor import Executor
+from drti_core.jobs.workers import Answer, Task
+from drti_core.model import RelightableModel, StoredModel
+from drti_core.model.contracts import Part, PartsWriter
+from drti_core.options import own_options, with_options
+from drti_core.progress import Progress
+from drti_core.registry import catalogue, doors, hook_calls
+from drti_core.workflow.opening import open_lit
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """What a worker has to know to go on with a fit; JSON-able.
+
+    Args:
+        source: what :func:`drti_core.open_stack` opens.
+        opening: options of that.
+        codec: id of the codec.
+        options: of it that are not the default ones.
+        checkpoints: folder of those of a training that has ended; None of a codec without one.
+    """
+
+    source: str
+    opening: Mapping[str, Any]
+    codec: str
+    options: Mapping[str, Any]
+    checkpoints: str | None = None
+
+
+def check_opening(options: doors.StackOptions, where: str) -> dict[str, Any]:
+    """Options of photographs as names and numbers, which alone are handed to workers.
+
+    Raises:
+        OptionError: a mask that is an array, or a darkroom.
+    """
+    told: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
+    mask, crop = told.get("mask"), told.get("crop")
+    if "develop" in told or not isinstance(mask, str | Path | None):
+        raise OptionError(
+            "a darkroom" if "develop" in told else "a mask in memory",
+            where=where,
+            expected="photographs that each worker can open by name",
+            mend="Align and develop them first (drti align), or fit with one job.",
+        )
+    if isinstance(mask, Path):
+        told["mask"] = {"path": os.fspath(mask.absolute())}
+    if isinstance(crop, Window):
+        told["crop"] = [crop.y, crop.x, crop.height, crop.width]
+    if "images" in told:
+        told["images"] = os.path.abspath(told["images"])  # noqa: PTH100 - links are kept
+    return told
+
+
+def save_in_parts(
+    model: RelightableModel,
+    target: Path,
+    writer: PartsWriter,
+    fitting: Fitting | None,
+    executor: Executor | None,
+    *,
+    overwrite: bool = False,
+    progress: Progress,
+) -> tuple[str, ...]:
+    """Write a model whose planes are encoded by workers, whole or not at all.
+
+    Args:
+        model: its planes are not read.
+        target: where to.
+        writer: how.
+        fitting: how the workers come to the same model; only they need it.
+        executor: the workers; None: this process does it all.
+        overwrite: replace an output that exists.
+        progress: called after each part.
+
+    Returns:
+        What was lost or changed on the way, a sentence each.
+
+    Raises:
+        UnsupportedFormatError: the format cannot hold this model; says why.
+        DrtiError: a part could not be made.
+    """
+    stored = model.stored()
+    reason = writer.refuse(stored)
+    if reason is not None:
+        raise UnsupportedFormatError(reason, where=str(target))
+    outputs.check_output(target, overwrite, writer.folder)
+    with outputs.atomic_folder(target, overwrite=overwrite, kind=writer.folder) as folder:
+        notes = writer.begin(stored, folder)
+        stages = writer.stages(stored)
+        count, done = max(1, sum(map(len, stages))), 0
+        for number, stage in enumerate(stages):
+            if executor is None or fitting is None:
+                made = _here(stored, folder, writer, stage)
+            else:
+                made = _elsewhere(stored, folder, writer, stage, fitting, executor, number == 0)
+            with closing(made):
+                for _ in made:
+                    done += 1
+                    progress(done / count, "writing")
+        writer.finish(stored, folder)
+    return notes
+
+
+def _here(
+    stored: StoredModel, folder: Path, writer: PartsWriter, stage: Sequence[Part]
+) -> Generator[None, None, None]:
+    for part in stage:
+        writer.write_part(stored.planes, folder, part)
+        yield
+
+
+def _elsewhere(
+    stored: StoredModel,
+    folder: Path,
+    writer: PartsWriter,
+    stage: Sequence[Part],
+    fitting: Fitting,
+    executor: Executor,
+    encodes: bool,
+) -> Generator[None, None, None]:
+    common = {
+        "source": fitting.source,
+        "fitting": vars(fitting),
+        # Where the folder is held by a descriptor of this process, others need its name.
+        "folder": os.path.realpath(folder),
+        "writer": writer.writer_id,
+        "writer_options": own_options(writer),
+        "ranges": _ranges(stored),
+        "encodes": encodes,
+    }
+    tasks = [{**common, "part": list(part)} for part in stage]
+    with closing(executor.run(tasks, f"{__name__}:write_part")) as answers:
+        for _, answer in answers:
+            if answer["status"] != "done":
+                raise _error(answer)
+            yield
+
+
+def write_part(task: Task) -> Answer:
+    """Do one part: the work of a worker. Every error is an answer."""
+    try:
+        writer = with_options(doors.find_writer("", task["writer"]), dict(task["writer_options"]))
+        if not isinstance(writer, PartsWriter):
+            raise OptionError(f"writer {task['writer']}", expected="one that writes in parts")
+        planes = None
+        if task["encodes"]:
+            stored = _fitted(json.dumps(task["fitting"]))
+            if _ranges(stored) != task["ranges"]:
+                raise DrtiError(
+                    "this worker comes to other ranges of the planes",
+                    where=task["source"],
+                    expected="the same photographs, and the same version of drti, everywhere",
+                )
+            planes = stored.planes
+        writer.write_part(planes, Path(task["folder"]), task["part"])
+    except (DrtiError, OSError, MemoryError) as error:
+        short = ResourceError.of(error)
+        return {"status": "failed" if short is None else "stopped", "reason": str(short or error)}
+    except Exception as error:  # noqa: BLE001 - a stranger's codec or reader may raise anything
+        return {"status": "failed", "reason": f"{task['source']}: {type(error).__name__}: {error}"}
+    return {"status": "done"}
+
+
+@lru_cache(maxsize=1)
+def _fitted(text: str) -> StoredModel:
+    """The model that a worker reads the planes of, made once."""
+    fitting = Fitting(**json.loads(text))
+    opening = dict(fitting.opening)
+    if isinstance(opening.get("mask"), dict):
+        opening["mask"] = Path(opening["mask"]["path"])
+    if "crop" in opening:
+        opening["crop"] = Window(*opening["crop"])
+    stack, _ = open_lit(fitting.source, **opening)
+    codec = catalogue.codec(fitting.codec, fitting.options)
+    photographs, _ = hook_calls.before_fit(stack, codec)
+    seen = levelled(photographs) if codec.near_lights else distant(photographs)
+    if fitting.checkpoints is None:
+        with encoded_later():
+            return codec.fit(seen).stored()
+    with tempfile.TemporaryDirectory(prefix="drti-") as own:
+        # A copy of its own: going on from the end of a training writes its log anew.
+        kept = Path(own) / "training"
+        shutil.copytree(fitting.checkpoints, kept)
+        with encoded_later():
+            return codec.keeping(kept, resume=True).fit(seen).stored()
+
+
+def _ranges(stored: StoredModel) -> str:
+    """What tells whether two workers have come to the same model."""
+    planes = stored.planes
+    numbers = [] if planes is None else [planes.scale.tolist(), planes.bias.tolist()]
+    arrays = {
+        name: regular.digest_of(np.ascontiguousarray(values).tobytes())
+        for name, values in stored.arrays.items()
+    }
+    return regular.digest_of(json.dumps([numbers, arrays]).encode())
+
+
+def _error(answer: Answer) -> DrtiError:
+    reason = str(answer.get("reason", "a part was not made"))
+    return ResourceError(reason) if answer["status"] == "stopped" else DrtiError(reason)
