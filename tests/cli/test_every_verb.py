@@ -21,6 +21,7 @@ from tests.capture.painted import paint, save
 #: Verb, its arguments, what it says, and the file or folder that it writes.
 RUNS = [
     ("info", "drti-demo/ptm.ptm", "64 x 48 pixels", None),
+    ("split", "drti-demo/stack --out caps --by 7 --link", "caps/007", "caps/007"),
     ("lights", "balls -o dirs.lp --sheet s.png", "by 1 ball", "s.png"),
     ("check", "drti-demo/stack", "sound", None),
     ("align", "drti-demo/stack -o al", "none of 49 photographs was moved", "al/align.html"),
