@@ -29,6 +29,7 @@ VERBS = (
     "evaluate",
     "compare",
     "export",
+    "run",
     "view",
     "plugins",
     "demo",

@@ -32,6 +32,7 @@ RUNS = [
     ("evaluate", "drti-demo/stack --codec ptm --holdout 2", "fitted to 47 photographs", None),
     ("compare", "drti-demo/stack drti-demo/ptm.ptm -o sheet.png", "wrote sheet.png", "sheet.png"),
     ("export", "drti-demo/ptm.ptm --to html -o p.html", "wrote p.html", "p.html"),
+    ("run", "campaign.toml", "step 1 of 1: convert drti-demo/stack -> taken", "taken/dirs.csv"),
     ("view", "drti-demo/ptm.ptm --no-browser", " shows drti-demo/ptm.ptm; ", None),
     ("plugins", "", "hyper12", None),
     ("demo", "--size 64x48 --out again", "wrote again", "again/contact-sheet.png"),
@@ -50,6 +51,8 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("verbs")
     with contextlib.chdir(folder):
         assert main(["demo", "--size", "64x48"]) == 0
+    step = 'verb = "convert"\nfrom = "drti-demo/stack"\nout = "taken"\nto = "csv"'
+    (folder / "campaign.toml").write_text(f"[[step]]\n{step}\n")
     save(paint([Ball(40.3, 60.6, 24.2)]), folder / "balls")
     return folder
 
