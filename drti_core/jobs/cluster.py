@@ -75,7 +75,7 @@ class Cluster:
                 distributed.LocalCluster(
                     n_workers=min(self._jobs, max(1, len(tasks))),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                     env=dict(environment or {}),
                 ) as cluster,
@@ -126,9 +126,12 @@ class _Run:
             while self._waiting or self._under_way:
                 try:
                     self._fill()
-                    wait(list(self._under_way), timeout=_PAUSE, return_when="FIRST_COMPLETED")
-                except (TimeoutError, OSError, RuntimeError, ValueError, CancelledError):
-                    pass  # what became of them is told by the tasks themselves
+                    with self.client.as_current():
+                        wait(list(self._under_way), timeout=_PAUSE, return_when="FIRST_COMPLETED")
+                except TimeoutError:
+                    pass
+                except (OSError, RuntimeError, ValueError, CancelledError):
+                    time.sleep(_PAUSE)  # what became of them is told by the tasks themselves
                 yield from self._done()
         finally:
             with suppress(Exception):  # a scheduler that is gone has nothing under way
