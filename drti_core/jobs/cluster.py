@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
 #: A cluster of this word is started here, and ends with the run.
 LOCAL = "local"
+#: dask's setting of workers that do not note what they do all the time, which would fill memory.
+UNWATCHED = {"distributed.worker.profile.enabled": False}
 #: Seconds that a scheduler is waited for, at first and after it was lost; between two tries.
 _PATIENCE, _PAUSE = 60.0, 0.5
 #: Jobs that a scheduler holds for each thread of its workers.
@@ -78,6 +80,7 @@ class Cluster:
                     dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                     env=dict(environment or {}),
+                    config=UNWATCHED,
                 ) as cluster,
                 distributed.Client(cluster, set_as_default=False) as client,
             ):

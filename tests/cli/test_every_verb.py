@@ -37,6 +37,12 @@ RUNS = [
     ("plugins", "", "hyper12", None),
     ("demo", "--size 64x48 --out again", "wrote again", "again/contact-sheet.png"),
     ("benchmark fit", "drti-demo/stack --size 64x48 --heights 48 --codec ptm", "64x48x49", None),
+    (
+        "benchmark jobs",
+        "--place processes --captures 8 --jobs 20 --size 16x16",
+        "overhead ms",
+        None,
+    ),
     ("benchmark environment", "drti-demo/ptm.ptm --size 16x16", "averaged ms", None),
     ("benchmark relight", "--size 16x16 --seconds 0.01 --decoder ptm", "reference", None),
     ("benchmark quality", "drti-demo/stack --codecs ptm --out q", "wrote q", "q/results.csv"),

@@ -123,6 +123,7 @@ def jobs(
         with console.progress_bar() as progress:
             costs = benchmark_jobs(
                 stack,
+                write_stack(make_stack((18, 24), 9), folder / "tiny"),
                 folder,
                 place or PLACES,
                 captures=captures,
