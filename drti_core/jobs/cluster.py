@@ -120,13 +120,17 @@ class _Run:
         self._waiting = list(range(len(tasks)))[::-1]
         self._tries = [0] * len(tasks)
         self._under_way: dict[Any, int] = {}
+        # Jobs whose workers died, perhaps over another job that they held as well: each is tried
+        # once more with no other beside it.
+        self._suspects: list[int] = []
+        self._alone: set[int] = set()
 
     def answers(self) -> Generator[tuple[int, Answer], None, None]:
         """The number and the answer of each task when done."""
         from distributed import wait
 
         try:
-            while self._waiting or self._under_way:
+            while self._waiting or self._under_way or self._suspects:
                 try:
                     self._fill()
                     with self.client.as_current():
@@ -141,6 +145,9 @@ class _Run:
                 self.client.cancel(list(self._under_way), force=True)
 
     def _fill(self) -> None:
+        if self._suspects and not self._waiting and not self._under_way:
+            self._alone.add(self._suspects[-1])
+            self._waiting.append(self._suspects.pop())
         room = _AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
         while room > 0 and self._waiting:
             number = self._waiting.pop()
@@ -158,16 +165,16 @@ class _Run:
                 continue
             del self._under_way[future]
             if status == "finished":
-                try:
-                    yield number, json.loads(future.result(timeout=_PATIENCE))
+                if (found := _result(future)) is not None:
+                    yield number, found
                     continue
-                except (TimeoutError, OSError):
-                    status = "lost"  # its worker died with the answer
+                status = future.status  # its worker died with the answer
             if status == "error" and (failed := self._failed(future, number)) is not None:
                 yield number, failed
                 continue
             lost |= status in ("cancelled", "lost")
-            self._waiting.append(number)
+            if number not in self._suspects:
+                self._waiting.append(number)
         if lost or self.client.status != "running":
             self._found_again()
 
@@ -180,7 +187,10 @@ class _Run:
             reason = f"the workers of the cluster cannot do it ({error})"
             return {"status": "stopped", "reason": f"{reason}: install drti where they run."}
         if isinstance(error, KilledWorker):  # dask has tried it on several
-            return died(self._tasks[number], "died each time")
+            if number in self._alone:
+                return died(self._tasks[number], "died each time")
+            self._suspects.append(number)
+            return None
         if self._tries[number] < TRIES:
             return None
         return died(self._tasks[number], f"ended with {type(error).__name__}: {error}")
@@ -200,6 +210,15 @@ class _Run:
         with suppress(Exception):
             self.client.close(timeout=1)
         self.client = _client(self._address)
+
+
+def _result(future: Any) -> Answer | None:
+    """The answer of a task that was done; None if it is no more, for whatever reason."""
+    try:
+        found: Answer = json.loads(future.result(timeout=_PATIENCE))
+    except Exception:  # noqa: BLE001 - among others the error of the task, done again elsewhere
+        return None
+    return found
 
 
 def _client(address: str) -> Client:

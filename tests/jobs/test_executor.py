@@ -26,7 +26,11 @@ def two(request: pytest.FixtureRequest) -> Iterator[Executor]:
         return
     distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+        scheduler_kwargs={"allowed_failures": 1},
     )
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield executor(cluster=client)
