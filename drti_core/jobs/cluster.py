@@ -31,7 +31,7 @@ UNWATCHED = {"distributed.worker.profile.enabled": False}
 #: Seconds that a scheduler is waited for, at first and after it was lost; between two tries.
 _PATIENCE, _PAUSE = 60.0, 0.5
 #: Jobs that a scheduler holds for each thread of its workers.
-_AHEAD = 4
+AHEAD = 4
 
 
 class Cluster:
@@ -148,7 +148,7 @@ class _Run:
         if self._suspects and not self._waiting and not self._under_way:
             self._alone.add(self._suspects[-1])
             self._waiting.append(self._suspects.pop())
-        room = _AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
+        room = AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
         while room > 0 and self._waiting:
             number = self._waiting.pop()
             text = json.dumps(dict(self._tasks[number]))

@@ -28,6 +28,7 @@ from pathlib import Path
 
 from drti_core.codecs.ptm import CODEC
 from drti_core.jobs import journal
+from drti_core.jobs.cluster import AHEAD
 from drti_core.jobs.executor import VARIABLE
 from drti_core.registry import doors
 from drti_core.stack.samples.demo import make_stack
@@ -236,9 +237,10 @@ def run(
     assert sorted(entries) == sorted(model.stem for model in (folder / "models").iterdir())
     assert len({entry.source for entry in entries.values()}) == count
     assert all(entry.finished(out / name) for name, entry in entries.items())
-    # A worker that dies between its last byte and its answer has done what is done again; and of
-    # a cluster, two workers may go on for a moment with what nobody waits for any more.
-    deaths = kills.workers + 2 * (kills.schedulers + kills.clients)
+    # A worker that dies between its last byte and its answer has done what is done again; with a
+    # scheduler go the answers that it held; and what a killed client had asked for may go on for
+    # a moment, one job in each worker.
+    deaths = kills.workers + AHEAD * jobs * kills.schedulers + jobs * kills.clients
     assert kills.made_again <= deaths, f"{kills.made_again} made again, {deaths} deaths"
     return kills
 
