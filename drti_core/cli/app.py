@@ -18,6 +18,7 @@ from drti_core.io.software import software
 #: A module of drti_core.cli each, in the order of the help.
 VERBS = (
     "info",
+    "split",
     "lights",
     "check",
     "align",
@@ -28,6 +29,7 @@ VERBS = (
     "evaluate",
     "compare",
     "export",
+    "run",
     "view",
     "plugins",
     "demo",

@@ -26,10 +26,12 @@ if TYPE_CHECKING:
 
 #: A cluster of this word is started here, and ends with the run.
 LOCAL = "local"
+#: dask's setting of workers that do not note what they do all the time, which would fill memory.
+UNWATCHED = {"distributed.worker.profile.enabled": False}
 #: Seconds that a scheduler is waited for, at first and after it was lost; between two tries.
 _PATIENCE, _PAUSE = 60.0, 0.5
 #: Jobs that a scheduler holds for each thread of its workers.
-_AHEAD = 4
+AHEAD = 4
 
 
 class Cluster:
@@ -75,9 +77,10 @@ class Cluster:
                 distributed.LocalCluster(
                     n_workers=min(self._jobs, max(1, len(tasks))),
                     threads_per_worker=1,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                     env=dict(environment or {}),
+                    config=UNWATCHED,
                 ) as cluster,
                 distributed.Client(cluster, set_as_default=False) as client,
             ):
@@ -117,25 +120,35 @@ class _Run:
         self._waiting = list(range(len(tasks)))[::-1]
         self._tries = [0] * len(tasks)
         self._under_way: dict[Any, int] = {}
+        # Jobs whose workers died, perhaps over another job that they held as well: each is tried
+        # once more with no other beside it.
+        self._suspects: list[int] = []
+        self._alone: set[int] = set()
 
     def answers(self) -> Generator[tuple[int, Answer], None, None]:
         """The number and the answer of each task when done."""
         from distributed import wait
 
         try:
-            while self._waiting or self._under_way:
+            while self._waiting or self._under_way or self._suspects:
                 try:
                     self._fill()
-                    wait(list(self._under_way), timeout=_PAUSE, return_when="FIRST_COMPLETED")
-                except (TimeoutError, OSError, RuntimeError, ValueError, CancelledError):
-                    pass  # what became of them is told by the tasks themselves
+                    with self.client.as_current():
+                        wait(list(self._under_way), timeout=_PAUSE, return_when="FIRST_COMPLETED")
+                except TimeoutError:
+                    pass
+                except (OSError, RuntimeError, ValueError, CancelledError):
+                    time.sleep(_PAUSE)  # what became of them is told by the tasks themselves
                 yield from self._done()
         finally:
             with suppress(Exception):  # a scheduler that is gone has nothing under way
                 self.client.cancel(list(self._under_way), force=True)
 
     def _fill(self) -> None:
-        room = _AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
+        if self._suspects and not self._waiting and not self._under_way:
+            self._alone.add(self._suspects[-1])
+            self._waiting.append(self._suspects.pop())
+        room = AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
         while room > 0 and self._waiting:
             number = self._waiting.pop()
             text = json.dumps(dict(self._tasks[number]))
@@ -152,16 +165,16 @@ class _Run:
                 continue
             del self._under_way[future]
             if status == "finished":
-                try:
-                    yield number, json.loads(future.result(timeout=_PATIENCE))
+                if (found := _result(future)) is not None:
+                    yield number, found
                     continue
-                except (TimeoutError, OSError):
-                    status = "lost"  # its worker died with the answer
+                status = future.status  # its worker died with the answer
             if status == "error" and (failed := self._failed(future, number)) is not None:
                 yield number, failed
                 continue
             lost |= status in ("cancelled", "lost")
-            self._waiting.append(number)
+            if number not in self._suspects:
+                self._waiting.append(number)
         if lost or self.client.status != "running":
             self._found_again()
 
@@ -174,7 +187,10 @@ class _Run:
             reason = f"the workers of the cluster cannot do it ({error})"
             return {"status": "stopped", "reason": f"{reason}: install drti where they run."}
         if isinstance(error, KilledWorker):  # dask has tried it on several
-            return died(self._tasks[number], "died each time")
+            if number in self._alone:
+                return died(self._tasks[number], "died each time")
+            self._suspects.append(number)
+            return None
         if self._tries[number] < TRIES:
             return None
         return died(self._tasks[number], f"ended with {type(error).__name__}: {error}")
@@ -194,6 +210,15 @@ class _Run:
         with suppress(Exception):
             self.client.close(timeout=1)
         self.client = _client(self._address)
+
+
+def _result(future: Any) -> Answer | None:
+    """The answer of a task that was done; None if it is no more, for whatever reason."""
+    try:
+        found: Answer = json.loads(future.result(timeout=_PATIENCE))
+    except Exception:  # noqa: BLE001 - among others the error of the task, done again elsewhere
+        return None
+    return found
 
 
 def _client(address: str) -> Client:

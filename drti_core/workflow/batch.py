@@ -14,6 +14,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -163,6 +164,10 @@ class _Plan:
     notes: list[str] = field(default_factory=list)
 
 
+#: Where the reports of batches are gathered for who runs several; None: nowhere.
+gathered: ContextVar[list[BatchReport] | None] = ContextVar("gathered", default=None)
+
+
 def run_batch(
     step: Step,
     sources: Iterable[str | os.PathLike[str]],
@@ -239,7 +244,10 @@ def run_batch(
     if todo and not stopped:  # else the journal tells what was planned, as after a kill
         journal.save(folder, _finished(old, todo))
     items = tuple(replace(plan.item, notes=tuple(plan.notes)) for plan in plans)
-    return BatchReport(items, stopped, step.bad)
+    found_all = BatchReport(items, stopped, step.bad)
+    if (reports := gathered.get()) is not None:
+        reports.append(found_all)
+    return found_all
 
 
 def _task(plan: _Plan, is_here: bool) -> dict[str, Any]:

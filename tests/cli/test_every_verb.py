@@ -21,6 +21,7 @@ from tests.capture.painted import paint, save
 #: Verb, its arguments, what it says, and the file or folder that it writes.
 RUNS = [
     ("info", "drti-demo/ptm.ptm", "64 x 48 pixels", None),
+    ("split", "drti-demo/stack --out caps --by 7 --link", "caps/007", "caps/007"),
     ("lights", "balls -o dirs.lp --sheet s.png", "by 1 ball", "s.png"),
     ("check", "drti-demo/stack", "sound", None),
     ("align", "drti-demo/stack -o al", "none of 49 photographs was moved", "al/align.html"),
@@ -31,10 +32,17 @@ RUNS = [
     ("evaluate", "drti-demo/stack --codec ptm --holdout 2", "fitted to 47 photographs", None),
     ("compare", "drti-demo/stack drti-demo/ptm.ptm -o sheet.png", "wrote sheet.png", "sheet.png"),
     ("export", "drti-demo/ptm.ptm --to html -o p.html", "wrote p.html", "p.html"),
+    ("run", "campaign.toml", "step 1 of 1: convert drti-demo/stack -> taken", "taken/dirs.csv"),
     ("view", "drti-demo/ptm.ptm --no-browser", " shows drti-demo/ptm.ptm; ", None),
     ("plugins", "", "hyper12", None),
     ("demo", "--size 64x48 --out again", "wrote again", "again/contact-sheet.png"),
     ("benchmark fit", "drti-demo/stack --size 64x48 --heights 48 --codec ptm", "64x48x49", None),
+    (
+        "benchmark jobs",
+        "--place processes --captures 8 --jobs 20 --size 16x16",
+        "overhead ms",
+        None,
+    ),
     ("benchmark environment", "drti-demo/ptm.ptm --size 16x16", "averaged ms", None),
     ("benchmark relight", "--size 16x16 --seconds 0.01 --decoder ptm", "reference", None),
     ("benchmark quality", "drti-demo/stack --codecs ptm --out q", "wrote q", "q/results.csv"),
@@ -49,6 +57,8 @@ def place(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("verbs")
     with contextlib.chdir(folder):
         assert main(["demo", "--size", "64x48"]) == 0
+    step = 'verb = "convert"\nfrom = "drti-demo/stack"\nout = "taken"\nto = "csv"'
+    (folder / "campaign.toml").write_text(f"[[step]]\n{step}\n")
     save(paint([Ball(40.3, 60.6, 24.2)]), folder / "balls")
     return folder
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,7 +26,11 @@ def two(request: pytest.FixtureRequest) -> Iterator[Executor]:
         return
     distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
     cluster = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2,
+        threads_per_worker=1,
+        dashboard_address="127.0.0.1:0",
+        silence_logs=50,
+        scheduler_kwargs={"allowed_failures": 1},
     )
     with cluster, distributed.Client(cluster, set_as_default=False) as client:
         yield executor(cluster=client)
@@ -54,6 +59,13 @@ def test_what_is_closed_ends_what_is_under_way(two: Executor) -> None:
     with closing(two.run(tasks(40), "tests.jobs.work:square")) as answers:
         next(answers)
     assert len(list(two.run(tasks(3), "tests.jobs.work:square"))) == 3
+
+
+@pytest.mark.slow
+def test_waiting_takes_no_core(two: Executor) -> None:
+    began = time.process_time()
+    assert len(list(two.run(tasks(2), "tests.jobs.work:slept"))) == 2
+    assert time.process_time() - began < 0.5
 
 
 def test_where_jobs_are_done(monkeypatch: pytest.MonkeyPatch) -> None:

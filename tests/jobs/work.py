@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 
 from drti_core.jobs.workers import Answer, Task
@@ -29,3 +30,9 @@ def resources(task: Task) -> Answer:
     pages = int(Path("/proc/self/statm").read_text().split()[1])
     files = len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a count
     return {"status": "done", "memory": pages * os.sysconf("SC_PAGE_SIZE"), "files": files}
+
+
+def slept(task: Task) -> Answer:
+    """A second later."""
+    time.sleep(1)
+    return square(task)

@@ -60,7 +60,7 @@ class ZarrReader(ModelReader, LightsReader):
 
     def sniff(self, path: Path, head: bytes) -> bool:  # noqa: ARG002
         """A folder that holds a zarr.json, or that file."""
-        return path.is_dir() and (path / META).is_file()
+        return path.is_dir() and look(path / META).is_file()
 
     def read(self, path: Path) -> StoredModel:
         """Open it; see :meth:`Reader.read`."""

@@ -10,11 +10,14 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 #: Tags of the first directory: description, make, model, software, date, artist, copyright.
 _FIRST = frozenset({270, 271, 272, 305, 306, 315, 33432})
 _EXIF, _GPS = 34665, 34853
 _FOCAL_35MM = 41989
+#: When it was taken, the fraction of that second, and the date of the file.
+_TAKEN, _FRACTION, _DATE = 36867, 37521, 306
 #: Tags of the EXIF directory that are left out: maker's note, width, height, other directories.
 _PRIVATE = frozenset({37500, 40962, 40963, 40965, _EXIF, _GPS})
 #: Bytes of a value, by its TIFF type; the last three are offsets, two of them BigTIFF's.
@@ -75,6 +78,26 @@ def focal_length_35mm(block: bytes | None) -> float | None:
     kind, value = parse(lambda at, size: block[at : at + size]).exif.get(_FOCAL_35MM, (0, b""))
     size = {3: 2, 4: 4}.get(kind)
     return None if size is None else float(int.from_bytes(value[:size], "little")) or None
+
+
+def taken(block: bytes | None) -> datetime | None:
+    """When a photograph was taken, by the camera's clock, of a block as :func:`clean` gives it.
+
+    Tags 36867 (DateTimeOriginal) and 37521 (SubSecTimeOriginal), else 306 (DateTime); None where
+    none of them says it.
+    """
+    if not block:
+        return None
+    tags = parse(lambda at, size: block[at : at + size])
+    for _, value in (tags.exif.get(_TAKEN, (0, b"")), tags.first.get(_DATE, (0, b""))):
+        try:
+            found = datetime.strptime(value.rstrip(b"\0 ").decode("ascii"), "%Y:%m:%d %H:%M:%S")
+        except ValueError:
+            continue
+        fraction = tags.exif.get(_FRACTION, (0, b""))[1].rstrip(b"\0 ")
+        digits = fraction.decode("ascii") if fraction.isdigit() and len(fraction) < 10 else "0"
+        return found + timedelta(seconds=float(f"0.{digits}"))
+    return None
 
 
 def parse(read: Callable[[int, int], bytes]) -> Exif:

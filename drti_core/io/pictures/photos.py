@@ -21,6 +21,7 @@ from drti_core.arrays import MAX_SIDE, Array, Codes, Window
 from drti_core.colour import Encoding
 from drti_core.errors import (
     DrtiError,
+    FileError,
     FormatError,
     MissingExtraError,
     MissingFileError,
@@ -235,6 +236,21 @@ def probe(path: Path) -> PhotoInfo:
             mend="Restore the file from its original, or save it anew.",
         ) from error
     return _bounded(info)
+
+
+def exif_of(path: Path) -> bytes | None:
+    """The EXIF block of a photograph, of RAW without rawpy too; None where there is none.
+
+    Raises:
+        DrtiError: see :func:`probe`, of what is no RAW.
+    """
+    if not _ends_as_raw(path):
+        return probe(path).exif
+    try:
+        found: bytes | None = _read_from(path, exif_of_raw)
+        return found
+    except OSError as error:
+        raise FileError.of(error, path) from None
 
 
 def _bounded(info: PhotoInfo) -> PhotoInfo:

@@ -19,6 +19,7 @@ from drti_core.registry.doors import open_model, open_stack
 from drti_core.stack.samples.demo import make_stack
 from drti_plugins.benchmark.environment import benchmark_environment
 from drti_plugins.benchmark.fit import benchmark_fit
+from drti_plugins.benchmark.jobs import PLACES, benchmark_jobs
 from drti_plugins.benchmark.quality import command
 from drti_plugins.benchmark.relight import DECODERS, benchmark_relight
 from drti_plugins.benchmark.train import NETWORKS, benchmark_train
@@ -101,6 +102,63 @@ def fit(
         for cost in costs
     ]
     headings = ("codec", "stack", "CPU s", "wall s", "peak MB", "output MB")
+    console.say_table(headings, rows)
+
+
+@app.command("jobs")
+def jobs(
+    place: Annotated[
+        list[str] | None, typer.Option(help=f"Repeatable: {', '.join(PLACES)}; all by default.")
+    ] = None,
+    captures: Annotated[int, typer.Option(help="Fits by one worker, and by two.")] = 200,
+    count: Annotated[int, typer.Option("--jobs", help="Jobs in one worker.")] = 1000,
+    size: Annotated[str, typer.Option(metavar="WxH", help="Of a capture.")] = "96x72",
+    codec: Annotated[str, typer.Option(help="That is fitted.")] = "hsh",
+    json: console.Json = False,
+) -> None:
+    """Many jobs: two workers against one, a job's overhead, and what stays in a worker."""
+    with tempfile.TemporaryDirectory(prefix="drti-benchmark-") as temporary:
+        folder = Path(temporary)
+        stack = write_stack(make_stack(console.parse_size(size), 24), folder / "stack")
+        with console.progress_bar() as progress:
+            costs = benchmark_jobs(
+                stack,
+                write_stack(make_stack((18, 24), 9), folder / "tiny"),
+                folder,
+                place or PLACES,
+                captures=captures,
+                jobs=count,
+                codec=codec,
+                progress=progress,
+            )
+    if json:
+        console.say_json([cost.as_dict() for cost in costs])
+        return
+    rows = [
+        [
+            cost.place,
+            console.number(cost.one_seconds, 1),
+            console.number(cost.two_seconds, 1),
+            console.number(cost.speedup, 2),
+            console.number(cost.cpu_speedup, 2),
+            "yes" if cost.identical else "no",
+            console.number(cost.overhead, 2),
+            "-" if cost.memory_growth is None else f"{cost.memory_growth / 1e6:.1f}",
+            "-" if cost.files_growth is None else str(cost.files_growth),
+        ]
+        for cost in costs
+    ]
+    headings = (
+        "place",
+        "one s",
+        "two s",
+        "times faster",
+        "by CPU",
+        "same bytes",
+        "overhead ms",
+        "MB more",
+        "files more",
+    )
     console.say_table(headings, rows)
 
 
