@@ -96,7 +96,7 @@ def test_files_that_a_step_reads_are_no_outputs(tmp_path):
 def test_a_model_is_not_developed(tmp_path):
     lights = _capture(tmp_path, {})
     drti.fit_file(lights, tmp_path / "a.ptm")
-    with pytest.raises(drti.OptionError, match="^.*: exposures of a model"):
+    with pytest.raises(drti.OptionError, match="exposures of a model"):
         drti.open_any(tmp_path / "a.ptm", develop=Darkroom(exposures=True))
 
 

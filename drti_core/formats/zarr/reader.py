@@ -16,8 +16,7 @@ from drti_core.decoder import Planes
 from drti_core.errors import FormatError, LightError, UnsupportedFormatError
 from drti_core.formats.zarr.arrays import META, Array
 from drti_core.io import strict_json
-from drti_core.io.places import look
-from drti_core.io.regular import inside
+from drti_core.io.regular import inside, look
 from drti_core.io.strict_json import Node
 from drti_core.io.windowed import WindowedCodes
 from drti_core.lights import LightDirections, NamedLights
