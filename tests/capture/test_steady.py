@@ -94,7 +94,8 @@ def test_lights_are_found_where_the_ball_is_in_each_photograph(
         for i, light in enumerate(found.photographs)
         if light.direction is not None and not light.doubtful
     ]
-    assert len(off) >= 12
+    assert len(found.known) >= 12
+    assert len(off) >= 11  # of one that was moved the lamp may be doubtful
     assert max(off) < 5
     assert found.notes[0].startswith("The camera was moved in 5 of 14 photographs")
 

@@ -20,7 +20,7 @@ from drti_core.io.outputs import system
 from drti_core.io.pictures import photos
 from drti_core.measure.tour import write_stack
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch
+from drti_core.workflow import many
 from drti_plugins.relight.command import main as relight_cli
 
 FULL = "cannot be written: the disk is full. Free some space there, or choose another disk."
@@ -165,16 +165,16 @@ def test_a_batch_stops_and_goes_on(small: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_whose_fault_it_is(error: Exception, status: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(**_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(batch, "convert_file", fail)
-    assert batch.convert({"source": "coin.ptm"})["status"] == status
+    monkeypatch.setattr(many, "convert_file", fail)
+    assert many.convert({"source": "coin.ptm", "output": "coin"})["status"] == status
 
 
 def test_names_that_are_too_long_stop_no_batch(home: Path) -> None:
     task = {"source": str(home / "coin.ptm"), "output": str(home / ("a" * 300))}
-    answer = batch.convert(task)
+    answer = many.convert(task)
     assert answer["status"] == "failed"
     assert answer["reason"].endswith(
         ": cannot be written: the name is too long. Choose a shorter one."
