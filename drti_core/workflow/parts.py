@@ -68,7 +68,7 @@ def check_opening(options: doors.StackOptions, where: str) -> dict[str, Any]:
             "a darkroom" if "develop" in told else "a mask in memory",
             where=where,
             expected="photographs that each worker can open by name",
-            mend="Align and develop them first (drti align), or fit with one job.",
+            mend="Align and develop them first, or fit with one job.",
         )
     if isinstance(mask, Path):
         told["mask"] = {"path": os.fspath(mask.absolute())}

@@ -52,7 +52,7 @@ def test_a_batch_names_its_items(model, tmp_path, caplog):
     drti.save_model(model, tmp_path / "a.ptm")
     with caplog.at_level(logging.INFO, "drti_core"):
         drti.convert_many([tmp_path / "a.ptm"], tmp_path / "out")
-    about = f"drti_core.workflow.batch: convert many {tmp_path / 'out'}"
+    about = f"drti_core.workflow.many: convert many {tmp_path / 'out'}"
     assert told(caplog) == [
         f"{about}: begins",
         f"drti_core.workflow.batch: converted: {tmp_path / 'a.ptm'}",

@@ -140,7 +140,7 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
         fit_file(stack, tmp_path / "o.zarr", mask=np.ones((70, 90), bool), jobs=2)
     assert str(caught.value) == (
         f"{stack}: a mask in memory; expected photographs that each worker can open by name. "
-        "Align and develop them first (drti align), or fit with one job."
+        "Align and develop them first, or fit with one job."
     )
     with pytest.raises(OptionError, match=r"2 jobs for one output; expected one process, or a"):
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)
