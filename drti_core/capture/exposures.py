@@ -35,13 +35,14 @@ def exposures_of(stack: Stack) -> F64:
     return found
 
 
-def even_exposures(stack: Stack) -> Stack:
+def even_exposures(stack: Stack, what: str = "photographs") -> Stack:
     """The photographs as if all had been exposed as the one in the middle was, in linear light.
 
     A stack whose photographs were all exposed alike stays as it is.
 
     Args:
         stack: photographs that say by EXIF how they were exposed.
+        what: they are called in notes and errors.
 
     Raises:
         StackError: a photograph does not say it.
@@ -50,24 +51,38 @@ def even_exposures(stack: Stack) -> Stack:
     silent = np.flatnonzero(np.isnan(stops)).tolist()
     if silent:
         raise StackError(
-            f"the EXIF of {len(silent)} of {len(stack)} photographs says no exposure",
+            f"the EXIF of {len(silent)} of {len(stack)} {what} says no exposure",
             where=stack.names[silent[0]],
             expected="the exposure time in all, or in none and exposures left alone",
-            mend="Give the photographs their EXIF back, or do not divide exposures out.",
+            mend=f"Give the {what} their EXIF back, or do not divide exposures out.",
         )
     # One that is there, so that what was exposed like it keeps its values.
     middle = float(np.sort(stops)[len(stops) // 2])
     others = np.flatnonzero(np.abs(stops - middle) > _ALIKE)
     if not len(others):
-        return replace(stack, notes=(*stack.notes, "All photographs were exposed alike."))
+        return replace(stack, notes=(*stack.notes, f"All {what} were exposed alike."))
     note = (
-        f"Exposures by EXIF are divided out: {len(others)} of {len(stack)} photographs differ "
+        f"Exposures by EXIF are divided out: {len(others)} of {len(stack)} {what} differ "
         f"by {stops.min() - middle:+.1f} to {stops.max() - middle:+.1f} stops."
     )
     strengths = np.repeat(2.0 ** (stops - middle)[:, None], 3, axis=1)
     found = replace(even(stack, strengths, note), strengths=strengths)
     done = {"stops": [round(float(value), 4) for value in stops - middle]}
     return replace(found, history={**stack.history, "exposures": done})
+
+
+def exposures_apart(one: Stack, other: Stack) -> float:
+    """Stops by which two stacks' exposures differ in another way from photograph to photograph.
+
+    0 where EXIF does not say all of them.
+
+    Args:
+        one: photographs.
+        other: as many.
+    """
+    apart = exposures_of(one) - exposures_of(other)
+    found = float(np.ptp(apart))
+    return found if found > _ALIKE else 0.0  # false for NaN
 
 
 def _exposure(block: bytes) -> float:

@@ -26,6 +26,8 @@ from drti_core.stack.strengths import even
 Levels = Literal["estimate", "positions", "none"]
 #: Lamps of a dome that were nearer, widths of the picture, would stand in it.
 _NEAREST = 0.25
+#: And those that were farther give no positions.
+_FARTHEST = 1e5
 LEVELS: tuple[Levels, ...] = get_args(Levels)
 
 
@@ -89,10 +91,10 @@ def level(
 
 def _at(stack: Stack, distance: float) -> Stack:
     """The same photographs, whose lamps stand on a dome around the centre of the picture."""
-    if not _NEAREST <= distance < 1e6:  # false for NaN
+    if not _NEAREST <= distance <= _FARTHEST:  # false for NaN
         raise OptionError(
             f"lamps at a distance of {distance:g}",
-            expected=f"widths of the picture, {_NEAREST} or more",
+            expected=f"{_NEAREST} to {_FARTHEST:g} widths of the picture",
         )
     if stack.positions is not None:
         raise OptionError(

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 
 from drti_core.arrays import F64, Bool, bands
+from drti_core.capture.exposures import exposures_apart
 from drti_core.errors import MissingFileError, OptionError, StackError
+from drti_core.io.pictures.colours import colours_apart
 from drti_core.io.pictures.photos import SUFFIXES, photographs, pictures
 from drti_core.io.regular import look
 from drti_core.lights import LightDirections
@@ -28,6 +30,8 @@ from drti_core.stack import ImageStack, Stack
 from drti_core.stack.frame import as_read, frame_of
 from drti_core.stack.strengths import even
 
+#: Pixels along a side of a card, and patches of it, at least.
+_SMALLEST = 8
 #: Patches along a card's longer side.
 _PATCHES = 64
 #: Shares of white from which a pixel is clipped, and below which a patch is black.
@@ -188,6 +192,8 @@ def level_by_card(stack: Stack, card: Stack, progress: Progress = no_progress) -
     note = ", ".join(said) + "."
     # What was done to both in the darkroom is told once.
     notes = [*(told for told in card.notes if told not in stack.notes), note]
+    if other := colours_apart("card", card.icc, stack.icc):
+        notes.append(f"{other}: bring both to one (colour=).")
     if found.distance is not None:
         notes.append(
             f"The card says that the lamps stand {found.distance:.3g} longer sides of the picture "
@@ -226,12 +232,14 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
     """
     whole, right, up = _frame(stack)
     _check_shape(card, whole, stack)
-    colours, clipped, x, y = _patches(card, progress)
+    _check_exposures(card, stack)
+    colours, clipped, shown, x, y = _patches(card, progress)
     seen = colours.mean(axis=2)
-    _check_light(card, seen, clipped)
+    _check_light(card, seen[:, shown], clipped[:, shown])
     logs = np.log(np.maximum(seen, 1e-6))
     usable = ~clipped & (seen > _BLACK)
-    on_card = _on_card(logs, usable)
+    on_card = np.zeros_like(shown)
+    on_card[shown] = _on_card(logs[:, shown], usable[:, shown])
     degree = _degree(card, on_card, x, y)
     usable &= on_card
     lost = float(np.count_nonzero(clipped & on_card) / max(1, clipped.shape[0] * on_card.sum()))
@@ -268,6 +276,12 @@ def _check_shape(card: Stack, whole: tuple[int, int], stack: Stack) -> None:
         raise StackError(
             f"{len(card)} pictures of a card", expected=f"{len(stack)}, one for each photograph"
         )
+    if min(card.shape) < _SMALLEST:
+        raise StackError(
+            f"the card has {card.shape[1]}x{card.shape[0]} pixels",
+            where=str(card.files[0]) if card.files else card.names[0],
+            expected=f"{_SMALLEST} or more along each side",
+        )
     wanted, found = whole[1] / whole[0], card.shape[1] / card.shape[0]
     if abs(found / wanted - 1) > _ALIKE + 1 / min(card.shape):
         raise StackError(
@@ -278,12 +292,27 @@ def _check_shape(card: Stack, whole: tuple[int, int], stack: Stack) -> None:
         )
 
 
-def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, F64, F64]:
+def _check_exposures(card: Stack, stack: Stack) -> None:
+    """Where one picture of a card was exposed for longer than another, its photograph was too."""
+    if len(card) != len(stack):
+        return
+    apart = exposures_apart(card, stack)
+    if apart:
+        raise StackError(
+            f"the card and the photographs were exposed differently by EXIF, by {apart:.1f} stops "
+            "more under one lamp than under another",
+            where=str(card.files[0].parent) if card.files else card.names[0],
+            expected="both alike under each lamp",
+            mend="Divide exposures out.",
+        )
+
+
+def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, Bool, F64, F64]:
     """Means of patches of the cards.
 
     Returns:
-        (L, B, 3) linear values, (L, B) whether a pixel of it is clipped, and (B,) places, in
-        halves of the picture's longer side from its centre.
+        (L, B, 3) linear values, (L, B) whether a pixel of it is clipped, (B,) whether all of it is
+        opaque, and (B,) places, in halves of the picture's longer side from its centre.
     """
     height, width = card.shape
     step = max(1, -(-max(height, width) // _PATCHES))
@@ -304,8 +333,19 @@ def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, F64, F64]:
     unit = max(height, width) / 2
     right = ((x + 0.5) * step - width / 2) / unit
     up = (height / 2 - (y + 0.5) * step) / unit
+    shown = np.ones((rows, columns), bool)
+    if card.mask is not None:
+        opaque = card.mask[: rows * step, : columns * step]
+        shown[:] = opaque.reshape(rows, step, columns, step).all(axis=(1, 3))
+        if np.count_nonzero(shown) < _SMALLEST**2:
+            raise StackError(
+                f"{shown.mean():.0%} of the card is opaque",
+                where=str(card.files[0]) if card.files else card.names[0],
+                expected="all of it, or nearly so",
+            )
     flat = (len(card), rows * columns)
-    return means.reshape(*flat, 3), clipped.reshape(flat), right.ravel(), up.ravel()
+    places = shown.ravel(), right.ravel(), up.ravel()
+    return means.reshape(*flat, 3), clipped.reshape(flat), *places
 
 
 def _check_light(card: Stack, seen: F64, clipped: Bool) -> None:

@@ -19,7 +19,7 @@ from drti_core.options import split_specs
 from drti_core.progress import part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
-from drti_core.workflow.opening import open_with_test
+from drti_core.workflow.opening import notes_of, open_with_test
 
 
 @opens_photographs
@@ -59,6 +59,7 @@ def compare(
     part = console.parse_window(window, "--window")
     with console.progress_bar() as progress:
         photographs, others, _ = open_with_test(stack, test, progress, **how)
+    notes = notes_of(photographs, others)
     shown = photographs if others is None else others
     seen = [] if test is None else doors.read_from(test, shown)
     outputs.check_apart(output, [*doors.read_from(stack, photographs, **how), *seen])
@@ -95,3 +96,4 @@ def compare(
         )
     save_picture(output, sheet, icc=shown.icc, overwrite=overwrite)
     console.say(f"wrote {output}")
+    console.say_notes(notes)

@@ -14,7 +14,7 @@ from drti_core.io import outputs
 from drti_core.measure import evaluation
 from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue, doors
-from drti_core.workflow.opening import open_with_test
+from drti_core.workflow.opening import notes_of, open_with_test
 
 Ssim = Annotated[
     bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")
@@ -80,6 +80,7 @@ def evaluate(
                 progress=progress,
             )
     show(result, per_light=per_light)
+    console.say_notes(notes_of(photographs, others))
     say_ssim(ssim)
     if json is not None:
         console.write_text(json, console.to_json(result.as_dict()) + "\n", overwrite=overwrite)

@@ -31,6 +31,7 @@ HINTS = {
     "(--levels estimate)",
     r"(Align all of them together, as one capture)": r"\1 (drti align)",
     r"(Ask for floats)": r"\1 (--float)",
+    r"(Divide exposures out)": r"\1 (--exposures)",
     r"(Choose|or) (format=\w+)": r"\1 -O \2",
 }
 

@@ -72,12 +72,14 @@ def normals(
             progress=progress,
         )
     used = check_method(found, method, lights)
+    notes = found.notes if isinstance(found, Stack) else ()
     if json:
         console.say_json(
             {
                 "output": None if output is None else str(output),
                 "method": used,
                 "error_degrees": None if error is None else asdict(error),
+                "notes": list(notes),
             }
         )
         return
@@ -89,6 +91,7 @@ def normals(
             f"95 % below {error.percentile95:.2f} degrees, over {error.pixels} pixels"
             + (f" ({error.left_out} left out)" if error.left_out else "")
         )
+    console.say_notes(notes)
 
 
 def _one_of(value: str, choices: tuple[str, ...], where: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 from typing import Any
@@ -13,8 +13,7 @@ from drti_core.arrays import U8, Bool, Window, bands
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear, to_uint8
 from drti_core.errors import DrtiError, OptionError
 from drti_core.fitting.near_lights import cells
-from drti_core.io.pictures.colours import same_colours
-from drti_core.io.pictures.icc import description
+from drti_core.io.pictures.colours import colours_apart
 from drti_core.lights import LightDirections
 from drti_core.lights.coverage import outside_note
 from drti_core.measure.metrics import Comparison, ssim_wanted
@@ -75,6 +74,7 @@ class Score:
         outside: which test lights lie outside the fitted ones, a sentence; None where none does.
         pixels: how many are inside the masks and count; None where all do.
         colours: that they are in another space than the photographs', a sentence; else None.
+        darkroom: that the photographs were not levelled as those of the model, likewise.
     """
 
     label: str
@@ -86,6 +86,7 @@ class Score:
     outside: str | None = None
     pixels: int | None = None
     colours: str | None = None
+    darkroom: str | None = None
 
     @property
     def psnr(self) -> float:
@@ -107,6 +108,12 @@ class Score:
         """Mean absolute difference in grey levels."""
         return sum(light.mean_absolute_error for light in self.lights) / len(self.lights)
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """What lies outside, and how model and photographs differ; sentences."""
+        found = (self.outside, self.colours, self.darkroom)
+        return tuple(note for note in found if note is not None)
+
     def as_dict(self) -> dict[str, Any]:
         """JSON-able; an infinite PSNR becomes None."""
         return {
@@ -117,7 +124,7 @@ class Score:
             "plane_bytes": self.plane_bytes,
             "fit_cpu_seconds": self.fit_cpu,
             "fit_wall_seconds": self.fit_wall,
-            "notes": [*self.notes, *(note for note in (self.outside, self.colours) if note)],
+            "notes": [*self.notes, *self.told],
             "lights": [light.as_dict() for light in self.lights],
             **({} if self.pixels is None else {"pixels_in_mask": self.pixels}),
         }
@@ -143,13 +150,13 @@ class Evaluation:
     def notes(self) -> tuple[str, ...]:
         """What lies outside the fitted lights, or masks, or is of other colours; sentences."""
         size = self.shape[0] * self.shape[1]
-        found = [note for score in self.scores for note in (score.outside, score.colours)]
+        found = [note for score in self.scores for note in score.told]
         found += [
             f"Only pixels inside the mask count: {score.pixels} of {size}."
             for score in self.scores
             if score.pixels is not None
         ]
-        return tuple(dict.fromkeys(note for note in found if note is not None))
+        return tuple(dict.fromkeys(found))
 
     def as_dict(self) -> dict[str, Any]:
         """Strictly JSON-able: no infinity, no NaN."""
@@ -335,20 +342,34 @@ def score(
     report, counted = fitted.report, pixels or None
     if report is None:
         notes = model.metadata.notes
-        colours = _other_colours(model.metadata.icc, test.icc)
-        return Score(fitted.label, tuple(results), size, None, None, notes, far, counted, colours)
+        others = (
+            _other_colours(model.metadata.icc, test.icc),
+            _other_darkroom(model.metadata.provenance.get("darkroom"), test.history),
+        )
+        return Score(fitted.label, tuple(results), size, None, None, notes, far, counted, *others)
     times = report.cpu_seconds, report.seconds
     return Score(fitted.label, tuple(results), size, *times, report.notes, far, counted)
 
 
 def _other_colours(model: bytes | None, photographs: bytes | None) -> str | None:
     """A sentence where a model and photographs are in different colour spaces."""
-    if same_colours(model, photographs):
+    found = colours_apart("model", model, photographs)
+    return None if found is None else f"{found}: bring these to the space of the model (colour=)."
+
+
+def _other_darkroom(model: Any, photographs: Mapping[str, Any]) -> str | None:
+    """A sentence where levels or exposures were divided out of a model's photographs alone."""
+    own = model if isinstance(model, dict) else {}
+    missing = [
+        step
+        for step in ("exposures", "levels")
+        if set(own.get(step, ())) - {"by"} and step not in photographs  # something was found
+    ]
+    if not missing:
         return None
-    one, other = (description(icc) if icc else "sRGB" for icc in (model, photographs))
     return (
-        f"The colours of the model are those of {one}, of the photographs those of {other}: bring "
-        "these to the space of the model (colour=)."
+        f"The {' and '.join(missing)} of the photographs that the model was fitted to were divided "
+        "out, of these they are not: divide them out likewise."
     )
 
 

@@ -135,7 +135,8 @@ def _unknown(file: Path, head: bytes, expected: str) -> UnsupportedFormatError:
                 expected="a model, or photographs with their lights: a folder or its light file",
             )
         return UnsupportedFormatError(
-            f"not a file (it starts with {head[:16]!r}) of a known format",
+            f"not a file ({f'it starts with {head[:16]!r}' if head else 'it is empty'}) of a known "
+            "format",
             where=where,
             expected=expected,
         )

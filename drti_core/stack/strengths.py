@@ -40,6 +40,16 @@ class EvenStack(Stack):
         """See :attr:`Stack.files`."""
         return self.source.files
 
+    @property
+    def profiles(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.profiles`; the stack's own for all, if it was given another one."""
+        return self.source.profiles if self.icc == self.source.icc else super().profiles
+
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.exifs`; none where the exposures that it states are divided out."""
+        return super().exifs if "exposures" in self.history else self.source.exifs
+
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode the photographs now; see :meth:`Stack.prepare`."""
         self.source.prepare(progress)

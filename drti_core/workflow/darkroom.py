@@ -93,9 +93,13 @@ class Darkroom:
         stack = self._raw(stack)
         if self.undistort is not None:  # a card's fields are smooth, and need it not
             stack = undistort(stack, self.undistort)
-        stack = self._exposed(stack)
+        stack = in_space(stack, self.colour)
+        if self.exposures:
+            stack = even_exposures(stack)
         if card is not None:
-            card = self._exposed(self._raw(card))
+            card = in_space(self._raw(card), self.colour)
+            if self.exposures and len(card) > 1:
+                card = even_exposures(card, "pictures of the card")
         stack = level(stack, self.levels, white=card, distance=self.lamp_distance)
         if self.align is not None:
             stack, _ = align(stack, self.align, leave_out=self.leave_out)
@@ -118,8 +122,3 @@ class Darkroom:
             colour_space=self.colour_space,
             half_size=self.half_size,
         )
-
-    def _exposed(self, stack: Stack) -> Stack:
-        """Photographs in the colour space that is asked for, as if exposed alike."""
-        stack = in_space(stack, self.colour)
-        return even_exposures(stack) if self.exposures else stack

@@ -13,6 +13,8 @@ from drti_core.workflow.lights import is_capture, lit_capture
 
 #: Share of the work that looking for lights is, where it comes first.
 _LOOKING = 0.4
+#: Steps of the darkroom that keep the mean brightness of the photographs as it is.
+_TO_A_MEAN = ("exposures", "levels")
 
 
 def open_lit(
@@ -80,3 +82,17 @@ def open_with_test(
         return found, None, progress
     same: doors.StackOptions = {**options, "images": None, "by_order": False}
     return found, doors.open_stack(test, **same), progress
+
+
+def notes_of(stack: Stack, test: Stack | None) -> tuple[str, ...]:
+    """What photographs and those they are compared with by a test have to say, each once."""
+    if test is None:
+        return stack.notes
+    notes = tuple(dict.fromkeys((*stack.notes, *test.notes)))
+    apart = [step for step in _TO_A_MEAN if step in stack.history or step in test.history]
+    if apart:
+        notes += (
+            f"The {' and '.join(apart)} of the photographs to fit and of those to test on were "
+            "divided out apart, each to their own mean: where these differ, it counts as an error.",
+        )
+    return notes

@@ -17,6 +17,7 @@ from drti_core.capture.unequal_lamps import estimate_lamps
 from drti_core.capture.white_card import level_by_card, measure, open_card
 from drti_core.colour import to_uint8
 from drti_core.fitting.near_lights import LevelledStack, levelled
+from drti_core.io.pictures.icc import profile
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.relight.normals import normals
@@ -256,6 +257,54 @@ def test_a_dark_card(tmp_path: Path) -> None:
     )
 
 
+def test_a_card_of_few_pixels(tmp_path: Path) -> None:
+    folder = write(tmp_path / "white", card_values(None, 3, 4))
+    assert refused(drti.StackError, folder) == (
+        f"{folder / 'p00.png'}: the card has 4x3 pixels; expected 8 or more along each side"
+    )
+
+
+def test_a_card_that_is_an_empty_file(cards: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "card.png"
+    empty.touch()
+    assert refused(drti.StackError, empty) == (
+        f"{empty}: is empty; expected an 8- or 16-bit RGB or grey JPEG, PNG, TIFF or PGM. Restore "
+        "the file from its original."
+    )
+
+
+def transparent(folder: Path, columns: int) -> Path:
+    """Cards whose left columns are transparent, and as bright as the card there."""
+    write(folder, card_values(None) * (1 + 0.3 * places()[0]))
+    for path in folder.iterdir():
+        with Image.open(path) as opened:
+            codes = np.array(opened.convert("RGBA"))
+        codes[:, :columns] = (110, 110, 110, 0)
+        Image.fromarray(codes).save(path)
+    return folder
+
+
+def test_what_is_transparent_is_no_card(tmp_path: Path) -> None:
+    stack = stack_of(card_values(None) * (1 + 0.3 * places()[0]))
+    even = level(stack, white=transparent(tmp_path / "some", 20))
+    flat = whole(even)[..., 0]
+    assert (flat.std(axis=(1, 2)) / flat.mean(axis=(1, 2))).max() < 0.01
+    assert even.notes[-1] == "The card covers 69% of the picture; beyond it levels go on."
+    nearly = transparent(tmp_path / "all", 63)
+    assert refused(drti.StackError, nearly) == (
+        f"{nearly / 'p00.png'}: 2% of the card is opaque; expected all of it, or nearly so"
+    )
+
+
+def test_a_card_in_another_colour_space_is_told(tmp_path: Path) -> None:
+    with Image.open(write(tmp_path / "white", card_values(None)) / "p00.png") as opened:
+        opened.save(tmp_path / "card.png", icc_profile=profile("p3"))
+    assert level(stack_of(card_values(None)), white=tmp_path / "card.png").notes[-1] == (
+        "The colours of the card are those of Display P3, of the photographs those of sRGB: bring "
+        "both to one (colour=)."
+    )
+
+
 def test_a_clipped_card(tmp_path: Path) -> None:
     values = card_values(None).copy()
     values[2, :, 8:] = 1
@@ -286,7 +335,7 @@ def test_ways_that_do_not_go_together(cards: Path) -> None:
         ),
         (
             {"distance": 0.01},
-            "lamps at a distance of 0.01; expected widths of the picture, 0.25 or more",
+            "lamps at a distance of 0.01; expected 0.25 to 100000 widths of the picture",
         ),
     ):
         with pytest.raises(drti.OptionError) as caught:

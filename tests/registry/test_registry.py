@@ -357,7 +357,7 @@ def test_files_of_no_known_format(tmp_path):
     folder.mkdir()
     for path, what in {
         junk: "file (it starts with b'GIF89a and so on')",
-        empty: "file (it starts with b'')",
+        empty: "file (it is empty)",
         folder: "folder (it is empty)",
     }.items():
         with pytest.raises(UnsupportedFormatError) as caught:

@@ -266,7 +266,7 @@ def test_radiance_files_in_all_codings(tmp_path):
         (b"#?R\n\n-Y 1 +X 5\n" + bytes(9), "row 0: is truncated; expected 5 pixels"),
         (b"#?R\n\n-Y 1 +X 5\n" + b"\1\1\1\4" * 5, "row 0: a damaged run of pixels"),
         (b"\x76\x2f\x31\x01" + bytes(40), "damaged OpenEXR file"),
-        (b"", "starts with b''"),
+        (b"", "is empty; expected an 8- or 16-bit RGB"),
     ],
 )
 def test_damaged_maps(tmp_path, data, text):

@@ -70,6 +70,82 @@ def test_a_photograph_that_says_no_exposure_is_an_error(tmp_path):
     )
 
 
+def _cards(folder: Path, times: dict[int, float], silent: tuple[int, ...] = ()) -> Path:
+    """A grey card under the lights of the capture."""
+    folder.mkdir()
+    for i, light in enumerate(drti.demo_stack((24, 32), 8).lights.xyz.tolist()):
+        exif = Image.Exif()
+        exif[271] = "maker"
+        if i not in silent:
+            exif.get_ifd(34665)[33434] = 0.01 * times.get(i, 1)
+        value = linear_to_srgb(np.float32(light[2] / 4 * times.get(i, 1)))
+        codes = np.full((24, 32), np.rint(value * 255), np.uint8)
+        Image.fromarray(codes).save(folder / f"a{i}.png", exif=exif)
+    return folder
+
+
+def test_a_card_exposed_in_another_way_is_used_with_exposures_alone(tmp_path):
+    (tmp_path / "shots").mkdir()
+    lights = _capture(tmp_path / "shots", {2: 2.0})
+    alike, card = _cards(tmp_path / "alike", {2: 2.0}), _cards(tmp_path / "card", {})
+    whole = Window(0, 0, 24, 32)
+    one = drti.open_stack(lights, develop=Darkroom(white=alike)).read(whole)
+    other = drti.open_stack(lights, develop=Darkroom(white=card, exposures=True)).read(whole)
+    assert np.abs(one / one.mean() - other / other.mean()).max() < 0.05
+    out = ["-o", str(tmp_path / "n.npy"), "--white", str(card)]
+    run = CliRunner().invoke(app, ["normals", str(lights), *out])
+    assert run.output == (
+        f"error: {card}: the card and the photographs were exposed differently by EXIF, by 1.0 "
+        "stops more under one lamp than under another; expected both alike under each lamp. Divide "
+        "exposures out (--exposures).\n"
+    )
+    silent = _cards(tmp_path / "silent", {}, (3,))
+    with pytest.raises(drti.StackError) as caught:
+        drti.open_stack(lights, develop=Darkroom(white=silent, exposures=True))
+    assert str(caught.value) == (
+        "a3.png: the EXIF of 1 of 8 pictures of the card says no exposure; expected the exposure "
+        "time in all, or in none and exposures left alone. Give the pictures of the card their "
+        "EXIF back, or do not divide exposures out."
+    )
+    # Of one for all lamps it does not matter.
+    drti.open_stack(lights, develop=Darkroom(white=silent / "a3.png", exposures=True))
+
+
+def test_every_verb_tells_what_was_done_to_photographs(tmp_path):
+    (tmp_path / "shots").mkdir()
+    lights, card = (
+        _capture(tmp_path / "shots", {}),
+        _cards(tmp_path / "card", {4: 1.5}, tuple(range(8))),
+    )
+    model, white = tmp_path / "model", ["--white", str(card)]
+    note = "note: Levels by a card under 8 lamps are divided out, strengths of 0.94"
+    run = CliRunner().invoke(app, ["fit", str(lights), "-o", str(model), *white])
+    assert note in run.output
+    by = ["--model", str(model), "--no-ssim"]
+    for verb in (
+        ["info", lights],
+        ["check", lights],
+        ["normals", lights, "-o", tmp_path / "n.npy"],
+        ["compare", lights, model, "-o", tmp_path / "c.png"],
+        ["evaluate", lights, *by],
+        ["align", lights, "-o", tmp_path / "aligned"],
+    ):
+        run = CliRunner().invoke(app, [*map(str, verb), *white])
+        assert note in run.output, verb
+    other = "note: The levels of the photographs to fit and of those to test on were divided out "
+    test = ["--test", str(lights)]
+    run = CliRunner().invoke(app, ["evaluate", str(lights), *by, *white, *test])
+    assert f"{other}apart, each to their own mean: where these differ" in run.output
+    missing = (
+        "note: The levels of the photographs that the model was fitted to were divided out, of "
+        "these they are not: divide them out likewise.\n"
+    )
+    run = CliRunner().invoke(app, ["evaluate", str(lights), *by])
+    assert missing in run.output
+    run = CliRunner().invoke(app, ["evaluate", str(lights), *by, *white])
+    assert missing not in run.output
+
+
 def test_what_was_done_is_kept_with_the_model(tmp_path):
     lights = _capture(tmp_path, {2: 2.0})
     out = tmp_path / "model"

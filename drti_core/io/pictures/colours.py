@@ -195,6 +195,20 @@ def same_colours(one: bytes | None, other: bytes | None) -> bool:
         return True
 
 
+def colours_apart(what: str, one: bytes | None, photographs: bytes | None) -> str | None:
+    """A sentence without its end where something and photographs are in different spaces.
+
+    Args:
+        what: it is called.
+        one: its profile.
+        photographs: theirs.
+    """
+    if same_colours(one, photographs):
+        return None
+    own, other = (icc.description(each) if each else "sRGB" for each in (one, photographs))
+    return f"The colours of the {what} are those of {own}, of the photographs those of {other}"
+
+
 def _by_tables(codes: Array, profile: bytes, target: Target) -> F32:
     space: Space = "srgb" if target == "linear" else target
     if codes.dtype == np.uint8:

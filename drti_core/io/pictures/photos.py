@@ -216,7 +216,10 @@ def probe(path: Path) -> PhotoInfo:
                 return _bounded(_float_info(path, inside.all[0]))
         if kind is None or kind == "webp":
             raise StackError(
-                f"starts with {head[:8]!r}", where=str(path), expected=_READABLE, mend=_RESAVE
+                f"starts with {head[:8]!r}" if head else "is empty",
+                where=str(path),
+                expected=_READABLE,
+                mend=_RESAVE if head else "Restore the file from its original.",
             )
         with decoders.quiet(), decoders.open_image(path, kind, str(path)) as image:
             info = _header(path, image, kind)
