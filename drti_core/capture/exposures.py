@@ -38,7 +38,8 @@ def exposures_of(stack: Stack) -> F64:
 def even_exposures(stack: Stack, what: str = "photographs") -> Stack:
     """The photographs as if all had been exposed as the one in the middle was, in linear light.
 
-    A stack whose photographs were all exposed alike stays as it is.
+    A stack whose photographs were all exposed alike stays as it is, and so does one of which it was
+    done before, by a white reference in them for example.
 
     Args:
         stack: photographs that say by EXIF how they were exposed.
@@ -47,6 +48,9 @@ def even_exposures(stack: Stack, what: str = "photographs") -> Stack:
     Raises:
         StackError: a photograph does not say it.
     """
+    if "exposures" in stack.history:
+        told = f"The exposures of the {what} are divided out already."
+        return replace(stack, notes=(*stack.notes, told))
     stops = exposures_of(stack)
     silent = np.flatnonzero(np.isnan(stops)).tolist()
     if silent:

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from drti_core.capture.unequal_lamps import FEWEST, estimate_lamps
-from drti_core.capture.white_card import level_by_card, open_card
+from drti_core.capture.white_card import after, level_by_card, open_card
 from drti_core.errors import OptionError, StackError
 from drti_core.fitting.near_lights import on_dome
 from drti_core.io.places import anywhere
@@ -112,7 +112,7 @@ def _level_before(stack: Stack) -> Stack:
         stack,
         positions=replace(stack.positions, falls_off=False),
         notes=(*stack.notes, "The fall-off of near lights is left alone, as of levelled ones."),
-        history={**stack.history, "levels": {"by": "none"}},
+        history=after(stack, {"by": "none"}),
     )
 
 
@@ -149,5 +149,4 @@ def _level_by_object(stack: Stack, how: Levels, progress: Progress) -> Stack:
     if uneven:
         strengths = np.repeat(found.strengths[:, None], 3, axis=1)
         stack = replace(even(stack, strengths, notes[-1]), notes=stack.notes)
-    history = {**stack.history, "levels": done}
-    return replace(stack, notes=(*stack.notes, *notes), history=history)
+    return replace(stack, notes=(*stack.notes, *notes), history=after(stack, done))

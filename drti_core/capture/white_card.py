@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,7 @@ from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.frame import as_read, frame_of
-from drti_core.stack.strengths import even
+from drti_core.stack.strengths import EvenStack, even
 
 #: Pixels along a side of a card, and patches of it, at least.
 _SMALLEST = 8
@@ -212,11 +213,13 @@ def level_by_card(stack: Stack, card: Stack, progress: Progress = no_progress) -
         "covered": round(found.covered, 3),
         "clipped": round(found.clipped, 4),
     }
-    return replace(
-        levels,
-        notes=(*stack.notes, *notes),
-        history={**stack.history, "levels": done},
-    )
+    return replace(levels, notes=(*stack.notes, *notes), history=after(stack, done))
+
+
+def after(stack: Stack, done: dict[str, Any]) -> dict[str, Any]:
+    """The history of photographs whose levels are divided out, after what their reader did."""
+    before = stack.history.get("levels")
+    return {**stack.history, "levels": done if before is None else {**done, "after": before}}
 
 
 def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card:
@@ -236,6 +239,9 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
     colours, clipped, shown, x, y = _patches(card, progress)
     seen = colours.mean(axis=2)
     _check_light(card, seen[:, shown], clipped[:, shown])
+    if len(card) == len(stack):
+        colours = colours / _divided(stack)[:, None]
+        seen = colours.mean(axis=2)
     logs = np.log(np.maximum(seen, 1e-6))
     usable = ~clipped & (seen > _BLACK)
     on_card = np.zeros_like(shown)
@@ -269,6 +275,19 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
 def _frame(stack: Stack) -> tuple[tuple[int, int], float, float]:
     """As :func:`frame_of`; what is resampled is its own whole."""
     return frame_of(stack) or (stack.shape, 0.0, 0.0)
+
+
+def _divided(stack: Stack) -> F64:
+    """(L, 3) strengths of the lamps that the photographs' reader divided out."""
+    found = np.ones((len(stack), 3))
+    base: object = stack
+    while isinstance(base, Stack) and len(base) == len(stack):
+        inner = getattr(base, "source", None)
+        before = inner.history if isinstance(inner, Stack) else {}
+        if isinstance(base, EvenStack) and "levels" in base.history and "levels" not in before:
+            found *= base.strengths
+        base = inner
+    return found
 
 
 def _check_shape(card: Stack, whole: tuple[int, int], stack: Stack) -> None:

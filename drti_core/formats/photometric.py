@@ -14,7 +14,7 @@ lamps' strengths.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -87,7 +87,8 @@ class PhotometricReader(StackReader, LightsReader):
         strengths = _strengths(path / _STRENGTHS, len(names))
         span = f"{strengths.min():.4g} to {strengths.max():.4g}"
         note = f"The photographs are divided by their lamps' strengths, {span}."
-        stack = even(stack, strengths, note)
+        done = {"by": _STRENGTHS, "strengths": np.round(strengths / strengths.mean(), 5).tolist()}
+        stack = replace(even(stack, strengths, note), history={"levels": done})
         if look(path / _MASK).is_file():
             stack = stack.adjusted(mask=path / _MASK)
         return stack

@@ -369,7 +369,10 @@ def _levelled(stack: Stack, photos: Sequence[PhotoInfo], project: Node, lit: _Li
     if isinstance(found, str):
         note = f"The project's white reference is not applied: it is {found}."
         return replace(stack, notes=(*stack.notes, note))
-    return even_lamps(stack, found, "the project's white reference")
+    even = even_lamps(stack, found, "the project's white reference")
+    # Measured in the photographs themselves, so that it tells how each was exposed as well.
+    history = {**even.history, "exposures": {"by": "the project's white reference"}}
+    return replace(even, history=history)
 
 
 def _white(project: Node, shape: tuple[int, int]) -> Window | None:

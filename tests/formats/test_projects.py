@@ -13,7 +13,8 @@ import pytest
 from PIL import Image
 
 from drti_core.arrays import Window
-from drti_core.colour import srgb_to_linear
+from drti_core.capture.exposures import even_exposures
+from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, StackError
 from drti_core.formats.lp import parse_lp
 from drti_core.formats.project import ProjectReader
@@ -21,6 +22,7 @@ from drti_core.registry import doors
 from drti_core.registry.doors import open_lights
 from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
+from drti_core.workflow.darkroom import Darkroom
 from drti_core.workflow.describe import describe_file
 
 H, W = 24, 32
@@ -158,6 +160,42 @@ def test_factors_of_lamps_are_honoured(make: Callable[..., Path]) -> None:
     assert stack.history["levels"]["by"] == "ledAdjust"
     alike = dome(ledAdjust=[{"r": 2, "g": 2, "b": 2}] * 5)
     assert ProjectReader().read(make(dome=alike)).notes == ()
+
+
+def test_a_white_card_takes_factors_of_lamps_into_account(make: Callable[..., Path]) -> None:
+    """And divides nothing out twice."""
+    path = make()
+    factors = [2.0, 1.0, 0.5, 1.0, 0.8]
+    (card := path.parent / "card").mkdir()
+    for name, (_, _, z), factor in zip(NAMES, XYZ, factors, strict=True):
+        value = linear_to_srgb(np.float32(0.4 * z / factor))
+        Image.fromarray(np.full((H, W), np.rint(value * 255), np.uint8)).save(card / name)
+    room = Darkroom(white=card)
+    plain = doors.open_stack(path, develop=room)
+    by_factors = dome(ledAdjust=[dict.fromkeys("rgb", factor) for factor in factors])
+    even = doors.open_stack(make(dome=by_factors), develop=room)
+    one, other = linear(plain), linear(even)
+    assert np.allclose(one / one.mean(), other / other.mean(), rtol=0.02, atol=1e-4)
+    assert even.history["levels"]["by"] == "card"
+    assert even.history["levels"]["after"]["by"] == "ledAdjust"
+    assert "strengths of 0.99" in even.notes[-1]
+
+
+def test_exposures_beside_what_a_project_says_of_lamps(make: Callable[..., Path]) -> None:
+    path = make(dome=dome(ledAdjust=[{"r": 2, "g": 1, "b": 1}, *[{"r": 1, "g": 1, "b": 1}] * 4]))
+    exif = Image.Exif()
+    exif[271] = "maker"
+    for number, name in enumerate(NAMES):
+        exif.get_ifd(34665)[33434] = 0.01 * (1 + (number == 2))
+        Image.fromarray(pixels(number) // 4 + 100).save(path.parent / "photos" / name, exif=exif)
+    assert even_exposures(doors.open_stack(path)).notes[-1] == (
+        "Exposures by EXIF are divided out: 1 of 5 photographs differ by +0.0 to +1.0 stops."
+    )
+    white = {"rect": {"left": 2, "top": 3, "width": 8, "height": 6}}
+    path.write_text(json.dumps(project(whitess=[white])))
+    assert even_exposures(doors.open_stack(path)).notes[-1] == (
+        "The exposures of the photographs are divided out already."
+    )
 
 
 def test_factors_of_a_dome_are_honoured(make: Callable[..., Path]) -> None:
