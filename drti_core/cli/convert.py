@@ -38,6 +38,10 @@ def convert(
         Path | None, typer.Option(metavar="DIR", help="Convert many files, into this folder.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Of many: processes at a time.")] = _JOBS,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of many: a dask cluster in their place, or local."),
+    ] = None,
     json: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Of many: write the report to this file.")
     ] = None,
@@ -52,7 +56,7 @@ def convert(
     """Convert a model to another format, or take the lights out of anything; or of many."""
     options = console.parse_options(option)
     if out is not None:
-        _many(sources, out, to, options, reader, lights, jobs, json, overwrite)
+        _many(sources, out, to, options, reader, lights, jobs, cluster, json, overwrite)
         return
     if len(sources) != 2:
         raise typer.BadParameter(
@@ -60,6 +64,8 @@ def convert(
         )
     if json is not None:
         raise OptionError("a report without --out", where="--json", expected="--out DIR")
+    if cluster is not None:
+        raise OptionError(f"{cluster} without --out", where="--cluster", expected="--out DIR")
     source, output = sources
     report = convert_file(
         source,
@@ -82,6 +88,7 @@ def _many(
     reader: str | None,
     lights: str | None,
     jobs: int,
+    cluster: str | None,
     json: Path | None,
     overwrite: bool,
 ) -> None:
@@ -105,6 +112,7 @@ def _many(
             reader=reader,
             convention=lights,
             jobs=jobs,
+            cluster=cluster,
             overwrite=overwrite,
             report=json,
             progress=progress,

@@ -124,6 +124,7 @@ class _Run:
         # once more with no other beside it.
         self._suspects: list[int] = []
         self._alone: set[int] = set()
+        self._worked = time.monotonic()  # when there was a worker last
 
     def answers(self) -> Generator[tuple[int, Answer], None, None]:
         """The number and the answer of each task when done."""
@@ -145,10 +146,20 @@ class _Run:
                 self.client.cancel(list(self._under_way), force=True)
 
     def _fill(self) -> None:
+        """Give the scheduler what it has room for.
+
+        Raises:
+            ResourceError: no worker is there, and none came.
+        """
         if self._suspects and not self._waiting and not self._under_way:
             self._alone.add(self._suspects[-1])
             self._waiting.append(self._suspects.pop())
-        room = AHEAD * max(1, sum(self.client.nthreads().values())) - len(self._under_way)
+        threads = sum(self.client.nthreads().values())
+        if threads:
+            self._worked = time.monotonic()
+        elif time.monotonic() - self._worked > _PATIENCE:
+            raise _gone(f"no worker for {_PATIENCE:.0f} seconds")
+        room = AHEAD * max(1, threads) - len(self._under_way)
         while room > 0 and self._waiting:
             number = self._waiting.pop()
             text = json.dumps(dict(self._tasks[number]))
@@ -182,7 +193,7 @@ class _Run:
         """The answer for a task that ended in an error; None: it is to be tried again."""
         from distributed.scheduler import KilledWorker
 
-        error = future.exception()
+        error = future.exception(timeout=_PATIENCE)
         if isinstance(error, ImportError):
             reason = f"the workers of the cluster cannot do it ({error})"
             return {"status": "stopped", "reason": f"{reason}: install drti where they run."}
@@ -209,7 +220,7 @@ class _Run:
             raise _gone("its client is closed")
         with suppress(Exception):
             self.client.close(timeout=1)
-        self.client = _client(self._address)
+        self.client, self._worked = _client(self._address), time.monotonic()
 
 
 def _result(future: Any) -> Answer | None:
@@ -242,7 +253,7 @@ def _client(address: str) -> Client:
 def _gone(why: str) -> ResourceError:
     return ResourceError(
         f"the cluster cannot be reached ({why})",
-        mend="Start its scheduler, or leave the cluster out.",
+        mend="Start its scheduler and workers, or leave the cluster out.",
     )
 
 

@@ -36,7 +36,7 @@ from drti_core.jobs.workers import Answer, Task
 from drti_core.progress import Progress, no_progress
 from drti_core.registry import doors
 from drti_core.registry.shelf import PluginWarning
-from drti_core.workflow.batch_search import Found, Search, Wanted, absolute, name_outputs
+from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
 from drti_core.workflow.report import Report
 
 #: What became of an item. A word of the step, as ``converted``: done now; ``unchanged``: by an
@@ -60,20 +60,18 @@ class Step:
             JSON-able.
         kind: id of what writes the outputs, for the journal.
         suffix: ending of an output, with the dot; empty for a folder.
-        wanted: what its inputs are.
+        done: a word for what is done, as ``converted``: the status of an output that was made.
+        lights: its inputs are light files instead of models.
         reader: id of the only reader to ask, with options; by default each input's own.
-        good: the words of its answers with which all is well.
-        bad: those with which the input is doubtful, though its output was written.
     """
 
     work: str
     task: Mapping[str, Any]
     kind: str
     suffix: str
-    wanted: Wanted = "models"
+    done: str
+    lights: bool = False
     reader: str | None = None
-    good: tuple[str, ...] = ("done",)
-    bad: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,18 +122,16 @@ class BatchReport:
     Args:
         items: one for each file or folder.
         stopped: why no more could be made, as on a full disk; empty if nothing stopped the batch.
-        bad: see :class:`Step`.
     """
 
     items: tuple[Item, ...]
     stopped: str = ""
-    bad: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused, failed or doubtful, and all were looked at."""
+        """Whether nothing was refused, nothing failed, and all were looked at."""
         return not self.stopped and not any(
-            item.status in ("refused", "failed", *self.bad) for item in self.items
+            item.status in ("refused", "failed") for item in self.items
         )
 
     @property
@@ -211,7 +207,7 @@ def run_batch(
     outputs.clean(folder)
     old = journal.load(folder)
     skip = {Path(absolute(folder / name)) for name in old}
-    found = Search(step.wanted, skip, step.reader).find(sources)
+    found = Search(step.lights, skip, step.reader).find(sources)
     options = json.dumps(dict(step.task), sort_keys=True)
     plans = _plan(found, folder, old, step.suffix, step.kind, options, overwrite)
     if report is not None:
@@ -244,7 +240,7 @@ def run_batch(
     if todo and not stopped:  # else the journal tells what was planned, as after a kill
         journal.save(folder, _finished(old, todo))
     items = tuple(replace(plan.item, notes=tuple(plan.notes)) for plan in plans)
-    found_all = BatchReport(items, stopped, step.bad)
+    found_all = BatchReport(items, stopped)
     if (reports := gathered.get()) is not None:
         reports.append(found_all)
     return found_all
@@ -337,7 +333,7 @@ def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
 
 def _note(plan: _Plan, answer: dict[str, Any], step: Step) -> None:
     written = None
-    if answer["status"] in (*step.good, *step.bad):
+    if answer["status"] == step.done:
         written = Report(answer["what"], answer["bytes"], tuple(answer["notes"]))
     plan.item = replace(
         plan.item,
@@ -362,34 +358,35 @@ def _finished(old: Mapping[str, Entry], todo: list[_Plan]) -> dict[str, Entry]:
     return entries
 
 
-def answered(task: Task, make: Callable[[Path, bool], tuple[str, Report]]) -> Answer:
+def answered(task: Task, done: str, make: Callable[[Path, bool], Report]) -> Answer:
     """Do one task; every error is an answer.
 
     Args:
         task: its ``output`` is to be made; what an earlier try made of it is made anew.
-        make: given the output, and whether it may be replaced, makes it, and gives a word of the
-            step's and a report.
+        done: the step's word for it.
+        make: given the output, and whether it may be replaced, makes it.
 
     Returns:
-        ``status`` with what the :class:`Report` holds; or ``refused`` (the file's fault),
-        ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's, and with
-        the others it would be the same) with ``reason``. ``seconds`` and ``memory`` that it took.
+        ``done`` as ``status`` with what the :class:`Report` holds; or ``refused`` (the file's
+        fault), ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's,
+        and with the others it would be the same) with ``reason``. ``seconds`` and ``memory`` that
+        it took.
     """
     began = time.monotonic()
     memory.forget_peak()
     target = Path(task["output"])
     # Whoever planned it saw what was there: what differs comes from a try whose worker was lost.
     made = journal.identity_of(target) not in ("", task.get("before", ""))
-    found = _answer(task, partial(make, target, bool(task.get("overwrite")) or made))
+    found = _answer(task, done, partial(make, target, bool(task.get("overwrite")) or made))
     return {**found, "seconds": round(time.monotonic() - began, 3), "memory": memory.peak()}
 
 
-def _answer(task: Task, make: Callable[[], tuple[str, Report]]) -> Answer:
+def _answer(task: Task, done: str, make: Callable[[], Report]) -> Answer:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         warnings.simplefilter("ignore", PluginWarning)  # the process that searched has said so
         try:
-            status, report = make()
+            report = make()
         except OutputError as error:
             alone = error.errno in _OF_ONE
             return {"status": "failed" if alone else "stopped", "reason": str(error)}
@@ -398,7 +395,7 @@ def _answer(task: Task, make: Callable[[], tuple[str, Report]]) -> Answer:
         except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
             return _failed(task, error)
     said = tuple(str(warning.message) for warning in caught)
-    return {"status": status, **replace(report, notes=(*report.notes, *said)).as_dict()}
+    return {"status": done, **replace(report, notes=(*report.notes, *said)).as_dict()}
 
 
 def _refused(task: Task, error: Exception) -> Answer:

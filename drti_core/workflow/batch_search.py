@@ -8,25 +8,11 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import names
-from drti_core.io.pictures.photos import pictures
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
-
-#: Of fewer photographs no lights are found.
-FEWEST_PHOTOGRAPHS = 3
-#: What a batch is about: models; light files; captures, which are photographs with their lights or
-#: balls that may show them; or models and captures.
-Wanted = Literal["models", "lights", "captures", "both"]
-_NAMES = {
-    "models": "model",
-    "lights": "light file",
-    "captures": "photographs",
-    "both": "model and no photographs",
-}
 
 
 @dataclass(frozen=True)
@@ -62,15 +48,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Search:
-    """Looks for inputs.
+    """Looks for what can be converted.
 
     Args:
-        wanted: what they are.
+        lights: look for light files instead of models.
         skip: absolute paths that are left out (earlier outputs).
         reader: id of the only reader to ask, with options; by default every reader is asked.
     """
 
-    wanted: Wanted = "models"
+    lights: bool = False
     skip: Collection[Path] = ()
     reader: str | None = None
 
@@ -83,42 +69,25 @@ class Search:
         """
         found: dict[str, Found] = {}
         for given in sources:
-            expanded = _expand(os.fspath(given))
-            # What a capture holds fits a pattern as well as the capture itself.
-            together = len(expanded) > 1 and self._captures
-            for source in [Path(given)] if together else expanded:
-                items = self._of_pattern(expanded) if together else list(self._given(source))
+            for source in _expand(os.fspath(given)):
+                items = list(self._given(source))
                 if all(item.ignored for item in items):
-                    nothing = f"holds no {_NAMES[self.wanted]} that drti reads"
-                    items.append(Found(source, str(FormatError(nothing, where=str(source)))))
+                    what = "light file" if self.lights else "model"
+                    nothing = FormatError(f"holds no {what} that drti reads", where=str(source))
+                    items.append(Found(source, str(nothing)))
                 for item in items:
                     found.setdefault(os.path.realpath(item.unit), item)
         return sorted(found.values(), key=lambda item: str(item.source))
-
-    @property
-    def _captures(self) -> bool:
-        return self.wanted in ("captures", "both")
-
-    def _of_pattern(self, paths: Iterable[Path]) -> list[Found]:
-        """What is wanted among paths, without what lies in something wanted."""
-        items: list[Found] = []
-        units: set[Path] = set()
-        for source in sorted(paths, key=lambda path: (len(path.parts), path)):
-            if not any(parent in units for parent in source.parents):
-                found = self._given(source) if source.is_dir() else self._file(source)
-                items += (item for item in found if item.source not in units)
-                units.update(item.source for item in items)
-        return items
 
     def _given(self, source: Path) -> Iterator[Found]:
         if not os.path.lexists(source):
             yield Found(source, str(MissingFileError("no such file or folder", where=str(source))))
         elif source.is_dir():
             reader, problem = self._ask(source)
-            if problem is not None and reader is None:
-                yield Found(source, problem)
-            elif self._shows_balls(source) if reader is None else self._is_whole(reader):
+            if reader is not None and self._is_whole(reader):
                 yield Found(source)
+            elif problem is not None:
+                yield Found(source, problem)
             else:
                 yield from self._search(source)
         else:
@@ -150,17 +119,9 @@ class Search:
         reader, problem = self._ask(path)
         if problem is not None:
             return [Found(path, problem)]
-        if reader is None:
-            return [Found(path)] if self._shows_balls(path) else None
-        if self._is_whole(reader) and (self.wanted != "lights" or _no_model(reader)):
-            return [Found(path)]
-        return None if _no_model(reader) else []
-
-    def _shows_balls(self, folder: Path) -> bool:
-        """Whether a folder that no reader recognises holds photographs, which may show balls."""
-        if not self._captures or self.reader is not None:
-            return False
-        return len(pictures(folder)) >= FEWEST_PHOTOGRAPHS
+        if reader is None or (_no_model(reader) and not self._is_whole(reader)):
+            return None
+        return [Found(path)] if not self.lights or _no_model(reader) else []
 
     def _file(self, path: Path) -> Iterator[Found]:
         endings = {ending for _, item in _writers() for ending in item}
@@ -170,11 +131,10 @@ class Search:
             ignored = not path.is_file() and path.suffix.lower() not in endings
             yield Found(path, problem, ignored)
         elif reader is None:
-            if path.suffix.lower() in endings and self.wanted == "models" and self.reader is None:
+            if path.suffix.lower() in endings and not self.lights and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
-        elif self.wanted != "models":
-            lights = self.wanted == "lights" and isinstance(reader, LightsReader)
-            if self._is_whole(reader) or (lights and _no_model(reader)):
+        elif self.lights:
+            if isinstance(reader, LightsReader) and _no_model(reader):
                 yield Found(path)
         elif _no_model(reader):
             stack = isinstance(reader, StackReader)
@@ -185,13 +145,9 @@ class Search:
 
     def _is_whole(self, reader: Reader) -> bool:
         """Whether a folder that this reader recognises is one item."""
-        if self.wanted == "lights":
+        if self.lights:
             return isinstance(reader, LightsReader) and not isinstance(reader, StackReader)
-        return {
-            "models": not _no_model(reader),
-            "captures": isinstance(reader, StackReader),
-            "both": isinstance(reader, (StackReader, ModelReader)),
-        }[self.wanted]
+        return not _no_model(reader)
 
     def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
         """The reader that recognises it, if one does; or what went wrong on asking."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from drti_core.errors import OptionError
@@ -14,8 +15,10 @@ from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
 from drti_core.workflow.batch import BatchReport, Step, answered, run_batch
 from drti_core.workflow.convert import convert_file
+from drti_core.workflow.report import Report
 
 _LIGHTS = ("lp", "csv")
+_DONE = "converted"
 
 
 @logged("convert many")
@@ -77,7 +80,7 @@ def _converting(
             raise OptionError(f"options {dict(options)} of {writer}", expected="none")
         task: dict[str, Any] = {"convention": convention}
         task |= {} if reader is None else {"reader": reader}
-        return Step(work, task, writer, f".{writer}", "lights", reader, ("converted",))
+        return Step(work, task, writer, f".{writer}", _DONE, lights=True, reader=reader)
     if convention is not None:
         raise OptionError(f"lights {convention!r} for {writer}", expected=" or ".join(_LIGHTS))
     chosen = with_options(doors.find_writer("", writer), options)
@@ -85,17 +88,15 @@ def _converting(
         doors.find_reader("", reader)
     task = {"writer": writer, "writer_options": dict(options), "reader": reader}
     suffix = (chosen.suffixes or ("",))[0]
-    return Step(work, task, chosen.writer_id, suffix, "models", reader, ("converted",))
+    return Step(work, task, chosen.writer_id, suffix, _DONE, reader=reader)
 
 
 def convert(task: Task) -> Answer:
     """Convert one of many; see :func:`answered`."""
     own = ("source", "output", "overwrite", "before")
     options = {name: value for name, value in task.items() if name not in own}
-    return answered(
-        task,
-        lambda output, overwrite: (
-            "converted",
-            convert_file(task["source"], output, **options, overwrite=overwrite),
-        ),
-    )
+
+    def make(output: Path, overwrite: bool) -> Report:
+        return convert_file(task["source"], output, **options, overwrite=overwrite)
+
+    return answered(task, _DONE, make)

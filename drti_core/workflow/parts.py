@@ -25,7 +25,7 @@ from drti_core.arrays import Window
 from drti_core.errors import DrtiError, OptionError, ResourceError, UnsupportedFormatError
 from drti_core.fitting import encoded_later
 from drti_core.fitting.near_lights import distant, levelled
-from drti_core.io import outputs, regular
+from drti_core.io import outputs, places, regular
 from drti_core.jobs.executor import Executor
 from drti_core.jobs.workers import Answer, Task
 from drti_core.model import RelightableModel, StoredModel
@@ -59,10 +59,19 @@ def check_opening(options: doors.StackOptions, where: str) -> dict[str, Any]:
     """Options of photographs as names and numbers, which alone are handed to workers.
 
     Raises:
-        OptionError: a mask that is an array, or a darkroom.
+        OptionError: a mask that is an array, a darkroom, or photographs elsewhere: other processes
+            do not know what stands for them here.
     """
     told: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
     mask, crop = told.get("mask"), told.get("crop")
+    named = [where, *(each for each in (mask, told.get("images")) if isinstance(each, str | Path))]
+    if any(map(places.of, named)):
+        raise OptionError(
+            "photographs elsewhere",
+            where=where,
+            expected="files of this machine, which each worker can open",
+            mend="Fetch them first, or fit with one job.",
+        )
     if "develop" in told or not isinstance(mask, str | Path | None):
         raise OptionError(
             "a darkroom" if "develop" in told else "a mask in memory",

@@ -94,8 +94,11 @@ def test_lights_are_found_where_the_ball_is_in_each_photograph(
         for i, light in enumerate(found.photographs)
         if light.direction is not None and not light.doubtful
     ]
-    assert len(found.known) >= 12
-    assert len(off) >= 11  # of one that was moved the lamp may be doubtful
+    # Small as the ball is, the lowest lamp's highlight touches the ground that it mirrors.
+    (low,) = np.flatnonzero(truth.directions[:, 2] < 0.3)
+    doubtful = {i for i, light in enumerate(found.photographs) if light.doubtful}
+    assert doubtful - {low} <= set(_KNOCKED)
+    assert len(off) >= 11
     assert max(off) < 5
     assert found.notes[0].startswith("The camera was moved in 5 of 14 photographs")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from drti_core.errors import MissingExtraError, OptionError
+from drti_core.errors import MissingExtraError, OptionError, ResourceError
 from drti_core.jobs.executor import VARIABLE, Executor, Processes, executor
 
 
@@ -47,8 +46,6 @@ def test_each_task_is_answered_once_by_two_workers(two: Executor) -> None:
 
 @pytest.mark.slow
 def test_a_task_over_which_its_worker_dies_is_tried_again(two: Executor, tmp_path: Path) -> None:
-    if not isinstance(two, Processes) and "DRTI_KILLS" not in os.environ:
-        pytest.skip("kills dask: set DRTI_KILLS=1")
     some = [*tasks(14, folder=str(tmp_path))[10:], *tasks(3)]
     found = dict(two.run(some[:4], "tests.jobs.work:fatal"))
     assert {number: answer["status"] for number, answer in found.items()} == {
@@ -69,6 +66,25 @@ def test_waiting_takes_no_core(two: Executor) -> None:
     began = time.process_time()
     assert len(list(two.run(tasks(2), "tests.jobs.work:slept"))) == 2
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.slow
+def test_a_cluster_without_workers_is_not_waited_for_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    distributed = pytest.importorskip("distributed", reason="needs dask.distributed")
+    monkeypatch.setattr("drti_core.jobs.cluster._PATIENCE", 1.0)
+    empty = distributed.LocalCluster(n_workers=0, dashboard_address=None, silence_logs=50)
+    with (
+        empty,
+        distributed.Client(empty, set_as_default=False) as client,
+        pytest.raises(ResourceError) as caught,
+    ):
+        list(executor(cluster=client).run(tasks(3), "tests.jobs.work:square"))
+    assert str(caught.value) == (
+        "the cluster cannot be reached (no worker for 1 seconds). "
+        "Start its scheduler and workers, or leave the cluster out."
+    )
 
 
 def test_where_jobs_are_done(monkeypatch: pytest.MonkeyPatch) -> None:

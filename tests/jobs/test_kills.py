@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
@@ -23,7 +22,6 @@ def test_killed_workers_and_a_killed_client_lose_nothing(tmp_path: Path) -> None
     assert kills.counts["unchanged"] >= 8  # what the first client had made
 
 
-@pytest.mark.skipif("DRTI_KILLS" not in os.environ, reason="kills dask: set DRTI_KILLS=1")
 def test_a_killed_scheduler_loses_nothing(tmp_path: Path) -> None:
     pytest.importorskip("distributed", reason="needs dask.distributed")
     kills = run_kills.run("dask", tmp_path, count=8, side=32, every=60, jobs=1, kill_client=False)

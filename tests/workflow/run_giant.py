@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import gettempdir
 
 from drti_core.io.outputs import size_of
 
@@ -74,7 +75,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=8192)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument("--codec", default="hsh:terms=9")
-    parser.add_argument("--folder", type=Path, default=Path("/tmp/drti-giant"))
+    parser.add_argument("--folder", type=Path, default=Path(gettempdir(), "drti-giant"))
     parser.add_argument("--deepzoom", action="store_true")
     told = parser.parse_args()
     environment = plugin(told.folder / "plugins")

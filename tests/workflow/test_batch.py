@@ -182,7 +182,7 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     Path("a/coin.ptm").rename("a/[coin].ptm")
     assert found("a/[coin].ptm") == ["a/[coin].ptm"]  # it exists: no pattern
     assert found(archive, reader="folder") == [str(archive / "c" / "web.v2")]
-    assert found("b", wanted="lights") == ["b/photographs/dirs.lp"]
+    assert found("b", lights=True) == ["b/photographs/dirs.lp"]
     for source, reason in (
         ("*.nothing", "*.nothing: no such file or folder"),
         (".hidden/../nothing", ".hidden/../nothing: no such file or folder"),
@@ -192,9 +192,7 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     assert [item.problem for item in Search().find(["empty"])] == [
         "empty: holds no model that drti reads"
     ]
-    assert (
-        Search(wanted="lights").find(["a"])[0].problem == "a: holds no light file that drti reads"
-    )
+    assert Search(lights=True).find(["a"])[0].problem == "a: holds no light file that drti reads"
     # Photographs only: they are named, and their folder is no success.
     items = Search().find([made / "photographs"])
     assert [item.ignored for item in items] == [False, True]
@@ -352,6 +350,8 @@ def test_command_line(archive, tmp_path, capsys):
     report = json.loads(file.read_text())
     assert report["ok"] is False
     assert report["counts"] == {"converted": 3, "ignored": 1, "refused": 2}
+    assert main([*argv[:-2], "--cluster", "nowhere"]) == 1
+    assert "error: the cluster 'nowhere'; expected the address of a" in capsys.readouterr().err
     # The same command goes on: its own report is replaced.
     assert main(argv) == 1
     assert json.loads(file.read_text())["counts"] == {"ignored": 1, "refused": 2, "unchanged": 3}

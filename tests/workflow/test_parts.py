@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -141,6 +142,13 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
     assert str(caught.value) == (
         f"{stack}: a mask in memory; expected photographs that each worker can open by name. "
         "Align and develop them first, or fit with one job."
+    )
+    archive = shutil.make_archive(str(tmp_path / "stack"), "zip", stack.parent)
+    with pytest.raises(OptionError) as caught:
+        fit_file(archive, tmp_path / "o.zarr", jobs=2)
+    assert str(caught.value) == (
+        f"{archive}: photographs elsewhere; expected files of this machine, which each worker can "
+        "open. Fetch them first, or fit with one job."
     )
     with pytest.raises(OptionError, match=r"2 jobs for one output; expected one process, or a"):
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)

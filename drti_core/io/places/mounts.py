@@ -26,7 +26,7 @@ from typing import Any, BinaryIO, TypeVar
 from drti_core.errors import FileError, FormatError, MissingFileError, OptionError, renamings
 from drti_core.io import scratch
 from drti_core.io.names import OWN
-from drti_core.io.places.stores import PART, Entry, NearStore, Store
+from drti_core.io.places.stores import PART, Entry, NearStore, Sized, Store
 
 T = TypeVar("T", str, Path)
 
@@ -427,30 +427,14 @@ class Mount:
         return True
 
 
-class _Sipped(io.RawIOBase):
+class _Sipped(Sized):
     """A file of which the first parts come by themselves, and then all of it."""
 
     def __init__(self, mount: Mount, name: str, file: _File) -> None:
         assert file.entry.size is not None
-        self._mount, self._name, self._size = mount, name, file.entry.size
-        self._at = 0
+        super().__init__(file.entry.size)
+        self._mount, self._name = mount, name
         self._whole: io.FileIO | None = None
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if start + offset < 0:
-            raise ValueError(f"negative position {start + offset}")
-        self._at = start + offset
-        return self._at
 
     def readinto(self, buffer: Any) -> int:
         if self._at >= self._size:

@@ -27,7 +27,7 @@ PART = 64 << 10
 _SLOW, _SLOW_AFTER = 1000, 60
 #: A member of an archive that has so many bytes may be so many times as large as it is packed.
 _BOMB, _BOMB_RATIO = 64 << 20, 200
-#: What Python raises of a damaged archive.
+#: What zipfile raises of a damaged archive; NotImplementedError of a compression that it lacks.
 _DAMAGE = (
     *(zipfile.BadZipFile, zlib.error, struct.error),
     *(EOFError, NotImplementedError, OSError, OverflowError, RuntimeError, ValueError),
@@ -143,19 +143,26 @@ class NearStore:
             self._file.close()
 
 
-class _Parts(io.RawIOBase):
-    """A file that is read by its parts."""
+class Sized(io.RawIOBase):
+    """A file of a known size that is read at any place.
 
-    def __init__(self, size: int, part: Callable[[int, int], bytes]) -> None:
-        self._size, self._part, self._at = size, part, 0
+    Args:
+        size: bytes.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._size, self._at = size, 0
 
     def readable(self) -> bool:
+        """It is."""
         return True
 
     def seekable(self) -> bool:
+        """It is."""
         return True
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Go to a place; see :meth:`io.IOBase.seek`."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
         if start + offset < 0:
             raise ValueError(f"negative position {start + offset}")
@@ -163,7 +170,16 @@ class _Parts(io.RawIOBase):
         return self._at
 
     def tell(self) -> int:
+        """Where it is read next."""
         return self._at
+
+
+class _Parts(Sized):
+    """A file that is read by its parts."""
+
+    def __init__(self, size: int, part: Callable[[int, int], bytes]) -> None:
+        super().__init__(size)
+        self._part = part
 
     def readinto(self, buffer: Any) -> int:
         found = self._part(self._at, min(self._at + len(buffer), self._size))

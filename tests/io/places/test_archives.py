@@ -55,6 +55,7 @@ OUTSIDE = "; expected names that lie inside the archive"
             "bytes: is no whole zip archive; expected its list at the end",
         ),
     ],
+    ids=["above", "above by a folder", "root", "backslash", "link", "twice", "cut off"],
 )
 def test_what_no_sound_archive_holds_is_refused(content: bytes, text: str) -> None:
     with pytest.raises(FormatError) as caught:
