@@ -17,16 +17,14 @@ from drti_core.capture.white_card import after, level_by_card, open_card
 from drti_core.errors import OptionError, StackError
 from drti_core.fitting.near_lights import on_dome
 from drti_core.io.places import anywhere
-from drti_core.lights.positions import LightPositions
+from drti_core.lights.positions import NEAREST, LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import Stack
 from drti_core.stack.strengths import even
 
 #: How lamps are levelled without a card.
 Levels = Literal["estimate", "positions", "none"]
-#: Lamps of a dome that were nearer, widths of the picture, would stand in it.
-_NEAREST = 0.25
-#: And those that were farther give no positions.
+#: Lamps of a dome that are farther, widths of the picture, give no positions.
 _FARTHEST = 1e5
 LEVELS: tuple[Levels, ...] = get_args(Levels)
 
@@ -91,17 +89,22 @@ def level(
 
 def _at(stack: Stack, distance: float) -> Stack:
     """The same photographs, whose lamps stand on a dome around the centre of the picture."""
-    if not _NEAREST <= distance <= _FARTHEST:  # false for NaN
+    if not NEAREST <= distance <= _FARTHEST:  # false for NaN
         raise OptionError(
             f"lamps at a distance of {distance:g}",
-            expected=f"{_NEAREST} to {_FARTHEST:g} widths of the picture",
+            expected=f"{NEAREST} to {_FARTHEST:g} widths of the picture",
         )
     if stack.positions is not None:
         raise OptionError(
             f"lamps at a distance of {distance:g}",
             expected="none, as the positions of these lights are known",
         )
-    return on_dome(stack, distance)
+    note = (
+        f"The lamps are taken to stand {distance:g} widths of the picture from its centre: their "
+        "directions and fall-off are honoured."
+    )
+    history = {**stack.history, "lamp_distance": distance}
+    return replace(on_dome(stack, distance), notes=(*stack.notes, note), history=history)
 
 
 def _level_before(stack: Stack) -> Stack:

@@ -16,6 +16,9 @@ from drti_core.arrays import F32, F64
 from drti_core.errors import LightError
 from drti_core.lights.directions import MAX_LENGTH, MIN_LENGTH, LightDirections
 
+#: Lamps that are nearer to the centre of the picture, in its widths, would stand in it.
+NEAREST = 0.25
+
 
 @dataclass(frozen=True, eq=False)
 class LightPositions:
@@ -64,6 +67,23 @@ class LightPositions:
             offset: height of its centre above the object, pixels.
         """
         return cls(lights.xyz.astype(np.float64) * radius + np.array([0.0, 0.0, offset]))
+
+    def check(self, width: int) -> None:
+        """Lamps stand beside the picture, most of them.
+
+        Args:
+            width: of the photograph, pixels.
+
+        Raises:
+            LightError: they stand in it, as where a length has another unit.
+        """
+        if self.reference < NEAREST * width:
+            raise LightError(
+                f"the lamps stand {self.reference / width:.2g} widths of the picture from its "
+                "centre",
+                expected=f"{NEAREST:g} or more",
+                mend="Give the right size of a pixel, in the unit of the lamps' positions.",
+            )
 
     def __len__(self) -> int:
         return len(self.xyz)

@@ -446,8 +446,7 @@ def read(
         if name not in ("reader", "images", "by_order") and value is not None and value is not False
     }
     if isinstance(found, Stack):
-        develop = given.pop("develop", None)
-        return (found if develop is None else develop(found)).adjusted(**given)
+        return looked_at(found, options)
     if (develop := given.pop("develop", None)) is not None:
         given |= dict.fromkeys(getattr(develop, "steps", ("develop",)))
     if given:
@@ -457,6 +456,22 @@ def read(
             expected="photographs",
         )
     return found
+
+
+def looked_at(stack: Stack, options: StackOptions) -> Stack:
+    """Photographs as their reader gives them, as they are to be looked at.
+
+    Args:
+        stack: whole; the size of a pixel that is told is that of these, of which half may be left.
+        options: see :func:`open_stack`; those of the reader are done already.
+    """
+    stack = stack.adjusted(pixel_size_mm=options.get("pixel_size_mm"))
+    develop = options.get("develop")
+    return (stack if develop is None else develop(stack)).adjusted(
+        crop=options.get("crop"),
+        mask=options.get("mask"),
+        to_linear=options.get("to_linear", False),
+    )
 
 
 def _told(chosen: Reader, path: str | os.PathLike[str], options: StackOptions) -> Reader:

@@ -102,7 +102,8 @@ def in_space(stack: Stack, colour: Colour) -> Stack:
     to = NAMES["srgb" if colour == "linear" else colour]
     what = f"linear light of {to}'s primaries" if colour == "linear" else to
     if any(found.values()):
-        note = f"The photographs' colours are converted to {what} from {', '.join(names)}."
+        note = f"The photographs' colours are converted to {what} from {', '.join(names)}"
+        note += ", in linear light." if linear else "."
     else:
         note = f"The photographs' colours are {what} already."
     kept = ("lights", "positions", "shape", "names", "channels", "mask", "xmp", "exif")

@@ -25,6 +25,11 @@ from drti_core.stack.stack import ImageStack, Stack
 OfProject = Literal["project"]
 
 
+def is_raw(stack: Stack) -> bool:
+    """Whether photographs are camera RAW, as their reader gives them."""
+    return isinstance(stack, ImageStack) and stack.spool.photos[0].format == "raw"
+
+
 def develop(
     stack: Stack,
     *,
@@ -52,7 +57,7 @@ def develop(
         StackError: a photograph is damaged, or the patch saturated or dark.
         MissingExtraError: rawpy is not installed.
     """
-    if not isinstance(stack, ImageStack) or stack.spool.photos[0].format != "raw":
+    if not isinstance(stack, ImageStack) or not is_raw(stack):
         raise OptionError(
             f"a white balance, a colour space or half size for {stack.names[0]}",
             expected="camera RAW: other photographs are developed already",

@@ -254,8 +254,7 @@ class Stack(ABC):
             OptionError: the crop is not inside, the mask does not fit, or the size is not over 0.
             StackError: of ``"auto"``: no object is found on a plain ground.
         """
-        if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
-            raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
+        check_pixel_size(pixel_size_mm)
         found = self if crop is None else self.cropped(crop)
         changes: dict[str, Any] = {}
         if mask is not None:
@@ -408,6 +407,7 @@ class ImageStack(Stack):
             StackError: one is unreadable, or differs in size, bits or encoding from the
                 first one; or their number is not that of the lights.
             OptionError: the crop is not inside, or the mask does not fit.
+            LightError: the lamps' positions are in the picture.
             MissingExtraError: RAW without rawpy, EXR without OpenEXR, 16-bit RGB PNGs without
                 pyvips.
         """
@@ -427,6 +427,8 @@ class ImageStack(Stack):
         opaque, seen = opaque_in_all(photos)
         code_encoding = code_encoding or photos[0].encoding
         shape = photos[0].shape
+        if positions is not None:
+            positions.check(shape[1])
         found = cls(
             lights=lights if positions is None else positions.directions(),
             positions=positions,
@@ -634,6 +636,12 @@ def _check_count(count: int, lights: LightDirections) -> None:
         raise StackError(
             f"{count} photographs and {len(lights)} lights", expected="one light for each"
         )
+
+
+def check_pixel_size(pixel_size_mm: float | None) -> None:
+    """Raise OptionError where the size of a pixel is none; NaN is none."""
+    if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
+        raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
 
 
 def load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:

@@ -15,7 +15,7 @@ from drti_core.errors import OptionError
 from drti_core.io.pictures.spaces import Space
 from drti_core.stack import Stack
 from drti_core.stack.colours import Colour, in_space
-from drti_core.stack.developing import OfProject, develop, undistort
+from drti_core.stack.developing import OfProject, develop, is_raw, undistort
 from drti_core.stack.moves import model_named
 
 
@@ -97,7 +97,8 @@ class Darkroom:
         if self.exposures:
             stack = even_exposures(stack)
         if card is not None:
-            card = in_space(self._raw(card), self.colour)
+            # One that is developed already belongs to RAW as well.
+            card = in_space(self._raw(card) if is_raw(card) else card, self.colour)
             if self.exposures and len(card) > 1:
                 card = even_exposures(card, "pictures of the card")
         stack = level(stack, self.levels, white=card, distance=self.lamp_distance)

@@ -40,14 +40,7 @@ def open_lit(
     if options.get("reader") is not None or not is_capture(path):
         return doors.open_stack(path, **options), progress
     lit = lit_capture(path, part_of(progress, 0, _LOOKING))
-    develop = options.get("develop")
-    found = (lit if develop is None else develop(lit)).adjusted(
-        crop=options.get("crop"),
-        mask=options.get("mask"),
-        to_linear=options.get("to_linear", False),
-        pixel_size_mm=options.get("pixel_size_mm"),
-    )
-    return found, part_of(progress, _LOOKING, 1)
+    return doors.looked_at(lit, options), part_of(progress, _LOOKING, 1)
 
 
 def open_with_test(

@@ -355,6 +355,15 @@ def test_ways_that_do_not_go_together(cards: Path) -> None:
     )
 
 
+def test_the_distance_of_lamps_is_told() -> None:
+    found = level(stack_of(card_values(None)), distance=1.5)
+    assert found.notes == (
+        "The lamps are taken to stand 1.5 widths of the picture from its centre: their directions "
+        "and fall-off are honoured.",
+    )
+    assert found.history == {"lamp_distance": 1.5}
+
+
 def test_unequal_lamps_are_told_by_a_matte_object() -> None:
     lights = rings(24)
     strengths = 1 + np.random.default_rng(0).uniform(-0.25, 0.25, len(lights))

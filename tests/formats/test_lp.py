@@ -172,6 +172,15 @@ def test_positions_become_near_lights(tmp_path):
     assert open_stack(path).positions is None
     near = open_stack(path, pixel_size_mm=0.5).positions
     assert near.xyz.tolist() == [[0, 0, 800], [600, 0, 800], [0, -600, 800]]
+    with pytest.raises(LightError) as inside:  # as of micrometres
+        open_stack(path, pixel_size_mm=500)
+    assert str(inside.value) == (
+        "the lamps stand 0.046 widths of the picture from its centre; expected 0.25 or more. Give "
+        "the right size of a pixel, in the unit of the lamps' positions."
+    )
+    with pytest.raises(OptionError) as none:
+        open_stack(path, pixel_size_mm=float("nan"))
+    assert str(none.value) == "pixel size nan; expected millimetres, more than 0"
 
 
 EXPECTED = "expected 'name x y z' with three numbers. Correct the line, or put a # before it."

@@ -112,6 +112,10 @@ def test_linear_light():
     shown = in_space(linear, "srgb")
     assert (shown.encoding, shown.code_encoding) == ("srgb", "srgb")
     assert np.abs(srgb_to_linear(shown.read(ALL)) - linear.read(ALL)).max() < 0.005
+    assert shown.notes == (
+        "The photographs' colours are converted to sRGB from no profile (taken as sRGB), in linear "
+        "light.",
+    )
     # Linear values that were asked for.
     wanted = in_space(in_memory(P3, to_linear=True), "srgb")
     assert (wanted.encoding, wanted.code_encoding) == ("linear", "srgb")

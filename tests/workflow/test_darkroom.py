@@ -233,6 +233,12 @@ def test_raw_by_the_command_line(tmp_path):
     assert told["notes"][-1:] == [
         "The lens' distortion is undone, which moves pixels by up to 0.9."
     ]
+    # The size of a pixel is that of the photographs on disk; a card may be developed already.
+    Image.new("L", (60, 40), 150).save(tmp_path / "card.jpg")
+    card = ["--white", str(tmp_path / "card.jpg"), "--pixel-size", "0.1"]
+    run = CliRunner().invoke(app, [*look, "--half-size", *card])
+    half = json.loads(run.output)
+    assert (half["pixel_size_mm"], half["darkroom"]["levels"]["by"]) == (0.2, "card")
     run = CliRunner().invoke(app, [*look, "--white-balance", "1,1,2"])
     done = json.loads(run.output)["darkroom"]["raw"]
     assert (done["white_balance"], done["white_balance_from"]) == ([1, 1, 2], "given")

@@ -26,6 +26,7 @@ from drti_core.io.regular import look
 from drti_core.lights import NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack
+from drti_core.stack.stack import check_pixel_size
 
 __all__ = [
     "READER",
@@ -75,8 +76,10 @@ class LpReader(StackReader, LightsReader):
             FormatError: the light file is damaged; names the line.
             LightError: no light file, several of them, or a direction that cannot be used.
             StackError: a photograph is missing, damaged or differs from its siblings.
+            OptionError: a pixel without a size.
             MissingExtraError: 16-bit RGB photographs without pyvips.
         """
+        check_pixel_size(self.pixel_size_mm)
         file = parse_lp(_light_file(path))
         paths, notes = resolve(file, *self._looking)
         near = file.near(self.pixel_size_mm)
