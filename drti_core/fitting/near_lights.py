@@ -301,7 +301,7 @@ def _fields(stack: Stack, note: str) -> dict[str, Any]:
     """Of a stack of float values that is made from another."""
     kept = (
         *("lights", "shape", "names", "channels", "mask", "icc", "xmp", "exif"),
-        *("pixel_size_mm", "history"),
+        *("pixel_size_mm", "history", "frame", "area"),
     )
     return {
         **{name: getattr(stack, name) for name in kept},

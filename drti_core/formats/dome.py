@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.errors import StackError
-from drti_core.formats._shared.dome import even_lamps, parse_dome
+from drti_core.formats._shared.dome import EvenLamps, parse_dome
 from drti_core.formats._shared.folders import files
 from drti_core.io import outputs, strict_json
 from drti_core.io.pictures.photos import pictures, probe
@@ -21,6 +21,7 @@ from drti_core.io.regular import open_file
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.reading import read_by
 
 __all__ = ["READER", "WRITER", "DomeReader", "write_dome"]
 
@@ -90,9 +91,8 @@ class DomeReader(StackReader, LightsReader):
             positions=near,
             notes=(*notes, f"A dome has no names: {order}."),
         )
-        if dome.strengths is None:
-            return stack
-        return even_lamps(stack, dome.strengths, "ledAdjust")
+        steps = [] if dome.strengths is None else [EvenLamps(dome.strengths, "ledAdjust")]
+        return read_by(stack, *steps)
 
     def beside(self, path: Path) -> list[Path]:
         """The photographs, if there is one for each light; else there are none of this dome."""

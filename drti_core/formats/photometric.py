@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import ClassVar
 
@@ -29,6 +30,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.directions import usable
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
+from drti_core.stack.reading import read_by
 from drti_core.stack.strengths import LEAST, MOST, even
 
 __all__ = ["READER", "WRITER", "PhotometricReader"]
@@ -78,25 +80,28 @@ class PhotometricReader(StackReader, LightsReader):
         linear = probe(photographs[0]).bits > 8
         if not linear:
             notes += ("The photographs have 8 bits: they are taken for sRGB, not for linear.",)
-        stack: Stack = ImageStack.open(
+        stack = ImageStack.open(
             photographs,
             lights,
+            mask=path / _MASK if look(path / _MASK).is_file() else None,
             code_encoding="linear" if linear else "srgb",
             notes=notes,
         )
         strengths = _strengths(path / _STRENGTHS, len(names))
-        span = f"{strengths.min():.4g} to {strengths.max():.4g}"
-        note = f"The photographs are divided by their lamps' strengths, {span}."
-        done = {"by": _STRENGTHS, "strengths": np.round(strengths / strengths.mean(), 5).tolist()}
-        stack = replace(even(stack, strengths, note), history={"levels": done})
-        if look(path / _MASK).is_file():
-            stack = stack.adjusted(mask=path / _MASK)
-        return stack
+        return read_by(stack, partial(_divided, strengths=strengths))
 
     def read_lights(self, path: Path) -> NamedLights:
         """The lights alone; see :meth:`read`."""
         names, lights, notes = _lights(path)
         return NamedLights.named(lights, names, notes)
+
+
+def _divided(stack: Stack, _: ImageStack, *, strengths: F64) -> Stack:
+    """The photographs divided by (L, 3) strengths of their lamps."""
+    span = f"{strengths.min():.4g} to {strengths.max():.4g}"
+    note = f"The photographs are divided by their lamps' strengths, {span}."
+    done = {"by": _STRENGTHS, "strengths": np.round(strengths / strengths.mean(), 5).tolist()}
+    return replace(even(stack, strengths, note), history={**stack.history, "levels": done})
 
 
 def _lights(folder: Path) -> tuple[list[str], LightDirections, tuple[str, ...]]:

@@ -14,19 +14,20 @@ import numpy as np
 from drti_core.arrays import F64, MAX_SIDE, Window
 from drti_core.colour import Encoding
 from drti_core.errors import FormatError, LightError, MissingFileError, OptionError, StackError
-from drti_core.formats._shared.dome import Dome, even_lamps, parse_dome, vectors
+from drti_core.formats._shared.dome import Dome, EvenLamps, even_lamps, parse_dome, vectors
 from drti_core.formats._shared.folders import files
 from drti_core.io import strict_json
-from drti_core.io.pictures.photos import PhotoInfo
 from drti_core.io.regular import look, open_file
 from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.aligned import laid
+from drti_core.stack.aligned import inside_all, laid
 from drti_core.stack.decoded import Spool
+from drti_core.stack.developing import half_of
 from drti_core.stack.lens import Lens
+from drti_core.stack.reading import Step, read_by
 from drti_core.stack.rotation import Rotation
 from drti_core.stack.white_patch import patch_strengths
 
@@ -106,13 +107,14 @@ class ProjectReader(StackReader, LightsReader):
             )
         stack = replace(stack, lens=lens)
         photos = stack.spool.photos
+        levelled = _levels(project, shape, lit)
         if offsets.any() and straight:
-            return _levelled(_aligned(stack, offsets, crop), photos, project, lit)
+            return read_by(stack, _Aligned(offsets, crop, shape), *levelled)
         if offsets.any():
             note = "The project's alignment offsets are not applied, for its crop is turned."
             stack = replace(stack, notes=(*stack.notes, note))
         if rotation is None or straight:
-            return _levelled(stack, photos, project, lit)
+            return read_by(stack, *levelled)
         size = (rotation.crop.height, rotation.crop.width)
         spool = Spool(photos, Window(0, 0, *size), rotation)
         mask = rotation.inside()
@@ -120,7 +122,7 @@ class ProjectReader(StackReader, LightsReader):
             opaque = rotation(stack.mask[..., None].astype(np.uint8) * 255)[..., 0] > 127
             mask = opaque if mask is None else opaque & mask
         turned = replace(stack, spool=spool, shape=size, mask=mask, positions=lit.near)
-        return _levelled(turned, photos, project, lit)
+        return read_by(turned, *levelled)
 
     def beside(self, path: Path) -> list[Path]:
         """The photographs that it names, the skipped ones too."""
@@ -354,25 +356,44 @@ def _lens(project: Node, shape: tuple[int, int], notes: list[str]) -> Lens | Non
     return lens
 
 
-def _levelled(stack: Stack, photos: Sequence[PhotoInfo], project: Node, lit: _Lit) -> Stack:
-    """The photographs with their lamps' strengths divided out, where the project tells them.
+def _levels(project: Node, shape: tuple[int, int], lit: _Lit) -> list[Step]:
+    """What divides the lamps' strengths out, where the project tells them.
 
-    What ``ledAdjust`` says counts; else the first white reference with an area, whose colour in
-    each photograph is that of the lamp.
+    What ``ledAdjust`` says counts; else the first white reference with an area.
     """
     if lit.strengths is not None:
-        return even_lamps(stack, lit.strengths, "ledAdjust")
-    patch = _white(project, photos[0].shape)
-    if patch is None:
-        return stack
-    found = patch_strengths(photos, patch, lit.lights, lit.whole, stack.code_encoding)
-    if isinstance(found, str):
-        note = f"The project's white reference is not applied: it is {found}."
-        return replace(stack, notes=(*stack.notes, note))
-    even = even_lamps(stack, found, "the project's white reference")
-    # Measured in the photographs themselves, so that it tells how each was exposed as well.
-    history = {**even.history, "exposures": {"by": "the project's white reference"}}
-    return replace(even, history=history)
+        return [EvenLamps(lit.strengths, "ledAdjust")]
+    patch = _white(project, shape)
+    return [] if patch is None else [_ByWhite(lit, patch, shape)]
+
+
+@dataclass(frozen=True, eq=False)
+class _ByWhite:
+    """The colour of something white in each photograph, which is that of the lamp, divided out.
+
+    Args:
+        lit: the lights.
+        patch: where it is.
+        shape: (H, W) of the photographs, in which that is told.
+    """
+
+    lit: _Lit
+    patch: Window
+    shape: tuple[int, int]
+
+    def __call__(self, stack: Stack, photographs: ImageStack) -> Stack:
+        photos, patch, near = photographs.spool.photos, self.patch, self.lit.whole
+        if photos[0].shape != self.shape:
+            patch = half_of(patch)
+            near = None if near is None else LightPositions(near.xyz / 2, near.reference / 2)
+        found = patch_strengths(photos, patch, self.lit.lights, near, stack.code_encoding)
+        if isinstance(found, str):
+            note = f"The project's white reference is not applied: it is {found}."
+            return replace(stack, notes=(*stack.notes, note))
+        even = even_lamps(stack, found, "the project's white reference")
+        # Measured in the photographs themselves, so that it tells how each was exposed as well.
+        history = {**even.history, "exposures": {"by": "the project's white reference"}}
+        return replace(even, history=history)
 
 
 def _white(project: Node, shape: tuple[int, int]) -> Window | None:
@@ -413,14 +434,34 @@ def _offsets(project: Node, rows: Sequence[int]) -> F64:
     return np.asarray(np.rint(np.mean(found, axis=0)))
 
 
-def _aligned(stack: ImageStack, offsets: F64, crop: Window | None) -> Stack:
-    """The photographs by their offsets: what all show, of that the crop; no pixel is resampled."""
-    maps = np.tile(np.eye(3), (len(stack), 1, 1))
-    maps[:, :2, 2] = offsets
-    far = int(np.abs(offsets).max())
-    note = f"The project's alignment offsets, up to {far} pixel{'s' * (far > 1)}, are applied."
-    history = {"offsets": offsets.astype(int).tolist()}
-    return laid(stack, maps, [note], history).adjusted(crop=crop)
+@dataclass(frozen=True, eq=False)
+class _Aligned:
+    """Lays photographs on one another by a project's offsets: what all show, of that the crop.
+
+    No pixel is resampled, but of half-sized ones moved by an odd number.
+
+    Args:
+        offsets: (L, 2) whole pixels.
+        crop: of the project.
+        shape: (H, W) of the photographs, in which both are told.
+    """
+
+    offsets: F64
+    crop: Window | None
+    shape: tuple[int, int]
+
+    def __call__(self, stack: Stack, photographs: ImageStack) -> Stack:
+        crop, maps = self.crop, np.tile(np.eye(3), (len(stack), 1, 1))
+        maps[:, :2, 2] = self.offsets
+        if photographs.spool.photos[0].shape != self.shape:
+            crop = None if crop is None else half_of(crop)
+            maps[:, :2, 2] /= 2
+        if stack.mask is not None:
+            stack = replace(stack, mask=inside_all(stack.mask, maps))
+        far = int(np.abs(self.offsets).max())
+        note = f"The project's alignment offsets, up to {far} pixel{'s' * (far > 1)}, are applied."
+        history = {"offsets": self.offsets.astype(int).tolist()}
+        return laid(stack, maps, [note], history).adjusted(crop=crop)
 
 
 READER = ProjectReader()

@@ -11,12 +11,11 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import F64, Window
-from drti_core.errors import OptionError
+from drti_core.arrays import F64, Bool, Window
 from drti_core.stack.decoded import Progress
 from drti_core.stack.lanczos import LOBES, sampled
 from drti_core.stack.moves import common_area, moved_places
-from drti_core.stack.stack import AUTO, Stack, load_mask, not_empty
+from drti_core.stack.stack import Stack
 
 #: Pixels that are resampled at a time.
 _AT_ONCE = 1 << 18
@@ -32,19 +31,25 @@ class AlignedStack(Stack):
         source: the photographs as they are.
         maps: (L, 3, 3) from places of this stack to places of each photograph
             (:mod:`drti_core.stack.moves`).
-        frame: (H, W) of the photographs, in which parts and masks are told; None: as they are now.
-        area: what is left of it.
     """
 
     source: Stack = field(repr=False)
     maps: F64 = field(repr=False)
-    frame: tuple[int, int] | None = None
-    area: Window | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """See :attr:`Stack.files`."""
         return self.source.files
+
+    @property
+    def profiles(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.profiles`; the stack's own for all, if it was given another one."""
+        return self.source.profiles if self.icc == self.source.icc else super().profiles
+
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.exifs`."""
+        return self.source.exifs
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode the photographs now; see :meth:`Stack.prepare`."""
@@ -60,30 +65,7 @@ class AlignedStack(Stack):
     def _part(self, part: Window, changes: Mapping[str, Any]) -> Stack:
         to = np.eye(3)
         to[:2, 2] = part.x, part.y
-        return replace(self, maps=self.maps @ to, frame=None, area=None, **changes)
-
-    def adjusted(
-        self,
-        *,
-        crop: Window | None = None,
-        mask: Path | npt.ArrayLike | None = None,
-        to_linear: bool = False,
-        pixel_size_mm: float | None = None,
-    ) -> Stack:
-        """See :meth:`Stack.adjusted`; parts and masks are those of the photographs as they were."""
-        if self.frame is not None and self.area is not None:
-            asked = (crop or Window(0, 0, *self.frame)).check(self.frame)
-            part = overlap(asked, self.area)
-            if mask is not None and not (isinstance(mask, str) and mask == AUTO):
-                y, x = part.y - asked.y, part.x - asked.x
-                inside = load_mask(mask, self.frame, asked)
-                mask = not_empty(inside[y : y + part.height, x : x + part.width], mask)
-            if crop is not None:
-                y, x = part.y - self.area.y, part.x - self.area.x
-                crop = Window(y, x, part.height, part.width)
-        return super().adjusted(
-            crop=crop, mask=mask, to_linear=to_linear, pixel_size_mm=pixel_size_mm
-        )
+        return replace(self, maps=self.maps @ to, **changes)
 
     def _read(self, window: Window) -> npt.NDArray[Any]:
         out = np.empty((len(self), window.height, window.width, 3), self.dtype)
@@ -138,7 +120,26 @@ def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, An
     area = common_area(found.maps, found.source.shape, stack.shape)
     part = found.cropped(area)
     assert isinstance(part, AlignedStack)
-    return replace(part, frame=stack.shape, area=area)
+    before = stack.area or Window(0, 0, *stack.shape)
+    area = Window(before.y + area.y, before.x + area.x, area.height, area.width)
+    return replace(part, frame=stack.frame or stack.shape, area=area)
+
+
+def inside_all(mask: Bool, maps: F64) -> Bool:
+    """(H, W) places of the common picture that are inside the mask of each photograph.
+
+    Args:
+        mask: (H, W) of each of them.
+        maps: see :func:`laid`.
+    """
+    (height, width), found = mask.shape, mask.copy()
+    x = np.arange(width, dtype=np.float64)
+    for map_ in np.unique(maps, axis=0):
+        for row in range(height):
+            column, line = moved_places(map_[None], x, np.full(width, float(row)))[0]
+            there = np.clip(np.rint(line), 0, height - 1).astype(np.intp)
+            found[row] &= mask[there, np.clip(np.rint(column), 0, width - 1).astype(np.intp)]
+    return found
 
 
 def held(stack: Stack, maps: F64) -> AlignedStack:
@@ -151,33 +152,11 @@ def held(stack: Stack, maps: F64) -> AlignedStack:
         maps: see :func:`laid`.
     """
     own = {item.name: getattr(stack, item.name) for item in fields(Stack)}
-    own["order"] = tuple(range(len(stack)))
+    own |= {"order": tuple(range(len(stack))), "reading": None}
     source, maps = stack, np.asarray(maps, np.float64)
     if isinstance(stack, AlignedStack):
         source, maps = stack.source, stack.maps @ maps
     return AlignedStack(**own, source=source, maps=maps)
-
-
-def overlap(asked: Window, area: Window) -> Window:
-    """What is left of a part that was asked for.
-
-    Args:
-        asked: the part, told in the photographs as they were.
-        area: what all of them show once they are laid on one another.
-
-    Raises:
-        OptionError: nothing.
-    """
-    top, left = max(asked.y, area.y), max(asked.x, area.x)
-    bottom = min(asked.y + asked.height, area.y + area.height)
-    right = min(asked.x + asked.width, area.x + area.width)
-    if bottom <= top or right <= left:
-        raise OptionError(
-            f"window {asked.width}x{asked.height}+{asked.x}+{asked.y}",
-            expected=f"a part of {area.width}x{area.height}+{area.x}+{area.y}, which all "
-            "photographs show once they are aligned",
-        )
-    return Window(top, left, bottom - top, right - left)
 
 
 def _bounds(at: F64, side: int) -> tuple[int, int]:

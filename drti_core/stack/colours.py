@@ -108,7 +108,7 @@ def in_space(stack: Stack, colour: Colour) -> Stack:
         note = f"The photographs' colours are {what} already."
     kept = ("lights", "positions", "shape", "names", "channels", "mask", "xmp", "exif")
     others: dict[str, Any] = {
-        **{name: getattr(stack, name) for name in (*kept, "pixel_size_mm")},
+        **{name: getattr(stack, name) for name in (*kept, "pixel_size_mm", "frame", "area")},
         "icc": profile("srgb" if colour == "linear" else colour),
         "code_encoding": code_encoding,
         # Linear values that were asked for of encoded photographs are wanted still.

@@ -18,6 +18,7 @@ from drti_core.io.pictures.spaces import SPACES, Space
 from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Spool
 from drti_core.stack.lens import Affine, Lens, Undistortion
+from drti_core.stack.reading import photographs_of, read_again
 from drti_core.stack.rotation import Rotation
 from drti_core.stack.stack import ImageStack, Stack
 
@@ -27,7 +28,8 @@ OfProject = Literal["project"]
 
 def is_raw(stack: Stack) -> bool:
     """Whether photographs are camera RAW, as their reader gives them."""
-    return isinstance(stack, ImageStack) and stack.spool.photos[0].format == "raw"
+    photographs = photographs_of(stack)
+    return photographs is not None and photographs.spool.photos[0].format == "raw"
 
 
 def develop(
@@ -57,9 +59,13 @@ def develop(
         StackError: a photograph is damaged, or the patch saturated or dark.
         MissingExtraError: rawpy is not installed.
     """
-    if not isinstance(stack, ImageStack) or not is_raw(stack):
+    what = "a white balance, a colour space or half size"
+    whole = photographs_of(stack)
+    if whole is None and "raw" in stack.history:
+        raise _changed(stack, what)
+    if whole is None or not is_raw(stack):
         raise OptionError(
-            f"a white balance, a colour space or half size for {stack.names[0]}",
+            f"{what} for {stack.names[0]}",
             expected="camera RAW: other photographs are developed already",
         )
     space: Space = colour_space or "srgb"
@@ -67,28 +73,29 @@ def develop(
         raise OptionError(f"the colour space {space!r}", expected=", ".join(SPACES))
     if white_balance is not None and white_patch is not None:
         raise OptionError("a white balance in numbers and a white patch", expected="one of them")
-    photos = stack.spool.photos
+    photos = whole.spool.photos
     gains, source = None, "as shot"
     if white_balance is not None:
         gains, source = _checked(white_balance), "given"
     if white_patch is not None:
         # Where the light stands highest, a patch that lies flat is lit best.
-        photo = photos[stack.order[int(np.argmax(stack.lights.xyz[:, 2]))]]
+        photo = photos[whole.order[int(np.argmax(whole.lights.xyz[:, 2]))]]
         before = photo.development or Development()
         as_wanted = replace(before, half_size=half_size)
         gains = raw.gains_of_patch(photo.path, white_patch, as_wanted)
         x, y, width, height = (getattr(white_patch, side) for side in ("x", "y", "width", "height"))
         source = f"patch {x},{y},{width},{height} of {photo.path.name}"
     found = alike(photos, gains=gains, source=source, space=space, half_size=half_size)
-    changes = _halved(stack, found.photos) if half_size else {}
-    spool = Spool(found.photos, stack.spool.crop, stack.spool.resample)
-    return replace(
-        stack,
+    changes = _halved(whole, found.photos) if half_size else {}
+    spool = Spool(found.photos, whole.spool.crop, whole.spool.resample)
+    developed = replace(
+        whole,
         **{"spool": spool, **changes},
         icc=found.photos[0].icc,
-        notes=(*(note for note in stack.notes if note not in NOTES), *found.notes),
-        history={**stack.history, "raw": found.history},
+        notes=(*(note for note in whole.notes if note not in NOTES), *found.notes),
+        history={**whole.history, "raw": found.history},
     )
+    return read_again(stack, developed)
 
 
 def _checked(gains: Gains) -> Gains:
@@ -106,7 +113,7 @@ def _halved(stack: ImageStack, photos: Sequence[PhotoInfo]) -> dict[str, Any]:
     crop, resample = stack.spool.crop, stack.spool.resample
     changes: dict[str, Any] = {}
     if isinstance(resample, Rotation):
-        resample = Rotation(resample.angle, photos[0].shape, _half(resample.crop))
+        resample = Rotation(resample.angle, photos[0].shape, half_of(resample.crop))
         part = Window(0, 0, resample.crop.height, resample.crop.width)
         changes["mask"] = resample.inside()
     elif resample is not None or stack.mask is not None:
@@ -114,7 +121,7 @@ def _halved(stack: ImageStack, photos: Sequence[PhotoInfo]) -> dict[str, Any]:
     elif (crop.height, crop.width) == stack.spool.photos[0].shape:
         part = Window(0, 0, *photos[0].shape)
     else:
-        part = _half(crop)
+        part = half_of(crop)
     if stack.positions is not None:
         near = stack.positions
         changes["positions"] = LightPositions(near.xyz / 2, near.reference / 2)
@@ -126,7 +133,8 @@ def _halved(stack: ImageStack, photos: Sequence[PhotoInfo]) -> dict[str, Any]:
     return {**changes, "spool": spool, "shape": (part.height, part.width)}
 
 
-def _half(part: Window) -> Window:
+def half_of(part: Window) -> Window:
+    """A part of photographs of half the size."""
     return Window(part.y // 2, part.x // 2, max(1, part.height // 2), max(1, part.width // 2))
 
 
@@ -154,14 +162,15 @@ def undistort(stack: Stack, distortion: OfProject | Sequence[float]) -> Stack:
             without one; or photographs that were changed before.
         StackError: the focal length is not known.
     """
-    if not isinstance(stack, ImageStack):
+    whole, before = photographs_of(stack), stack
+    if whole is None:
         raise _changed(stack, "undoing the lens' distortion")
-    spool = stack.spool
-    whole = spool.photos[0].shape
+    stack, spool = whole, whole.spool
+    shape = spool.photos[0].shape
     lens = _lens(stack, distortion)
     if not lens.distorts:
         note = "The lens does not distort: the photographs are left alone."
-        return replace(stack, notes=(*stack.notes, note))
+        return replace(before, notes=(*before.notes, note))
     affine: Affine
     if isinstance(spool.resample, Rotation):
         affine = spool.resample.affine
@@ -169,7 +178,7 @@ def undistort(stack: Stack, distortion: OfProject | Sequence[float]) -> Stack:
         affine = (1.0, 0.0, spool.crop.x, 0.0, 1.0, spool.crop.y)
     else:
         raise _changed(stack, "undoing the lens' distortion")
-    straight = Undistortion(lens, whole, stack.shape, affine)
+    straight = Undistortion(lens, shape, stack.shape, affine)
     inside = straight.inside()
     note = f"The lens' distortion is undone, which moves pixels by up to {straight.reach():.1f}."
     if inside is not None:
@@ -178,9 +187,9 @@ def undistort(stack: Stack, distortion: OfProject | Sequence[float]) -> Stack:
     done = {
         **{name: getattr(lens, name) for name in ("k1", "k2", "p1", "p2")},
         "focal_pixels": round(lens.focal, 3),
-        "principal_point": [whole[1] / 2 + lens.x, whole[0] / 2 + lens.y],
+        "principal_point": [shape[1] / 2 + lens.x, shape[0] / 2 + lens.y],
     }
-    return replace(
+    undistorted = replace(
         stack,
         spool=Spool(spool.photos, Window(0, 0, *stack.shape), straight),
         mask=inside if stack.mask is None else straight.inside(stack.mask),
@@ -188,6 +197,7 @@ def undistort(stack: Stack, distortion: OfProject | Sequence[float]) -> Stack:
         notes=(*stack.notes, note),
         history={**stack.history, "undistort": done},
     )
+    return read_again(before, undistorted)
 
 
 def _lens(stack: ImageStack, distortion: OfProject | Sequence[float]) -> Lens:

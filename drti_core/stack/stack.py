@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Progress, Spool, check_siblings
 from drti_core.stack.lens import Lens
 from drti_core.stack.transparency import opaque_in_all
+
+if TYPE_CHECKING:
+    from drti_core.stack.reading import Reading
 
 #: (H, W, C) codes of a photograph → those that are kept.
 _Change = Callable[[npt.NDArray[Any]], npt.NDArray[Any]]
@@ -64,6 +67,10 @@ class Stack(ABC):
             centre of the picture (:mod:`drti_core.fitting.near_lights`).
         notes: oddities met while opening, a sentence each.
         history: what was done to the photographs, JSON-able, a key for each step.
+        frame: (H, W) of the photographs, in which parts and masks are told; None: as they are now.
+        area: what is left of it, once they were laid on one another.
+        reading: how their reader made them, where it did more than open them
+            (:mod:`drti_core.stack.reading`).
     """
 
     lights: LightDirections
@@ -81,6 +88,9 @@ class Stack(ABC):
     positions: LightPositions | None = None
     notes: tuple[str, ...] = ()
     history: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    frame: tuple[int, int] | None = None
+    area: Window | None = None
+    reading: Reading | None = field(default=None, repr=False)
     #: Which photographs of the source these are.
     order: tuple[int, ...]
 
@@ -217,7 +227,7 @@ class Stack(ABC):
             OptionError: it is not.
         """
         part, positions = window.check(self.shape), self.positions
-        changes: dict[str, Any] = {"shape": (part.height, part.width)}
+        changes: dict[str, Any] = {"shape": (part.height, part.width), "frame": None, "area": None}
         if positions is not None:
             right = part.x + part.width / 2 - self.shape[1] / 2
             positions = positions.moved(right, self.shape[0] / 2 - part.y - part.height / 2)
@@ -243,7 +253,8 @@ class Stack(ABC):
         """The same photographs as they are to be looked at; nothing is decoded.
 
         Args:
-            crop: the part to keep (y down, from the top left corner).
+            crop: the part to keep (y down, from the top left corner); of photographs that were laid
+                on one another, told as they were before, as the mask is.
             mask: picture (above half is inside) or (H, W) array, of the size of the photographs
                 or of the crop; or ``"auto"``: the object on a dark or plain ground, for which they
                 are decoded. What is outside a mask that is there stays outside.
@@ -255,6 +266,16 @@ class Stack(ABC):
             StackError: of ``"auto"``: no object is found on a plain ground.
         """
         check_pixel_size(pixel_size_mm)
+        if self.frame is not None and self.area is not None:
+            asked = (crop or Window(0, 0, *self.frame)).check(self.frame)
+            part = overlap(asked, self.area)
+            if mask is not None and not (isinstance(mask, str) and mask == AUTO):
+                y, x = part.y - asked.y, part.x - asked.x
+                inside = load_mask(mask, self.frame, asked)
+                mask = not_empty(inside[y : y + part.height, x : x + part.width], mask)
+            if crop is not None:
+                y, x = part.y - self.area.y, part.x - self.area.x
+                crop = Window(y, x, part.height, part.width)
         found = self if crop is None else self.cropped(crop)
         changes: dict[str, Any] = {}
         if mask is not None:
@@ -328,6 +349,19 @@ class _Part(Stack):
 
     source: Stack = field(repr=False)
     part: Window
+
+    @property
+    def profiles(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.profiles`; the stack's own for all, if it was given another one."""
+        own = self.source.profiles
+        if self.icc != self.source.icc:
+            return super().profiles
+        return tuple(own[index] for index in self.order)
+
+    @property
+    def exifs(self) -> tuple[bytes | None, ...]:
+        """See :attr:`Stack.exifs`."""
+        return tuple(self.source.exifs[index] for index in self.order)
 
     def prepare(self, progress: Progress | None = None) -> None:
         """Decode the photographs now; see :meth:`Stack.prepare`."""
@@ -642,6 +676,28 @@ def check_pixel_size(pixel_size_mm: float | None) -> None:
     """Raise OptionError where the size of a pixel is none; NaN is none."""
     if pixel_size_mm is not None and not 1e-12 <= pixel_size_mm <= 1e6:
         raise OptionError(f"pixel size {pixel_size_mm}", expected="millimetres, more than 0")
+
+
+def overlap(asked: Window, area: Window) -> Window:
+    """What is left of a part that was asked for.
+
+    Args:
+        asked: the part, told in the photographs as they were.
+        area: what all of them show once they are laid on one another.
+
+    Raises:
+        OptionError: nothing.
+    """
+    top, left = max(asked.y, area.y), max(asked.x, area.x)
+    bottom = min(asked.y + asked.height, area.y + area.height)
+    right = min(asked.x + asked.width, area.x + area.width)
+    if bottom <= top or right <= left:
+        raise OptionError(
+            f"window {asked.width}x{asked.height}+{asked.x}+{asked.y}",
+            expected=f"a part of {area.width}x{area.height}+{area.x}+{area.y}, which all "
+            "photographs show once they are aligned",
+        )
+    return Window(top, left, bottom - top, right - left)
 
 
 def load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:

@@ -116,7 +116,7 @@ def even(
         )
     kept = (
         *("lights", "positions", "shape", "names", "mask", "icc", "xmp", "exif"),
-        *("pixel_size_mm", "history"),
+        *("pixel_size_mm", "history", "frame", "area"),
     )
     return EvenStack(
         **{name: getattr(stack, name) for name in kept},

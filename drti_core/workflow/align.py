@@ -27,8 +27,8 @@ from drti_core.io.places import anywhere
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.aligned import overlap
 from drti_core.stack.moves import model_named
+from drti_core.stack.stack import overlap
 from drti_core.workflow.opening import open_lit
 from drti_core.workflow.report import Report
 
@@ -91,7 +91,11 @@ def align_file(
     linear = options.get("to_linear", False)
     stack = aligned.adjusted(crop=crop, mask=mask, to_linear=linear)
     if crop is not None:
-        found = replace(found, area=overlap(crop, found.area))
+        # Told in the photographs as they were; what a project laid has lost a part of them before.
+        left, top = (0, 0) if opened.area is None else (opened.area.x, opened.area.y)
+        area = replace(found.area, x=found.area.x + left, y=found.area.y + top)
+        area = overlap(crop, area)
+        found = replace(found, area=replace(area, x=area.x - left, y=area.y - top))
     with outputs.atomic_folder(target, overwrite=overwrite, kind=_FOLDER) as folder:
         originals = _untouched(opened, stack, options)
         names = _names(stack, originals)

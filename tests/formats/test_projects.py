@@ -24,6 +24,7 @@ from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
 from drti_core.workflow.darkroom import Darkroom
 from drti_core.workflow.describe import describe_file
+from tests.helpers.dng import PHASES, mosaic_of, write_dng
 
 H, W = 24, 32
 XYZ = [[0.6, 0.0, 0.8], [0.0, 0.6, 0.8], [-0.6, 0.0, 0.8], [0.0, -0.6, 0.8], [0.0, 0.0, 1.0]]
@@ -255,6 +256,93 @@ def test_a_white_reference_tells_the_lamps(make: Callable[..., Path], key: str) 
     assert np.allclose(found, strengths / strengths.mean(), atol=2e-4)
     assert stack.notes[-1].startswith("The lamps' strengths by the project's white reference, 0.")
     assert stack.shape == (11, 14)
+
+
+OFFSETS = [[0, 0], [3, -2], [-1, 2], [0, 1], [2, 2]]
+
+
+def write_shifted(folder: Path) -> None:
+    """Photographs of one smooth picture, moved by the offsets; one was exposed twice as long."""
+    y, x = np.mgrid[:H, :W]
+    exif = Image.Exif()
+    exif[271] = "maker"
+    for number, (name, (right, down)) in enumerate(zip(NAMES, OFFSETS, strict=True)):
+        codes = 110 + 60 * np.sin((x - right) / 4) + 40 * np.cos((y - down) / 3)
+        exif.get_ifd(34665)[33434] = 0.01 * (1 + (number == 2))
+        Image.fromarray(np.rint(codes).astype(np.uint8)).save(folder / name, exif=exif)
+
+
+def test_what_is_done_to_photographs_that_a_project_laid_on_one_another(
+    make: Callable[..., Path],
+) -> None:
+    """Parts and masks are told in the photographs as they were, the distortion is theirs."""
+    factors = dome(ledAdjust=[{"r": 1 + 0.1 * i, "g": 1.0, "b": 1.0} for i in range(5)])
+    lens = {"focalLength": 40.0, "k1": 0.3}
+    path = make(aligns=[{"offsets": OFFSETS}], dome=factors, lens=lens)
+    write_shifted(path.parent / "photos")
+    stack = doors.open_stack(path)
+    assert (stack.shape, stack.frame, stack.area) == ((20, 28), (H, W), Window(2, 1, 20, 28))
+    assert np.ptp(linear(stack)[..., 1], axis=0).max() < 1e-6
+    mask = np.zeros((H, W), bool)
+    mask[4:, 6:] = True
+    exposed = doors.open_stack(path, develop=Darkroom(exposures=True), mask=mask)
+    assert np.array_equal(exposed.mask, mask[2:22, 1:29])
+    assert exposed.history["exposures"]["stops"] == [0, 0, 1, 0, 0]
+    part = doors.open_stack(path, crop=Window(4, 6, 10, 12))
+    assert np.array_equal(linear(part), linear(stack)[:, 2:12, 5:17])
+    # A card as large as the photographs lies on them.
+    ramp = np.linspace(0.3, 0.6, W, dtype=np.float32)
+    codes = np.rint(linear_to_srgb(np.tile(ramp, (H, 1))) * 255).astype(np.uint8)
+    Image.fromarray(codes).save(path.parent / "card.png")
+    even = doors.open_stack(path, develop=Darkroom(white=path.parent / "card.png"))
+    levels = linear(stack)[0, ..., 1] / linear(even)[0, ..., 1]
+    assert np.allclose(levels / levels.mean(), ramp[1:29] / ramp[1:29].mean(), rtol=0.01)
+    # The lens bent each photograph as it was taken.
+    straight = doors.open_stack(path, develop=Darkroom(undistort="project"))
+    assert (straight.shape, straight.history["offsets"]) == ((20, 28), OFFSETS)
+    assert set(straight.history) == {"undistort", "offsets", "levels"}
+    path.write_text(json.dumps(project(lens=lens)))
+    each = doors.open_stack(path, develop=Darkroom(undistort="project"))
+    inside = np.ones((20, 28), bool)
+    for number, (x, y) in enumerate(OFFSETS):
+        there = slice(2 + y, 22 + y), slice(1 + x, 29 + x)
+        inside &= each.mask[there]
+        one, other = linear(straight)[number, ..., 1], linear(each)[number, ..., 1][there]
+        assert np.ptp(one[straight.mask] / other[straight.mask]) < 1e-4
+    assert np.array_equal(straight.mask, inside)
+    assert not inside.all()
+
+
+def test_raw_photographs_of_a_project_that_says_more_of_them(make: Callable[..., Path]) -> None:
+    """Offsets, factors, a white reference and positions, with development in another way."""
+    white = {"rect": {"left": 4, "top": 2, "width": 8, "height": 8}}
+    near = dome(
+        lightConfiguration="lights3d",
+        positions3d=vectors((5 * np.array(XYZ)).tolist()),
+    )
+    path = make(aligns=[{"offsets": (2 * np.array(OFFSETS)).tolist()}], whites=[white], dome=near)
+    value = json.loads(path.read_text())
+    value["images"] = [{"filename": f"a{i}.dng"} for i in range(5)]
+    path.write_text(json.dumps(value))
+    y, x = np.mgrid[:H, :W]
+    for number, (right, down) in enumerate(OFFSETS):
+        light = 4000 + 1500 * np.sin((x - 2 * right) / 6) + 1000 * np.cos((y - 2 * down) / 5)
+        colours = light[..., None] * (1 - 0.1 * number) * np.array([0.5, 1, 0.6])
+        sensor = mosaic_of(np.rint(colours), PHASES["RGGB"])
+        write_dng(path.parent / "photos" / f"a{number}.dng", sensor)
+    stack = doors.open_stack(path)
+    half = doors.open_stack(path, develop=Darkroom(half_size=True, colour_space="p3"))
+    assert half.history["raw"]["colour_space"] == "Display P3"
+    assert (half.shape, half.frame, half.pixel_size_mm) == ((8, 12), (H // 2, W // 2), 0.1)
+    assert half.positions is not None
+    assert stack.positions is not None
+    assert np.allclose(half.positions.xyz, stack.positions.xyz / 2)
+    one, other = (np.array(each.history["levels"]["strengths"]) for each in (stack, half))
+    assert np.allclose(one.mean(axis=1), other.mean(axis=1), rtol=0.02)
+    found = linear(half)[..., 1]
+    found /= found.mean(axis=(1, 2), keepdims=True)
+    assert np.ptp(found, axis=0).max() < 0.05
+    assert "The project's alignment offsets, up to 6 pixels, are applied." in half.notes
 
 
 def test_a_white_reference_that_tells_nothing(make: Callable[..., Path]) -> None:

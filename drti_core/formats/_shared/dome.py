@@ -19,7 +19,7 @@ from drti_core.io.strict_json import Node
 from drti_core.lights import LightDirections
 from drti_core.lights.directions import usable
 from drti_core.lights.positions import LightPositions
-from drti_core.stack import Stack
+from drti_core.stack import ImageStack, Stack
 from drti_core.stack.strengths import LEAST, MOST, even
 
 Configuration = Literal["directional", "spherical", "lights3d"]
@@ -116,6 +116,22 @@ def even_lamps(stack: Stack, strengths: F64, source: str) -> Stack:
     done = {"by": source, "strengths": np.round(found.strengths, 5).tolist()}
     history = {**stack.history, "levels": done}
     return replace(found, notes=(*stack.notes, note), history=history)
+
+
+@dataclass(frozen=True, eq=False)
+class EvenLamps:
+    """:func:`even_lamps` as what a reader does to photographs (:mod:`drti_core.stack.reading`).
+
+    Args:
+        strengths: see :func:`even_lamps`.
+        source: likewise.
+    """
+
+    strengths: F64
+    source: str
+
+    def __call__(self, stack: Stack, _: ImageStack) -> Stack:
+        return even_lamps(stack, self.strengths, self.source)
 
 
 def parse_dome(node: Node) -> Dome:
