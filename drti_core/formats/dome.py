@@ -22,6 +22,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.reading import read_by
+from drti_core.stack.stack import check_pixel_size
 
 __all__ = ["READER", "WRITER", "DomeReader", "write_dome"]
 
@@ -41,6 +42,7 @@ class DomeReader(StackReader, LightsReader):
     Args:
         images: folder of the photographs, if it is not that of the dome.
         skip: a picture that is none of the photographs (the mask).
+        pixel_size_mm: side of a pixel on the object, millimetres, if it is not what the dome says.
     """
 
     reader_id: ClassVar[str] = "dome"
@@ -50,6 +52,7 @@ class DomeReader(StackReader, LightsReader):
 
     images: str | None = None
     skip: str | None = None
+    pixel_size_mm: float | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A JSON object with keys of a dome but no images; or a folder whose lights it holds."""
@@ -69,11 +72,14 @@ class DomeReader(StackReader, LightsReader):
             FormatError: no JSON, or a value of the wrong type; names the JSON path.
             LightError: no light, or a direction that cannot be used.
             StackError: other than one photograph for each light, or a damaged one.
+            OptionError: a pixel without a size.
         """
+        check_pixel_size(self.pixel_size_mm)
         file = _file(path)
         dome = parse_dome(strict_json.load(file))
         folder, photos = self._photographs(file)
-        lights, notes = dome.lights(near=dome.width_mm is not None)
+        known = self.pixel_size_mm is not None or dome.width_mm is not None
+        lights, notes = dome.lights(near=known)
         if len(photos) != len(lights):
             raise StackError(
                 f"{len(lights)} lights and {len(photos)} pictures in {folder}",
@@ -81,14 +87,14 @@ class DomeReader(StackReader, LightsReader):
                 expected="a picture for each light",
                 mend="Put the photographs of one object beside the dome, and no others.",
             )
-        near = None
-        if dome.width_mm is not None:
-            near = dome.near(dome.width_mm / probe(photos[0]).width)
+        size = self.pixel_size_mm
+        if size is None and dome.width_mm is not None:
+            size = dome.width_mm / probe(photos[0]).width
         order = f"the pictures were taken in natural order, {photos[0].name} to {photos[-1].name}"
         stack = ImageStack.open(
             photos,
             lights,
-            positions=near,
+            positions=dome.near(size),
             notes=(*notes, f"A dome has no names: {order}."),
         )
         steps = [] if dome.strengths is None else [EvenLamps(dome.strengths, "ledAdjust")]

@@ -29,6 +29,7 @@ from drti_core.stack.developing import half_of
 from drti_core.stack.lens import Lens
 from drti_core.stack.reading import Step, read_by
 from drti_core.stack.rotation import Rotation
+from drti_core.stack.stack import check_pixel_size
 from drti_core.stack.white_patch import patch_strengths
 
 __all__ = ["READER", "WRITER", "ProjectReader"]
@@ -48,6 +49,8 @@ class ProjectReader(StackReader, LightsReader):
 
     Args:
         images: folder of the photographs, if it is not the one that the project names.
+        pixel_size_mm: side of a pixel on the object, millimetres, if it is not what the project
+            says.
     """
 
     reader_id: ClassVar[str] = "project"
@@ -56,6 +59,7 @@ class ProjectReader(StackReader, LightsReader):
     suffixes: ClassVar[tuple[str, ...]] = (".relight",)
 
     images: str | None = None
+    pixel_size_mm: float | None = None
 
     def sniff(self, path: Path, head: bytes) -> bool:
         """A JSON object with images, a folder and a size; or a folder that holds one."""
@@ -74,7 +78,9 @@ class ProjectReader(StackReader, LightsReader):
             FormatError: damaged, or a path that leaves the project's folder; names the JSON path.
             LightError: other than one light for each photograph, or an unusable one.
             StackError: a photograph is missing, damaged or of another size.
+            OptionError: a pixel without a size.
         """
+        check_pixel_size(self.pixel_size_mm)
         project = strict_json.load(_file(path))
         shape, names, rows, rotation = _frame(project)
         notes: list[str] = []
@@ -84,7 +90,7 @@ class ProjectReader(StackReader, LightsReader):
         if "forcedInputColorspace" in project:
             forced = project["forcedInputColorspace"].choice("linear", "srgb")
             encoding = "linear" if forced == "linear" else "srgb"
-        lit = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        lit = _lights(project, rows, names, shape, rotation, notes, self.pixel_size_mm)
         lens = _lens(project, shape, notes)
         straight = rotation is None or rotation.angle == 0
         offsets = _offsets(project, rows)
@@ -95,7 +101,7 @@ class ProjectReader(StackReader, LightsReader):
             crop=None if offsets.any() else crop,
             positions=lit.near if straight else None,
             code_encoding=encoding,
-            pixel_size_mm=_pixel_size(project),
+            pixel_size_mm=self.pixel_size_mm or _pixel_size(project),
             notes=notes,
         )
         whole = stack.spool.photos[0].shape
@@ -139,7 +145,7 @@ class ProjectReader(StackReader, LightsReader):
         project = strict_json.load(_file(path))
         shape, names, rows, rotation = _frame(project)
         notes: list[str] = []
-        lit = _lights(project, len(rows), rows, names, shape, rotation, notes)
+        lit = _lights(project, rows, names, shape, rotation, notes, self.pixel_size_mm)
         return NamedLights.named(lit.lights, names, notes)
 
 
@@ -252,15 +258,25 @@ class _Lit:
 
 def _lights(
     project: Node,
-    count: int,
     rows: Sequence[int],
     names: Sequence[str],
     shape: tuple[int, int],
     rotation: Rotation | None,
     notes: list[str],
+    size: float | None,
 ) -> _Lit:
-    """One light for each photograph that is not skipped, and where they stand."""
-    dome = _dome(project, notes)
+    """One light for each photograph that is not skipped, and where they stand.
+
+    Args:
+        project: the whole.
+        rows: of the photographs that are not skipped.
+        names: their names.
+        shape: (H, W) of them.
+        rotation: the crop.
+        notes: oddities, to which others are added.
+        size: of a pixel, millimetres, if it is not what the project says.
+    """
+    dome, count = _dome(project, notes), len(rows)
     total = len(project["images"].value)
     if len(dome.directions) == count:
         chosen = list(range(count))
@@ -277,7 +293,8 @@ def _lights(
             expected=f"{count}, one for each photograph that is not skipped",
             mend="Let RelightLab compute the lights again, and save the project.",
         )
-    size = _pixel_size(project) if dome.width_mm is None else dome.width_mm / shape[1]
+    if size is None:
+        size = _pixel_size(project) if dome.width_mm is None else dome.width_mm / shape[1]
     near = dome.near(size, chosen)
     x, y = (0.0, 0.0) if rotation is None else rotation.centre()
     centre = (0.0, 0.0) if size is None else (x * size, -y * size)

@@ -494,9 +494,15 @@ def test_positions_of_unknown_scale(make: Callable[..., Path]) -> None:
         "The lights are 100 to 100 mm away, but the size of a pixel is not known: their directions "
         "from the centre of the picture are used for all of it.",
     )
-    known = ProjectReader().read(make(dome=lights, pixelSize=0.5)).positions
-    assert known is not None
-    assert np.allclose(known.xyz, 200 * np.array(XYZ))
+    (folder := path.parent / "photos").joinpath("a.dome").write_text(json.dumps(lights))
+    for known in (
+        doors.open_stack(path, pixel_size_mm=0.5),
+        doors.open_stack(folder, pixel_size_mm=0.5),
+        ProjectReader().read(make(dome=lights, pixelSize=0.5)),
+    ):
+        assert known.positions is not None
+        assert np.allclose(known.positions.xyz, 200 * np.array(XYZ))
+        assert known.pixel_size_mm == 0.5
 
 
 def test_positions_turn_with_the_photographs(make: Callable[..., Path]) -> None:
