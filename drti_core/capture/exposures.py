@@ -25,14 +25,13 @@ _FORMS = {3: ("<H", 2), 4: ("<I", 4), 5: ("<II", 8), 11: ("<f", 4), 12: ("<d", 8
 def exposures_of(stack: Stack) -> F64:
     """(L,) exposures as log2 of time · sensitivity / aperture²; NaN where EXIF does not say.
 
-    What a photograph does not state (a lens without contacts has no aperture) is taken as 1: such
-    photographs can be compared with others that do not state it either.
+    What none states (a lens without contacts has no aperture) is taken as 1. Of photographs of
+    which some state it and others do not, those do not say how they were exposed.
     """
-    found = np.full(len(stack), np.nan)
-    for to, block in enumerate(stack.exifs):
-        if block is not None:
-            found[to] = _exposure(block)
-    return found
+    stated = np.array([_stated(block) for block in stack.exifs])
+    none = np.isnan(stated[:, 1:]).all(axis=0)
+    stated[:, 1:][:, none] = 0
+    return np.asarray(stated @ np.array([1.0, 1.0, -2.0]))
 
 
 def even_exposures(stack: Stack, what: str = "photographs") -> Stack:
@@ -57,7 +56,7 @@ def even_exposures(stack: Stack, what: str = "photographs") -> Stack:
         raise StackError(
             f"the EXIF of {len(silent)} of {len(stack)} {what} says no exposure",
             where=stack.names[silent[0]],
-            expected="the exposure time in all, or in none and exposures left alone",
+            expected="the exposure time in all, and sensitivity and aperture in all or in none",
             mend=f"Give the {what} their EXIF back, or do not divide exposures out.",
         )
     # One that is there, so that what was exposed like it keeps its values.
@@ -89,14 +88,13 @@ def exposures_apart(one: Stack, other: Stack) -> float:
     return found if found > _ALIKE else 0.0  # false for NaN
 
 
-def _exposure(block: bytes) -> float:
+def _stated(block: bytes | None) -> list[float]:
+    """Log2 of time, sensitivity and aperture; NaN where there is none."""
+    if block is None:
+        return [math.nan] * 3
     tags = exif.parse(lambda at, size: block[at : at + size]).exif
-    time = _number(tags.get(_TIME))
-    if time is None:
-        return math.nan
-    aperture = _number(tags.get(_APERTURE)) or 1.0
-    sensitivity = _number(tags.get(_SENSITIVITY)) or 1.0
-    return math.log2(time) + math.log2(sensitivity) - 2 * math.log2(aperture)
+    numbers = [_number(tags.get(tag)) for tag in (_TIME, _SENSITIVITY, _APERTURE)]
+    return [math.nan if number is None else math.log2(number) for number in numbers]
 
 
 def _number(entry: tuple[int, bytes] | None) -> float | None:

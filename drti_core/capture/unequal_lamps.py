@@ -23,6 +23,7 @@ from drti_core.arrays import F64, Bool, Window
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import Stack
+from drti_core.stack.frame import as_read
 from drti_core.stack.strengths import places
 
 #: Of fewer photographs the strengths cannot be told from the surface.
@@ -98,7 +99,8 @@ def estimate_lamps(stack: Stack, *, distance: bool = True) -> Lamps:
         found = _distance(values, x, y, stack)
         if found is not None:
             near = LightPositions.on_dome(stack.lights, found * max(stack.shape))
-    strengths, told, spread = _strengths(_Surface(values, _vectors(stack, near, x, y)), stack)
+    surface = _Surface(values, _vectors(stack, near, x, y), _white(stack))
+    strengths, told, spread = _strengths(surface, stack)
     return Lamps(strengths, found, told, spread)
 
 
@@ -119,6 +121,11 @@ def _look(stack: Stack) -> tuple[F64, F64, F64]:
     return values, np.concatenate(rights), np.concatenate(ups)
 
 
+def _white(stack: Stack) -> float:
+    """Linear values from which on pixels are clipped; photographs of floats have no such end."""
+    return np.inf if as_read(stack).dtype.kind == "f" else _CLIPPED
+
+
 def _vectors(stack: Stack, near: LightPositions | None, x: F64, y: F64) -> tuple[F64, F64]:
     """(L, P, 3) directions of the lights from the pixels, and (L, P) their levels."""
     if near is None:
@@ -133,9 +140,9 @@ def _vectors(stack: Stack, near: LightPositions | None, x: F64, y: F64) -> tuple
 class _Surface:
     """Values of pixels, and the lights that make them up: directions and a constant."""
 
-    def __init__(self, values: F64, lit: tuple[F64, F64]) -> None:
+    def __init__(self, values: F64, lit: tuple[F64, F64], white: float = _CLIPPED) -> None:
         directions, levels = lit
-        self.usable: Bool = values.T <= _CLIPPED
+        self.usable: Bool = np.less_equal(values.T, white)
         level = np.ascontiguousarray((values / levels).T)
         # (P, L); each pixel counts alike, whatever its albedo.
         self.values: F64 = level / (_bright(level) + 1e-4)[:, None]
@@ -264,7 +271,7 @@ def _distance(values: F64, x: F64, y: F64, stack: Stack) -> float | None:
         near = None
         if inverse > 0:
             near = LightPositions.on_dome(stack.lights, side / inverse)
-        return _Surface(values, _vectors(stack, near, x, y)).least_cost()
+        return _Surface(values, _vectors(stack, near, x, y), _white(stack)).least_cost()
 
     costs = [cost(inverse) for inverse in _INVERSE]
     best = int(np.argmin(costs))

@@ -11,6 +11,7 @@ of a dome have in common, every card is explained or it is not.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -98,8 +99,10 @@ def open_card(path: str | os.PathLike[str], stack: Stack) -> ImageStack:
     zenith = LightDirections(np.tile([0.0, 0.0, 1.0], (len(files), 1)))
     lights = stack.lights if same else zenith
     card, read = ImageStack.open(files, lights, notes=notes), as_read(stack)
-    if isinstance(read, ImageStack) and read.dtype == card.dtype:  # as a project may say of both
-        card = replace(card, code_encoding=read.code_encoding, encoding=read.code_encoding)
+    if isinstance(read, ImageStack) and read.dtype == card.dtype:
+        said = read.spool.photos[0].encoding
+        if card.code_encoding == said != read.code_encoding:  # as a project says of both
+            card = replace(card, code_encoding=read.code_encoding, encoding=read.code_encoding)
     return card
 
 
@@ -108,9 +111,9 @@ def _matched(folder: Path, stack: Stack) -> tuple[list[Path], tuple[str, ...]]:
     found, _ = photographs(pictures(folder), len(stack))
     if len(found) == 1:
         return found, ()
-    by_name = {_stem(file.name): file for file in found}
+    by_name = _by_name(found, stack.names)
     names = [_stem(name) for name in stack.names]
-    if len(by_name) == len(found) and all(name in by_name for name in names):
+    if all(name in by_name for name in names):
         return [by_name[name] for name in names], ()
     without = [name for name, stem in zip(stack.names, names, strict=True) if stem not in by_name]
     if len(without) < len(names):  # in natural order, one that is misnamed would move all others
@@ -133,6 +136,28 @@ def _matched(folder: Path, stack: Stack) -> tuple[list[Path], tuple[str, ...]]:
         f"{stack.names[0]}."
     )
     return found, (note,)
+
+
+def _by_name(found: Sequence[Path], names: Sequence[str]) -> dict[str, Path]:
+    """Pictures by their names without endings; of two alike the one that ends as the photograph.
+
+    Raises:
+        StackError: none of them does.
+    """
+    endings = {_stem(name): Path(name).suffix.casefold() for name in names}
+    by_name: dict[str, Path] = {}
+    for stem in dict.fromkeys(_stem(file.name) for file in found):
+        some = [file for file in found if _stem(file.name) == stem]
+        alike = [file for file in some if file.suffix.casefold() == endings.get(stem)]
+        if len(some) > 1 and stem in endings and len(alike) != 1:
+            raise StackError(
+                f"{' and '.join(file.name for file in some)} are pictures of the card for one "
+                "photograph",
+                where=str(some[0].parent),
+                expected="one for each",
+            )
+        by_name[stem] = (alike or some)[0]
+    return by_name
 
 
 def _stem(name: str) -> str:
@@ -340,12 +365,15 @@ def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, Bool, F64, F64
     clipped = np.zeros((len(card), rows, columns), bool)
     for number in range(len(card)):
         one = card.select([number]).adjusted(to_linear=True)
+        base = as_read(one)  # in which white is white, whatever was divided out
         for band in bands((rows * step, width), max(step, one.band_rows // step * step)):
             part = slice(band.y // step, (band.y + band.height) // step)
             codes = one.codes(band).reshape(band.height, width, 3)[:, : columns * step]
             split = (band.height // step, step, columns, step)
-            white = (codes >= _WHITE * one.code_max).reshape(*split, 3)
-            clipped[number, part] = white.max(axis=(1, 3, 4))
+            if base.dtype.kind != "f":  # floats have no end
+                shot = base.codes(band).reshape(band.height, width, 3)[:, : columns * step]
+                white = (shot >= _WHITE * base.code_max).reshape(*split, 3)
+                clipped[number, part] = white.max(axis=(1, 3, 4))
             means[number, part] = one.values(codes).reshape(*split, 3).mean(axis=(1, 3))
         progress((number + 1) / len(card), "the card")
     y, x = np.mgrid[:rows, :columns]

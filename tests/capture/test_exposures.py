@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -37,6 +38,18 @@ def test_any_exposure_is_a_number(tmp_path: Path, numbers: dict[str, float], sto
     for name in "abc":
         Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.jpg", exif=b"Exif\0\0" + block(**numbers))
     assert exposures_of(open_capture(tmp_path)).tolist() == [stops] * 3
+
+
+def test_photographs_that_state_less_than_others_cannot_be_compared(tmp_path: Path) -> None:
+    for name, numbers in (
+        ("a", {"time": 0.5, "sensitivity": 128.0}),
+        ("b", {"time": 0.5}),
+        ("c", {"time": 0.25, "sensitivity": 256.0}),
+    ):
+        Image.new("RGB", (8, 8)).save(tmp_path / f"{name}.jpg", exif=b"Exif\0\0" + block(**numbers))
+    found = exposures_of(open_capture(tmp_path))
+    assert found[[0, 2]].tolist() == [6, 6]
+    assert np.isnan(found[1])
 
 
 def test_a_focal_length_is_one_number() -> None:

@@ -15,15 +15,18 @@ from drti_core.arrays import Window
 from drti_core.capture.levels import level
 from drti_core.capture.unequal_lamps import estimate_lamps
 from drti_core.capture.white_card import level_by_card, measure, open_card
-from drti_core.colour import to_uint8
+from drti_core.colour import linear_to_srgb, to_uint8
 from drti_core.fitting.near_lights import LevelledStack, levelled
 from drti_core.io.pictures.icc import profile
+from drti_core.io.pictures.tiff import write_tiff
+from drti_core.io.pictures.writers import rows_of
 from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.relight.normals import normals
 from drti_core.stack import ArrayStack
 from drti_core.stack.samples.demo import rings
 from tests.capture.levels_collections import angle, relief
+from tests.stack.test_developing import STRAIGHT, linear_profile
 
 H, W = 48, 64
 LAMPS = rings(16, (30, 60))
@@ -179,6 +182,47 @@ def test_cards_belong_to_photographs_by_name_or_by_order(tmp_path: Path) -> None
     assert card.names == ("p00.png", "p01.png", "p02.png", "p03.png")
     assert card.notes == (
         "The pictures of the card were taken in natural order, p00.png for image 0.",
+    )
+
+
+def test_a_card_means_what_its_own_file_says(tmp_path: Path) -> None:
+    """Of as many bits as linear photographs it may still be sRGB; floats are white nowhere."""
+    values = card_values(None) * (1 + 0.3 * places()[0])
+    (folder := tmp_path / "object").mkdir()
+    (encoded := tmp_path / "srgb").mkdir()
+    (bright := tmp_path / "bright").mkdir()
+    curves = linear_profile(STRAIGHT["none"])
+    for number, picture in enumerate(np.repeat(values[..., None], 3, 3).astype(np.float32)):
+        name, shape = f"p{number:02d}.tif", picture.shape[:2]
+        for path, light, icc in (
+            (folder, picture, curves),
+            (encoded, linear_to_srgb(picture), None),
+        ):
+            rows = rows_of(np.rint(light * 65535).astype(np.uint16))
+            write_tiff(path / name, rows, shape, np.uint16, icc=icc)
+        write_tiff(bright / name, rows_of(8 * picture), shape, np.float32, icc=None)
+    stack = drti.ImageStack.open(sorted(folder.iterdir()), LAMPS)
+    assert stack.code_encoding == "linear"
+    for white in (encoded, bright):
+        flat = whole(level(stack, white=white))[..., 0]
+        assert (flat.std(axis=(1, 2)) / flat.mean(axis=(1, 2))).max() < 1e-3
+    high = replace(stack_of(8 * values * np.linspace(0.5, 1, W)), names=stack.names)
+    assert "which is divided out" in level(high, "estimate").notes[-1]
+
+
+def test_of_two_pictures_of_one_name_that_of_the_photographs_kind_is_the_card(
+    tmp_path: Path,
+) -> None:
+    folder = write(tmp_path / "white", card_values(None)[:2])
+    for path in list(folder.iterdir()):
+        Image.new("L", (W, H)).save(path.with_suffix(".JPG"))
+    two = ArrayStack.of(np.zeros((2, H, W)), LAMPS[[0, 1]], names=("p00.png", "p01.png"))
+    assert open_card(folder, two).names == ("p00.png", "p01.png")
+    with pytest.raises(drti.StackError) as caught:
+        open_card(folder, replace(two, names=("p00.tif", "p01.tif")))
+    assert str(caught.value) == (
+        f"{folder}: p00.JPG and p00.png are pictures of the card for one photograph; expected one "
+        "for each"
     )
 
 

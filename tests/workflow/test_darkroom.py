@@ -65,8 +65,8 @@ def test_a_photograph_that_says_no_exposure_is_an_error(tmp_path):
         drti.open_stack(lights, develop=Darkroom(exposures=True))
     assert str(caught.value) == (
         "a4.png: the EXIF of 2 of 8 photographs says no exposure; expected the exposure time "
-        "in all, or in none and exposures left alone. Give the photographs their EXIF back, or do "
-        "not divide exposures out."
+        "in all, and sensitivity and aperture in all or in none. Give the photographs their EXIF "
+        "back, or do not divide exposures out."
     )
 
 
@@ -78,7 +78,7 @@ def _cards(folder: Path, times: dict[int, float], silent: tuple[int, ...] = ()) 
         exif[271] = "maker"
         if i not in silent:
             exif.get_ifd(34665)[33434] = 0.01 * times.get(i, 1)
-        value = linear_to_srgb(np.float32(light[2] / 4 * times.get(i, 1)))
+        value = linear_to_srgb(np.float32(min(1, light[2] / 4 * times.get(i, 1))))
         codes = np.full((24, 32), np.rint(value * 255), np.uint8)
         Image.fromarray(codes).save(folder / f"a{i}.png", exif=exif)
     return folder
@@ -104,9 +104,13 @@ def test_a_card_exposed_in_another_way_is_used_with_exposures_alone(tmp_path):
         drti.open_stack(lights, develop=Darkroom(white=silent, exposures=True))
     assert str(caught.value) == (
         "a3.png: the EXIF of 1 of 8 pictures of the card says no exposure; expected the exposure "
-        "time in all, or in none and exposures left alone. Give the pictures of the card their "
-        "EXIF back, or do not divide exposures out."
+        "time in all, and sensitivity and aperture in all or in none. Give the pictures of the "
+        "card their EXIF back, or do not divide exposures out."
     )
+    # What is clipped in a card is clipped however it was exposed.
+    burnt = _cards(tmp_path / "burnt", {2: 9.0})
+    with pytest.raises(drti.StackError, match=r"a2.png: 100% of the card is clipped"):
+        drti.open_stack(lights, develop=Darkroom(white=burnt, exposures=True))
     # Of one for all lamps it does not matter.
     drti.open_stack(lights, develop=Darkroom(white=silent / "a3.png", exposures=True))
 
