@@ -80,10 +80,13 @@ def evaluate(
                 progress=progress,
             )
     show(result, per_light=per_light)
-    console.say_notes(notes_of(photographs, others))
+    notes = notes_of(photographs, others)
+    console.say_notes(notes)
     say_ssim(ssim)
     if json is not None:
-        console.write_text(json, console.to_json(result.as_dict()) + "\n", overwrite=overwrite)
+        done = {"notes": list(notes), "darkroom": dict((others or photographs).history)}
+        text = console.to_json({**result.as_dict(), "photographs": done})
+        console.write_text(json, text + "\n", overwrite=overwrite)
         console.say(f"wrote {json}")
 
 

@@ -146,8 +146,12 @@ def test_every_verb_tells_what_was_done_to_photographs(tmp_path):
     )
     run = CliRunner().invoke(app, ["evaluate", str(lights), *by])
     assert missing in run.output
-    run = CliRunner().invoke(app, ["evaluate", str(lights), *by, *white])
+    told = ["--json", str(tmp_path / "e.json")]
+    run = CliRunner().invoke(app, ["evaluate", str(lights), *by, *white, *told])
     assert missing not in run.output
+    done = json.loads((tmp_path / "e.json").read_text())["photographs"]
+    assert done["darkroom"]["levels"]["by"] == "card"
+    assert note[6:] in done["notes"][0]
 
 
 def test_what_was_done_is_kept_with_the_model(tmp_path):
