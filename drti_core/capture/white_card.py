@@ -29,7 +29,9 @@ from drti_core.lights.fields import LightFields, terms
 from drti_core.lights.positions import LightPositions
 from drti_core.progress import Progress, no_progress
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.frame import as_read, frame_of
+from drti_core.stack.aligned import held, inside_all, pixel_map
+from drti_core.stack.frame import as_read, frame_of, turned_from
+from drti_core.stack.lens import Affine
 from drti_core.stack.strengths import EvenStack, even
 
 #: Pixels along a side of a card, and patches of it, at least.
@@ -259,7 +261,10 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
         StackError: it is of another shape, dark, clipped, uneven, or covers too little.
     """
     whole, right, up = _frame(stack)
-    _check_shape(card, whole, stack)
+    turned = turned_from(stack)
+    _check_shape(card, whole if turned is None else turned[0], stack)
+    if turned is not None:
+        card = _turned(card, stack.shape, *turned)
     _check_exposures(card, stack)
     colours, clipped, shown, x, y = _patches(card, progress)
     seen = colours.mean(axis=2)
@@ -300,6 +305,16 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
 def _frame(stack: Stack) -> tuple[tuple[int, int], float, float]:
     """As :func:`frame_of`; what is resampled is its own whole."""
     return frame_of(stack) or (stack.shape, 0.0, 0.0)
+
+
+def _turned(card: Stack, shape: tuple[int, int], whole: tuple[int, int], affine: Affine) -> Stack:
+    """The card, turned and cropped as the photographs are."""
+    size = card.shape[1] / whole[1]
+    height, width = (max(_SMALLEST, round(side * size)) for side in shape)
+    a, b, c, d, e, f = affine
+    maps = np.tile(pixel_map((a, b, c * size, d, e, f * size)), (len(card), 1, 1))
+    inside = None if card.mask is None else inside_all(card.mask, maps, (height, width))
+    return replace(held(card, maps), shape=(height, width), mask=inside)
 
 
 def _divided(stack: Stack) -> F64:

@@ -23,7 +23,7 @@ from drti_core.lights import LightDirections, NamedLights
 from drti_core.lights.positions import LightPositions
 from drti_core.model.contracts import LightsReader, StackReader
 from drti_core.stack import ImageStack, Stack
-from drti_core.stack.aligned import inside_all, laid
+from drti_core.stack.aligned import held, inside_all, laid, pixel_map
 from drti_core.stack.decoded import Spool
 from drti_core.stack.developing import half_of
 from drti_core.stack.lens import Lens
@@ -114,11 +114,9 @@ class ProjectReader(StackReader, LightsReader):
         stack = replace(stack, lens=lens)
         photos = stack.spool.photos
         levelled = _levels(project, shape, lit)
-        if offsets.any() and straight:
-            return read_by(stack, _Aligned(offsets, crop, shape), *levelled)
         if offsets.any():
-            note = "The project's alignment offsets are not applied, for its crop is turned."
-            stack = replace(stack, notes=(*stack.notes, note))
+            turn = None if straight else rotation
+            return read_by(stack, _Aligned(offsets, crop, shape, turn, lit.near), *levelled)
         if rotation is None or straight:
             return read_by(stack, *levelled)
         size = (rotation.crop.height, rotation.crop.width)
@@ -402,7 +400,7 @@ class _ByWhite:
         photos, patch, near = photographs.spool.photos, self.patch, self.lit.whole
         if photos[0].shape != self.shape:
             patch = half_of(patch)
-            near = None if near is None else LightPositions(near.xyz / 2, near.reference / 2)
+            near = None if near is None else near.halved()
         found = patch_strengths(photos, patch, self.lit.lights, near, stack.code_encoding)
         if isinstance(found, str):
             note = f"The project's white reference is not applied: it is {found}."
@@ -455,30 +453,51 @@ def _offsets(project: Node, rows: Sequence[int]) -> F64:
 class _Aligned:
     """Lays photographs on one another by a project's offsets: what all show, of that the crop.
 
-    No pixel is resampled, but of half-sized ones moved by an odd number.
+    No pixel is resampled, but of half-sized ones moved by an odd number, and for a turned crop.
 
     Args:
         offsets: (L, 2) whole pixels.
-        crop: of the project.
+        crop: of the project, where it is not turned.
         shape: (H, W) of the photographs, in which both are told.
+        turned: the crop, where it is turned.
+        near: positions of the lights from the centre of that.
     """
 
     offsets: F64
     crop: Window | None
     shape: tuple[int, int]
+    turned: Rotation | None
+    near: LightPositions | None
 
     def __call__(self, stack: Stack, photographs: ImageStack) -> Stack:
-        crop, maps = self.crop, np.tile(np.eye(3), (len(stack), 1, 1))
+        crop, turned, near = self.crop, self.turned, self.near
+        maps = np.tile(np.eye(3), (len(stack), 1, 1))
         maps[:, :2, 2] = self.offsets
-        if photographs.spool.photos[0].shape != self.shape:
+        whole = photographs.spool.photos[0].shape
+        if whole != self.shape:
             crop = None if crop is None else half_of(crop)
             maps[:, :2, 2] /= 2
-        if stack.mask is not None:
-            stack = replace(stack, mask=inside_all(stack.mask, maps))
+            near = None if near is None else near.halved()
+            if turned is not None:
+                turned = Rotation(turned.angle, whole, half_of(turned.crop))
         far = int(np.abs(self.offsets).max())
         note = f"The project's alignment offsets, up to {far} pixel{'s' * (far > 1)}, are applied."
         history = {"offsets": self.offsets.astype(int).tolist()}
-        return laid(stack, maps, [note], history).adjusted(crop=crop)
+        if turned is None:
+            if stack.mask is not None:
+                stack = replace(stack, mask=stack.mask & inside_all(stack.mask, maps))
+            return laid(stack, maps, [note], history).adjusted(crop=crop)
+        maps = maps @ pixel_map(turned.affine)
+        size = (turned.crop.height, turned.crop.width)
+        mask = inside_all(np.ones(whole, bool) if stack.mask is None else stack.mask, maps, size)
+        return replace(
+            held(stack, maps),
+            shape=size,
+            positions=near,
+            mask=None if mask.all() else mask,
+            notes=(*stack.notes, note),
+            history={**stack.history, **history},
+        )
 
 
 READER = ProjectReader()

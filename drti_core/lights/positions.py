@@ -91,6 +91,10 @@ class LightPositions:
     def __getitem__(self, rows: Sequence[int] | npt.NDArray[np.intp]) -> LightPositions:
         return replace(self, xyz=self.xyz[list(rows)])
 
+    def halved(self) -> LightPositions:
+        """The same lights in pixels of photographs of half the size."""
+        return replace(self, xyz=self.xyz / 2, reference=self.reference / 2)
+
     def moved(self, x: float, y: float) -> LightPositions:
         """The same lights from another centre, which lies x to the right and y up; pixels."""
         return replace(self, xyz=self.xyz - np.array([x, y, 0.0]))

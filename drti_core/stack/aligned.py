@@ -14,6 +14,7 @@ import numpy.typing as npt
 from drti_core.arrays import F64, Bool, Window
 from drti_core.stack.decoded import Progress
 from drti_core.stack.lanczos import LOBES, sampled
+from drti_core.stack.lens import Affine
 from drti_core.stack.moves import common_area, moved_places
 from drti_core.stack.stack import Stack
 
@@ -125,21 +126,33 @@ def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, An
     return replace(part, frame=stack.frame or stack.shape, area=area)
 
 
-def inside_all(mask: Bool, maps: F64) -> Bool:
-    """(H, W) places of the common picture that are inside the mask of each photograph.
+def inside_all(mask: Bool, maps: F64, shape: tuple[int, int] | None = None) -> Bool:
+    """(h, w) places of the common picture that each photograph shows, inside its mask.
 
     Args:
         mask: (H, W) of each of them.
         maps: see :func:`laid`.
+        shape: (h, w) of the common picture; that of the photographs by default.
     """
-    (height, width), found = mask.shape, mask.copy()
-    x = np.arange(width, dtype=np.float64)
+    (rows, columns), (height, width) = shape or mask.shape, mask.shape
+    found = np.ones((rows, columns), np.bool_)
+    x = np.arange(columns, dtype=np.float64)
     for map_ in np.unique(maps, axis=0):
-        for row in range(height):
-            column, line = moved_places(map_[None], x, np.full(width, float(row)))[0]
-            there = np.clip(np.rint(line), 0, height - 1).astype(np.intp)
-            found[row] &= mask[there, np.clip(np.rint(column), 0, width - 1).astype(np.intp)]
+        for row in range(rows):
+            right, down = moved_places(map_[None], x, np.full(columns, float(row)))[0]
+            column, line = (np.rint(place).astype(np.intp) for place in (right, down))
+            within = (column >= 0) & (column < width) & (line >= 0) & (line < height)
+            there = np.clip(line, 0, height - 1), np.clip(column, 0, width - 1)
+            found[row] &= within & mask[there]
     return found
+
+
+def pixel_map(affine: Affine) -> F64:
+    """(3, 3) map between the middles of pixels, of an affine one from edge to edge."""
+    middle = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    return np.asarray(
+        np.linalg.inv(middle) @ np.array([affine[:3], affine[3:], (0, 0, 1)]) @ middle
+    )
 
 
 def held(stack: Stack, maps: F64) -> AlignedStack:

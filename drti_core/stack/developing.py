@@ -15,7 +15,6 @@ from drti_core.io.pictures.alike import NOTES, alike
 from drti_core.io.pictures.photos import PhotoInfo
 from drti_core.io.pictures.raw import Development, Gains
 from drti_core.io.pictures.spaces import SPACES, Space
-from drti_core.lights.positions import LightPositions
 from drti_core.stack.decoded import Spool
 from drti_core.stack.lens import Affine, Lens, Undistortion
 from drti_core.stack.reading import photographs_of, read_again
@@ -123,8 +122,7 @@ def _halved(stack: ImageStack, photos: Sequence[PhotoInfo]) -> dict[str, Any]:
     else:
         part = half_of(crop)
     if stack.positions is not None:
-        near = stack.positions
-        changes["positions"] = LightPositions(near.xyz / 2, near.reference / 2)
+        changes["positions"] = stack.positions.halved()
     if stack.pixel_size_mm is not None:
         changes["pixel_size_mm"] = 2 * stack.pixel_size_mm
     if stack.lens is not None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from drti_core.stack.lens import Affine, Undistortion
+from drti_core.stack.rotation import Rotation
 from drti_core.stack.stack import ImageStack, Stack
 
 
@@ -22,6 +24,17 @@ def frame_of(stack: Stack) -> tuple[tuple[int, int], float, float] | None:
     (height, width), crop = base.spool.photos[0].shape, base.spool.crop
     x, y = crop.x + crop.width / 2 - width / 2, height / 2 - crop.y - crop.height / 2
     return (height, width), right + x, up + y
+
+
+def turned_from(stack: Stack) -> tuple[tuple[int, int], Affine] | None:
+    """(H, W) of the whole photographs, and the map to them from the part that a stack shows.
+
+    None where photographs are not resampled: :func:`frame_of` tells it. What a lens does is left
+    out.
+    """
+    base = as_read(stack)
+    change = base.spool.resample if isinstance(base, ImageStack) else None
+    return (change.source, change.affine) if isinstance(change, Rotation | Undistortion) else None
 
 
 def as_read(stack: Stack) -> Stack:

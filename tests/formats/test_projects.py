@@ -313,6 +313,25 @@ def test_what_is_done_to_photographs_that_a_project_laid_on_one_another(
     assert not inside.all()
 
 
+def test_photographs_that_a_project_laid_on_one_another_and_turned(
+    make: Callable[..., Path],
+) -> None:
+    crop = {"left": 4, "top": 5, "width": 14, "height": 20, "angle": 90}
+    path = make(aligns=[{"offsets": OFFSETS}], crop=crop)
+    write_shifted(path.parent / "photos")
+    stack = doors.open_stack(path)
+    with Image.open(path.parent / "photos" / NAMES[0]) as first:
+        wanted = np.rot90(np.asarray(first), -1)[5:25, 4:18]
+    assert stack.mask is None
+    assert (whole(stack)[..., 1] == wanted).all()
+    assert stack.history["offsets"] == OFFSETS
+    path = make(aligns=[{"offsets": OFFSETS}], crop={**crop, "left": 0, "height": 25})
+    beyond = doors.open_stack(path).mask  # what not all photographs show
+    assert beyond is not None
+    assert not beyond[:, :2].any()
+    assert beyond[:24, 2:].all()
+
+
 def test_raw_photographs_of_a_project_that_says_more_of_them(make: Callable[..., Path]) -> None:
     """Offsets, factors, a white reference and positions, with development in another way."""
     white = {"rect": {"left": 4, "top": 2, "width": 8, "height": 8}}
@@ -343,6 +362,25 @@ def test_raw_photographs_of_a_project_that_says_more_of_them(make: Callable[...,
     found /= found.mean(axis=(1, 2), keepdims=True)
     assert np.ptp(found, axis=0).max() < 0.05
     assert "The project's alignment offsets, up to 6 pixels, are applied." in half.notes
+
+
+@pytest.mark.parametrize("undistort", [None, "project"])
+def test_a_card_is_turned_as_the_photographs_are(make: Callable[..., Path], undistort: Any) -> None:
+    """And cropped, with and without a lens; it may be of another size."""
+    path = make(
+        crop={"left": 8, "top": 7, "width": 16, "height": 12, "angle": 30 if undistort else 10},
+        lens={"focalLength": 200.0, "k1": 0.01},
+    )
+    x, y = np.meshgrid((np.arange(W) + 0.5) / W - 0.5, (np.arange(H) + 0.5) / W - 0.5)
+    shade = linear_to_srgb((0.4 * np.exp(0.6 * x - 0.5 * y + 0.5 * x * x)).astype(np.float32))
+    flat = Image.fromarray(np.rint(shade * 255).astype(np.uint8))
+    for name in NAMES:
+        flat.save(path.parent / "photos" / name)
+    flat.resize((2 * W, 2 * H), Image.Resampling.BICUBIC).save(path.parent / "card.png")
+    room = Darkroom(white=path.parent / "card.png", undistort=undistort)
+    even = linear(doors.open_stack(path, develop=room))
+    assert even.shape[1:3] == (12, 16)
+    assert even.std() / even.mean() < 0.01
 
 
 def test_a_white_reference_that_tells_nothing(make: Callable[..., Path]) -> None:
