@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from drti_core.capture.unequal_lamps import FEWEST, estimate_lamps
+from drti_core.capture.unequal_lamps import FEWEST, LEAST, estimate_lamps
 from drti_core.capture.white_card import after, level_by_card, open_card
 from drti_core.errors import OptionError, StackError
 from drti_core.fitting.near_lights import on_dome
@@ -26,6 +26,8 @@ from drti_core.stack.strengths import even
 Levels = Literal["estimate", "positions", "none"]
 #: Lamps of a dome that are farther, widths of the picture, give no positions.
 _FARTHEST = 1e5
+#: A lamp is so many times as strong as the middle one, or as weak, at most; others are misfires.
+_LAMP = 8.0
 LEVELS: tuple[Levels, ...] = get_args(Levels)
 
 
@@ -100,7 +102,8 @@ def _at(stack: Stack, distance: float) -> Stack:
             expected="none, as the positions of these lights are known",
         )
     note = (
-        f"The lamps are taken to stand {distance:g} widths of the picture from its centre: their "
+        f"The lamps are taken to stand {distance:g} width{'s' * (distance != 1)} of the picture "
+        "from its centre: their "
         "directions and fall-off are honoured."
     )
     history = {**stack.history, "lamp_distance": distance}
@@ -132,6 +135,14 @@ def _level_by_object(stack: Stack, how: Levels, progress: Progress) -> Stack:
             "from its centre: their directions and fall-off are honoured."
         )
         done["distance"] = round(found.distance, 4)
+    logs = np.log(found.strengths) - np.log(np.median(found.strengths))
+    beyond = np.abs(logs) > np.log(_LAMP)
+    odd = [stack.names[i] for i in np.flatnonzero(beyond).tolist()]
+    if odd:
+        logs[beyond] = 0
+        strengths = np.exp(logs - logs.mean())
+        alike = logs[~beyond].std() < LEAST
+        found = replace(found, strengths=np.ones_like(strengths) if alike else strengths)
     uneven = bool((found.strengths != 1).any())
     if uneven:
         notes.append(
@@ -148,6 +159,12 @@ def _level_by_object(stack: Stack, how: Levels, progress: Progress) -> Stack:
     else:
         notes.append(
             "The lamps are alike as far as the photographs tell (within 2 %): they are left alone."
+        )
+    if odd:
+        named = ", ".join(odd[:4]) + ", …" * (len(odd) > 4)
+        notes.append(
+            f"Brighter or darker than any lamp makes a photograph, and left alone: {named}; a "
+            "check says more."
         )
     if uneven:
         strengths = np.repeat(found.strengths[:, None], 3, axis=1)

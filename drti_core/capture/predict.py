@@ -120,7 +120,8 @@ def sharpness(pictures: F32, predicted: F32) -> F64:
 def place(pictures: F32, predicted: F32) -> Place:
     """How far pictures are moved from predicted ones: phase correlation, to a part of a pixel.
 
-    All parts are taken to have moved alike (Kuglin & Hines 1975; the peak is a parabola's).
+    All parts are taken to have moved alike (Kuglin & Hines 1975; the peak is a parabola's). That
+    tells whether a photograph was moved; ``align`` measures by how much each was.
 
     Args:
         pictures: (N, h, w).

@@ -40,11 +40,13 @@ _DARK, _BRIGHT = 0.3, 0.1
 _SHADOW = 0.1
 _STEPS = 8
 #: Strengths that differ by less (standard deviation, natural log) are left alone.
-_LEAST = 0.02
+LEAST = 0.02
 #: How far strengths differ before anything is known, and the least that is believed.
 _PRIOR, _LEAST_PRIOR = 0.15, 0.005
 #: Pixels that err together, as many as tell something of their own.
 _INDEPENDENT = 30
+#: Numbers by which a pixel's surface is told: three of its slope and albedo, and a constant.
+_UNKNOWNS = 4
 #: How much larger than the rest what is smooth may be, per degree of freedom, to count in full.
 _SMOOTH = 3.0
 #: Share of the cost that strengths, or a distance, have to bring it down to; and how much higher it
@@ -90,9 +92,9 @@ def estimate_lamps(stack: Stack, *, distance: bool = True) -> Lamps:
     if len(stack) < FEWEST:
         return Lamps(even, None, told=False, spread=0.0)
     values, x, y = _look(stack)
-    keep = values.max(axis=0) > 0
+    keep = (values.max(axis=0) > 0) & ((values <= _white(stack)).sum(axis=0) > _UNKNOWNS)
     values, x, y = values[:, keep], x[keep], y[keep]
-    if not len(x):
+    if len(x) < _INDEPENDENT:
         return Lamps(even, None, told=False, spread=0.0)
     found, near = None, stack.positions
     if near is None and distance:
@@ -227,7 +229,7 @@ def _strengths(surface: _Surface, stack: Stack) -> tuple[F64, bool, float]:
     prior = max(_LEAST_PRIOR, _parts(first, stack.lights)[2])
     found, _ = surface.strengths(prior)
     smooth, rough, spread, ratio = _parts(found, stack.lights)
-    if spread < _LEAST:
+    if spread < LEAST:
         return even, True, spread
     tried = [np.exp(rough), np.exp(rough + smooth * min(1.0, _SMOOTH / ratio))]
     costs = [surface.cost(each)[0] for each in tried]

@@ -42,6 +42,8 @@ _PATCHES = 64
 _WHITE, _BLACK = 0.995, 0.002
 #: Of a card in the mean, linear light: it is dark below.
 _DARK = 0.02
+#: Cosine of a light to a card at least.
+_LOW = 0.02
 #: Share of a card that may be clipped.
 _CLIPPED = 0.5
 #: How many times as bright as its surround a card is at least, where it shows one.
@@ -270,6 +272,7 @@ def measure(card: Stack, stack: Stack, progress: Progress = no_progress) -> Card
     seen = colours.mean(axis=2)
     _check_light(card, seen[:, shown], clipped[:, shown])
     if len(card) == len(stack):
+        _check_lights(stack)
         colours = colours / _divided(stack)[:, None]
         seen = colours.mean(axis=2)
     logs = np.log(np.maximum(seen, 1e-6))
@@ -408,6 +411,19 @@ def _patches(card: Stack, progress: Progress) -> tuple[F64, Bool, Bool, F64, F64
     flat = (len(card), rows * columns)
     places = shown.ravel(), right.ravel(), up.ravel()
     return means.reshape(*flat, 3), clipped.reshape(flat), *places
+
+
+def _check_lights(stack: Stack) -> None:
+    """Every light stands over a card, and not beside it."""
+    low = np.flatnonzero(stack.lights.xyz[:, 2] < _LOW)
+    if len(low):
+        height = float(np.degrees(np.arcsin(stack.lights.xyz[low[0], 2])))
+        raise StackError(
+            f"a card under a light {height:.1f} degrees above it tells nothing of the lamp",
+            where=stack.names[low[0]],
+            expected=f"{np.degrees(np.arcsin(_LOW)):.1f} degrees or more",
+            mend="Leave this light out, or correct it.",
+        )
 
 
 def _check_light(card: Stack, seen: F64, clipped: Bool) -> None:

@@ -444,8 +444,38 @@ def test_few_photographs_tell_no_strengths() -> None:
         "The lamps' strengths cannot be told by these photographs, of which there are fewer than "
         "12: they are left alone. A white card tells them.",
     )
-    black = ArrayStack.of(np.zeros((14, 8, 8, 3), np.uint8), rings(14))
-    assert not estimate_lamps(black).told
+    for value in (0, 255):
+        flat = ArrayStack.of(np.full((14, 8, 8, 3), value, np.uint8), rings(14))
+        assert not estimate_lamps(flat).told
+    few = np.random.default_rng(0).integers(9, 200, (14, 2, 3, 3), np.uint8)
+    assert not estimate_lamps(ArrayStack.of(few, rings(14))).told
+
+
+def test_a_misfire_is_no_weak_lamp() -> None:
+    lights = rings(24)
+    stack, _ = relief(lights, 1 + 0.2 * (np.arange(24) % 2), 32)
+    assert isinstance(stack, ArrayStack)
+    dark = stack.images.copy()
+    dark[5] //= 50
+    even = level(replace(stack, images=dark), "estimate")
+    assert even.notes[-1] == (
+        "Brighter or darker than any lamp makes a photograph, and left alone: image 5; a check "
+        "says more."
+    )
+    found = even.history["levels"]["strengths"]
+    assert 1.15 < max(found) / min(found) < 1.25
+
+
+def test_a_card_beside_which_a_lamp_stands() -> None:
+    lights = LAMPS.xyz.copy()
+    lights[3] = 0.9, 0.1, 0.01
+    stack = replace(stack_of(card_values(None)), lights=LightDirections(lights))
+    with pytest.raises(drti.StackError) as caught:
+        level(stack, white=stack_of(card_values(None)))
+    assert str(caught.value) == (
+        "p03.jpg: a card under a light 0.6 degrees above it tells nothing of the lamp; expected "
+        "1.1 degrees or more. Leave this light out, or correct it."
+    )
 
 
 @pytest.mark.slow

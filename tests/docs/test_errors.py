@@ -332,6 +332,8 @@ SAID = {
     "Save them with another profile, or keep theirs as it is.": "Save them with another profile, "
     "or keep theirs as it is (--colour keep).",
     "Align them before a fit.": "Align them before a fit (--align).",
+    "expected both alike under each lamp. Divide exposures out.": "expected both alike under each "
+    "lamp. Divide exposures out (--exposures).",
     "Choose format=webp or format=jpeg.": "Choose -O format=webp or -O format=jpeg.",
     "outside the mask is black. Choose a background.": "outside the mask is black. "
     "Choose a background (--background).",
