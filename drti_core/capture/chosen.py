@@ -203,8 +203,9 @@ def _same_rim(known: tuple[Crop, Rim] | None, view: View) -> tuple[Crop, Rim] | 
         return None
     crop, rim = known
     ball = rim.ball
-    larger, smaller, _ = half_axes(view, ball.x, ball.y, ball.radius)
-    about = replace(ball, radius=ball.radius**2 / math.sqrt(float(larger * smaller)))
+    # As large as a circle, it is the smaller half axis of an ellipse now.
+    larger, smaller, _ = half_axes(view, *np.array([[ball.x], [ball.y], [ball.radius]]))
+    about = replace(ball, radius=ball.radius**2 / math.sqrt(larger.item() * smaller.item()))
     again = fit_rim(crop, about, view, within=_OTHER_VIEW)
     if again.seen < _STILL_SEEN * rim.seen or _lowest(crop, again.ball, view) <= _SUNK:
         return None
