@@ -8,8 +8,11 @@ const EXACT = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
 
 class Painter {
   // scene: the description; lights: its light stages; blobOf(part): promise of a picture's Blob.
-  constructor(canvas, scene, lights, blobOf) {
-    Object.assign(this, {canvas, scene, lights, blobOf, width: scene.width, height: scene.height});
+  // changed(): called when a frame would show more than the last one; waiting: how much of what the
+  // last frame was to show is not there yet.
+  constructor(canvas, scene, lights, blobOf, changed) {
+    Object.assign(this, {canvas, scene, lights, blobOf, changed, width: scene.width, height: scene.height});
+    this.waiting = 0;
     const gl = this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, powerPreference: "high-performance"});
     if (!gl) throw new Error("no WebGL2");
@@ -159,12 +162,12 @@ class Painter {
   }
 
   // Draws one frame.
-  // view: {left, top, zoom}, picture coordinates of the frame's corner and its pixels to a pixel
-  // of the picture. look: {light, mode, exposure, kd, ks, exponent, split (frame's pixels)}.
+  // view: {x, y, zoom, turn, mirror}, see `placed`. look: {light (in the picture's frame, however it
+  // is turned), mode, exposure, kd, ks, exponent, split (the frame's pixels)}.
   // share: resolution of the relit pixels, 0..1. relight: whether they changed at all.
   // Returns milliseconds that relighting took, measured where `timed`.
   draw({view, look, size, share = 1, relight = true, target = null, timed = false}) {
-    const gl = this.gl, [width, height] = size;
+    const gl = this.gl, [width, height] = size, where = placed(view, size);
     const sides = this.layers.length > 1 ? [[0, look.split], [look.split, width]] : [[0, width]];
     let took = 0;
     gl.enable(gl.SCISSOR_TEST);
@@ -177,7 +180,7 @@ class Painter {
       for (const [number, [from, to]] of sides.entries()) {
         const cut = [round((from * w) / width), round((to * w) / width)];
         gl.scissor(cut[0], 0, cut[1] - cut[0], h);
-        this.relight(this.layers[number], view, look, size, share, [from, to]);
+        if (from < to) this.relight(this.layers[number], where, look, size, share);
       }
       if (timed) {
         // Waits for the GPU.
@@ -202,7 +205,7 @@ class Painter {
     for (const [number, [from, to]] of sides.entries()) {
       const made = this.layers[number];
       gl.scissor(from, 0, to - from, height);
-      for (const tile of this.seen(made, view, size, [from, to])) {
+      if (from < to) for (const tile of this.seen(made, where, size)) {
         this.bind(1, tile.relief && tile.relief.name, tile.filter);
         this.bind(2, tile.mask && tile.mask.name, tile.filter);
         gl.uniform1i(at("cut"), tile.mask ? 1 : 0);
@@ -213,7 +216,7 @@ class Painter {
     return took;
   }
 
-  relight(made, view, look, size, share, side) {
+  relight(made, where, look, size, share) {
     const gl = this.gl, {layer, program} = made, {name, at} = program;
     gl.useProgram(name);
     const key = look.light.join();
@@ -228,7 +231,7 @@ class Painter {
         gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, w, h, gl.RGBA, gl.FLOAT, values, count);
       }
     }
-    for (const tile of this.seen(made, view, size, side, share)) {
+    for (const tile of this.seen(made, where, size, share)) {
       tile.planes.forEach((plane, unit) => {
         this.bind(unit, plane.name, tile.filter, plane.kind);
         gl.uniform1i(at(layer.array ? "drti_planes" : "plane_" + unit), unit);
@@ -244,28 +247,28 @@ class Painter {
     }
   }
 
-  // The tiles that a side of the frame shows: where on it (clip coordinates), which part of them.
-  seen({layer, tiles}, view, [width, height], [from, to], share = 1) {
-    const gain = this.width / layer.width, zoom = view.zoom * gain, found = [];
-    const rise = (view.zoom * this.height) / layer.height;
-    const least = min(zoom, rise) * share;
-    const filter = least < 1 ? "small" : least === 1 || least >= 3 ? "texel" : "flat";
+  // The tiles that the frame shows: the corners of each on it (clip coordinates), which part of it.
+  seen({layer, tiles}, where, [width, height], share = 1) {
+    const across = this.width / layer.width, down = this.height / layer.height, found = [];
+    const least = where.zoom * min(across, down) * share, {box: [left, top, right, bottom], to} = where;
+    const filter = least < 1 ? "small" : (least === 1 && where.upright) || least >= 3 ? "texel" : "flat";
     for (const tile of tiles) {
-      const x = (at) => (at * gain - view.left) * view.zoom, y = (at) => (at * rise) - view.top * view.zoom;
-      const X = [max(from, x(tile.x0)), min(to, x(tile.x1))];
-      const Y = [max(0, y(tile.y0)), min(height, y(tile.y1))];
+      const X = [max(tile.x0, left / across), min(tile.x1, right / across)];
+      const Y = [max(tile.y0, top / down), min(tile.y1, bottom / down)];
       if (X[0] >= X[1] || Y[0] >= Y[1]) continue;
-      const u = (at) => (at / zoom + view.left / gain - tile.left) / tile.width;
-      const v = (at) => ((at + view.top * view.zoom) / rise - tile.top) / tile.height;
-      found.push({...tile, filter, part: [u(X[0]), v(Y[0]), u(X[1]), v(Y[1])],
-        place: [2 * X[0] / width - 1, 1 - 2 * Y[0] / height, 2 * X[1] / width - 1, 1 - 2 * Y[1] / height]});
+      const place = Y.flatMap((y) => X.flatMap((x) => {
+        const [fx, fy] = to(x * across, y * down);
+        return [(2 * fx) / width - 1, 1 - (2 * fy) / height];
+      }));
+      const u = (x) => (x - tile.left) / tile.width, v = (y) => (y - tile.top) / tile.height;
+      found.push({...tile, filter, place, part: [u(X[0]), v(Y[0]), u(X[1]), v(Y[1])]});
     }
     return found;
   }
 
   quad({at}, {place, part}) {
     const gl = this.gl;
-    gl.uniform4f(at("place"), ...place);
+    gl.uniform2fv(at("place"), place);
     gl.uniform4f(at("part"), ...part);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
@@ -276,6 +279,9 @@ class Painter {
     gl.bindTexture(kind, name);
     gl.bindSampler(unit, this.filters[filter]);
   }
+
+  // See the function: for what is no part of this script.
+  placed(view, size) { return placed(view, size); }
 
   // The whole picture as it is shown, at its own resolution, in pieces that the GPU can take.
   picture(look) {
@@ -288,7 +294,7 @@ class Painter {
     for (let top = 0; top < height; top += side) for (let left = 0; left < width; left += side) {
       const w = min(side, width - left), h = min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
       const split = round(max(0, min(w, look.share * width - left)));
-      this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
+      this.draw({view: {x: left + w / 2, y: top + h / 2, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
       // Colours of the canvas are multiplied by alpha, those of a picture are not.
       for (let i = 3; i < data.length; i += 4) if (data[i] % 255)
@@ -302,6 +308,27 @@ class Painter {
     this.buffer = shown;
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
+}
+
+// Where a view puts the picture on a frame of `size` pixels: (x, y) of the picture lies in the middle,
+// a pixel of it takes `zoom` pixels of the frame; it is mirrored left to right if `mirror`, then turned
+// by `turn` degrees clockwise. Rests on whole pixels of the frame, or it shimmers when it is moved.
+// to(x, y): picture → frame, from(x, y): the way back, box: what of the picture may be seen,
+// turned(x, y): a direction on the frame (y up, as a light's) → the same on the picture.
+function placed({x, y, zoom, turn = 0, mirror = false}, [width, height]) {
+  const right = turn % 90 === 0, angle = (turn * PI) / 180, sign = mirror ? -1 : 1;
+  const c = right ? round(cos(angle)) : cos(angle), s = right ? round(sin(angle)) : sin(angle);
+  const a = zoom * sign * c, b = -zoom * s, d = zoom * sign * s, e = zoom * c;
+  const dx = -round(a * x + b * y - width / 2), dy = -round(d * x + e * y - height / 2);
+  const scale = sign * zoom * zoom;
+  const to = (px, py) => [a * px + b * py + dx, d * px + e * py + dy];
+  const from = (fx, fy) => [(e * (fx - dx) - b * (fy - dy)) / scale, (a * (fy - dy) - d * (fx - dx)) / scale];
+  const corners = [from(0, 0), from(width, 0), from(0, height), from(width, height)];
+  const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+  return {
+    to, from, zoom, upright: right, box: [min(...xs), min(...ys), max(...xs), max(...ys)],
+    turned: (fx, fy) => [sign * (c * fx - s * fy), s * fx + c * fy],
+  };
 }
 
 // Half way between the light and the camera.
