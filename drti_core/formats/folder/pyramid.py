@@ -80,10 +80,10 @@ class Tiles:
         up = self.layout in ("deepzoom", "google")
         if self.layout in ("tarzoom", "itarzoom"):  # their .tzi says how many levels there are
             while max(found[-1].shape[1:]) > self.side and min(found[-1].shape[1:]) > 1:
-                found.append(_halved(found[-1], up))
+                found.append(halved_codes(found[-1], up=up))
             return found
         for _ in range(halvings((codes.shape[1], codes.shape[2]), self.side)):
-            found.append(_halved(found[-1], up))
+            found.append(halved_codes(found[-1], up=up))
         return found
 
     def rows(self, levels: Sequence[Codes]) -> Iterator[TileRow]:
@@ -263,7 +263,7 @@ def planes_in_picture(codes: Codes) -> int:
     return 3 if codes.dtype == np.uint8 else 1
 
 
-def _halved(codes: Codes, up: bool) -> Codes:
+def halved_codes(codes: Codes, *, up: bool = True) -> Codes:
     """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
     if up and isinstance(codes, WindowedCodes) and codes.coarser is not None:
         found: Any = codes.coarser()

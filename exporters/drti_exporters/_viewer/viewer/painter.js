@@ -3,7 +3,7 @@
 const CORNERS = %corners.glsl%;
 const RELIT = %relit.glsl%;
 const FINISH = %finish.glsl%;
-const {PI, acos, atan2, cos, exp, floor, hypot, log2, max, min, round, sin, sqrt} = Math;
+const {PI, acos, atan2, ceil, cos, exp, floor, hypot, log2, max, min, round, sin, sqrt} = Math;
 const EXACT = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
 
 class Painter {
@@ -33,29 +33,23 @@ class Painter {
     }
     this.finish = this.program(FINISH, CORNERS);
     this.buffer = null;
-    const total = this.scene.layers.flatMap(({pictures, relief, mask}) => [...pictures, relief || [], mask || []].flat()).length;
+    for (const {tree} of this.layers || []) if (tree) tree.end();
+    const {layers} = this.scene;
+    const total = layers.flatMap(({tree, pictures, relief, mask}) => tree ? [1] : [...pictures, relief || [], mask || []].flat()).length;
     let done = 0;
     const step = () => progress(++done, total);
     this.layers = [];
-    for (const [number, layer] of this.scene.layers.entries()) {
-      const program = this.program(shaderOf(layer) + RELIT, CORNERS);
-      const tiles = this.grid(layer);
-      const made = {layer, program, tiles, light: this.lights[number], key: ""};
-      const array = layer.array;
-      for (const tile of tiles) {
-        tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
-        tile.relief = layer.relief && this.texture(tile);
-        tile.mask = layer.mask && this.texture(tile);
-      }
-      for (const [index, parts] of layer.pictures.entries()) {
-        await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
-      }
-      if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
-      if (layer.mask) await this.upload(layer.mask, tiles, (tile) => tile.mask, -1, step);
-      for (const tile of tiles) for (const made of [...tile.planes, tile.relief, tile.mask]) if (made) {
-        gl.bindTexture(made.kind, made.name);
-        gl.generateMipmap(made.kind);
-      }
+    for (const [number, layer] of layers.entries()) {
+      const made = {layer, light: this.lights[number], key: ""};
+      // While the first pictures are on their way the shader is compiled.
+      if (layer.tree) made.tree = new Tree(layer, this, this.blobOf);
+      const root = made.tree && made.tree.load(made.tree.root);
+      if (root) root.catch(() => {});
+      made.program = this.program(shaderOf(layer) + RELIT, CORNERS);
+      if (root) {
+        await root;
+        step();
+      } else await this.whole(made, step);
       if (layer.weights) {
         made.weights = gl.createTexture();
         gl.bindTexture(gl.TEXTURE_2D, made.weights);
@@ -66,6 +60,25 @@ class Painter {
     const fault = gl.getError();
     if (fault && !gl.isContextLost()) throw new Error(
       fault === gl.OUT_OF_MEMORY ? "The graphics memory is too small for this picture." : "WebGL error " + fault);
+  }
+
+  // All pictures of a layer, at full resolution.
+  async whole(made, step) {
+    const gl = this.gl, {layer} = made, {array} = layer, tiles = made.tiles = this.grid(layer);
+    for (const tile of tiles) {
+      tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
+      tile.relief = layer.relief && this.texture(tile);
+      tile.mask = layer.mask && this.texture(tile);
+    }
+    for (const [index, parts] of layer.pictures.entries()) {
+      await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
+    }
+    if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
+    if (layer.mask) await this.upload(layer.mask, tiles, (tile) => tile.mask, -1, step);
+    for (const tile of tiles) for (const each of [...tile.planes, tile.relief, tile.mask]) if (each) {
+      gl.bindTexture(each.kind, each.name);
+      gl.generateMipmap(each.kind);
+    }
   }
 
   program(fragment, vertex) {
@@ -105,9 +118,8 @@ class Painter {
     return tiles;
   }
 
-  texture({width, height}, layers = 0) {
+  texture({width, height}, layers = 0, levels = 1 + floor(log2(max(width, height)))) {
     const gl = this.gl, kind = layers ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, name = gl.createTexture();
-    const levels = 1 + floor(log2(max(width, height)));
     gl.bindTexture(kind, name);
     if (layers) gl.texStorage3D(kind, levels, gl.RGB8, width, height, layers);
     else gl.texStorage2D(kind, levels, gl.RGB8, width, height);
@@ -170,6 +182,11 @@ class Painter {
     const gl = this.gl, [width, height] = size, where = placed(view, size);
     const sides = this.layers.length > 1 ? [[0, look.split], [look.split, width]] : [[0, width]];
     let took = 0;
+    this.waiting = 0;
+    for (const [number, side] of sides.entries()) {
+      const made = this.layers[number];
+      if (made.tree && side[0] < side[1]) this.waiting += made.tree.show(...this.sight(made, where, size, side));
+    }
     gl.enable(gl.SCISSOR_TEST);
     if (relight && look.mode < 2) {
       const w = max(1, round(width * share)), h = max(1, round(height * share));
@@ -247,14 +264,22 @@ class Painter {
     }
   }
 
+  // The box of a layer that a side of the frame shows, and the frame's pixels to one of the layer's.
+  sight({layer}, where, [width, height], [from, to] = [0, width]) {
+    const across = this.width / layer.width, down = this.height / layer.height;
+    const [left, top, right, bottom] = where.around(from, 0, to, height);
+    return [[left / across, top / down, right / across, bottom / down], where.zoom * min(across, down)];
+  }
+
   // The tiles that the frame shows: the corners of each on it (clip coordinates), which part of it.
-  seen({layer, tiles}, where, [width, height], share = 1) {
-    const across = this.width / layer.width, down = this.height / layer.height, found = [];
-    const least = where.zoom * min(across, down) * share, {box: [left, top, right, bottom], to} = where;
-    const filter = least < 1 ? "small" : (least === 1 && where.upright) || least >= 3 ? "texel" : "flat";
-    for (const tile of tiles) {
-      const X = [max(tile.x0, left / across), min(tile.x1, right / across)];
-      const Y = [max(tile.y0, top / down), min(tile.y1, bottom / down)];
+  seen(made, where, size, share = 1) {
+    const {layer, tree} = made, [width, height] = size, found = [], {to} = where;
+    const across = this.width / layer.width, down = this.height / layer.height;
+    const [[left, top, right, bottom], zoom] = this.sight(made, where, size);
+    for (const tile of tree ? tree.shown : made.tiles) {
+      const least = zoom * share * (tile.scale || 1), exact = (least === 1 && where.upright) || (least >= 3 && !(tile.scale > 1));
+      const filter = exact ? "texel" : least < 1 && !tree ? "small" : "flat";
+      const X = [max(tile.x0, left), min(tile.x1, right)], Y = [max(tile.y0, top), min(tile.y1, bottom)];
       if (X[0] >= X[1] || Y[0] >= Y[1]) continue;
       const place = Y.flatMap((y) => X.flatMap((x) => {
         const [fx, fy] = to(x * across, y * down);
@@ -284,17 +309,23 @@ class Painter {
   placed(view, size) { return placed(view, size); }
 
   // The whole picture as it is shown, at its own resolution, in pieces that the GPU can take.
-  picture(look) {
+  async picture(look) {
     const gl = this.gl, canvas = make("canvas"), {width, height} = this;
     const flat = canvas.getContext("2d", {colorSpace: "srgb"}), side = 1024;
     canvas.width = width;
     canvas.height = height;
-    const made = this.frame(side, side), shown = this.buffer;
-    this.buffer = null;
+    const made = this.frame(side, side);
     for (let top = 0; top < height; top += side) for (let left = 0; left < width; left += side) {
       const w = min(side, width - left), h = min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
       const split = round(max(0, min(w, look.share * width - left)));
-      this.draw({view: {x: left + w / 2, y: top + h / 2, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
+      const view = {x: left + w / 2, y: top + h / 2, zoom: 1};
+      for (const {tree, ...rest} of this.layers) if (tree) await tree.need(...this.sight(rest, placed(view, [w, h]), [w, h]));
+      const shown = this.buffer;
+      this.buffer = null;
+      this.draw({view, look: {...look, split}, size: [w, h], target: made.frame});
+      this.drop(this.buffer);
+      this.buffer = shown;
+      for (const {tree} of this.layers) if (tree) tree.release();
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
       // Colours of the canvas are multiplied by alpha, those of a picture are not.
       for (let i = 3; i < data.length; i += 4) if (data[i] % 255)
@@ -304,8 +335,7 @@ class Painter {
       flat.putImageData(rows, left, top);
     }
     this.drop(made);
-    this.drop(this.buffer);
-    this.buffer = shown;
+    this.changed();
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
 }
@@ -313,7 +343,8 @@ class Painter {
 // Where a view puts the picture on a frame of `size` pixels: (x, y) of the picture lies in the middle,
 // a pixel of it takes `zoom` pixels of the frame; it is mirrored left to right if `mirror`, then turned
 // by `turn` degrees clockwise. Rests on whole pixels of the frame, or it shimmers when it is moved.
-// to(x, y): picture → frame, from(x, y): the way back, box: what of the picture may be seen,
+// to(x, y): picture → frame, from(x, y): the way back, around(left, top, right, bottom): the box on
+// the picture around a box of the frame,
 // turned(x, y): a direction on the frame (y up, as a light's) → the same on the picture.
 function placed({x, y, zoom, turn = 0, mirror = false}, [width, height]) {
   const right = turn % 90 === 0, angle = (turn * PI) / 180, sign = mirror ? -1 : 1;
@@ -323,10 +354,13 @@ function placed({x, y, zoom, turn = 0, mirror = false}, [width, height]) {
   const scale = sign * zoom * zoom;
   const to = (px, py) => [a * px + b * py + dx, d * px + e * py + dy];
   const from = (fx, fy) => [(e * (fx - dx) - b * (fy - dy)) / scale, (a * (fy - dy) - d * (fx - dx)) / scale];
-  const corners = [from(0, 0), from(width, 0), from(0, height), from(width, height)];
-  const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+  const around = (left, top, right, bottom) => {
+    const corners = [from(left, top), from(right, top), from(left, bottom), from(right, bottom)];
+    const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+    return [min(...xs), min(...ys), max(...xs), max(...ys)];
+  };
   return {
-    to, from, zoom, upright: right, box: [min(...xs), min(...ys), max(...xs), max(...ys)],
+    to, from, zoom, upright: right, around,
     turned: (fx, fy) => [sign * (c * fx - s * fy), s * fx + c * fy],
   };
 }
@@ -345,5 +379,8 @@ function shaderOf({shader, numbers}) {
 }
 
 function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const letters = atob(base64), {length} = letters, bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) bytes[at] = letters.charCodeAt(at);
+  return bytes;
 }
