@@ -44,7 +44,8 @@ _WATCH = """
   const look = () => {
     const v = document.querySelector("[data-drti]")?.drti;
     if (v && v.alive && v.frames && !v.asked) {
-      const {gl} = v.painter, wait = () => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
+      const {gl} = v.painter, pixel = new Uint8Array(4);
+      const wait = () => gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, pixel);
       if (!told.first) { wait(); told.first = performance.now(); }
       if (!v.painter.waiting && v.share === 1) { wait(); told.all = performance.now(); return; }
     }
@@ -198,7 +199,8 @@ _FRAMES = """async ([count]) => {
   for (let k = 0; k < count; k++) for (const [n, painter] of painters.entries()) {
     const light = [0.6 * Math.cos(k), 0.6 * Math.sin(k)], {gl} = painter;
     const start = performance.now();
-    painter.draw({view: n ? view : corner, look: {...v.look, light, split: side}, size: [side, side]});
+    const look = {...v.look, light, split: side};
+    painter.draw({view: n ? view : corner, look, size: [side, side]});
     gl.readPixels(0, 0, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, new Uint8Array(4));
     times[n].push(performance.now() - start);
   }

@@ -14,6 +14,7 @@ from drti_core.lights import LightDirections
 from drti_core.options import with_options
 from drti_core.workflow.server import serving
 from drti_exporters.html import EXPORTER
+from drti_exporters.openlime import EXPORTER as OPENLIME
 from tests.helpers.html_page import opened
 
 SHAPE = (601, 1130)
@@ -48,6 +49,19 @@ def differ(a, b) -> int:
     return int(np.abs(a.astype(int) - b).max())
 
 
+def shown_half(model):
+    """What a page shows at half size, but for the last row and column: half of them is picture."""
+    half = replace(model.planes, codes=halved_codes(model.planes.codes))
+    return shown(replace(model, planes=half, shape=half.shape))[: SHAPE[0] // 2, : SHAPE[1] // 2]
+
+
+def half_of(page):
+    box = page.page.locator("canvas").bounding_box()
+    left, top = page.run("v.painter.placed(v.view, [v.canvas.width, v.canvas.height]).to(0, 0)")
+    left, top = round(box["x"] + left), round(box["y"] + top)
+    return page.screen()[top : top + SHAPE[0] // 2, left : left + SHAPE[1] // 2]
+
+
 WINDOW = {"viewport": {"width": 1300, "height": 860}}
 
 
@@ -59,15 +73,7 @@ def test_a_file_of_tiles_shows_what_numpy_says(model, file, chromium):
         assert differ(page.picture(), shown(model)) <= 1
         page.run("v.zoomTo(0.5)")
         page.still()
-        half = replace(model.planes, codes=halved_codes(model.planes.codes))
-        wanted = shown(replace(model, planes=half, shape=half.shape))
-        box = page.page.locator("canvas").bounding_box()
-        left, top = page.run("v.painter.placed(v.view, [v.canvas.width, v.canvas.height]).to(0, 0)")
-        left, top = round(box["x"] + left), round(box["y"] + top)
-        height, width = half.shape
-        part = page.screen()[top : top + height, left : left + width]
-        # Of the last, half column only half is picture.
-        assert differ(part[:-1, :-1], wanted[:-1, :-1]) <= 1
+        assert differ(half_of(page), shown_half(model)) <= 1
         assert page.errors == []
 
 
@@ -89,4 +95,21 @@ def test_a_folder_is_fetched_where_it_is_seen(model, chromium, tmp_path):
         page.run("v.zoomTo(4)")
         page.still()
         assert len(nodes()) == before
+        assert page.errors == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("layout", ["deepzoom", "google", "zoomify", "tarzoom", "itarzoom"])
+def test_every_layout_is_read_by_levels(layout, model, chromium, tmp_path):
+    """Whole, from a coarse level that is right, and at actual size from the finest."""
+    options = {"layout": layout, "format": "png"}
+    with_options(OPENLIME, options).export(model, tmp_path / "page")
+    with serving(tmp_path / "page") as server, opened(chromium(), server.url, **WINDOW) as page:
+        page.run(f"(v.setLight{LIGHT}, v.$('.lamp').hidden = true)")
+        page.run("v.zoomTo(1)")
+        assert differ(page.picture(), shown(model)) <= 1
+        page.run("v.zoomTo(0.5)")
+        page.still()
+        assert page.run("v.painter.layers[0].tree.shown.every(({scale}) => scale === 2)")
+        assert differ(half_of(page), shown_half(model)) <= 1
         assert page.errors == []

@@ -200,12 +200,14 @@ const SOURCES = {
       return blobOf({src: name + ".tzb", range: [offsets[at], offsets[at + 1] - 1]}, signal);
     }));
   },
+  // Of those that lie together some may not be needed: they have no name.
   itarzoom: ({names}, levels, blobOf) => {
     const info = once(() => blobOf({src: "planes.tzi"}));
     return async (node, signal) => {
       const {offsets, stride} = await info(), at = place(levels, node) * stride, [start] = offsets.slice(at);
       const all = await blobOf({src: "planes.tzb", range: [start, offsets[at + names.length] - 1]}, signal);
-      return names.map((_, index) => all.slice(offsets[at + index] - start, offsets[at + index + 1] - start));
+      return names.flatMap((name, index) =>
+        name ? all.slice(offsets[at + index] - start, offsets[at + index + 1] - start) : []);
     };
   },
 };
