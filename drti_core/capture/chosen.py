@@ -7,7 +7,7 @@ mirror, its lights explain how the whole picture changes, and balls beside each 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -19,7 +19,7 @@ from drti_core.capture.focal_length import agreeing_views
 from drti_core.capture.found import Portrait
 from drti_core.capture.highlights import Highlight, find_highlights
 from drti_core.capture.photographs import Copies, Crop, crop_around
-from drti_core.capture.reflection import Ball, View, angles
+from drti_core.capture.reflection import Ball, View, angles, half_axes
 from drti_core.capture.rims import Rim, fit_rim, seen_under
 from drti_core.colour import linear_to_srgb
 from drti_core.io.threads import Pool
@@ -33,6 +33,8 @@ _REACH, _PIXELS = 1.3, 210
 #: Half of the side of the small crop in which a rim is sought, pixels; share of what is seen of it
 #: there that is seen in the large one.
 _COARSE, _STILL_SEEN = 70, 0.7
+#: How far a rim may be from where it was under another view, radii.
+_OTHER_VIEW = 0.04
 #: To guess the focal length: so many circles, and the sine of how far below the horizon a lamp may
 #: seem to be while it is not known.
 _PAIRED, _ANYWHERE = 4, -0.7
@@ -52,6 +54,10 @@ _STRANGE = 25.0
 _EXPLAINED = 0.2
 #: More balls than these are not looked for.
 _BALLS = 4
+
+
+#: Rims that were sought in small crops, and these.
+Rims = Mapping[Circle, tuple[Crop, Rim]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,17 +107,31 @@ def look_in(crop: Crop, ball: Ball, view: View) -> Seen:
     return Seen(ball, find_highlights(crop, ball, view), portrait)
 
 
-def balls_among(stack: Stack, copies: Copies, circles: Sequence[Circle], view: View) -> list[Seen]:
-    """The balls among what is round, the best first: those that show the same lights."""
+def balls_among(
+    stack: Stack, copies: Copies, circles: Sequence[Circle], view: View, known: Rims
+) -> list[Seen]:
+    """The balls among what is round, the best first: those that show the same lights.
+
+    Args:
+        stack: of the photographs.
+        copies: of them.
+        circles: what is round.
+        view: of the camera.
+        known: rims of some of these under a view that was not as good.
+    """
     places = Places.of(copies)
     with Pool(WORKERS) as pool:
-        looked = pool.map(lambda circle: _ball_of(stack, places, circle, view), circles)
+        looked = pool.map(
+            lambda circle: _ball_of(stack, places, circle, view, known.get(circle)), circles
+        )
         return _of_one_mind([one for one in looked if one is not None], view)
 
 
-def _ball_of(stack: Stack, places: Places, circle: Circle, view: View) -> Seen | None:
+def _ball_of(
+    stack: Stack, places: Places, circle: Circle, view: View, known: tuple[Crop, Rim] | None
+) -> Seen | None:
     """The ball that is a circle; None where it is no ball."""
-    crop, rim = _rim_of(stack, circle, view)
+    crop, rim = _rim_of(stack, circle, view, known)
     if rim.seen < _RIM:
         return None
     one = look_in(crop, rim.ball, view)
@@ -125,9 +145,11 @@ def _ball_of(stack: Stack, places: Places, circle: Circle, view: View) -> Seen |
     return replace(one, ball=ball, rim=rim.seen, unsure=rim.unsure)
 
 
-def _rim_of(stack: Stack, circle: Circle, view: View) -> tuple[Crop, Rim]:
+def _rim_of(
+    stack: Stack, circle: Circle, view: View, known: tuple[Crop, Rim] | None
+) -> tuple[Crop, Rim]:
     """A ball's rim, sought in small crops and laid exactly in a large one, which comes with it."""
-    coarse, rim = _coarse_rim(stack, circle, view)
+    coarse, rim = _same_rim(known, view) or _coarse_rim(stack, circle, view)
     if rim.seen < _RIM:
         return coarse, rim
     ball = rim.ball
@@ -175,6 +197,21 @@ def _coarse_rim(
     return best
 
 
+def _same_rim(known: tuple[Crop, Rim] | None, view: View) -> tuple[Crop, Rim] | None:
+    """A rim that was found under another view as it is under this one; None if it is not there."""
+    if known is None:
+        return None
+    crop, rim = known
+    ball = rim.ball
+    # As large as a circle, it is the smaller half axis of an ellipse now.
+    larger, smaller, _ = half_axes(view, *np.array([[ball.x], [ball.y], [ball.radius]]))
+    about = replace(ball, radius=ball.radius**2 / math.sqrt(larger.item() * smaller.item()))
+    again = fit_rim(crop, about, view, within=_OTHER_VIEW)
+    if again.seen < _STILL_SEEN * rim.seen or _lowest(crop, again.ball, view) <= _SUNK:
+        return None
+    return crop, replace(again, unsure=rim.unsure)
+
+
 def _lowest(crop: Crop, ball: Ball, view: View) -> float:
     """The sine of the elevation of nearly the lowest lamp that a ball would mirror."""
     coarse = crop.reduced(2 * _COARSE)
@@ -206,33 +243,35 @@ def _overlap(a: Ball, b: Ball) -> bool:
     return math.hypot(a.x - b.x, a.y - b.y) < 0.8 * max(a.radius, b.radius)
 
 
-def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> View | None:
-    """The view under which the two likeliest balls agree best; None if it is no better."""
+def agreed_view(stack: Stack, circles: Sequence[Circle], view: View) -> tuple[View | None, Rims]:
+    """The view under which the two likeliest balls agree best; None if it is no better.
+
+    With it come the rims that were found on the way.
+    """
     looked: list[tuple[Ball, F64]] = []
-    looked_at: list[tuple[Crop, Ball]] = []
+    rims: dict[Circle, tuple[Crop, Rim]] = {}
     for circle in circles[:_PAIRED]:
         if circle.shine < _SHINE:
             continue
         crop, rim = _coarse_rim(stack, circle, view, quick=True)
         if rim.seen >= _RIM:
-            looked_at.append((crop, rim.ball))
+            rims[circle] = crop, rim
             spots = find_highlights(crop, rim.ball, view, _ANYWHERE)
             looked.append((rim.ball, _places(spots)))
         if len(looked) == 2:
             break
     else:
-        return None
+        return None, {}
 
     def disagreement(tried: View) -> float:
         return _disagreement(looked[0], looked[1], tried)
 
     views = agreeing_views(view, disagreement)
-    if len(views) < 2:
-        return views[0] if views else None
-
+    if not views:
+        return None, {}
     # Balls off the axis are ellipses, or circles.
-    seen = np.sum([seen_under(crop, ball, views) for crop, ball in looked_at], axis=0)
-    return views[int(seen.argmax())]
+    seen = np.sum([seen_under(crop, rim.ball, views) for crop, rim in rims.values()], axis=0)
+    return views[int(seen.argmax())], rims
 
 
 def _places(spots: Sequence[list[Highlight]]) -> F64:

@@ -110,14 +110,14 @@ def find_lights(
     progress(0.7, "looking for balls")
     told = [Circle(ball.x, ball.y, ball.radius, 1.0, 1.0) for ball in balls or ()]
     circles = told or [one for one in find_circles(copies) if one.score > LEAST][:MOST]
-    guess = None if view.focal is not None else agreed_view(stack, circles, view)
+    guess, rims = (None, {}) if view.focal is not None else agreed_view(stack, circles, view)
     view = guess or view
     if balls:
         seen = [
             look_in(crop_of(stack, one), ball, view) for one, ball in zip(told, balls, strict=True)
         ]
     else:
-        seen = balls_among(stack, copies, circles, view)
+        seen = balls_among(stack, copies, circles, view, rims)
     progress(0.9, "looking for highlights")
     seen, near = _together(seen, view)
     photographs = _marked_apart(

@@ -23,6 +23,8 @@ from drti_core import evaluate, get_codec, open_model, save_model
 from drti_core.cli import main
 from drti_core.errors import DrtiError, FormatError, OptionError, OutputExistsError, PluginError
 from drti_core.jobs import journal
+from drti_core.jobs.campaign import digest_of
+from drti_core.jobs.executor import Processes
 from drti_core.measure.evaluation import holdout_lights
 from drti_core.measure.tour import write_stack
 from drti_core.options import split_specs
@@ -584,7 +586,7 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
     copy, out = tmp_path / "item1", tmp_path / "out"
     write_stack(make_stack((20, 24), 12), copy)
 
-    def broken_off(tasks: list[dict[str, Any]], *others: Any) -> Any:
+    def broken_off(_executor: Any, tasks: list[dict[str, Any]], *others: Any) -> Any:
         folders.extend(Path(task["checkpoints"]) for task in tasks)
         raise KeyboardInterrupt
 
@@ -594,7 +596,7 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
         return folders[-1]
 
     folders: list[Path] = []
-    monkeypatch.setattr("drti_plugins.benchmark.quality.run.run_tasks", broken_off)
+    monkeypatch.setattr(Processes, "run", broken_off)
     first = begun()
     (first / "inside").mkdir(parents=True)
     (first / "spent.json").write_text("{}")
@@ -606,6 +608,28 @@ def test_checkpoints_are_of_these_photographs_and_dropped_when_asked(
     assert first.is_dir()
     begun(overwrite=True)
     assert not first.parent.exists()
+
+
+@pytest.mark.slow
+def test_a_cluster_finds_what_processes_find(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, plugin: None
+) -> None:
+    """Teachers before those that learn from them, names that are relative to this folder."""
+    pytest.importorskip("distributed")
+    monkeypatch.chdir(root)
+    found = find_collections(Path("realrti/item5"))
+    codecs = variants(["ptm", "trained", "trained:seed=9,teacher={trained}", "trained:seconds=-1"])
+    here = quick(found, codecs, tmp_path / "here", keep=True)
+    there = quick(found, codecs, tmp_path / "there", keep=True, cluster="local", jobs=2)
+    told = [
+        json.dumps([without_times(each) for each in of.results]).replace(str(tmp_path / name), "")
+        for name, of in (("here", here), ("there", there))
+    ]
+    assert told[0] == told[1]
+    assert (len(there.results), len(there.failures)) == (4, 1)
+    assert there.failures == here.failures
+    assert digest_of([tmp_path / "there/models"]) == digest_of([tmp_path / "here/models"])
+    assert quick(found, codecs[:2], tmp_path / "there").reused == 2
 
 
 @pytest.mark.slow

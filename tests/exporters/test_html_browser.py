@@ -332,6 +332,32 @@ def test_the_picture_is_moved_and_zoomed_by_the_mouse(chromium, page_of):
         page.still()
 
 
+def test_the_painter_turns_and_mirrors_the_picture(chromium, models, page_of):
+    """Mirrored, then turned clockwise; the light stays where it is on the object."""
+    wanted, light = shown(models["ptm"], (0.2, 0.3)), (0.2, 0.3)
+    with opened(chromium(), page_of("ptm")) as page:
+        page.run("v.zoomTo(1)")
+        page.run(f"v.setLight{light}")
+        for turn, mirror in ((90, "false"), (180, "true"), (270, "true")):
+            page.run(f"(Object.assign(v.view, {{turn: {turn}, mirror: {mirror}}}), v.change())")
+            page.still()
+            after = np.rot90(wanted[:, ::-1] if mirror == "true" else wanted, -turn // 90)
+            box = page.page.locator("canvas").bounding_box()
+            where = "v.painter.placed(v.view, [v.canvas.width, v.canvas.height])"
+            corners = page.run(
+                f"[[0, 0], [v.scene.width, v.scene.height]].map((at) => {where}.to(...at))"
+            )
+            left, top = np.rint(np.min(corners, axis=0)).astype(int)
+            left, top = left + round(box["x"]), top + round(box["y"])
+            part = page.screen()[top : top + after.shape[0], left : left + after.shape[1]]
+            assert differ(part, after) <= 1
+            # A direction on the frame is that of the light on the picture.
+            turned = page.run(f"{where}.turned(0, 1)")
+            ahead = page.run(f"{where}.to({turned[0]}, {-turned[1]})")
+            start = page.run(f"{where}.to(0, 0)")
+            assert np.subtract(ahead, start) == pytest.approx([0, -1])
+
+
 def test_single_pixels_are_seen(chromium, models, page_of):
     """Enlarged 16 times each pixel is a square of its own colour."""
     with opened(chromium(), page_of("ptm")) as page:

@@ -473,8 +473,12 @@ def test_the_mask_is_a_picture_more(tmp_path: Path, layout: Any) -> None:
     assert stock in report.notes
     found = described(tmp_path / "a")
     assert found["mask"] == ("mask.png" if layout == "image" else "cutout")
-    scene = json.loads((tmp_path / "a/drti-scene.json").read_text())
-    assert scene["layers"][0]["mask"] == [{"src": "mask.png"}]
+    layer = json.loads((tmp_path / "a/drti-scene.json").read_text())["layers"][0]
+    if layout == "image":
+        assert layer["mask"] == [{"src": "mask.png"}]
+    else:
+        assert layer["mask"] == []
+        assert layer["tree"]["names"][-1] == "cutout"
     back = open_model(tmp_path / "a").metadata.mask
     assert np.array_equal(back, model.metadata.mask)
     if layout == "image":

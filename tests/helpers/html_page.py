@@ -47,7 +47,7 @@ class Page:
 
     def still(self) -> None:
         """Wait until nothing is to be drawn any more."""
-        self.wait("v.alive && !v.asked && !v.moving && v.share === 1")
+        self.wait("v.alive && !v.asked && !v.moving && v.share === 1 && !v.painter.waiting")
 
     def picture(self) -> Any:
         """What the screen shows of the whole picture at actual size, (H, W, 3) uint8."""

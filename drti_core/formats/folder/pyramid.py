@@ -77,13 +77,29 @@ class Tiles:
     def levels(self, codes: Codes) -> list[Codes]:
         """(K, h, w) codes of every level, the full resolution first, the last of one tile."""
         found = [codes]
-        up = self.layout in ("deepzoom", "google")
+        for _ in self.sizes((codes.shape[1], codes.shape[2]))[1:]:
+            found.append(halved_codes(found[-1], up=self._up))
+        return found
+
+    @property
+    def _up(self) -> bool:
+        """Whether sides are rounded up where they are halved."""
+        return self.layout in ("deepzoom", "google")
+
+    def sizes(self, shape: tuple[int, int]) -> list[tuple[int, int]]:
+        """(height, width) of every level of a picture of (H, W), the full resolution first."""
+        found = [shape]
+
+        def half() -> tuple[int, int]:
+            height, width = (max(1, (side + self._up) // 2) for side in found[-1])
+            return height, width
+
         if self.layout in ("tarzoom", "itarzoom"):  # their .tzi says how many levels there are
-            while max(found[-1].shape[1:]) > self.side and min(found[-1].shape[1:]) > 1:
-                found.append(_halved(found[-1], up))
+            while max(found[-1]) > self.side and min(found[-1]) > 1:
+                found.append(half())
             return found
-        for _ in range(halvings((codes.shape[1], codes.shape[2]), self.side)):
-            found.append(_halved(found[-1], up))
+        for _ in range(halvings(shape, self.side)):
+            found.append(half())
         return found
 
     def rows(self, levels: Sequence[Codes]) -> Iterator[TileRow]:
@@ -263,7 +279,7 @@ def planes_in_picture(codes: Codes) -> int:
     return 3 if codes.dtype == np.uint8 else 1
 
 
-def _halved(codes: Codes, up: bool) -> Codes:
+def halved_codes(codes: Codes, *, up: bool = True) -> Codes:
     """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
     if up and isinstance(codes, WindowedCodes) and codes.coarser is not None:
         found: Any = codes.coarser()

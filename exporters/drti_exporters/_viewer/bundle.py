@@ -54,7 +54,7 @@ def make(*, small: bool) -> dict[str, str]:
         import rjsmin
 
         script_of, style_of = rjsmin.jsmin, rcssmin.cssmin
-    script = script_of("".join(map(_source, ("painter.js", "viewer.js", "mount.js"))))
+    script = script_of("".join(map(_source, ("painter.js", "tiles.js", "viewer.js", "mount.js"))))
     script = _SHADER.sub(lambda name: f"`{shrunk_glsl(_source(name[1]))}`", script)
     markup = "".join(line.strip() for line in _source("markup.html").splitlines())
     markup = re.sub(r'="([\w.-]+)"(?=[ >])', r"=\1", markup)  # quotes that HTML can do without

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import io
 import json
 import re
 import zlib
@@ -99,18 +100,17 @@ def folder_page(scene: Scene) -> bytes:
 
 
 def write_file(
-    file: BinaryIO, scene: Scene, pictures: Iterable[tuple[str, Path]], *, media_type: str
-) -> int:
-    """Write the page that holds everything.
+    file: BinaryIO, scene: Scene, pictures: Iterable[tuple[str, str, Path | bytes]]
+) -> tuple[int, int]:
+    """Write the page that holds everything: first the viewer, then the pictures in their order.
 
     Args:
         file: what is written to.
-        scene: its parts have ids.
-        pictures: id and file of each.
-        media_type: of the pictures.
+        scene: its parts and trees have ids.
+        pictures: id, media type, and file or bytes of each.
 
     Returns:
-        Bytes that are no pictures.
+        Bytes that are no pictures, and those of the whole page.
     """
     script, style = scene.script + bundle.text_of(bundle.SCRIPT), bundle.text_of(bundle.STYLE)
     unpack = bundle.text_of(bundle.UNPACK)
@@ -121,21 +121,20 @@ def write_file(
     packed = _packed(f"[{scene.json},{json.dumps(style)},{json.dumps(script)}]")
     start = (
         f'{_head(scene, policy)}<body>\n<main data-drti="drti-scene"></main>\n{_NO_SCRIPT}'
-    ).encode()
-    end = (
         f'<script type="application/zlib" id="drti-packed">{base64.b64encode(packed).decode()}'
-        f"</script>\n<script>{unpack}</script>\n</body>\n</html>\n"
+        f"</script>\n<script>{unpack}</script>\n"
     ).encode()
+    end = b"</body>\n</html>\n"
     file.write(start)
-    size = len(start) + len(end)
-    for name, path in pictures:
+    size, whole = len(start) + len(end), 0
+    for name, media_type, content in pictures:
         size += file.write(f'<script type="{media_type}" id="{name}">'.encode())
-        with path.open("rb") as source:
+        with io.BytesIO(content) if isinstance(content, bytes) else content.open("rb") as source:
             while piece := source.read(_PIECE):
-                file.write(base64.b64encode(piece))
+                whole += file.write(base64.b64encode(piece))
         size += file.write(b"</script>\n")
     file.write(end)
-    return size
+    return size, size + whole
 
 
 def _packed(texts: str) -> bytes:

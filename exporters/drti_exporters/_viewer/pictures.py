@@ -10,27 +10,30 @@ No picture bears a colour profile or a gamma, which a browser would apply to the
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import MAX_SIDE, bands
+from drti_core.arrays import MAX_SIDE, Window, bands
 from drti_core.colour import LUMA, linear_to_srgb
 from drti_core.decoder import Planes, requantise
 from drti_core.errors import OptionError
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.colours import Conversion
-from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, write_jpeg
+from drti_core.io.pictures.jpeg import JPEG_MAX_SIDE, encode_jpeg, write_jpeg
 from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.webp import WEBP_MAX_SIDE, encode_webp
 from drti_core.io.pictures.writers import Rows, rows_of
 from drti_core.model import RelightableModel
 from drti_core.relight.enhance import albedo
 from drti_core.relight.normals import normals
+from drti_exporters._viewer.quadtree import SIDE, Picture, Place, Quadtree, parts_of
 from drti_exporters.glsl.screen import screen_of
 
 Format = Literal["png", "webp", "jpeg"]
@@ -121,6 +124,23 @@ class Encoding:
                 with path.open("wb") as file:
                     Image.fromarray(rows(0, shape[0])).save(file, "WEBP", quality=self.quality)
 
+    def encode(self, pixels: npt.NDArray[Any], *, unlike: bool = True) -> bytes:
+        """The bytes of an RGB picture (h, w, 3), such as a tile; see :meth:`write`."""
+        match self.format:
+            case "jpeg":
+                return encode_jpeg(pixels, self.quality or _JPEG_QUALITY, keep_rgb=unlike)
+            case "webp" if self.quality is None:
+                return encode_webp(pixels)
+        from PIL import Image
+
+        out = io.BytesIO()
+        picture = Image.fromarray(pixels)
+        if self.format == "png":
+            picture.save(out, "PNG", compress_level=4)
+        else:
+            picture.save(out, "WEBP", quality=self.quality)
+        return out.getvalue()
+
 
 def in_bytes(planes: Planes) -> tuple[Planes, float]:
     """Planes of 8 bits, over the codes that occur, and the largest change of a value.
@@ -157,14 +177,37 @@ def write_planes(model: RelightableModel, encoding: Encoding, stem: Path) -> lis
     if planes is None:
         return []
     encoding.check(planes.shape)
-    # Channels of the same term in RGB have much in common, those of principal components nothing.
-    unlike = model.config().get("colorspace") != "rgb" or (encoding.quality or 0) >= 98
-    paths = []
+    paths, unlike = [], _unlike(model, encoding)
     for number in range(-(-planes.count // 3)):
         path = stem.with_name(f"{stem.name}_{number}{SUFFIXES[encoding.format]}")
         encoding.write(path, _rows(planes, 3 * number), planes.shape, unlike=unlike)
         paths.append(path)
     return paths
+
+
+def _unlike(model: RelightableModel, encoding: Encoding) -> bool:
+    """Channels of the same term in RGB have much in common, those of components nothing."""
+    return model.config().get("colorspace") != "rgb" or (encoding.quality or 0) >= 98
+
+
+def quadtree(model: RelightableModel, encoding: Encoding, *, relief: bool) -> Quadtree:
+    """The pictures of a model as a quadtree: its planes, of 8 bits, the relief and the mask.
+
+    Raises:
+        OptionError: it has none of these.
+    """
+    found = []
+    if model.planes is not None:
+        encode = partial(encoding.encode, unlike=_unlike(model, encoding))
+        found.append(Picture(model.planes.codes, encode))
+    if relief:
+        found.append(Picture(np.moveaxis(relief_codes(model), -1, 0), encoding.encode))
+    if (mask := model.metadata.mask) is not None:
+        codes = np.where(mask, np.uint8(255), np.uint8(0))[None]
+        found.append(Picture(codes, Encoding("png").encode))
+    if not found:
+        raise OptionError("no picture", where="html: layout tiles", expected="planes or normals")
+    return Quadtree(found, model.shape)
 
 
 def write_relief(model: RelightableModel, encoding: Encoding, path: Path) -> None:
@@ -201,6 +244,23 @@ def decoded(paths: list[Path], planes: Planes) -> Planes:
     """The planes as they read from their pictures."""
     pictures = [plane_pictures.open_picture(path) for path in paths]
     return Planes(plane_pictures.read_planes(pictures, planes.count), planes.scale, planes.bias)
+
+
+def decoded_window(tree: Quadtree, planes: Planes, window: Window) -> Planes:
+    """The planes as a window of them reads from the nodes of a quadtree; elsewhere unset."""
+    codes: Any = scratch.empty(planes.codes.shape, np.uint8)
+    last = len(tree.sizes) - 1
+    for row in range(window.y // SIDE, -(-(window.y + window.height) // SIDE)):
+        for column in range(window.x // SIDE, -(-(window.x + window.width) // SIDE)):
+            place = Place(last, row, column)
+            part = tree.window(place)
+            for number, data in enumerate(parts_of(tree.node(place))[: -(-planes.count // 3)]):
+                shape = part.height, part.width
+                pixels, _ = plane_pictures.decode_picture(data, place.name, shape, 3, 8)
+                three = codes[3 * number : 3 * number + 3]
+                for channel, plane in enumerate(three):
+                    plane[part.slices] = pixels[..., channel]
+    return Planes(codes, planes.scale, planes.bias)
 
 
 def _rows(planes: Planes, first: int) -> Rows:

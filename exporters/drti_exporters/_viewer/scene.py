@@ -13,12 +13,18 @@
                  "array":    whether the planes are layers of one texture,
                  "pictures": [[part, …], …]   three planes each,
                  "relief":   [part, …] or null,
-                 "mask":     [part, …], white where the object is; only of a model with a mask},
+                 "mask":     [part, …], white where the object is; only of a model with a mask,
+                 "tree":     {"layout", "src" or "names" and "suffix", "side", "overlap",
+                              "levels": [[width, height], …] the coarsest first}; only where the
+                             pictures lie as tiles, and then they have no parts},
                 …]}   one layer, or two to be compared
 
 A part of a picture is ``{"id", "type"}`` (base64 in the element of that id) or ``{"src"}`` (a URL
 relative to the scene's), both with ``x``, ``y`` where it lies elsewhere than in the top left
 corner, and ``range`` (first and last byte) where it is a piece of a file. Parts may overlap.
+
+The pictures of a tree are those of the planes, then the relief, then the mask. Layouts are those of
+:mod:`drti_core.formats.folder.layouts`, and ``node`` and ``page`` of :mod:`._viewer.quadtree`.
 """
 
 from __future__ import annotations
@@ -68,6 +74,41 @@ class Part:
         return found | ({"range": list(self.byte_range)} if self.byte_range else {})
 
 
+@dataclass(frozen=True)
+class Tree:
+    """Where the tiles of all pictures of a layer lie, in the levels of one pyramid.
+
+    Args:
+        layout: of the tiles; see the module.
+        side: of a tile without overlap.
+        overlap: pixels by which a tile reaches into each of its neighbours.
+        levels: (height, width) of each, the coarsest first; the last is the whole picture's.
+        src: of ``node`` the folder, of ``page`` what the ids begin with.
+        names: else those of the pictures.
+        suffix: of their tiles.
+    """
+
+    layout: str
+    side: int
+    overlap: int
+    levels: Sequence[tuple[int, int]]
+    src: str = ""
+    names: Sequence[str] = ()
+    suffix: str = ""
+
+    def as_dict(self) -> dict[str, Any]:
+        """As the scene holds it."""
+        where = {"names": list(self.names), "suffix": self.suffix} if self.names else {}
+        return {
+            "layout": self.layout,
+            "src": self.src,
+            **where,
+            "side": self.side,
+            "overlap": self.overlap,
+            "levels": [[width, height] for height, width in self.levels],
+        }
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A model in a scene.
@@ -78,6 +119,8 @@ class Layer:
         relief: likewise, or None.
         mask: likewise, or None: a picture that is white where the object is.
         name: what it is called beside another one; its codec by default.
+        tree: where the tiles lie, if the pictures are cut into such: then they, the relief and the
+            mask have no parts.
     """
 
     model: RelightableModel
@@ -85,6 +128,7 @@ class Layer:
     relief: Sequence[Mapping[str, Any]] | None = None
     mask: Sequence[Mapping[str, Any]] | None = None
     name: str = ""
+    tree: Tree | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -186,6 +230,8 @@ def _layer(layer: Layer) -> tuple[dict[str, Any], str, tuple[str, ...]]:
     }
     if layer.mask is not None:
         entry["mask"] = [dict(part) for part in layer.mask]
+    if layer.tree is not None:
+        entry["tree"] = layer.tree.as_dict()
     return entry, shader.light_js, shader.notes
 
 

@@ -23,12 +23,13 @@ import numpy as np
 from drti_core.arrays import Codes
 from drti_core.codec import Exporter, ExportReport
 from drti_core.errors import OptionError
-from drti_core.formats.folder import FolderWriter
+from drti_core.formats.folder import FolderWriter, openlime_neural
 from drti_core.formats.folder.pictures import FolderLayout, picture_names
 from drti_core.formats.folder.pyramid import kind_of_folder
 from drti_core.formats.folder.reader import MASK
 from drti_core.formats.folder.writer import FILES, PICTURES
 from drti_core.io import outputs
+from drti_core.io.pictures.tiles import count as tiles_of
 from drti_core.model import RelightableModel
 from drti_core.runtime.loss import LIGHTS, measure, middle
 from drti_exporters._viewer.page import VIEWER, files_of, folder_page
@@ -116,7 +117,7 @@ class OpenlimeExporter(Exporter):
         if self.normals or not names:
             others[RELIEF] = np.moveaxis(relief_codes(ready.model), -1, 0)
         cut, doubt = _cutout(ready.model, shader, layout, len(names))
-        if cut == CUTOUT and ready.model.metadata.mask is not None:
+        if layout != "image" and ready.model.metadata.mask is not None:
             codes = np.where(ready.model.metadata.mask, np.uint8(255), np.uint8(0))
             others[CUTOUT] = np.broadcast_to(codes, (3, *codes.shape))
         with outputs.atomic_folder(out, overwrite=overwrite, kind=FOLDER) as folder:
@@ -159,6 +160,27 @@ class OpenlimeExporter(Exporter):
             "is no file", where=f"openlime: {path}", expected="the path or URL of OpenLIME"
         )
 
+    def _layer(self, model: RelightableModel, written: Written, count: int) -> Layer:
+        """The model as drti's own viewer shows it, with ``count`` pictures of planes."""
+        masked = model.metadata.mask is not None
+        if written.layout == "image":
+            parts = [[part.as_dict() for part in picture] for picture in written.parts()]
+            found = dict(zip(written.names, parts, strict=True))
+            mask = [Part(MASK).as_dict()] if masked else None
+            return Layer(model, parts[:count], found.get(RELIEF), mask)
+        shown = [*written.names[:count], *filter(written.names.__contains__, (RELIEF, CUTOUT))]
+        native = written.names[:1] == openlime_neural.NAMES[:1]
+        filled = native and written.layout == "deepzoom"
+        shape = _filled(model.shape, self.tile) if filled else model.shape
+        none: list[dict[str, str]] = []
+        return Layer(
+            model,
+            [none] * count,
+            none if RELIEF in shown else None,
+            none if CUTOUT in shown else None,
+            tree=written.tree(self.tile, shown, shape),
+        )
+
     def _write_page(
         self,
         model: RelightableModel,
@@ -168,13 +190,10 @@ class OpenlimeExporter(Exporter):
         url: str | None,
     ) -> None:
         """Write index.html and what it needs; drti's own viewer is always there."""
-        parts = [[part.as_dict() for part in picture] for picture in written.parts()]
-        found = dict(zip(written.names, parts, strict=True))
-        relief, masked = found.get(RELIEF), model.metadata.mask is not None
-        mask = [Part(MASK).as_dict()] if masked else None
         count = 0 if model.planes is None else -(-model.planes.count // 3)
         title, credit = self.title or out.stem or out.name, self.credit or ""
-        scene = make_scene([Layer(model, parts[:count], relief, mask)], title=title, credit=credit)
+        layer = self._layer(model, written, count)
+        scene = make_scene([layer], title=title, credit=credit)
         if self.title:
             scene = replace(scene, data={**scene.data, "title": self.title})
         for name, data in files_of(scene).items():
@@ -185,6 +204,11 @@ class OpenlimeExporter(Exporter):
         index = page.openlime_page(str(scene.data["title"]), str(scene.data["credit"]), url)
         for name, text in {"index.html": index, **page.page_files()}.items():
             (folder / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _filled(shape: tuple[int, int], side: int) -> tuple[int, int]:
+    rows, columns = tiles_of(shape, side)
+    return rows * side, columns * side
 
 
 def _cutout(

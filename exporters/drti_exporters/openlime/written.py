@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from drti_core.arrays import Codes, Window
 from drti_core.decoder import Planes
 from drti_core.formats.folder.layouts import layers
+from drti_core.formats.folder.pyramid import Layout, Tiles
 from drti_core.io import scratch
 from drti_core.io.pictures import plane_pictures
 from drti_core.io.pictures.tiles import Tile
-from drti_exporters._viewer.scene import Part
+from drti_exporters._viewer.scene import Part, Tree
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +46,20 @@ class Written:
     def parts(self) -> list[list[Part]]:
         """The same, as a page names them."""
         return [[self._part(tile) for tile in tiles()] for tiles in self.tiles()]
+
+    def tree(self, side: int, pictures: Sequence[str], shape: tuple[int, int]) -> Tree:
+        """Some of the pictures as a page names their tiles; not of the layout ``image``.
+
+        Args:
+            side: of the tiles.
+            pictures: names of those that are shown, in their order here.
+            shape: (H, W) that was cut into tiles, which may have been filled up.
+        """
+        sizes = Tiles(cast(Layout, self.layout), side=side).sizes(shape)[::-1]
+        shown = [name if name in pictures else "" for name in self.names]
+        if self.layout != "itarzoom":  # where all pictures of a tile lie together
+            shown = list(filter(None, shown))
+        return Tree(self.layout, side, 0, sizes, names=shown, suffix=self.suffix)
 
     def reread(self, planes: Planes, window: Window) -> Planes:
         """Planes whose codes inside a window are those of the pictures; elsewhere they are unset.

@@ -3,13 +3,16 @@
 const CORNERS = %corners.glsl%;
 const RELIT = %relit.glsl%;
 const FINISH = %finish.glsl%;
-const {PI, acos, atan2, cos, exp, floor, hypot, log2, max, min, round, sin, sqrt} = Math;
+const {PI, acos, atan2, ceil, cos, exp, floor, hypot, log2, max, min, round, sin, sqrt} = Math;
 const EXACT = {colorSpaceConversion: "none", premultiplyAlpha: "none"};
 
 class Painter {
   // scene: the description; lights: its light stages; blobOf(part): promise of a picture's Blob.
-  constructor(canvas, scene, lights, blobOf) {
-    Object.assign(this, {canvas, scene, lights, blobOf, width: scene.width, height: scene.height});
+  // changed(): called when a frame would show more than the last one; waiting: how much of what the
+  // last frame was to show is not there yet.
+  constructor(canvas, scene, lights, blobOf, changed) {
+    Object.assign(this, {canvas, scene, lights, blobOf, changed, width: scene.width, height: scene.height});
+    this.waiting = 0;
     const gl = this.gl = canvas.getContext("webgl2", {
       antialias: false, depth: false, powerPreference: "high-performance"});
     if (!gl) throw new Error("no WebGL2");
@@ -30,29 +33,23 @@ class Painter {
     }
     this.finish = this.program(FINISH, CORNERS);
     this.buffer = null;
-    const total = this.scene.layers.flatMap(({pictures, relief, mask}) => [...pictures, relief || [], mask || []].flat()).length;
+    for (const {tree} of this.layers || []) if (tree) tree.end();
+    const {layers} = this.scene;
+    const total = layers.flatMap(({tree, pictures, relief, mask}) => tree ? [1] : [...pictures, relief || [], mask || []].flat()).length;
     let done = 0;
     const step = () => progress(++done, total);
     this.layers = [];
-    for (const [number, layer] of this.scene.layers.entries()) {
-      const program = this.program(shaderOf(layer) + RELIT, CORNERS);
-      const tiles = this.grid(layer);
-      const made = {layer, program, tiles, light: this.lights[number], key: ""};
-      const array = layer.array;
-      for (const tile of tiles) {
-        tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
-        tile.relief = layer.relief && this.texture(tile);
-        tile.mask = layer.mask && this.texture(tile);
-      }
-      for (const [index, parts] of layer.pictures.entries()) {
-        await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
-      }
-      if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
-      if (layer.mask) await this.upload(layer.mask, tiles, (tile) => tile.mask, -1, step);
-      for (const tile of tiles) for (const made of [...tile.planes, tile.relief, tile.mask]) if (made) {
-        gl.bindTexture(made.kind, made.name);
-        gl.generateMipmap(made.kind);
-      }
+    for (const [number, layer] of layers.entries()) {
+      const made = {layer, light: this.lights[number], key: ""};
+      // While the first pictures are on their way the shader is compiled.
+      if (layer.tree) made.tree = new Tree(layer, this, this.blobOf);
+      const root = made.tree && made.tree.load(made.tree.root);
+      if (root) root.catch(() => {});
+      made.program = this.program(shaderOf(layer) + RELIT, CORNERS);
+      if (root) {
+        await root;
+        step();
+      } else await this.whole(made, step);
       if (layer.weights) {
         made.weights = gl.createTexture();
         gl.bindTexture(gl.TEXTURE_2D, made.weights);
@@ -63,6 +60,25 @@ class Painter {
     const fault = gl.getError();
     if (fault && !gl.isContextLost()) throw new Error(
       fault === gl.OUT_OF_MEMORY ? "The graphics memory is too small for this picture." : "WebGL error " + fault);
+  }
+
+  // All pictures of a layer, at full resolution.
+  async whole(made, step) {
+    const gl = this.gl, {layer} = made, {array} = layer, tiles = made.tiles = this.grid(layer);
+    for (const tile of tiles) {
+      tile.planes = array ? [this.texture(tile, layer.pictures.length)] : layer.pictures.map(() => this.texture(tile));
+      tile.relief = layer.relief && this.texture(tile);
+      tile.mask = layer.mask && this.texture(tile);
+    }
+    for (const [index, parts] of layer.pictures.entries()) {
+      await this.upload(parts, tiles, (tile) => tile.planes[array ? 0 : index], array ? index : -1, step);
+    }
+    if (layer.relief) await this.upload(layer.relief, tiles, (tile) => tile.relief, -1, step);
+    if (layer.mask) await this.upload(layer.mask, tiles, (tile) => tile.mask, -1, step);
+    for (const tile of tiles) for (const each of [...tile.planes, tile.relief, tile.mask]) if (each) {
+      gl.bindTexture(each.kind, each.name);
+      gl.generateMipmap(each.kind);
+    }
   }
 
   program(fragment, vertex) {
@@ -102,9 +118,8 @@ class Painter {
     return tiles;
   }
 
-  texture({width, height}, layers = 0) {
+  texture({width, height}, layers = 0, levels = 1 + floor(log2(max(width, height)))) {
     const gl = this.gl, kind = layers ? gl.TEXTURE_2D_ARRAY : gl.TEXTURE_2D, name = gl.createTexture();
-    const levels = 1 + floor(log2(max(width, height)));
     gl.bindTexture(kind, name);
     if (layers) gl.texStorage3D(kind, levels, gl.RGB8, width, height, layers);
     else gl.texStorage2D(kind, levels, gl.RGB8, width, height);
@@ -159,14 +174,19 @@ class Painter {
   }
 
   // Draws one frame.
-  // view: {left, top, zoom}, picture coordinates of the frame's corner and its pixels to a pixel
-  // of the picture. look: {light, mode, exposure, kd, ks, exponent, split (frame's pixels)}.
+  // view: {x, y, zoom, turn, mirror}, see `placed`. look: {light (in the picture's frame, however it
+  // is turned), mode, exposure, kd, ks, exponent, split (the frame's pixels)}.
   // share: resolution of the relit pixels, 0..1. relight: whether they changed at all.
   // Returns milliseconds that relighting took, measured where `timed`.
   draw({view, look, size, share = 1, relight = true, target = null, timed = false}) {
-    const gl = this.gl, [width, height] = size;
+    const gl = this.gl, [width, height] = size, where = placed(view, size);
     const sides = this.layers.length > 1 ? [[0, look.split], [look.split, width]] : [[0, width]];
     let took = 0;
+    this.waiting = 0;
+    for (const [number, side] of sides.entries()) {
+      const made = this.layers[number];
+      if (made.tree && side[0] < side[1]) this.waiting += made.tree.show(...this.sight(made, where, size, side));
+    }
     gl.enable(gl.SCISSOR_TEST);
     if (relight && look.mode < 2) {
       const w = max(1, round(width * share)), h = max(1, round(height * share));
@@ -177,7 +197,7 @@ class Painter {
       for (const [number, [from, to]] of sides.entries()) {
         const cut = [round((from * w) / width), round((to * w) / width)];
         gl.scissor(cut[0], 0, cut[1] - cut[0], h);
-        this.relight(this.layers[number], view, look, size, share, [from, to]);
+        if (from < to) this.relight(this.layers[number], where, look, size, share);
       }
       if (timed) {
         // Waits for the GPU.
@@ -202,7 +222,7 @@ class Painter {
     for (const [number, [from, to]] of sides.entries()) {
       const made = this.layers[number];
       gl.scissor(from, 0, to - from, height);
-      for (const tile of this.seen(made, view, size, [from, to])) {
+      if (from < to) for (const tile of this.seen(made, where, size)) {
         this.bind(1, tile.relief && tile.relief.name, tile.filter);
         this.bind(2, tile.mask && tile.mask.name, tile.filter);
         gl.uniform1i(at("cut"), tile.mask ? 1 : 0);
@@ -213,7 +233,7 @@ class Painter {
     return took;
   }
 
-  relight(made, view, look, size, share, side) {
+  relight(made, where, look, size, share) {
     const gl = this.gl, {layer, program} = made, {name, at} = program;
     gl.useProgram(name);
     const key = look.light.join();
@@ -228,7 +248,7 @@ class Painter {
         gl.texSubImage2D(gl.TEXTURE_2D, 0, 0, 0, w, h, gl.RGBA, gl.FLOAT, values, count);
       }
     }
-    for (const tile of this.seen(made, view, size, side, share)) {
+    for (const tile of this.seen(made, where, size, share)) {
       tile.planes.forEach((plane, unit) => {
         this.bind(unit, plane.name, tile.filter, plane.kind);
         gl.uniform1i(at(layer.array ? "drti_planes" : "plane_" + unit), unit);
@@ -244,28 +264,36 @@ class Painter {
     }
   }
 
-  // The tiles that a side of the frame shows: where on it (clip coordinates), which part of them.
-  seen({layer, tiles}, view, [width, height], [from, to], share = 1) {
-    const gain = this.width / layer.width, zoom = view.zoom * gain, found = [];
-    const rise = (view.zoom * this.height) / layer.height;
-    const least = min(zoom, rise) * share;
-    const filter = least < 1 ? "small" : least === 1 || least >= 3 ? "texel" : "flat";
-    for (const tile of tiles) {
-      const x = (at) => (at * gain - view.left) * view.zoom, y = (at) => (at * rise) - view.top * view.zoom;
-      const X = [max(from, x(tile.x0)), min(to, x(tile.x1))];
-      const Y = [max(0, y(tile.y0)), min(height, y(tile.y1))];
+  // The box of a layer that a side of the frame shows, and the frame's pixels to one of the layer's.
+  sight({layer}, where, [width, height], [from, to] = [0, width]) {
+    const across = this.width / layer.width, down = this.height / layer.height;
+    const [left, top, right, bottom] = where.around(from, 0, to, height);
+    return [[left / across, top / down, right / across, bottom / down], where.zoom * min(across, down)];
+  }
+
+  // The tiles that the frame shows: the corners of each on it (clip coordinates), which part of it.
+  seen(made, where, size, share = 1) {
+    const {layer, tree} = made, [width, height] = size, found = [], {to} = where;
+    const across = this.width / layer.width, down = this.height / layer.height;
+    const [[left, top, right, bottom], zoom] = this.sight(made, where, size);
+    for (const tile of tree ? tree.shown : made.tiles) {
+      const least = zoom * share * (tile.scale || 1), exact = (least === 1 && where.upright) || (least >= 3 && !(tile.scale > 1));
+      const filter = exact ? "texel" : least < 1 && !tree ? "small" : "flat";
+      const X = [max(tile.x0, left), min(tile.x1, right)], Y = [max(tile.y0, top), min(tile.y1, bottom)];
       if (X[0] >= X[1] || Y[0] >= Y[1]) continue;
-      const u = (at) => (at / zoom + view.left / gain - tile.left) / tile.width;
-      const v = (at) => ((at + view.top * view.zoom) / rise - tile.top) / tile.height;
-      found.push({...tile, filter, part: [u(X[0]), v(Y[0]), u(X[1]), v(Y[1])],
-        place: [2 * X[0] / width - 1, 1 - 2 * Y[0] / height, 2 * X[1] / width - 1, 1 - 2 * Y[1] / height]});
+      const place = Y.flatMap((y) => X.flatMap((x) => {
+        const [fx, fy] = to(x * across, y * down);
+        return [(2 * fx) / width - 1, 1 - (2 * fy) / height];
+      }));
+      const u = (x) => (x - tile.left) / tile.width, v = (y) => (y - tile.top) / tile.height;
+      found.push({...tile, filter, place, part: [u(X[0]), v(Y[0]), u(X[1]), v(Y[1])]});
     }
     return found;
   }
 
   quad({at}, {place, part}) {
     const gl = this.gl;
-    gl.uniform4f(at("place"), ...place);
+    gl.uniform2fv(at("place"), place);
     gl.uniform4f(at("part"), ...part);
     gl.drawArrays(gl.TRIANGLE_STRIP, 0, 4);
   }
@@ -277,18 +305,27 @@ class Painter {
     gl.bindSampler(unit, this.filters[filter]);
   }
 
+  // See the function: for what is no part of this script.
+  placed(view, size) { return placed(view, size); }
+
   // The whole picture as it is shown, at its own resolution, in pieces that the GPU can take.
-  picture(look) {
+  async picture(look) {
     const gl = this.gl, canvas = make("canvas"), {width, height} = this;
     const flat = canvas.getContext("2d", {colorSpace: "srgb"}), side = 1024;
     canvas.width = width;
     canvas.height = height;
-    const made = this.frame(side, side), shown = this.buffer;
-    this.buffer = null;
+    const made = this.frame(side, side);
     for (let top = 0; top < height; top += side) for (let left = 0; left < width; left += side) {
       const w = min(side, width - left), h = min(side, height - top), data = new Uint8ClampedArray(4 * w * h);
       const split = round(max(0, min(w, look.share * width - left)));
-      this.draw({view: {left, top, zoom: 1}, look: {...look, split}, size: [w, h], target: made.frame});
+      const view = {x: left + w / 2, y: top + h / 2, zoom: 1};
+      for (const {tree, ...rest} of this.layers) if (tree) await tree.need(...this.sight(rest, placed(view, [w, h]), [w, h]));
+      const shown = this.buffer;
+      this.buffer = null;
+      this.draw({view, look: {...look, split}, size: [w, h], target: made.frame});
+      this.drop(this.buffer);
+      this.buffer = shown;
+      for (const {tree} of this.layers) if (tree) tree.release();
       gl.readPixels(0, 0, w, h, gl.RGBA, gl.UNSIGNED_BYTE, data);
       // Colours of the canvas are multiplied by alpha, those of a picture are not.
       for (let i = 3; i < data.length; i += 4) if (data[i] % 255)
@@ -298,10 +335,34 @@ class Painter {
       flat.putImageData(rows, left, top);
     }
     this.drop(made);
-    this.drop(this.buffer);
-    this.buffer = shown;
+    this.changed();
     return new Promise((done) => canvas.toBlob(done, "image/png"));
   }
+}
+
+// Where a view puts the picture on a frame of `size` pixels: (x, y) of the picture lies in the middle,
+// a pixel of it takes `zoom` pixels of the frame; it is mirrored left to right if `mirror`, then turned
+// by `turn` degrees clockwise. Rests on whole pixels of the frame, or it shimmers when it is moved.
+// to(x, y): picture → frame, from(x, y): the way back, around(left, top, right, bottom): the box on
+// the picture around a box of the frame,
+// turned(x, y): a direction on the frame (y up, as a light's) → the same on the picture.
+function placed({x, y, zoom, turn = 0, mirror = false}, [width, height]) {
+  const right = turn % 90 === 0, angle = (turn * PI) / 180, sign = mirror ? -1 : 1;
+  const c = right ? round(cos(angle)) : cos(angle), s = right ? round(sin(angle)) : sin(angle);
+  const a = zoom * sign * c, b = -zoom * s, d = zoom * sign * s, e = zoom * c;
+  const dx = -round(a * x + b * y - width / 2), dy = -round(d * x + e * y - height / 2);
+  const scale = sign * zoom * zoom;
+  const to = (px, py) => [a * px + b * py + dx, d * px + e * py + dy];
+  const from = (fx, fy) => [(e * (fx - dx) - b * (fy - dy)) / scale, (a * (fy - dy) - d * (fx - dx)) / scale];
+  const around = (left, top, right, bottom) => {
+    const corners = [from(left, top), from(right, top), from(left, bottom), from(right, bottom)];
+    const [xs, ys] = [0, 1].map((axis) => corners.map((corner) => corner[axis]));
+    return [min(...xs), min(...ys), max(...xs), max(...ys)];
+  };
+  return {
+    to, from, zoom, upright: right, around,
+    turned: (fx, fy) => [sign * (c * fx - s * fy), s * fx + c * fy],
+  };
 }
 
 // Half way between the light and the camera.
@@ -318,5 +379,8 @@ function shaderOf({shader, numbers}) {
 }
 
 function bytesOf(base64) {
-  return Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(base64);
+  const letters = atob(base64), {length} = letters, bytes = new Uint8Array(length);
+  for (let at = 0; at < length; at++) bytes[at] = letters.charCodeAt(at);
+  return bytes;
 }

@@ -29,7 +29,7 @@ class Viewer {
     this.stage = this.$(".stage");
     this.words();
     try {
-      this.painter = new Painter(this.canvas, scene, lights, blobOf);
+      this.painter = new Painter(this.canvas, scene, lights, blobOf, () => this.change());
     } catch {
       this.say("This browser cannot show the picture.", "It needs WebGL2: update the browser, " +
         "switch hardware acceleration on in its settings, or try another.");
@@ -114,7 +114,7 @@ class Viewer {
     const share = this.moving ? this.quality : 1;
     const relight = this.stale || share !== this.share;
     const took = this.painter.draw({
-      view: this.corner(), share, relight, timed: this.moving, size: [width, height],
+      view: this.view, share, relight, timed: this.moving, size: [width, height],
       look: {...look, light: this.light, split: round(look.share * width)},
     });
     this.stale = false;
@@ -130,11 +130,10 @@ class Viewer {
     this.warm = true;
   }
 
-  // The picture's coordinates at the canvas's corner; whole pixels of the canvas, or it shimmers.
+  // The picture's coordinates at the canvas's corner.
   corner() {
-    const {x, y, zoom} = this.view, {width, height} = this.canvas;
-    const snap = (at, size) => round(at * zoom - size / 2) / zoom;
-    return {left: snap(x, width), top: snap(y, height), zoom};
+    const {width, height} = this.canvas, [left, top] = placed(this.view, [width, height]).from(0, 0);
+    return {left, top, zoom: this.view.zoom};
   }
 
   fit() {

@@ -43,6 +43,10 @@ def measure_quality(
         ),
     ] = 0,
     jobs: Annotated[int, typer.Option(help="Processes at a time, of one thread each.")] = 1,
+    cluster: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="A dask cluster in their place, or local."),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Keep the models, in DIR/models.")] = False,
     ssim: Ssim = None,
     overwrite: Annotated[
@@ -71,6 +75,7 @@ def measure_quality(
             chosen,
             out,
             jobs=jobs,
+            cluster=cluster,
             keep=keep,
             with_ssim=ssim,
             overwrite=overwrite,

@@ -28,7 +28,7 @@ from drti_core.registry.codec_calls import fit
 from drti_core.stack import Stack
 from drti_plugins.benchmark.collections import Collection
 
-#: What :func:`drti_core.jobs.workers.run_tasks` is to do.
+#: What workers are to do.
 WORK = f"{__name__}:measure"
 #: Beside the checkpoints of a fit, how long it has taken; written so often, in seconds.
 SPENT, _EVERY = "spent.json", 5.0

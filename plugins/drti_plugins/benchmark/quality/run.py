@@ -1,4 +1,4 @@
-"""``drti benchmark quality``: codecs over collections of photographs, in processes side by side.
+"""``drti benchmark quality``: codecs over collections of photographs, by workers side by side.
 
 Each collection, codec and seed is a task, whose result is a file in ``results`` of the output
 folder. The journal of :mod:`drti_core.jobs.journal` tells which of them are still valid, so that a
@@ -25,8 +25,8 @@ from drti_core.codec import Codec, Progress, no_progress, own_options, parse_spe
 from drti_core.errors import OptionError, OutputExistsError
 from drti_core.io import names, outputs
 from drti_core.jobs import journal
+from drti_core.jobs.executor import executor
 from drti_core.jobs.journal import Entry
-from drti_core.jobs.workers import run_tasks
 from drti_core.measure.metrics import ssim_wanted
 from drti_core.model.contracts import CHECKPOINT_FOLDER
 from drti_core.registry import catalogue
@@ -198,6 +198,7 @@ def benchmark_quality(
     out: str | os.PathLike[str],
     *,
     jobs: int = 1,
+    cluster: Any = None,
     keep: bool = False,
     with_ssim: bool | None = None,
     overwrite: bool = False,
@@ -211,6 +212,8 @@ def benchmark_quality(
         out: folder of results; what an earlier run left there from the same photographs with the
             same options is used again.
         jobs: processes at a time, each with one thread for the fit.
+        cluster: a dask cluster in their place; see :func:`drti_core.jobs.executor.executor`. Its
+            workers see the photographs and ``out`` by the same names.
         keep: save the models in ``out`` (those that another codec needs are kept anyway).
         with_ssim: whether to take SSIM; by default if scikit-image is installed.
         overwrite: do again what is done.
@@ -221,9 +224,10 @@ def benchmark_quality(
             in ``out`` is a link.
         OutputExistsError: a result or a model is in the way that no run of this benchmark has left.
         FormatError: the journal or a result of an earlier run is damaged.
+        MissingExtraError: dask.distributed is not installed.
+        ResourceError: there is no cluster, or no more processes can be started.
     """
-    if jobs < 1:
-        raise OptionError(f"{jobs} jobs", where="jobs", expected="1 or more")
+    workers = executor(jobs, cluster)
     with_ssim = ssim_wanted(with_ssim)
     folder = Path(out)
     inputs = outputs.Inputs(
@@ -263,7 +267,7 @@ def benchmark_quality(
             _arguments(task, todo[task], tasks, folder, task.name in kept, with_ssim)
             for task in ready
         ]
-        with closing(run_tasks(arguments, jobs, WORK, _ENVIRONMENT)) as answers:
+        with closing(workers.run(arguments, WORK, _ENVIRONMENT)) as answers:
             for number, answer in answers:
                 done += 1
                 if answer["status"] != "measured":
@@ -353,19 +357,20 @@ def _waves(tasks: Sequence[_Task]) -> list[list[_Task]]:
 def _arguments(
     task: _Task, entry: Entry, tasks: Sequence[_Task], out: Path, keep: bool, with_ssim: bool
 ) -> dict[str, Any]:
-    """What :func:`measure` gets."""
+    """What :func:`measure` gets: whole names, as workers may be at home in other folders."""
     collection, variant = task.collection, task.variant
+    out = out.absolute()
 
     def model(match: re.Match[str]) -> str:
         served = (t for t in tasks if t.variant.label == match[1] and _serves(t, task))
-        return str(next(served).model(out).absolute())
+        return str(next(served).model(out))
 
     # The folder's name may hold what separates options.
     name, own = parse_spec(variant.spec)
     options = own | dict(variant.options)
     return {
-        "source": str(collection.train),
-        "test": None if collection.test is None else str(collection.test),
+        "source": str(collection.train.absolute()),
+        "test": None if collection.test is None else str(collection.test.absolute()),
         "left_out": collection.left_out,
         "collection": collection.name,
         "group": collection.group,
