@@ -32,10 +32,9 @@ from drti_core.lights import LightDirections
 from drti_core.lights.kriging import choose
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.stack import Stack
-from drti_core.stack.aligned import laid
+from drti_core.stack.aligned import area_of, laid
 from drti_core.stack.moves import (
     Model,
-    common_area,
     displacements,
     distances,
     model_named,
@@ -228,7 +227,7 @@ def moves_of(stack: Stack, model: str = "shift", progress: Progress = no_progres
         largest=largest,
         agreement=laying.agreement,
         known=laying.known,
-        area=common_area(laying.maps, stack.shape, stack.shape),
+        area=area_of(stack, laying.maps),
         differences=laying.differences(),
     )
 

@@ -118,12 +118,27 @@ def laid(stack: Stack, maps: F64, notes: Sequence[str], history: Mapping[str, An
     """
     told = (*stack.notes, *notes)
     found = replace(held(stack, maps), notes=told, history={**stack.history, **history})
-    area = common_area(found.maps, found.source.shape, stack.shape)
+    area = area_of(stack, maps)
     part = found.cropped(area)
     assert isinstance(part, AlignedStack)
     before = stack.area or Window(0, 0, *stack.shape)
     area = Window(before.y + area.y, before.x + area.x, area.height, area.width)
     return replace(part, frame=stack.frame or stack.shape, area=area)
+
+
+def area_of(stack: Stack, maps: F64) -> Window:
+    """What all photographs show in the common picture; they may have been laid before.
+
+    Args:
+        stack: the photographs.
+        maps: see :func:`laid`.
+
+    Raises:
+        StackError: next to nothing.
+    """
+    if isinstance(stack, AlignedStack):
+        return common_area(stack.maps @ maps, stack.source.shape, stack.shape)
+    return common_area(maps, stack.shape, stack.shape)
 
 
 def inside_all(mask: Bool, maps: F64, shape: tuple[int, int] | None = None) -> Bool:

@@ -16,7 +16,9 @@ from drti_core.capture.align_sheet import align_sheet
 from drti_core.cli.app import app
 from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
+from drti_core.stack.aligned import laid
 from drti_core.stack.lanczos import sampled
+from drti_core.stack.strengths import even
 from drti_core.workflow.darkroom import Darkroom
 
 #: Right and down, pixels, by the number of the photograph.
@@ -69,6 +71,35 @@ def test_moved_photographs_are_laid_back_and_others_stay(shaken, aligned):
     assert np.array_equal(pixels[still], shaken.images[still][:, area.slices[0], area.slices[1]])
     assert stack.notes[-1].startswith("Aligned (shift): 3 of 24 photographs were moved, photo08")
     assert stack.history["align"]["photographs"][7]["moved"] is True
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("levelled", [False, True])
+def test_what_a_project_laid_is_laid_on_from_there(levelled):
+    """Parts and masks are told in the photographs as they were; no pixel is resampled twice."""
+    scene, count = drti.demo_stack((100, 130), 16), 16
+    offsets = np.random.default_rng(2).integers(-4, 5, (count, 2))
+    lain = offsets + np.where(np.arange(count)[:, None] == 5, [[3, -2]], 0)
+    images = [scene.images[i][10 - y : 90 - y, 12 - x : 118 - x] for i, (x, y) in enumerate(lain)]
+    maps = np.tile(np.eye(3), (count, 1, 1))
+    maps[:, :2, 2] = offsets
+    stack = laid(ArrayStack.of(np.stack(images), scene.lights), maps, [], {"offsets": 1})
+    if levelled:
+        stack = even(stack, np.ones((count, 3)), "Levelled.")
+    height, width = stack.shape
+    found, told = align(stack)
+    assert np.flatnonzero(told.moved).tolist() == [5]
+    assert told.maps[5, :2, 2] == pytest.approx([3, -2], abs=0.3)
+    left = f"; {found.shape[1]}x{found.shape[0]} of {width}x{height} pixels are left."
+    assert found.notes[-1].endswith(left)
+    assert found.frame == stack.frame == (80, 106)
+    mask = np.zeros((80, 106), bool)
+    mask[20:60, 30:70] = True
+    part = found.adjusted(crop=drti.Window(15, 25, 50, 50), mask=mask)
+    assert np.array_equal(part.mask, mask[15:65, 25:75])
+    values = part.read(drti.Window(0, 0, 50, 50)).reshape(count, 50, 50, 3)
+    wanted = scene.images[:, 25:75, 37:87] / np.float32(255) * part.mask[..., None]
+    assert np.abs(np.delete(values - wanted, 5, axis=0)).max() < 1e-5
 
 
 @pytest.mark.slow
