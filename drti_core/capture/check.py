@@ -29,6 +29,8 @@ _EXIF = 0.2
 #: Mean difference of codes (of 8 bits) of one shot kept twice, and as a share of the usual one
 #: between neighbours of two shots under one light.
 _SAME, _ALIKE = 0.35, 0.2
+#: Moved photographs that are named in one line beside the first.
+_NAMED = 10
 #: Share of clipped pixels worth a note, and worth one for each photograph.
 _CLIPPED, _SPOILED = 0.05, 0.4
 
@@ -78,13 +80,23 @@ class Checked:
         return tuple(f for f in self.findings if photograph in f.photographs)
 
     def note(self) -> str | None:
-        """The gravest finding about photographs in one line; None where there is none."""
+        """The gravest finding about photographs in one line; None where there is none.
+
+        Where it is a move, other photographs that were moved are named too.
+        """
         grave = [f for f in self.findings if f.grave and f.photographs]
         if not grave:
             return None
-        more = len(grave) - 1
+        first, *rest = grave
+        alike = [f for f in rest if first.kind == f.kind == "moved"]
+        names = [self.names[i] for f in alike[:_NAMED] for i in f.photographs]
+        if len(alike) > _NAMED:
+            names.append(f"{len(alike) - _NAMED} more")
+        text = first.text + (f", and so {'is' if len(alike) == 1 else 'are'} " if names else "")
+        text += ", ".join(names)
+        more = len(rest) - len(alike)
         others = f" (and {more} more finding{'s' * (more > 1)})" if more else ""
-        return f"{grave[0].text}{others}; a check says more"
+        return f"{text}{others}; a check says more"
 
     def as_dict(self) -> dict[str, Any]:
         """Strictly JSON-able."""
@@ -121,7 +133,7 @@ def check(stack: Stack, *, quick: bool = False, progress: Progress = no_progress
 
     Args:
         stack: photographs and their lights.
-        quick: leave out what takes a while (places, sharpness, and lights told by looks).
+        quick: leave out what takes longest (lights told by looks).
         progress: called with the share done and what is being done.
 
     Raises:

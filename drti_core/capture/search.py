@@ -98,10 +98,10 @@ class Search:
         self._exchange(self._kernel(self.encoded, usable), _moment(self.encoded), usable)
         for number in range(3):
             before = self._state()
-            quick = self.quick or number == 0
-            self._pixels(quick)
+            first = number == 0
+            self._pixels(first)
             progress((number + 0.5) / 3, "predicting each photograph from the others")
-            self._lights(quick)
+            self._lights(self.quick or first)
             progress((number + 1) / 3, "predicting each photograph from the others")
             if number and self._state() == before:
                 break

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -127,6 +128,17 @@ def test_the_verb_tells_and_its_status_says_doubtful(folder, tmp_path):
 def test_fit_says_the_gravest_in_one_line(folder, tmp_path):
     report = fit_file(folder, tmp_path / "model.ptm")
     assert "photo04.jpg is dark: a misfire (and 3 more findings); a check says more" in report.notes
+
+
+def test_a_fit_names_the_photographs_that_do_not_lie_on_the_others(data, tmp_path):
+    case = data.parent / "cases" / "06-shaken"
+    if not case.is_dir():
+        pytest.skip(f"{case} is not there")
+    truth = json.loads((case / "true_shifts_dy_dx.json").read_text())
+    far = {name for name, shift in truth.items() if np.hypot(*shift) > 2.5}
+    (said,) = [n for n in fit_file(case, tmp_path / "model.ptm").notes if "a check says more" in n]
+    named = set(re.findall(r"img_\d+\.jpg", said))
+    assert far <= named <= {name for name, shift in truth.items() if np.hypot(*shift) > 0}
 
 
 def test_json_holds_every_photograph_and_no_infinity(sound):
