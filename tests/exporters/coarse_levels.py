@@ -24,7 +24,8 @@ from drti_exporters._viewer.quadtree import reduced
 
 CODECS = (
     "ptm", "ptm:colorspace=lrgb", "hsh", "hsh:terms=16", "sh", "rbf:planes=18",
-    "bilinear:planes=18", "neural:preset=fast", "hyper20:preset=fast", "disk20:preset=fast,teacher=none",
+    "bilinear:planes=18", "neural:preset=fast", "hyper20:preset=fast",
+    "disk20:preset=fast,teacher=none",
 )  # fmt: skip
 #: Codes between two that finite differences take.
 _STEP = 2.0
