@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Self
@@ -272,6 +272,20 @@ class ExportReport:
 
 
 @dataclass(frozen=True)
+class LivePage:
+    """A page whose folder lacks what its server makes when a browser asks for it.
+
+    Args:
+        make: the bytes of a file by its path in the folder, with ``/``; None for none. Called from
+            several threads.
+        report: of what is there.
+    """
+
+    make: Callable[[str], bytes | None]
+    report: ExportReport
+
+
+@dataclass(frozen=True)
 class Exporter(ABC):
     """Writes a model for another runtime; a frozen dataclass whose fields are its options."""
 
@@ -295,3 +309,15 @@ class Exporter(ABC):
         Raises:
             UnsupportedDecoderError: before the first byte is written.
         """
+
+    def live(self, model: RelightableModel, out: Path) -> LivePage | None:
+        """Write the folder of a page that is seen at once, however large the model is.
+
+        None by default, and for a model that :meth:`export` writes as quickly.
+
+        Args:
+            model: it; what is made later is read of it then.
+            out: the folder; it is not there.
+        """
+        del model, out
+        return None

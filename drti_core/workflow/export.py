@@ -11,7 +11,7 @@ from typing import Any
 from drti_core.io import outputs
 from drti_core.io.places import anywhere
 from drti_core.model import RelightableModel
-from drti_core.model.contracts import Exporter, ExportReport
+from drti_core.model.contracts import Exporter, ExportReport, LivePage
 from drti_core.progress import logged
 from drti_core.registry import doors, hook_calls
 from drti_core.registry.catalogue import registry
@@ -84,6 +84,37 @@ def export(
         VetoError: a plugin's hook refuses, before or after the export.
     """
     return _export(model, output, named(registry().exporters, exporter, options), overwrite)
+
+
+@logged("export")
+def show(
+    source: str | os.PathLike[str],
+    output: Path,
+    *,
+    exporter: str,
+    options: Mapping[str, Any] | None = None,
+    reader: str | None = None,
+) -> LivePage:
+    """Open a model and write a page of it to be looked at now, as little as its exporter can.
+
+    Args:
+        source: file or folder of a model.
+        output: a folder that is not there.
+        exporter: its id, with options.
+        options: more of them.
+        reader: id of the reader, with options.
+
+    Raises:
+        DrtiError: see :func:`export_file`.
+    """
+    chosen = named(registry().exporters, exporter, options)
+    model = doors.open_model(source, reader=reader)
+    model, notes = hook_calls.before_export(model, chosen, output)
+    page = chosen.live(model, output)
+    if page is None:
+        page = LivePage(lambda _: None, chosen.export(model, output))
+    report = replace(page.report, notes=(*notes, *page.report.notes))
+    return replace(page, report=hook_calls.after_export(model, chosen, report))
 
 
 def _export(

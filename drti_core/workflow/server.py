@@ -5,7 +5,8 @@ in whole or by byte range (RFC 9110, 14). Who asks must know a path that cannot 
 Linux be of the same user: other users see that path in the list of processes, where it is an
 argument of the browser. Refused are requests that name another host, by which a page of the web
 could read the folder under a name of its own (DNS rebinding), and those that pages of other
-origins make. Where somebody waits for it, the server also takes what a page of the folder posts.
+origins make. Where somebody waits for it, the server also takes what a page of the folder posts,
+and makes files of it that are not there yet.
 """
 
 from __future__ import annotations
@@ -87,6 +88,8 @@ class FolderServer(ThreadingHTTPServer):
         port: 0 for any that is free.
         take: called with the path and the body of what a page of the folder posts, in a thread of
             the server; without it posts are refused.
+        make: called with the path of a file that is not there, in a thread of the server; gives
+            its bytes, or None for none.
 
     Raises:
         OptionError: the port is out of range.
@@ -98,13 +101,17 @@ class FolderServer(ThreadingHTTPServer):
     allow_reuse_address = sys.platform != "win32"
 
     def __init__(
-        self, folder: Path, port: int = 0, take: Callable[[str, bytes], None] | None = None
+        self,
+        folder: Path,
+        port: int = 0,
+        take: Callable[[str, bytes], None] | None = None,
+        make: Callable[[str], bytes | None] | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise OptionError(f"port {port}", expected="0 (any that is free) to 65535")
         if not folder.is_dir():
             raise FileError("is not a folder", where=str(folder), expected="a folder to serve")
-        self.folder, self.take = folder.resolve(), take
+        self.folder, self.take, self.make = folder.resolve(), take, make
         #: The first part of every path: whoever does not know it is served nothing.
         self.token = secrets.token_urlsafe(16)
         self.patience = _PATIENCE
@@ -206,11 +213,14 @@ class FolderServer(ThreadingHTTPServer):
             if not name or name.startswith(".") or _FORBIDDEN.search(name):
                 return None
             names.append(name)
-        try:
+        ending = Path(names[-1]).suffix.lower()
+        file: BinaryIO | None = None
+        with suppress(OSError):  # there is none, it is a link, its name is too long …
             file = _open(self.folder, names)
-        except OSError:  # there is none, it is a link, its name is too long …
-            return None
-        return None if file is None else (file, Path(names[-1]).suffix.lower())
+        if file is None and self.make is not None:
+            made = self.make("/".join(names))
+            file = None if made is None else io.BytesIO(made)
+        return None if file is None else (file, ending)
 
 
 def _open(folder: Path, names: list[str]) -> BinaryIO | None:
@@ -270,10 +280,13 @@ def _owner(port: int, server: int) -> int | None:
 
 @contextmanager
 def serving(
-    folder: Path, port: int = 0, take: Callable[[str, bytes], None] | None = None
+    folder: Path,
+    port: int = 0,
+    take: Callable[[str, bytes], None] | None = None,
+    make: Callable[[str], bytes | None] | None = None,
 ) -> Iterator[FolderServer]:
     """Serve a folder in threads of its own until the block is left; see :class:`FolderServer`."""
-    with FolderServer(folder, port, take) as server:
+    with FolderServer(folder, port, take, make) as server:
         thread = start(partial(server.serve_forever, 0.05), "serving")
         try:
             yield server

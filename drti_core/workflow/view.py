@@ -1,4 +1,7 @@
-"""A model in the browser: exported to a private folder that is served on the loopback address."""
+"""A model in the browser: a page in a private folder that is served on the loopback address.
+
+Tiles of large models are made when the browser asks for them.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +17,9 @@ from typing import Any
 from drti_core.errors import DrtiError
 from drti_core.io import scratch
 from drti_core.io.places import bring
+from drti_core.model.contracts import LivePage
 from drti_core.options import parse_spec
-from drti_core.workflow.export import export_file
+from drti_core.workflow.export import show
 from drti_core.workflow.server import serving
 
 _INDEX = "index.html"
@@ -74,32 +78,34 @@ def viewing(
     ) as temporary:
         folder = Path(temporary) / _name(path)
         notes: tuple[str, ...] = ()
+        make = None
         if path.suffix.lower() in (".html", ".htm") and path.is_file():
             folder.mkdir()
             shutil.copyfile(path, folder / _INDEX)
         else:
-            notes = _export(path, folder, exporter, options or {}, reader)
-        with serving(folder, port) as server:
+            page = _export(path, folder, exporter, options or {}, reader)
+            notes, make = page.report.notes, page.make
+        with serving(folder, port, make=make) as server:
             yield View(server.url, folder, notes)
 
 
 def _export(
     source: Path, folder: Path, exporter: str, options: Mapping[str, Any], reader: str | None
-) -> tuple[str, ...]:
-    """Export into a folder; what the exporter says."""
+) -> LivePage:
+    """Export into a folder what is seen at first."""
     name, own = parse_spec(exporter)
     given = {**own, **options}
     if name == "html":
         # One file would take a third more, and a browser keeps its text in memory.
         given.setdefault("form", "folder")
-    report = export_file(source, folder, exporter=name, options=given, reader=reader)
+    page = show(source, folder, exporter=name, options=given, reader=reader)
     if not (folder / _INDEX).is_file():
         raise DrtiError(
             f"the exporter {name!r} writes no {_INDEX}",
             where=str(source),
             expected="an exporter of pages, such as html or openlime",
         )
-    return report.notes
+    return page
 
 
 def _name(source: Path) -> str:

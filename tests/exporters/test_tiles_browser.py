@@ -9,7 +9,7 @@ import pytest
 
 from drti_core import demo_stack, get_codec
 from drti_core.colour import to_uint8
-from drti_core.formats.folder.pyramid import halved_codes
+from drti_core.formats._shared.levels import halved
 from drti_core.lights import LightDirections
 from drti_core.options import with_options
 from drti_core.workflow.server import serving
@@ -51,7 +51,7 @@ def differ(a, b) -> int:
 
 def shown_half(model):
     """What a page shows at half size, but for the last row and column: half of them is picture."""
-    half = replace(model.planes, codes=halved_codes(model.planes.codes))
+    half = replace(model.planes, codes=halved(model.planes.codes, SHAPE[0] // 2 + 1, SHAPE[1] // 2))
     return shown(replace(model, planes=half, shape=half.shape))[: SHAPE[0] // 2, : SHAPE[1] // 2]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import io
 import os
 import re
 import signal
@@ -12,11 +13,15 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
-from drti_core import demo_stack, get_codec, save_model
+from drti_core import demo_stack, get_codec, open_model, save_model
 from drti_core.errors import DrtiError
 from drti_core.workflow.view import viewing
+from drti_exporters._viewer.quadtree import parts_of
+from drti_exporters.html import VIEWER
 
 
 @pytest.fixture(scope="module")
@@ -148,3 +153,25 @@ def test_a_damaged_model(tmp_path, capsys):
     assert main(["view", str(path), "--no-browser"]) == 1
     assert time.monotonic() - started < 20
     assert str(Path(path)) in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("ending", [".ptm", ".rti", ".zarr"])
+def test_tiles_are_made_when_they_are_asked_for(ending, tmp_path):
+    """Of any format; none is in the folder, and no other file comes of it."""
+    pytest.importorskip("zarr" if ending == ".zarr" else "PIL")
+    codec = "hsh" if ending == ".rti" else "ptm"
+    path = tmp_path / f"a{ending}"
+    save_model(get_codec(codec).fit(demo_stack((521, 40), 12)), path)
+    planes = open_model(path).planes
+    with viewing(path, options={"layout": "tiles"}) as found:
+        assert {entry.name for entry in found.folder.iterdir()} == {*VIEWER, "index.html"}
+        pictures = parts_of(get(found.url, "tiles_0/1/0_1.bin"))
+        assert len(pictures) == -(-planes.count // 3) + 1
+        with Image.open(io.BytesIO(pictures[1])) as image:
+            shown = np.moveaxis(np.asarray(image), -1, 0)
+        np.testing.assert_array_equal(shown, planes.codes[3:6, 511:])
+        with Image.open(io.BytesIO(parts_of(get(found.url, "tiles_0/0/0_0.bin"))[0])) as image:
+            assert image.size == (20, 261)
+        for name in ("2/0_0", "1/1_0", "1/0_2", "0/0_0.bin/x", "../0/0_0"):
+            assert b"tiles" not in (answer := get(found.url, f"tiles_0/{name}.bin"))
+            assert b"404" in answer

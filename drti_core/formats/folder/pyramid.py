@@ -78,7 +78,7 @@ class Tiles:
         """(K, h, w) codes of every level, the full resolution first, the last of one tile."""
         found = [codes]
         for _ in self.sizes((codes.shape[1], codes.shape[2]))[1:]:
-            found.append(halved_codes(found[-1], up=self._up))
+            found.append(_halved(found[-1], self._up))
         return found
 
     @property
@@ -279,7 +279,7 @@ def planes_in_picture(codes: Codes) -> int:
     return 3 if codes.dtype == np.uint8 else 1
 
 
-def halved_codes(codes: Codes, *, up: bool = True) -> Codes:
+def _halved(codes: Codes, up: bool) -> Codes:
     """Means of 2x2 codes, rounded; sides are rounded up (the last ones repeated) or down."""
     if up and isinstance(codes, WindowedCodes) and codes.coarser is not None:
         found: Any = codes.coarser()

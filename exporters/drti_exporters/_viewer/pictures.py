@@ -11,7 +11,7 @@ No picture bears a colour profile or a gamma, which a browser would apply to the
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from drti_core.arrays import MAX_SIDE, Window, bands
+from drti_core.arrays import MAX_SIDE, Codes, Window, bands
 from drti_core.colour import LUMA, linear_to_srgb
 from drti_core.decoder import Planes, requantise
 from drti_core.errors import OptionError
@@ -33,7 +33,15 @@ from drti_core.io.pictures.writers import Rows, rows_of
 from drti_core.model import RelightableModel
 from drti_core.relight.enhance import albedo
 from drti_core.relight.normals import normals
-from drti_exporters._viewer.quadtree import SIDE, Picture, Place, Quadtree, parts_of
+from drti_exporters._viewer.quadtree import (
+    SIDE,
+    Picture,
+    Place,
+    Quadtree,
+    Read,
+    averages,
+    parts_of,
+)
 from drti_exporters.glsl.screen import screen_of
 
 Format = Literal["png", "webp", "jpeg"]
@@ -190,24 +198,50 @@ def _unlike(model: RelightableModel, encoding: Encoding) -> bool:
     return model.config().get("colorspace") != "rgb" or (encoding.quality or 0) >= 98
 
 
-def quadtree(model: RelightableModel, encoding: Encoding, *, relief: bool) -> Quadtree:
+def quadtree(
+    model: RelightableModel, encoding: Encoding, *, relief: bool, live: bool = False
+) -> Quadtree:
     """The pictures of a model as a quadtree: its planes, of 8 bits, the relief and the mask.
+
+    Args:
+        model: it.
+        encoding: of the pictures; of the mask PNG.
+        relief: whether there is one.
+        live: nothing is made before it is asked for: the relief of a coarse level is that of the
+            coarse planes rather than the mean of the fine ones.
 
     Raises:
         OptionError: it has none of these.
     """
     found = []
     if model.planes is not None:
-        encode = partial(encoding.encode, unlike=_unlike(model, encoding))
-        found.append(Picture(model.planes.codes, encode))
+        codes = averages(model.planes.codes)
+        found.append(Picture(codes, partial(encoding.encode, unlike=_unlike(model, encoding))))
     if relief:
-        found.append(Picture(np.moveaxis(relief_codes(model), -1, 0), encoding.encode))
+        if live and model.planes is not None:
+            bumps = _live_relief(model, averages(model.planes.codes))
+        else:
+            bumps = averages(np.moveaxis(relief_codes(model), -1, 0))
+        found.append(Picture(bumps, encoding.encode))
     if (mask := model.metadata.mask) is not None:
-        codes = np.where(mask, np.uint8(255), np.uint8(0))[None]
-        found.append(Picture(codes, Encoding("png").encode))
+        white = np.where(mask, np.uint8(255), np.uint8(0))[None]
+        found.append(Picture(averages(white), Encoding("png").encode))
     if not found:
         raise OptionError("no picture", where="html: layout tiles", expected="planes or normals")
     return Quadtree(found, model.shape)
+
+
+def _live_relief(model: RelightableModel, codes: Read) -> Read:
+    """The relief of a window as that of a model of the window's planes."""
+    planes = model.planes
+    assert planes is not None
+    bare = model.with_metadata(mask=None)
+
+    def read(steps: int, window: Window) -> Codes:
+        part = Planes(codes(steps, window), planes.scale, planes.bias)
+        return np.moveaxis(relief_codes(replace(bare, planes=part, shape=part.shape)), -1, 0)
+
+    return read
 
 
 def write_relief(model: RelightableModel, encoding: Encoding, path: Path) -> None:

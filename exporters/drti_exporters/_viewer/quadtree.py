@@ -9,6 +9,7 @@ at its edges.
 from __future__ import annotations
 
 import itertools
+import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,16 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from drti_core.arrays import Codes, Window
-from drti_core.formats.folder.pyramid import halved_codes
 from drti_core.io import scratch
 from drti_core.io.pictures.tiles import count
 from drti_core.io.threads import cores, in_order
+from drti_core.io.windowed import WindowedCodes
 from drti_exporters._viewer.scene import Tree
 
 #: Side of a node without overlap, and how far it reaches into its neighbours.
 SIDE, OVERLAP = 512, 1
 #: Pictures of more pixels are cut into tiles.
 WHOLE = 1 << 21
+_NAME = re.compile("([0-9]{1,2})/([0-9]{1,6})_([0-9]{1,6})[.]bin")
 
 
 @dataclass(frozen=True)
@@ -51,22 +53,59 @@ class Place:
         return f"{self.level}/{self.column}_{self.row}.bin"
 
 
+#: Reads (K, h, w) uint8 codes of a window of the level that is so many halvings coarser than the
+#: picture.
+Read = Callable[[int, Window], Codes]
+
+
 @dataclass(frozen=True, eq=False)
 class Picture:
     """Pictures of a quadtree that are encoded alike.
 
     Args:
-        codes: (K, H, W) uint8.
+        read: gives their codes; called from several threads.
         encode: (h, w, 3) uint8 to the bytes of a picture.
     """
 
-    codes: Codes
+    read: Read
     encode: Callable[[npt.NDArray[Any]], bytes]
+
+
+def averages(codes: Codes) -> Read:
+    """Codes of coarse levels as the means of those that lie beneath a pixel, each rounded once.
+
+    A code of a linear codec is a value up to scale and bias, so that a coarse pixel is what its
+    fine ones look like from afar.
+
+    Args:
+        codes: (K, H, W) uint8; read by windows, from coarser ones where they have such.
+    """
+
+    def read(steps: int, window: Window) -> Codes:
+        source: Any = codes
+        while steps and isinstance(source, WindowedCodes) and source.coarser is not None:
+            source, steps = source.coarser(), steps - 1
+        factor = 1 << steps
+        rows, columns = (slice(factor * part.start, factor * part.stop) for part in window.slices)
+        made: Any = np.array(source[:, rows, columns])
+        if steps:
+            made = np.stack([reduced(plane, factor) for plane in made])
+        scratch.release(source)
+        return made  # type: ignore[no-any-return]
+
+    return read
+
+
+def reduced(plane: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
+    """Rounded means of blocks; those at the right and bottom edges of what is there."""
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).reduce(factor))
 
 
 @dataclass(frozen=True, eq=False)
 class Quadtree:
-    """The nodes of some pictures of one size, three planes in each.
+    """The nodes of some pictures of one size, three planes in each; made as they are asked for.
 
     Args:
         pictures: at least one.
@@ -81,14 +120,6 @@ class Quadtree:
         """(height, width) of each level, the coarsest first."""
         return sizes(self.shape)
 
-    @cached_property
-    def levels(self) -> list[list[Codes]]:
-        """The codes of each level, the coarsest first."""
-        found = [[picture.codes for picture in self.pictures]]
-        for _ in self.sizes[1:]:
-            found.insert(0, [halved_codes(codes) for codes in found[0]])
-        return found
-
     def places(self) -> Iterator[Place]:
         """Every node, the coarsest level first, row by row."""
         for level, size in enumerate(self.sizes):
@@ -99,23 +130,27 @@ class Quadtree:
 
     def nodes(self) -> Iterator[tuple[Place, bytes]]:
         """Every node with its bytes, in that order."""
-        places = self.places()
-        done = in_order(lambda place: (place, self.node(place)), places, min(4, cores()))
-        for place, data in done:
-            if place.column == 0:
-                for codes in self.levels[place.level]:
-                    scratch.release(codes)
-            yield place, data
+        return in_order(lambda place: (place, self.node(place)), self.places(), min(4, cores()))
 
     def node(self, place: Place) -> bytes:
         """The bytes of a node."""
-        window = self.window(place)
-        parts = []
-        for picture, codes in zip(self.pictures, self.levels[place.level], strict=True):
-            part: Any = codes[:, *window.slices]
-            for first in range(0, len(part), 3):
-                parts.append(picture.encode(_rgb(part[first : first + 3])))
+        window, steps, parts = self.window(place), len(self.sizes) - 1 - place.level, []
+        for picture in self.pictures:
+            codes = picture.read(steps, window)
+            for first in range(0, len(codes), 3):
+                parts.append(picture.encode(_rgb(codes[first : first + 3])))
         return struct.pack(f"<{len(parts) + 1}I", len(parts), *map(len, parts)) + b"".join(parts)
+
+    def find(self, name: str) -> Place | None:
+        """The node of a file's name."""
+        match = _NAME.fullmatch(name)
+        if match is None:
+            return None
+        level, column, row = map(int, match.groups())
+        if level >= len(self.sizes):
+            return None
+        rows, columns = count(self.sizes[level], SIDE)
+        return Place(level, row, column) if row < rows and column < columns else None
 
     def window(self, place: Place) -> Window:
         """What a node holds of its level."""

@@ -17,10 +17,11 @@ import itertools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
-from drti_core.codec import Exporter, ExportReport
+from drti_core.codec import Exporter, ExportReport, LivePage
 from drti_core.decoder import Planes
 from drti_core.errors import OptionError, UnsupportedDecoderError
 from drti_core.io import outputs
@@ -41,7 +42,7 @@ from drti_exporters._viewer.page import (
 )
 from drti_exporters._viewer.pictures import SUFFIXES, TYPES, Encoding, Format
 from drti_exporters._viewer.quadtree import WHOLE, Place, Quadtree, tree_of
-from drti_exporters._viewer.scene import Layer, Part, make_scene
+from drti_exporters._viewer.scene import Layer, Part, Scene, make_scene
 
 __all__ = ["BODY", "EXPORTER", "HEAD", "VIEWER", "HtmlExporter", "Part", "viewer_files"]
 
@@ -66,6 +67,8 @@ FOLDER = outputs.FolderKind(
 _ALIKE = 0.01
 #: Files of more bytes are slow to open, and browsers hold their text in memory.
 _LARGE = 100_000_000
+#: Tiles of a live page that are kept.
+_KEPT = 64
 
 
 @dataclass(frozen=True)
@@ -122,18 +125,8 @@ class HtmlExporter(Exporter):
         encoding = self._check(out)
         form = self._form(out)
         outputs.check_output(out, overwrite, FOLDER if form == "folder" else None)
-        models = [model, *self._other(model)]
-        names = _names(models, self.split)
-        shown = [self._shown(each, encoding) for each in models]
-        layers = [
-            replace(self._layer(each, number, form), name=names[number])
-            for number, each in enumerate(shown)
-        ]
-        own = out.stem if form == "file" else out.name
-        title, credit = self.title or own, self.credit or ""
-        scene = make_scene(layers, title=title, credit=credit)
-        if self.title:
-            scene = replace(scene, data={**scene.data, "title": self.title})
+        models, layers, scene = self._scene(model, out, form, encoding)
+        names = [layer.name for layer in layers]
         worst, relief = 0.0, 0
         notes: list[str] = []
         with self._target(out, form, overwrite) as (folder, page):
@@ -186,6 +179,51 @@ class HtmlExporter(Exporter):
             notes.append(f"normals for the specular and normal views: {relief} bytes")
         notes += scene.notes
         return ExportReport(tuple(written), worst, tuple(notes))
+
+    def live(self, model: RelightableModel, out: Path) -> LivePage | None:
+        """Tiles are made when they are asked for; see :meth:`Exporter.live`."""
+        encoding = self._check(out)
+        if self._form(out) == "file" or not self._tiled(model):
+            return None
+        _, layers, scene = self._scene(model, out, "folder", encoding)
+        if not all(layer.tree for layer in layers):
+            return None
+        trees = {
+            layer.tree.src: pictures.quadtree(layer.model, encoding, relief=self.normals, live=True)
+            for layer in layers
+            if layer.tree
+        }
+
+        @lru_cache(maxsize=_KEPT)
+        def node(stem: str, place: Place) -> bytes:
+            return trees[stem].node(place)
+
+        def make(path: str) -> bytes | None:
+            stem, _, name = path.partition("/")
+            place = trees[stem].find(name) if stem in trees else None
+            return None if place is None else node(stem, place)
+
+        out.mkdir()
+        for name, data in {**files_of(scene), "index.html": folder_page(scene)}.items():
+            (out / name).write_bytes(data)
+        return LivePage(make, ExportReport((out,), None, scene.notes))
+
+    def _scene(
+        self, model: RelightableModel, out: Path, form: str, encoding: Encoding
+    ) -> tuple[list[RelightableModel], list[Layer], Scene]:
+        """The models, how they are shown, and what the page is told of them."""
+        models = [model, *self._other(model)]
+        names = _names(models, self.split)
+        shown = [self._shown(each, encoding) for each in models]
+        layers = [
+            replace(self._layer(each, number, form), name=names[number])
+            for number, each in enumerate(shown)
+        ]
+        own = out.stem if form == "file" else out.name
+        scene = make_scene(layers, title=self.title or own, credit=self.credit or "")
+        if self.title:
+            scene = replace(scene, data={**scene.data, "title": self.title})
+        return models, layers, scene
 
     def _form(self, out: Path) -> str:
         """What is written: ``file`` or ``folder``."""
