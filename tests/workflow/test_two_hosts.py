@@ -142,7 +142,14 @@ def hosts() -> Iterator[Hosts]:
         made.start("a", "-m", "distributed.cli.dask_scheduler", *here, "--no-dashboard")
         for host, address in _ADDRESSES.items():
             scheduler = f"tcp://{_ADDRESSES['a']}:{_PORTS['scheduler']}"
-            worker = ("-m", "distributed.cli.dask_worker", scheduler, "--nthreads", "1")
+            worker = (
+                "-m",
+                "distributed.cli.dask_worker",
+                scheduler,
+                "--nthreads",
+                "1",
+                "--no-nanny",
+            )
             made.start(host, *worker, "--host", address, "--no-dashboard")
         yield made
     finally:
