@@ -21,8 +21,9 @@ from drti_core.io.outputs import FolderKind, notes
 from drti_core.io.outputs.trouble import of_writing
 from drti_core.model.contracts import Part
 
-#: In the folder: the output so far, what it is made from, and what is done.
-_STORE, _STATE, _DONE = "output", "state.json", "done"
+#: In the folder: the output so far (hidden, so that no search takes it for models), what it is made
+#: from, and what is done.
+_STORE, _STATE, _DONE = ".output", "state.json", "done"
 #: A line is some 20 bytes; a gigapixel has some hundred parts.
 _MOST = 1 << 26
 

@@ -192,7 +192,7 @@ def test_a_fit_that_was_broken_off_goes_on(
 
     told: list[tuple[str, ...]] = []
     begun = parts_made(3)
-    (kept / "output/0/planes/c/0/0/0").write_bytes(b"half of a part without a line")
+    (kept / ".output/0/planes/c/0/0/0").write_bytes(b"half of a part without a line")
     with (kept / "done").open("ab") as journal:
         journal.write(b"[0, 0,")
     again = parts_made()
