@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -49,10 +50,21 @@ class KeptParts:
         self._journal.write(json.dumps(list(part)).encode() + b"\n")
         self._journal.flush()
 
-    def move(self, folder: Path) -> None:
-        """Put all that is there into a folder of the same disk."""
+    def hand_over(self, folder: Path) -> None:
+        """Let a folder of the same disk hold all that is there; it stays here too, till the end."""
         for entry in sorted(self.folder.iterdir()):
-            entry.rename(folder / entry.name)
+            if entry.is_dir():
+                shutil.copytree(entry, folder / entry.name, copy_function=_linked)
+            else:
+                _linked(entry, folder / entry.name)
+
+
+def _linked(source: str | Path, target: str | Path) -> None:
+    """The same file under another name; a copy where the file system knows no such names."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copyfile(source, target)
 
 
 def folder_of(target: Path) -> Path:

@@ -148,7 +148,7 @@ def save_in_parts(
             lambda stage, first: _elsewhere({**task, "encodes": first}, stage, kept, executor),
         )
         with outputs.atomic_folder(target, overwrite=overwrite, kind=kind) as folder:
-            kept.move(folder)
+            kept.hand_over(folder)
             writer.finish(stored, folder)
     return notes
 

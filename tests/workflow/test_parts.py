@@ -167,6 +167,10 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)
 
 
+def _broken(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
 @pytest.mark.slow
 def test_a_fit_that_was_broken_off_goes_on(
     stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -204,6 +208,12 @@ def test_a_fit_that_was_broken_off_goes_on(
     assert len(parts_made()) == len(whole_parts)
     assert files_of(target) == whole
     assert told[-1] == told[0][:-1]
+    shutil.rmtree(target)
+    with monkeypatch.context() as patch:  # killed when all is there but the last file
+        patch.setattr("drti_core.formats.zarr.writer.ZarrWriter.finish", _broken)
+        assert len(parts_made(len(whole_parts))) == len(whole_parts)
+    assert parts_made() == []
+    assert files_of(target) == whole
     for spec, changed in (("hsh:terms=4", None), ("hsh", stack.parent / "3.png")):
         shutil.rmtree(target)
         parts_made(3)
