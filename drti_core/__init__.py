@@ -111,6 +111,7 @@ if TYPE_CHECKING:
     from drti_core.stack.developing import develop, undistort
     from drti_core.stack.samples.demo import make_stack as demo_stack
     from drti_core.workflow.align import align_file
+    from drti_core.workflow.calls import call_many
     from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
     from drti_core.workflow.darkroom import Darkroom
@@ -166,6 +167,7 @@ else:
         "stack.developing": "develop undistort",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.align": "align_file",
+        "workflow.calls": "call_many",
         "workflow.many": "convert_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
@@ -211,6 +213,7 @@ __all__ = [
     "save_model",
     "convert_file",
     "convert_many",
+    "call_many",
     "export",
     "export_file",
     "describe",

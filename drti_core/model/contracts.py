@@ -238,9 +238,14 @@ class PartsWriter(Writer):
     written does not depend on who writes which part, nor in which order.
     """
 
+    folder: ClassVar[FolderKind]
+
     @abstractmethod
     def begin(self, stored: StoredModel, folder: Path) -> tuple[str, ...]:
-        """Write what is no part into an empty folder; returns notes as :meth:`Writer.write`."""
+        """Write what is no part into a folder; returns notes as :meth:`Writer.write`.
+
+        It is empty, or holds what an earlier run has begun of the same output.
+        """
 
     @abstractmethod
     def stages(self, stored: StoredModel) -> Sequence[Sequence[Part]]:
@@ -248,7 +253,7 @@ class PartsWriter(Writer):
 
     @abstractmethod
     def write_part(self, planes: Planes | None, folder: Path, part: Part) -> None:
-        """Write a part; of the first stage it reads the planes in windows."""
+        """Write a part onto the disk; of the first stage it reads the planes in windows."""
 
     @abstractmethod
     def finish(self, stored: StoredModel, folder: Path) -> None:

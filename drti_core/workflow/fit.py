@@ -25,6 +25,7 @@ from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
+from drti_core.workflow.kept_parts import folder_of, kind_of
 from drti_core.workflow.opening import open_lit
 from drti_core.workflow.parts import Fitting, check_opening, save_in_parts
 from drti_core.workflow.report import Report, words_of
@@ -87,7 +88,9 @@ def fit_file(
         writer_options: more of them.
         overwrite: replace an output that exists.
         jobs: how many processes encode and write parts of one picture, where the format is written
-            in parts (``.zarr``); the bytes are the same for any number.
+            in parts (``.zarr``); the bytes are the same for any number. What several have done is
+            kept in ``OUTPUT.parts`` until the output is whole: a run that was broken off goes on
+            there when it is started again.
         cluster: a dask cluster in their place; see :func:`drti_core.jobs.executor.executor`.
         progress: called with the share done and what is being done.
 
@@ -122,7 +125,8 @@ def fit_file(
     opened, progress = open_lit(stack, progress, **opening)
     teachers = [item for item in fitter.learns_from() if isinstance(item, Path)]
     checkpoints = Path(f"{target}.training")
-    inputs = outputs.Inputs([*doors.read_from(stack, opened, **opening), *teachers])
+    reads = [*doors.read_from(stack, opened, **opening), *teachers]
+    inputs = outputs.Inputs(reads)
     inputs.check(target)
     check_refusal(fitter, chosen, opened, target)
     running = fitter.keeping(checkpoints)
@@ -132,6 +136,10 @@ def fit_file(
     if running is not fitter:
         outputs.check_within(target.parent, checkpoints.name)
         outputs.check_replaceable(checkpoints, CHECKPOINT_FOLDER)
+    if isinstance(chosen, PartsWriter) and not alone:
+        inputs.check(folder_of(target))
+        outputs.check_within(target.parent, folder_of(target).name)
+        outputs.check_replaceable(folder_of(target), kind_of(chosen.folder))
     doubt = []
     if opened.shape[0] * opened.shape[1] > _LARGEST:
         doubt = ["photographs as large as these are not looked at first; a check does that"]
@@ -161,6 +169,7 @@ def fit_file(
             chosen,
             None if alone else fitting,
             None if alone else workers,
+            reads=reads,
             overwrite=overwrite,
             progress=part_of(progress, _FITTING, 1),
         )

@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import lru_cache
@@ -26,6 +26,7 @@ from drti_core.errors import DrtiError, OptionError, ResourceError, UnsupportedF
 from drti_core.fitting import encoded_later
 from drti_core.fitting.near_lights import distant, levelled
 from drti_core.io import outputs, places, regular
+from drti_core.io.software import software
 from drti_core.jobs.executor import Executor
 from drti_core.jobs.workers import Answer, Task
 from drti_core.model import RelightableModel, StoredModel
@@ -33,6 +34,7 @@ from drti_core.model.contracts import Part, PartsWriter
 from drti_core.options import own_options, with_options
 from drti_core.progress import Progress
 from drti_core.registry import catalogue, doors, hook_calls
+from drti_core.workflow.kept_parts import KeptParts, identity, kept_parts
 from drti_core.workflow.opening import open_lit
 
 
@@ -95,10 +97,14 @@ def save_in_parts(
     fitting: Fitting | None,
     executor: Executor | None,
     *,
+    reads: Iterable[Path] = (),
     overwrite: bool = False,
     progress: Progress,
 ) -> tuple[str, ...]:
     """Write a model whose planes are encoded by workers, whole or not at all.
+
+    What workers have done is kept beside the output until it is whole: a run that was broken off,
+    even by force, goes on where it was, if nothing has changed that the parts depend on.
 
     Args:
         model: its planes are not read.
@@ -106,6 +112,7 @@ def save_in_parts(
         writer: how.
         fitting: how the workers come to the same model; only they need it.
         executor: the workers; None: this process does it all.
+        reads: files that the planes are made of, by whose state a broken run goes on.
         overwrite: replace an output that exists.
         progress: called after each part.
 
@@ -120,22 +127,46 @@ def save_in_parts(
     reason = writer.refuse(stored)
     if reason is not None:
         raise UnsupportedFormatError(reason, where=str(target))
-    outputs.check_output(target, overwrite, writer.folder)
-    with outputs.atomic_folder(target, overwrite=overwrite, kind=writer.folder) as folder:
-        notes = writer.begin(stored, folder)
-        stages = writer.stages(stored)
-        count, done = max(1, sum(map(len, stages))), 0
-        for number, stage in enumerate(stages):
-            if executor is None or fitting is None:
-                made = _here(stored, folder, writer, stage)
-            else:
-                made = _elsewhere(stored, folder, writer, stage, fitting, executor, number == 0)
-            with closing(made):
-                for _ in made:
-                    done += 1
-                    progress(done / count, "writing")
-        writer.finish(stored, folder)
+    kind = writer.folder
+    outputs.check_output(target, overwrite, kind)
+    if executor is None or fitting is None:
+        with outputs.atomic_folder(target, overwrite=overwrite, kind=kind) as folder:
+            notes = writer.begin(stored, folder)
+            _follow(progress, stored, writer, lambda stage, _: _here(stored, folder, writer, stage))
+            writer.finish(stored, folder)
+        return notes
+    state = _state(stored, writer, fitting, reads)
+    with kept_parts(target, kind, state) as kept:
+        notes = writer.begin(stored, kept.folder)
+        if kept.done:
+            notes += (f"{len(kept.done)} parts are from a run that was broken off",)
+        task = _common(stored, kept.folder, writer, fitting)
+        _follow(
+            progress,
+            stored,
+            writer,
+            lambda stage, first: _elsewhere({**task, "encodes": first}, stage, kept, executor),
+        )
+        with outputs.atomic_folder(target, overwrite=overwrite, kind=kind) as folder:
+            kept.hand_over(folder)
+            writer.finish(stored, folder)
     return notes
+
+
+def _follow(
+    progress: Progress,
+    stored: StoredModel,
+    writer: PartsWriter,
+    made: Callable[[Sequence[Part], bool], Generator[None, None, None]],
+) -> None:
+    """Have all parts made, stage by stage; ``made`` yields after each of a stage."""
+    stages = writer.stages(stored)
+    count, done = max(1, sum(map(len, stages))), 0
+    for number, stage in enumerate(stages):
+        with closing(made(stage, number == 0)) as steps:
+            for _ in steps:
+                done += 1
+                progress(done / count, "writing")
 
 
 def _here(
@@ -146,30 +177,33 @@ def _here(
         yield
 
 
-def _elsewhere(
-    stored: StoredModel,
-    folder: Path,
-    writer: PartsWriter,
-    stage: Sequence[Part],
-    fitting: Fitting,
-    executor: Executor,
-    encodes: bool,
-) -> Generator[None, None, None]:
-    common = {
+def _common(
+    stored: StoredModel, folder: Path, writer: PartsWriter, fitting: Fitting
+) -> dict[str, Any]:
+    """What the tasks of all parts hold."""
+    return {
         "source": fitting.source,
         "fitting": vars(fitting),
-        # Where the folder is held by a descriptor of this process, others need its name.
         "folder": os.path.realpath(folder),
         "writer": writer.writer_id,
         "writer_options": own_options(writer),
         "ranges": _ranges(stored),
-        "encodes": encodes,
     }
-    tasks = [{**common, "part": list(part)} for part in stage]
+
+
+def _elsewhere(
+    common: Mapping[str, Any], stage: Sequence[Part], kept: KeptParts, executor: Executor
+) -> Generator[None, None, None]:
+    """Parts of a stage by workers, but those that are there; each is noted when it is done."""
+    todo = [part for part in stage if tuple(part) not in kept.done]
+    for _ in range(len(stage) - len(todo)):
+        yield
+    tasks = [{**common, "part": list(part)} for part in todo]
     with closing(executor.run(tasks, f"{__name__}:write_part")) as answers:
-        for _, answer in answers:
+        for number, answer in answers:
             if answer["status"] != "done":
                 raise _error(answer)
+            kept.add(todo[number])
             yield
 
 
@@ -231,6 +265,22 @@ def _ranges(stored: StoredModel) -> str:
         for name, values in stored.arrays.items()
     }
     return regular.digest_of(json.dumps([numbers, arrays]).encode())
+
+
+def _state(
+    stored: StoredModel, writer: PartsWriter, fitting: Fitting, reads: Iterable[Path]
+) -> str:
+    """What tells whether parts of an earlier run are those that this one would make."""
+    facts = {
+        "software": software(),
+        "source": fitting.source,
+        "opening": dict(fitting.opening),
+        "codec": [fitting.codec, dict(fitting.options)],
+        "writer": [writer.writer_id, own_options(writer)],
+        "ranges": _ranges(stored),
+        "reads": sorted([str(path), identity(path)] for path in reads),
+    }
+    return regular.digest_of(json.dumps(facts, sort_keys=True, default=str).encode())
 
 
 def _error(answer: Answer) -> DrtiError:

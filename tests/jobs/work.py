@@ -7,7 +7,9 @@ import signal
 import time
 from pathlib import Path
 
+from drti_core.errors import DrtiError
 from drti_core.jobs.workers import Answer, Task
+from drti_core.workflow import convert_file
 
 
 def square(task: Task) -> Answer:
@@ -36,3 +38,12 @@ def slept(task: Task) -> Answer:
     """A second later."""
     time.sleep(1)
     return square(task)
+
+
+def converted(task: Task) -> Answer:
+    """A model converted, and what the process holds afterwards."""
+    try:
+        convert_file(task["source"], task["output"], writer="folder", overwrite=True)
+    except DrtiError as error:
+        return {**resources(task), "status": "refused", "reason": str(error)}
+    return resources(task)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -25,15 +30,20 @@ PIECES = {"chunk": 64, "shard": 64}
 @pytest.fixture
 def stack(tmp_path: Path) -> Path:
     """Photographs of 70 x 90 pixels: four shards."""
+    return photographed(tmp_path, 70, 90)
+
+
+def photographed(folder: Path, height: int, width: int) -> Path:
+    """Photographs, and their light file."""
     from PIL import Image
 
     from drti_core.formats.lp import write_lp
 
     names = [f"{number}.png" for number in range(12)]
-    for name, picture in zip(names, photographs(dome(12), 70, 90), strict=True):
-        Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(tmp_path / name)
-    write_lp(tmp_path / "dirs.lp", names, dome(12))
-    return tmp_path / "dirs.lp"
+    for name, picture in zip(names, photographs(dome(12), height, width), strict=True):
+        Image.fromarray(np.rint(picture * 255).astype(np.uint8)).save(folder / name)
+    write_lp(folder / "dirs.lp", names, dome(12))
+    return folder / "dirs.lp"
 
 
 class InTurn:
@@ -41,13 +51,16 @@ class InTurn:
 
     is_here = True
 
-    def __init__(self, change: dict[str, object] | None = None) -> None:
-        self.change = change or {}
+    def __init__(self, change: dict[str, object] | None = None, most: int = 1000) -> None:
+        self.change, self.most, self.parts = change or {}, most, []
 
     def run(self, tasks, work, environment=None):
         assert work == "drti_core.workflow.parts:write_part"
         parts._fitted.cache_clear()
         for number, task in reversed(list(enumerate(tasks))):
+            if len(self.parts) == self.most:
+                raise KeyboardInterrupt
+            self.parts.append(task["part"])
             yield number, parts.write_part(json.loads(json.dumps(task)) | self.change)
 
 
@@ -152,6 +165,86 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
     )
     with pytest.raises(OptionError, match=r"2 jobs for one output; expected one process, or a"):
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)
+
+
+def _broken(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+@pytest.mark.slow
+def test_a_fit_that_was_broken_off_goes_on(
+    stack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is done is not done again, what was begun with other options or photographs is."""
+    target, kept = tmp_path / "out" / "o.zarr", tmp_path / "out" / "o.zarr.parts"
+
+    def parts_made(most: int = 1000, codec: str = "hsh") -> list[list[int]]:
+        workers = InTurn(most=most)
+        monkeypatch.setattr("drti_core.workflow.fit.executor", lambda jobs, cluster: workers)
+        if most < 1000:
+            with pytest.raises(KeyboardInterrupt):
+                fit_file(stack, target, codec=codec, writer_options=PIECES, jobs=2)
+            assert [file.name for file in target.parent.iterdir()] == [kept.name]
+            assert kept.is_dir()
+        else:
+            report = fit_file(
+                stack, target, codec=codec, writer_options=PIECES, jobs=2, overwrite=True
+            )
+            told.append(report.notes)
+            assert [file.name for file in target.parent.iterdir()] == [target.name]
+        return workers.parts
+
+    told: list[tuple[str, ...]] = []
+    begun = parts_made(3)
+    (kept / ".output/0/planes/c/0/0/0").write_bytes(b"half of a part without a line")
+    with (kept / "done").open("ab") as journal:
+        journal.write(b"[0, 0,")
+    again = parts_made()
+    whole = files_of(target)
+    assert (len(begun), len(again)) == (3, len(whole_parts := begun + again) - 3)
+    assert len(set(map(tuple, whole_parts))) == len(whole_parts)
+    assert "3 parts are from a run that was broken off" in told[-1]
+    shutil.rmtree(target)
+    assert len(parts_made()) == len(whole_parts)
+    assert files_of(target) == whole
+    assert told[-1] == told[0][:-1]
+    shutil.rmtree(target)
+    with monkeypatch.context() as patch:  # killed when all is there but the last file
+        patch.setattr("drti_core.formats.zarr.writer.ZarrWriter.finish", _broken)
+        assert len(parts_made(len(whole_parts))) == len(whole_parts)
+    assert parts_made() == []
+    assert files_of(target) == whole
+    for spec, changed in (("hsh:terms=4", None), ("hsh", stack.parent / "3.png")):
+        shutil.rmtree(target)
+        parts_made(3)
+        if changed is not None:
+            os.utime(changed, (1, 1))
+        assert len(parts_made(codec=spec)) == len(whole_parts)
+    assert files_of(target) == whole
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="kills by signal")
+def test_a_giant_whose_processes_were_killed_goes_on(tmp_path: Path) -> None:
+    stack = photographed(tmp_path, 320, 384)
+    target, whole = tmp_path / "out" / "o.zarr", tmp_path / "whole.zarr"
+    fit = [sys.executable, "-m", "drti_core", "fit", str(stack), "--to", "zarr:chunk=64,shard=64"]
+    done = target.parent / "o.zarr.parts" / "done"
+    process = subprocess.Popen(
+        [*fit, "-o", str(target), "--jobs", "2"], stdout=subprocess.DEVNULL, start_new_session=True
+    )
+    while process.poll() is None and not (done.exists() and done.read_bytes().count(b"]") >= 2):
+        time.sleep(0.002)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+    assert not target.exists()
+    told = subprocess.run(
+        [*fit, "-o", str(target), "--jobs", "2"], capture_output=True, text=True, check=True
+    )
+    assert "parts are from a run that was broken off" in told.stdout
+    fit_file(stack, whole, writer_options=PIECES)
+    assert files_of(target) == files_of(whole)
+    assert [file.name for file in target.parent.iterdir()] == [target.name]
 
 
 def test_a_part_that_fails_leaves_nothing(

@@ -281,7 +281,7 @@ class Array:
         parts: Iterator[npt.NDArray[Any]] | list[npt.NDArray[Any]],
         pool: ThreadPoolExecutor | None = None,
     ) -> None:
-        """Write a file, whole: what of it lies outside of the array is 0.
+        """Write a file, whole and onto the disk: what of it lies outside of the array is 0.
 
         Args:
             place: of it in the grid.
@@ -319,7 +319,10 @@ class Array:
                 int(np.ravel_multi_index((*at[:-2], at[-2] + row, at[-1]), inner)) for at in spots
             ]
             row += rest[-2]
-        path.write_bytes(packed(chunks, places, prod(inner)))
+        with path.open("wb") as file:
+            file.write(packed(chunks, places, prod(inner)))
+            file.flush()
+            os.fsync(file.fileno())  # it may be noted as done
 
     def meta(self) -> dict[str, Any]:
         """What its zarr.json says."""

@@ -36,7 +36,7 @@ _MOST = 1 << 24
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock(descriptor: int, wait: bool) -> None:
+    def lock(descriptor: int, wait: bool) -> None:
         """Lock a byte behind what is written: locked ones cannot be read there."""
         os.lseek(descriptor, 1 << 30, os.SEEK_SET)
         msvcrt.locking(descriptor, msvcrt.LK_LOCK if wait else msvcrt.LK_NBLCK, 1)
@@ -45,7 +45,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _lock(descriptor: int, wait: bool) -> None:
+    def lock(descriptor: int, wait: bool) -> None:
         """Take the lock of an open file; it goes with the process.
 
         Raises:
@@ -75,7 +75,7 @@ class Note:
             self._path = _state_folder() / f"{_key(folder)}-{name[6:-4]}"
             flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
             self._descriptor = os.open(self._path, flags, 0o600)
-            _lock(self._descriptor, wait=True)
+            lock(self._descriptor, wait=True)
             self.add(name=name, holds=holds)
         except OSError as error:
             self.drop()
@@ -183,7 +183,7 @@ def _look_after(path: Path, clear: Callable[[Record], bool]) -> None:
     descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
     done = False
     try:
-        _lock(descriptor, wait=False)
+        lock(descriptor, wait=False)
         opened = os.fstat(descriptor)
         # Another process may have looked after it, and dropped it, before the lock was had.
         if opened.st_ino == path.lstat().st_ino and _is_mine(opened, stat.S_ISREG):
