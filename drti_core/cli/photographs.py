@@ -12,13 +12,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from drti_core.arrays import Window
+from drti_core.capture.darkroom import Darkroom
 from drti_core.cli.console import Reader, parse_window
 from drti_core.errors import OptionError
 from drti_core.io.pictures.spaces import SPACES
 from drti_core.registry.doors import StackOptions as StackOptions
 from drti_core.stack import AUTO
 from drti_core.stack.developing import OfProject
-from drti_core.workflow.darkroom import Darkroom
 
 Choice = TypeVar("Choice", bound=str)
 

@@ -1,4 +1,4 @@
-"""What verbs do with many inputs at once; see :mod:`drti_core.workflow.batch`."""
+"""What verbs do with many inputs at once; see :mod:`drti_core.jobs.batch`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from drti_core.errors import OptionError
+from drti_core.jobs.batch import BatchReport, Step, answered, run_batch
 from drti_core.jobs.executor import executor
+from drti_core.jobs.report import Report
 from drti_core.jobs.workers import Answer, Task
 from drti_core.options import with_options
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
-from drti_core.workflow.batch import BatchReport, Step, answered, run_batch
+from drti_core.registry.search import Search
 from drti_core.workflow.convert import convert_file
-from drti_core.workflow.report import Report
 
 _LIGHTS = ("lp", "csv")
 _DONE = "converted"
@@ -80,7 +81,7 @@ def _converting(
             raise OptionError(f"options {dict(options)} of {writer}", expected="none")
         task: dict[str, Any] = {"convention": convention}
         task |= {} if reader is None else {"reader": reader}
-        return Step(work, task, writer, f".{writer}", _DONE, lights=True, reader=reader)
+        return Step(work, task, writer, f".{writer}", _DONE, Search(lights=True, reader=reader))
     if convention is not None:
         raise OptionError(f"lights {convention!r} for {writer}", expected=" or ".join(_LIGHTS))
     chosen = with_options(doors.find_writer("", writer), options)
@@ -88,7 +89,7 @@ def _converting(
         doors.find_reader("", reader)
     task = {"writer": writer, "writer_options": dict(options), "reader": reader}
     suffix = (chosen.suffixes or ("",))[0]
-    return Step(work, task, chosen.writer_id, suffix, _DONE, reader=reader)
+    return Step(work, task, chosen.writer_id, suffix, _DONE, Search(reader=reader))
 
 
 def convert(task: Task) -> Answer:

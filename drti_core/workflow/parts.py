@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from drti_core.arrays import Window
+from drti_core.capture.opening import open_lit
 from drti_core.errors import DrtiError, OptionError, ResourceError, UnsupportedFormatError
 from drti_core.fitting import encoded_later
 from drti_core.fitting.near_lights import distant, levelled
@@ -33,7 +34,6 @@ from drti_core.model.contracts import Part, PartsWriter
 from drti_core.options import own_options, with_options
 from drti_core.progress import Progress
 from drti_core.registry import catalogue, doors, hook_calls
-from drti_core.workflow.opening import open_lit
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ import drti_core as drti
 from drti_core.cli import main
 from drti_core.formats.lp import parse_lp
 from drti_core.registry.catalogue import registry
+from drti_core.registry.search import Found, Search
 from drti_core.stack.samples.demo import make_stack
 from drti_core.testing import LightsReaderSuite, StackReaderSuite
-from drti_core.workflow.batch_search import Found, Search
 
 STACK = make_stack((20, 28), 12)
 PIXELS = STACK.codes(drti.Window(0, 0, 20, 28)).reshape(12, 20, 28, 3)

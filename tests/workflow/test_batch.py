@@ -18,10 +18,11 @@ from drti_core.errors import DrtiError, OptionError, PluginError
 from drti_core.jobs import workers
 from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.measure.tour import write_stack
+from drti_core.registry import search
 from drti_core.registry.doors import open_model
+from drti_core.registry.search import Search
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch_search, many
-from drti_core.workflow.batch_search import Search
+from drti_core.workflow import many
 from drti_core.workflow.many import convert, convert_many
 
 SIZE = (24, 32)
@@ -227,7 +228,7 @@ def test_patterns(tmp_path, monkeypatch):
         "none/**": [],
     }
     for pattern, expected in told.items():
-        found = [str(path) for path in batch_search._expand(pattern)]
+        found = [str(path) for path in search._expand(pattern)]
         assert found == (expected or [pattern])
 
 

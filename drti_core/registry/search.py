@@ -1,16 +1,17 @@
-"""Which files and folders a batch is about, and what each output is called."""
+"""Which files and folders a batch is about: what is found under the names that are given."""
 
 from __future__ import annotations
 
 import fnmatch
 import glob
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import names
+from drti_core.jobs import journal
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
 
@@ -45,6 +46,14 @@ class Found:
         """What its output is called, without ending: its own name, where every system allows it."""
         return names.sound(self.title)
 
+    def state(self) -> str:
+        """Tells its content from what it was before.
+
+        Raises:
+            OSError: it is not there.
+        """
+        return journal.state_of(self.unit)
+
 
 @dataclass(frozen=True)
 class Search:
@@ -52,13 +61,21 @@ class Search:
 
     Args:
         lights: look for light files instead of models.
-        skip: absolute paths that are left out (earlier outputs).
         reader: id of the only reader to ask, with options; by default every reader is asked.
+        skip: absolute paths that are left out (earlier outputs).
     """
 
     lights: bool = False
-    skip: Collection[Path] = ()
     reader: str | None = None
+    skip: Collection[Path] = ()
+
+    def besides(self, skip: Collection[Path]) -> Search:
+        """The same search, without these absolute paths."""
+        return replace(self, skip=skip)
+
+    def reads(self, source: Path) -> list[Path]:
+        """What one of them is read from."""
+        return doors.read_from(source, reader=self.reader)
 
     def find(self, sources: Iterable[str | os.PathLike[str]]) -> list[Found]:
         """Everything to convert, each once, sorted by path; and what of ``sources`` is not.
@@ -161,49 +178,6 @@ class Search:
             return None, str(error)
         except OSError as error:
             return None, f"{path}: {error.strerror}"
-
-
-def name_outputs(
-    items: Sequence[Found],
-    suffix: str,
-    kept: Mapping[str, str],
-    taken: Collection[str],
-) -> list[str]:
-    """A name of its own for every item, the same ones whatever the order in which they are given.
-
-    Args:
-        items: sorted.
-        suffix: ending of the outputs, with the dot, or nothing.
-        kept: names that earlier runs gave, by absolute path of the source.
-        taken: names of other outputs.
-
-    Returns:
-        The stem and the ending; where another has that name, with -2, -3 … before the ending.
-    """
-    found = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
-    used = {names.folded(name) for name in (*taken, *found.values())}
-    waiting = []
-    for item in items:
-        name = names.shortened(item.stem, suffix)
-        if item in found:
-            continue
-        if names.folded(name) in used:
-            waiting.append(item)
-        else:
-            found[item] = name
-            used.add(names.folded(name))
-    for item in waiting:
-        number = 2
-        while names.folded(name := names.shortened(item.stem, f"-{number}{suffix}")) in used:
-            number += 1
-        found[item] = name
-        used.add(names.folded(name))
-    return [found[item] for item in items]
-
-
-def absolute(path: Path) -> str:
-    """The path from the root, without ``..``; links are kept."""
-    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
 
 
 def _no_model(reader: Reader) -> bool:

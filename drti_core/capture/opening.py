@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from typing import Unpack
 
+from drti_core.capture.lit import is_capture, lit_capture
 from drti_core.errors import OptionError
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import Stack
-from drti_core.workflow.lights import is_capture, lit_capture
 
 #: Share of the work that looking for lights is, where it comes first.
 _LOOKING = 0.4

@@ -12,13 +12,13 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from drti_core.errors import (
     DrtiError,
@@ -26,18 +26,16 @@ from drti_core.errors import (
     OptionError,
     OutputError,
     OutputExistsError,
+    PluginWarning,
     ResourceError,
 )
-from drti_core.io import memory, outputs
+from drti_core.io import memory, names, outputs
 from drti_core.jobs import journal
 from drti_core.jobs.executor import Executor
 from drti_core.jobs.journal import Entry
+from drti_core.jobs.report import Report
 from drti_core.jobs.workers import Answer, Task
 from drti_core.progress import Progress, no_progress
-from drti_core.registry import doors
-from drti_core.registry.shelf import PluginWarning
-from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
-from drti_core.workflow.report import Report
 
 #: What became of an item. A word of the step, as ``converted``: done now; ``unchanged``: by an
 #: earlier run; ``refused``: the file's fault; ``failed``: drti's or the machine's; ``ignored``: met
@@ -48,6 +46,60 @@ Status = str
 _OF_ONE = (errno.ENAMETOOLONG, errno.EFBIG, errno.EBUSY, errno.EISDIR, errno.ENOTDIR)
 
 _log = logging.getLogger(__name__)
+
+
+class Found(Protocol):
+    """A file or folder that a batch is about."""
+
+    @property
+    def source(self) -> Path:
+        """As given, or as found in a folder that was given."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be done with it, or None."""
+        ...
+
+    @property
+    def ignored(self) -> bool:
+        """Whether it was met on the way and is nothing for the step."""
+        ...
+
+    @property
+    def unit(self) -> Path:
+        """What its content is: a file that stands for its folder is that folder."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its own name, without ending."""
+        ...
+
+    @property
+    def stem(self) -> str:
+        """What its output is called, without ending."""
+        ...
+
+    def state(self) -> str:
+        """Tells its content from what it was before; OSError where it is not there."""
+        ...
+
+
+class Search(Protocol):
+    """Knows the inputs of a step."""
+
+    def besides(self, skip: Collection[Path]) -> Search:
+        """The same search, without these absolute paths."""
+        ...
+
+    def find(self, sources: Iterable[str | os.PathLike[str]]) -> Sequence[Found]:
+        """All inputs under these names, each once, sorted by path."""
+        ...
+
+    def reads(self, source: Path) -> list[Path]:
+        """What one of them is read from."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +113,7 @@ class Step:
         kind: id of what writes the outputs, for the journal.
         suffix: ending of an output, with the dot; empty for a folder.
         done: a word for what is done, as ``converted``: the status of an output that was made.
-        lights: its inputs are light files instead of models.
-        reader: id of the only reader to ask, with options; by default each input's own.
+        search: knows its inputs.
     """
 
     work: str
@@ -70,8 +121,7 @@ class Step:
     kind: str
     suffix: str
     done: str
-    lights: bool = False
-    reader: str | None = None
+    search: Search
 
 
 @dataclass(frozen=True)
@@ -207,13 +257,11 @@ def run_batch(
     outputs.clean(folder)
     old = journal.load(folder)
     skip = {Path(absolute(folder / name)) for name in old}
-    found = Search(step.lights, skip, step.reader).find(sources)
+    found = step.search.besides(skip).find(sources)
     options = json.dumps(dict(step.task), sort_keys=True)
     plans = _plan(found, folder, old, step.suffix, step.kind, options, overwrite)
     if report is not None:
-        besides = (
-            each for item in found for each in doors.read_from(item.source, reader=step.reader)
-        )
+        besides = (each for item in found for each in step.search.reads(item.source))
         outputs.check_apart(report, besides)
         made = {plan.name for plan in plans if plan.name}
         outputs.check_distinct(report, folder, made | old.keys())
@@ -261,7 +309,7 @@ def _task(plan: _Plan, is_here: bool) -> dict[str, Any]:
 
 
 def _plan(
-    found: list[Found],
+    found: Sequence[Found],
     folder: Path,
     old: Mapping[str, Entry],
     suffix: str,
@@ -272,7 +320,7 @@ def _plan(
     wanted = [item for item in found if not item.ignored]
     inputs = _inputs(found)
     kept = {entry.source: name for name, entry in old.items() if entry.writer == kind}
-    names = dict(zip(wanted, name_outputs(wanted, suffix, kept, list(old)), strict=True))
+    called = dict(zip(wanted, name_outputs(wanted, suffix, kept, list(old)), strict=True))
     plans = []
     for item in found:
         if item.ignored or item.problem is not None:
@@ -280,7 +328,7 @@ def _plan(
             reason = item.problem or ""
             plans.append(_Plan(item, "", folder, Item(item.source, status, reason=reason)))
             continue
-        name = names[item]
+        name = called[item]
         target = folder / name
         plan = _Plan(item, name, target, Item(item.source, "unchanged", target))
         plans.append(plan)
@@ -289,7 +337,7 @@ def _plan(
         elif item.stem != item.title:
             plan.notes.append(f"called {name}, because not every system allows {item.title}")
         try:
-            state = journal.state_of(item.unit)
+            state = item.state()
         except OSError as error:
             reason = f"{item.source}: {error.strerror}"
             plan.item = replace(plan.item, status="refused", reason=reason)
@@ -417,3 +465,46 @@ def _refused(task: Task, error: Exception) -> Answer:
 def _failed(task: Task, error: Exception) -> Answer:
     text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
     return {"status": "failed", "reason": text}
+
+
+def name_outputs(
+    items: Sequence[Found],
+    suffix: str,
+    kept: Mapping[str, str],
+    taken: Collection[str],
+) -> list[str]:
+    """A name of its own for every item, the same ones whatever the order in which they are given.
+
+    Args:
+        items: sorted.
+        suffix: ending of the outputs, with the dot, or nothing.
+        kept: names that earlier runs gave, by absolute path of the source.
+        taken: names of other outputs.
+
+    Returns:
+        The stem and the ending; where another has that name, with -2, -3 … before the ending.
+    """
+    found = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
+    used = {names.folded(name) for name in (*taken, *found.values())}
+    waiting = []
+    for item in items:
+        name = names.shortened(item.stem, suffix)
+        if item in found:
+            continue
+        if names.folded(name) in used:
+            waiting.append(item)
+        else:
+            found[item] = name
+            used.add(names.folded(name))
+    for item in waiting:
+        number = 2
+        while names.folded(name := names.shortened(item.stem, f"-{number}{suffix}")) in used:
+            number += 1
+        found[item] = name
+        used.add(names.folded(name))
+    return [found[item] for item in items]
+
+
+def absolute(path: Path) -> str:
+    """The path from the root, without ``..``; links are kept."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
