@@ -118,7 +118,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.lights import find_lights_file
-    from drti_core.workflow.many import convert_many
+    from drti_core.workflow.many import convert_many, fit_many
     from drti_core.workflow.refined_lights import refine_lights_file
     from drti_core.workflow.view import viewing
 
@@ -166,7 +166,7 @@ else:
         "stack.developing": "develop undistort",
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.align": "align_file",
-        "workflow.many": "convert_many",
+        "workflow.many": "convert_many fit_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
         "workflow.describe": "describe describe_file Description",
@@ -210,6 +210,7 @@ __all__ = [
     "save_model",
     "convert_file",
     "convert_many",
+    "fit_many",
     "export",
     "export_file",
     "describe",

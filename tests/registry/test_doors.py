@@ -249,8 +249,8 @@ def test_strangers_lights_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Found(rack / "n.ptm"),
     ]
     assert Search().find([rack]) == [Found(rack / "n.ptm")]
-    assert Search(lights=True).find([tmp_path]) == [Found(lamps), Found(rack)]
-    assert Search(lights=True).find([rack]) == [Found(rack)]
+    assert Search(wanted="lights").find([tmp_path]) == [Found(lamps), Found(rack)]
+    assert Search(wanted="lights").find([rack]) == [Found(rack)]
 
 
 @pytest.mark.usefixtures("strangers")
