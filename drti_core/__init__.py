@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from drti_core.capture import Ball, FoundLight, FoundLights, find_lights, open_capture
     from drti_core.capture.align import Alignment, align
     from drti_core.capture.check import Checked, check
+    from drti_core.capture.darkroom import Darkroom
     from drti_core.capture.finding import Finding
     from drti_core.capture.levels import level
     from drti_core.capture.refined_lights import RefinedLights, refine_lights
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
         OutputError,
         OutputExistsError,
         PluginError,
+        PluginWarning,
         ResourceError,
         StackError,
         UnsupportedDecoderError,
@@ -84,7 +86,6 @@ if TYPE_CHECKING:
         save_model,
     )
     from drti_core.registry.hookspecs import FitReport, hookimpl
-    from drti_core.registry.shelf import PluginWarning
     from drti_core.relight.enhance import (
         DiffuseGain,
         Enhancement,
@@ -114,12 +115,11 @@ if TYPE_CHECKING:
     from drti_core.workflow.calls import call_many
     from drti_core.workflow.check import check_file
     from drti_core.workflow.convert import convert_file
-    from drti_core.workflow.darkroom import Darkroom
     from drti_core.workflow.describe import Description, describe, describe_file
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.lights import find_lights_file
-    from drti_core.workflow.many import convert_many
+    from drti_core.workflow.many import convert_many, fit_many
     from drti_core.workflow.refined_lights import refine_lights_file
     from drti_core.workflow.view import viewing
 
@@ -133,14 +133,15 @@ else:
         "capture.align": "align Alignment",
         "capture.refined_lights": "RefinedLights refine_lights",
         "capture.check": "check Checked",
+        "capture.darkroom": "Darkroom",
         "capture.exposures": "even_exposures",
         "capture.levels": "level",
         "capture.finding": "Finding",
         "decoder": "Decoder Dense Grid LightFunction Network Planes Rbf Sampled Terms",
         "errors": "DeniedFileError DeniedOutputError DrtiError FileError FitError FormatError "
         "LightError MissingExtraError MissingFileError OptionError OutputError OutputExistsError "
-        "PluginError ResourceError StackError UnsupportedDecoderError UnsupportedFormatError "
-        "VetoError",
+        "PluginError PluginWarning ResourceError StackError UnsupportedDecoderError "
+        "UnsupportedFormatError VetoError",
         "lights": "LightDirections NamedLights",
         "measure.compare": "compare",
         "measure.evaluation": "evaluate evaluate_model",
@@ -152,7 +153,6 @@ else:
         "registry.codec_calls": "fit",
         "registry.doors": "open_any open_lights open_model open_stack restore save_model",
         "registry.hookspecs": "FitReport hookimpl",
-        "registry.shelf": "PluginWarning",
         "relight.enhance": "enhanced parse_enhancement Enhancement Specular DiffuseGain "
         "LuminanceUnsharp NormalUnsharp",
         "relight.environment": "EnvironmentLight",
@@ -168,10 +168,9 @@ else:
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.align": "align_file",
         "workflow.calls": "call_many",
-        "workflow.many": "convert_many",
+        "workflow.many": "convert_many fit_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
-        "workflow.darkroom": "Darkroom",
         "workflow.describe": "describe describe_file Description",
         "workflow.export": "export export_file",
         "workflow.fit": "fit_file",
@@ -214,6 +213,7 @@ __all__ = [
     "convert_file",
     "convert_many",
     "call_many",
+    "fit_many",
     "export",
     "export_file",
     "describe",

@@ -209,6 +209,10 @@ class PluginError(DrtiError):
     """No plugin has this id, two claim it, or the one that does failed to load."""
 
 
+class PluginWarning(UserWarning):
+    """A plugin failed to load; it is named, and the rest goes on."""
+
+
 class VetoError(DrtiError):
     """A plugin's hook refuses to let the work go on; the message names the plugin."""
 

@@ -10,10 +10,10 @@ import numpy as np
 import typer
 
 from drti_core.capture.align import Alignment
+from drti_core.capture.darkroom import Darkroom
 from drti_core.cli import console
 from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.workflow.align import align_file
-from drti_core.workflow.darkroom import Darkroom
 
 
 @opens_photographs

@@ -8,6 +8,7 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from drti_core.capture.opening import notes_of, open_with_test
 from drti_core.cli import console
 from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.errors import OptionError, renamed
@@ -19,7 +20,6 @@ from drti_core.options import split_specs
 from drti_core.progress import part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
-from drti_core.workflow.opening import notes_of, open_with_test
 
 
 @opens_photographs

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from drti_core.capture.opening import notes_of, open_with_test
 from drti_core.cli import console
 from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
 from drti_core.errors import MissingExtraError
@@ -14,7 +15,6 @@ from drti_core.io import outputs
 from drti_core.measure import evaluation
 from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue, doors
-from drti_core.workflow.opening import notes_of, open_with_test
 
 Ssim = Annotated[
     bool | None, typer.Option(help="Take SSIM; by default if scikit-image is installed.")

@@ -7,17 +7,20 @@ from typing import Annotated
 
 import typer
 
-from drti_core.cli import console
-from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
-from drti_core.workflow import fit_file
+from drti_core.cli import batches, console
+from drti_core.cli.photographs import LightFile, Many, StackOptions, opens_photographs, under
+from drti_core.workflow import fit_file, many
 
 
 @opens_photographs
 def fit(
-    stack: Photographs,
+    stack: Many,
     output: Annotated[
-        Path, typer.Option("-o", "--output", help="A .ptm or .rti file, a .zarr, or a folder.")
-    ],
+        Path | None,
+        typer.Option("-o", "--output", help="A .ptm or .rti file, a .zarr, or a folder."),
+    ] = None,
+    out: batches.Out = None,
+    lights: LightFile = None,
     codec: Annotated[
         str | None,
         typer.Option(help="For example ptm, hsh:terms=16, rbf:planes=18; by default ptm or hsh."),
@@ -50,15 +53,21 @@ def fit(
         bool, typer.Option("--resume", help="Go on with a training that was broken off.")
     ] = False,
     jobs: Annotated[
-        int, typer.Option(min=1, help="Of a .zarr: processes that write parts of it.")
-    ] = 1,
+        int | None,
+        typer.Option(
+            min=1,
+            help="Of many: processes at a time, up to 4 by default; of a .zarr: processes that "
+            "write parts of it.",
+        ),
+    ] = None,
     cluster: Annotated[
         str | None,
-        typer.Option(metavar="ADDRESS", help="Of a .zarr: a dask scheduler in their place."),
+        typer.Option(metavar="ADDRESS", help="A dask cluster in their place, or local."),
     ] = None,
+    json: batches.Report = None,
     overwrite: console.Overwrite = False,
 ) -> None:
-    """Fit a codec to a stack of photographs and save the model."""
+    """Fit a codec to a stack of photographs and save the model; or to many."""
     pictures = {"image": image, "quality": quality}
     training = {
         "preset": preset,
@@ -67,25 +76,49 @@ def fit(
         "log": None if log is None else str(log),
         "resume": resume or None,
     }
+    options = {
+        **console.parse_options(option),
+        **{k: v for k, v in training.items() if v is not None},
+    }
+    of_writer = {k: v for k, v in pictures.items() if v is not None}
+    if out is not None:
+        batches.of_one(output, log=log)
+        done = batches.run(
+            many.fit_many,
+            stack,
+            out,
+            lights=lights,
+            codec=codec,
+            options=options,
+            photographs=how,
+            writer=to or "folder",
+            writer_options=of_writer,
+            jobs=jobs,
+            cluster=cluster,
+            report=json,
+            overwrite=overwrite,
+        )
+        batches.end(done)
+        return
+    batches.alone(json=json)
+    source, how = under(lights, batches.one(stack), how)
+    target = batches.needed(output)
     with console.progress_bar() as bar:
         progress = console.Stages(bar)
         report = fit_file(
-            stack,
-            output,
+            source,
+            target,
             codec=codec,
-            options={
-                **console.parse_options(option),
-                **{k: v for k, v in training.items() if v is not None},
-            },
+            options=options,
             **how,
             writer=to,
-            writer_options={k: v for k, v in pictures.items() if v is not None},
+            writer_options=of_writer,
             overwrite=overwrite,
-            jobs=jobs,
+            jobs=jobs or 1,
             cluster=cluster,
             progress=progress,
         )
-    console.say(f"wrote {output} ({console.size_text(report.size)}), {report.what}")
+    console.say(f"wrote {target} ({console.size_text(report.size)}), {report.what}")
     if "training" in progress.seconds:
         console.say(progress.text())
     console.say_notes(report.notes)

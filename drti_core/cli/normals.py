@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from drti_core.capture.lit import is_capture
+from drti_core.capture.opening import open_lit
 from drti_core.cli import console
 from drti_core.cli.photographs import StackOptions, opens_photographs
 from drti_core.errors import OptionError
@@ -16,8 +18,6 @@ from drti_core.registry.doors import open_any, read_from
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
 from drti_core.stack import Stack
-from drti_core.workflow.lights import is_capture
-from drti_core.workflow.opening import open_lit
 
 
 @opens_photographs

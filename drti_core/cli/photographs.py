@@ -12,13 +12,13 @@ from typing import Annotated, Any, TypeVar
 import typer
 
 from drti_core.arrays import Window
+from drti_core.capture.darkroom import Darkroom
 from drti_core.cli.console import Reader, parse_window
 from drti_core.errors import OptionError
 from drti_core.io.pictures.spaces import SPACES
 from drti_core.registry.doors import StackOptions as StackOptions
 from drti_core.stack import AUTO
 from drti_core.stack.developing import OfProject
-from drti_core.workflow.darkroom import Darkroom
 
 Choice = TypeVar("Choice", bound=str)
 
@@ -27,6 +27,22 @@ _HOW = "how"
 
 Photographs = Annotated[
     Path, typer.Argument(help="Photographs: a light file, a project, a dome, or a folder.")
+]
+Many = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="STACK...",
+        help="Photographs: a light file, a project, a dome, or a folder. With --out: any number of "
+        "them, folders that are searched, and patterns.",
+    ),
+]
+LightFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--lights",
+        metavar="FILE",
+        help="The lights of a dome, for a folder of photographs (or many); see --by-order.",
+    ),
 ]
 PixelSize = Annotated[
     float | None, typer.Option(metavar="MM", help="Side of a pixel on the object.")
@@ -157,6 +173,21 @@ def stack_options(
         "by_order": by_order,
         "develop": None if darkroom == Darkroom() else darkroom,
     }
+
+
+def under(
+    lights: Path | None, stack: Path, how: StackOptions, where: str = "--lights"
+) -> tuple[Path, StackOptions]:
+    """What is to be opened, and how, where the lights of a folder are given beside it.
+
+    Raises:
+        OptionError: the folder of the photographs is given twice.
+    """
+    if lights is None:
+        return stack, how
+    if how.get("images") is not None:
+        raise OptionError(f"{lights}, and --images", where=where, expected="one of both")
+    return lights, {**how, "images": stack}
 
 
 def _white_balance(text: str | None) -> tuple[float, float, float] | None:

@@ -21,10 +21,10 @@ from drti_core.errors import DrtiError, FormatError, OutputError
 from drti_core.io.software import software
 from drti_core.io.strict_json import Node
 from drti_core.jobs import campaign
+from drti_core.jobs.batch import BatchReport, gathered
 from drti_core.jobs.campaign import Campaign, Step
 from drti_core.jobs.executor import VARIABLE
 from drti_core.registry import doors
-from drti_core.workflow.batch import BatchReport, gathered
 
 #: Options that are the run's own affair, or of who runs it.
 _OWN = ("out", "json", "report", "overwrite", "jobs", "cluster", "help")

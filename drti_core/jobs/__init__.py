@@ -1,1 +1,1 @@
-"""Work in processes, and a journal by which it goes on; knows nothing of images."""
+"""Work in processes, and batches with a journal by which they go on; knows nothing of images."""

@@ -20,7 +20,6 @@ from drti_core.model.contracts import Codec, Exporter, Reader, Writer
 from drti_core.options import with_options
 from drti_core.registry import discovery, guard
 from drti_core.registry.shelf import BUILTIN, Listing, Shelf, named, summary_of, warn_once
-from drti_core.registry.shelf import PluginWarning as PluginWarning
 
 #: What drti itself registers, named and not imported here: both stand above this room.
 _BUILTINS = ("drti_core.codecs", "drti_core.formats")

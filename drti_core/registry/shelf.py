@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
-from drti_core.errors import PluginError, ResourceError
+from drti_core.errors import PluginError, PluginWarning, ResourceError
 from drti_core.options import Optioned, own_options, parse_spec, with_options
 from drti_core.registry import guard
 
@@ -17,10 +17,6 @@ T = TypeVar("T")
 
 #: What drti itself registers has this source; strangers cannot take it.
 BUILTIN = "drti"
-
-
-class PluginWarning(UserWarning):
-    """A plugin failed to load; it is named, and the rest goes on."""
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from drti_core.arrays import Bool, Window
 from drti_core.capture.align import Alignment, align
 from drti_core.capture.align_sheet import align_sheet
+from drti_core.capture.opening import open_lit
 from drti_core.formats.lp import write_lp
 from drti_core.io import outputs
 from drti_core.io.names import folded
@@ -24,13 +25,12 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.tiff import write_tiff
 from drti_core.io.pictures.writers import Tags
 from drti_core.io.places import anywhere
+from drti_core.jobs.report import Report
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import ImageStack, Stack
 from drti_core.stack.moves import model_named
 from drti_core.stack.stack import overlap
-from drti_core.workflow.opening import open_lit
-from drti_core.workflow.report import Report
 
 _LIGHTS, _REPORT, _SHEET = "dirs.lp", "align.json", "align.html"
 _PICTURES = ("png", "tif", "tiff", "jpg", "jpeg", "pgm")

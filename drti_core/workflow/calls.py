@@ -15,14 +15,14 @@ from typing import Any
 
 from drti_core.errors import OptionError, ResourceError
 from drti_core.io.places import is_url
+from drti_core.jobs.batch import answered
 from drti_core.jobs.executor import executor
+from drti_core.jobs.report import Report
 from drti_core.jobs.workers import Answer, Task
 from drti_core.progress import Progress, logged, no_progress
-from drti_core.workflow.batch import answered
 from drti_core.workflow.convert import convert_file
 from drti_core.workflow.export import export_file
 from drti_core.workflow.fit import fit_file
-from drti_core.workflow.report import Report
 
 _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "convert_file": convert_file,

@@ -12,13 +12,13 @@ from drti_core.capture.check import check
 from drti_core.capture.check_sheet import check_sheet
 from drti_core.capture.reflection import angles
 from drti_core.io import outputs
+from drti_core.jobs.report import Report
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack.samples.made_up import CAPTURE, make_capture, write_capture
 from drti_core.workflow.export import export
 from drti_core.workflow.lights import find_lights_file
-from drti_core.workflow.report import Report
 
 #: Lights of the capture: a usual number.
 _PHOTOGRAPHS = 40

@@ -8,11 +8,11 @@ from typing import Unpack
 
 from drti_core.capture.check import Checked, check
 from drti_core.capture.check_sheet import check_sheet
+from drti_core.capture.opening import open_lit
 from drti_core.io import outputs
 from drti_core.io.places import anywhere
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
-from drti_core.workflow.opening import open_lit
 
 
 @anywhere(reads=["stack", "mask", "images"], writes=["sheet"])

@@ -13,11 +13,12 @@ from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.places import anywhere
+from drti_core.jobs.report import Report
 from drti_core.model.contracts import Writer
 from drti_core.options import with_options
 from drti_core.progress import logged
 from drti_core.registry import doors
-from drti_core.workflow.report import Report, words_of
+from drti_core.workflow.describe import words_of
 
 #: Endings of files that hold lights only.
 LIGHT_FILES = (".lp", ".csv")

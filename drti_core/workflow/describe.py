@@ -164,3 +164,9 @@ def light_facts(lights: LightDirections) -> dict[str, Any]:
         "elevation_median": round(float(np.median(elevation)), 1),
         "elevation_highest": round(float(elevation.max()), 1),
     }
+
+
+def words_of(model: RelightableModel) -> str:
+    """A model in a few words."""
+    planes = "no planes" if model.planes is None else f"{model.planes.count} planes"
+    return f"{model.codec_id} of {model.shape[1]}x{model.shape[0]} pixels, {planes}"

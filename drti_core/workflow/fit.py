@@ -13,22 +13,23 @@ import numpy.typing as npt
 
 from drti_core.arrays import Window
 from drti_core.capture.check import FEWEST, MOST, check
+from drti_core.capture.opening import open_lit
 from drti_core.errors import FitError, OptionError, UnsupportedFormatError
 from drti_core.fitting import encoded_later
 from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.places import anywhere
 from drti_core.jobs.executor import Processes, executor
+from drti_core.jobs.report import Report
 from drti_core.model.contracts import CHECKPOINT_FOLDER, Codec, PartsWriter, Writer
 from drti_core.options import own_options, with_options
 from drti_core.progress import Progress, logged, no_progress, part_of
 from drti_core.registry import catalogue, doors
 from drti_core.registry.codec_calls import fit
 from drti_core.stack import ArrayStack, Stack
+from drti_core.workflow.describe import words_of
 from drti_core.workflow.kept_parts import folder_of, kind_of
-from drti_core.workflow.opening import open_lit
 from drti_core.workflow.parts import Fitting, check_opening, save_in_parts
-from drti_core.workflow.report import Report, words_of
 
 #: Share of the progress that looking for bad photographs has, decoding them included.
 _CHECKING = 0.3

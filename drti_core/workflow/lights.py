@@ -7,7 +7,6 @@ import html
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +14,8 @@ import numpy as np
 
 from drti_core.capture import Ball, FoundLights, find_lights, open_capture
 from drti_core.capture.lights_sheet import lights_sheet
-from drti_core.errors import LightError, OptionError, UnsupportedFormatError
+from drti_core.capture.lit import some, summary
+from drti_core.errors import LightError, OptionError
 from drti_core.formats.dome import write_dome
 from drti_core.formats.lp import check_names, write_lights
 from drti_core.io import outputs
@@ -26,19 +26,11 @@ from drti_core.io.pictures.png import write_png
 from drti_core.io.pictures.save import save_picture
 from drti_core.io.pictures.writers import rows_of
 from drti_core.io.places import anywhere, way
-from drti_core.lights.positions import LightPositions
-from drti_core.model.contracts import StackReader
+from drti_core.jobs.report import Report
 from drti_core.progress import Progress, logged, no_progress
-from drti_core.registry import doors
-from drti_core.stack import Stack
-from drti_core.workflow.report import Report
 
 #: Endings of light files, and of sheets.
 _LIGHTS, _SHEETS = (".lp", ".csv", ".dome"), (".png", ".jpg", ".html")
-#: Share of a capture's photographs that must show their lights for it to be fitted unasked.
-_SURE = 0.85
-#: A ball is believed unasked from this confidence on.
-_BALL = 0.5
 
 
 @anywhere(reads=["capture"], writes=["output", "sheet"])
@@ -103,14 +95,6 @@ def find_lights_file(
     return Report(summary(found), size_of(target), (*found.notes, *advice(found)))
 
 
-def summary(found: FoundLights) -> str:
-    """What was found, in a few words."""
-    count = len(found.balls)
-    return f"lights of {len(found.known)} of {len(found)} photographs by {count} " + (
-        "ball" if count == 1 else "balls"
-    )
-
-
 def advice(found: FoundLights) -> tuple[str, ...]:
     """A sentence on photographs whose light is estimated, doubtful or missing."""
     estimated = [p.name for p in found.photographs if p.source == "estimated"]
@@ -119,53 +103,7 @@ def advice(found: FoundLights) -> tuple[str, ...]:
         ("doubtful", [name for name in found.doubtful if name not in estimated]),
         ("not found; these photographs are left out", found.missing),
     )
-    return tuple(f"The light of {_some(names)} is {what}." for what, names in named if len(names))
-
-
-def is_capture(path: str | os.PathLike[str]) -> bool:
-    """Whether a path is a folder of photographs and nothing that a reader recognises."""
-    folder = Path(path)
-    if not folder.is_dir():
-        return False
-    try:
-        doors.find_reader(folder, None, StackReader)
-    except UnsupportedFormatError:
-        return len(pictures(folder)) >= 3
-    return False
-
-
-def lit_capture(path: str | os.PathLike[str], progress: Progress = no_progress) -> Stack:
-    """Photographs without a light file with the lights that their balls show beyond doubt.
-
-    Photographs whose light is doubtful are left out; notes tell what was done.
-
-    Raises:
-        LightError: the balls do not tell the lights beyond doubt; says what was seen.
-        StackError: the photographs cannot be read together.
-    """
-    stack = open_capture(path)
-    found = find_lights(stack, progress=progress)
-    sure = [i for i, light in enumerate(found.photographs) if not light.doubtful]
-    trusted = found.balls and min(ball.confidence for ball in found.balls) >= _BALL
-    if not trusted or len(sure) < max(3, _SURE * len(found)):
-        seen = f"{summary(found)}, {len(sure)} of them sure" if found.balls else "no ball in them"
-        raise LightError(
-            f"{len(found)} photographs and no light file; {seen}",
-            where=os.fspath(path),
-            expected="a light file, or balls that show each light beyond doubt",
-            mend="Find the lights by glossy balls in the photographs, and look at the sheet.",
-        )
-    chosen = [found.photographs[i] for i in sure]
-    lit = replace(stack.select(sure), lights=replace(found, photographs=tuple(chosen)).lights)
-    notes = [*found.notes, f"There is no light file: {summary(found)} were used."]
-    if all(light.position is not None for light in chosen):
-        positions = LightPositions(np.array([light.position for light in chosen]))
-        lit = replace(lit, positions=positions, lights=positions.directions())
-        notes.append("The balls show where the lamps stand: they are taken for near ones.")
-    if len(sure) < len(found):
-        left = [p.name for p in found.photographs if p.doubtful]
-        notes.append(f"Left out, as their light is doubtful: {_some(left)}.")
-    return replace(lit, notes=tuple(notes))
+    return tuple(f"The light of {some(names)} is {what}." for what, names in named if len(names))
 
 
 def _output(path: str | os.PathLike[str], endings: Iterable[str], overwrite: bool) -> Path:
@@ -199,7 +137,7 @@ def _write(target: Path, found: FoundLights, capture: Path, overwrite: bool) -> 
     if target.suffix.lower() == ".dome":
         if found.missing:
             raise LightError(
-                f"{_some(found.missing)} without a light",
+                f"{some(found.missing)} without a light",
                 where=str(target),
                 expected="a light for each photograph, as a dome names none",
                 mend="Write a .lp file, or take these photographs away.",
@@ -288,9 +226,3 @@ def write_sheet(path: Path, found: FoundLights, capture: str, overwrite: bool) -
 
 def _numbers(direction: Any) -> list[float] | None:
     return None if direction is None else [round(float(v), 5) for v in direction]
-
-
-def _some(names: Sequence[str]) -> str:
-    """Up to six names, and how many more."""
-    more = f" and {len(names) - 6} more" if len(names) > 6 else ""
-    return ", ".join(names[:6]) + more

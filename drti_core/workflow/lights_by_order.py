@@ -11,8 +11,8 @@ from drti_core.io import outputs
 from drti_core.io.outputs import size_of
 from drti_core.io.pictures.photos import photographs, pictures
 from drti_core.io.places import anywhere, way
+from drti_core.jobs.report import Report
 from drti_core.registry import doors
-from drti_core.workflow.report import Report
 
 
 @anywhere(reads=["capture", "source"], writes=["output"])

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from drti_core.arrays import Window
+from drti_core.capture.opening import as_json, of_json, open_lit
 from drti_core.errors import DrtiError, OptionError, ResourceError, UnsupportedFormatError
 from drti_core.fitting import encoded_later
 from drti_core.fitting.near_lights import distant, levelled
-from drti_core.io import outputs, places, regular
+from drti_core.io import outputs, regular
 from drti_core.io.software import software
 from drti_core.jobs.executor import Executor
 from drti_core.jobs.workers import Answer, Task
@@ -35,7 +35,6 @@ from drti_core.options import own_options, with_options
 from drti_core.progress import Progress
 from drti_core.registry import catalogue, doors, hook_calls
 from drti_core.workflow.kept_parts import KeptParts, identity, kept_parts
-from drti_core.workflow.opening import open_lit
 
 
 @dataclass(frozen=True)
@@ -64,30 +63,14 @@ def check_opening(options: doors.StackOptions, where: str) -> dict[str, Any]:
         OptionError: a mask that is an array, a darkroom, or photographs elsewhere: other processes
             do not know what stands for them here.
     """
-    told: dict[str, Any] = {k: v for k, v in options.items() if v is not None and v is not False}
-    mask, crop = told.get("mask"), told.get("crop")
-    named = [where, *(each for each in (mask, told.get("images")) if isinstance(each, str | Path))]
-    if any(map(places.of, named)):
+    if options.get("develop") is not None:
         raise OptionError(
-            "photographs elsewhere",
-            where=where,
-            expected="files of this machine, which each worker can open",
-            mend="Fetch them first, or fit with one job.",
-        )
-    if "develop" in told or not isinstance(mask, str | Path | None):
-        raise OptionError(
-            "a darkroom" if "develop" in told else "a mask in memory",
+            "a darkroom",
             where=where,
             expected="photographs that each worker can open by name",
             mend="Align and develop them first, or fit with one job.",
         )
-    if isinstance(mask, Path):
-        told["mask"] = {"path": os.fspath(mask.absolute())}
-    if isinstance(crop, Window):
-        told["crop"] = [crop.y, crop.x, crop.height, crop.width]
-    if "images" in told:
-        told["images"] = os.path.abspath(told["images"])  # noqa: PTH100 - links are kept
-    return told
+    return as_json(options, where)
 
 
 def save_in_parts(
@@ -236,12 +219,7 @@ def write_part(task: Task) -> Answer:
 def _fitted(text: str) -> StoredModel:
     """The model that a worker reads the planes of, made once."""
     fitting = Fitting(**json.loads(text))
-    opening = dict(fitting.opening)
-    if isinstance(opening.get("mask"), dict):
-        opening["mask"] = Path(opening["mask"]["path"])
-    if "crop" in opening:
-        opening["crop"] = Window(*opening["crop"])
-    stack, _ = open_lit(fitting.source, **opening)
+    stack, _ = open_lit(fitting.source, **of_json(fitting.opening))
     codec = catalogue.codec(fitting.codec, fitting.options)
     photographs, _ = hook_calls.before_fit(stack, codec)
     seen = levelled(photographs) if codec.near_lights else distant(photographs)

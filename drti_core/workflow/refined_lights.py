@@ -13,10 +13,10 @@ from drti_core.formats.lp import check_target, write_lights
 from drti_core.io import outputs
 from drti_core.io.names import as_text
 from drti_core.io.outputs import size_of
+from drti_core.jobs.report import Report
 from drti_core.progress import Progress, logged, no_progress
 from drti_core.registry import doors
 from drti_core.stack import ImageStack
-from drti_core.workflow.report import Report
 
 
 @logged("refine lights")

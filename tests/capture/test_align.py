@@ -13,13 +13,13 @@ from typer.testing import CliRunner
 import drti_core as drti
 from drti_core.capture.align import align
 from drti_core.capture.align_sheet import align_sheet
+from drti_core.capture.darkroom import Darkroom
 from drti_core.cli.app import app
 from drti_core.lights import LightDirections
 from drti_core.stack import ArrayStack
 from drti_core.stack.aligned import laid
 from drti_core.stack.lanczos import sampled
 from drti_core.stack.strengths import even
-from drti_core.workflow.darkroom import Darkroom
 
 #: Right and down, pixels, by the number of the photograph.
 MOVED = {2: (2.3, -1.6), 7: (-3.0, 0.0), 11: (0.4, 1.2)}

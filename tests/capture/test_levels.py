@@ -507,8 +507,8 @@ def test_case_04() -> None:
 
 
 def test_the_darkroom_levels_and_keeps_its_card(tmp_path: Path, cards: Path) -> None:
+    from drti_core.capture.darkroom import Darkroom
     from drti_core.registry import doors
-    from drti_core.workflow.darkroom import Darkroom
 
     folder = write(tmp_path / "object", card_values(1.6), ".png")
     rows = [f"p{i:02d}.png {x} {y} {z}" for i, (x, y, z) in enumerate(LAMPS.xyz.tolist())]

@@ -55,7 +55,7 @@ def test_a_batch_names_its_items(model, tmp_path, caplog):
     about = f"drti_core.workflow.many: convert many {tmp_path / 'out'}"
     assert told(caplog) == [
         f"{about}: begins",
-        f"drti_core.workflow.batch: converted: {tmp_path / 'a.ptm'}",
+        f"drti_core.jobs.batch: converted: {tmp_path / 'a.ptm'}",
         f"{about}: done after T s",
     ]
 

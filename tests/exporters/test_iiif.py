@@ -241,5 +241,5 @@ def test_the_verb_tells_that_addresses_are_of_this_machine(model, tmp_path):
     )
     assert report.notes[0] == (
         "the addresses in it begin with http://localhost:8000: give the one where the folder will "
-        "be found as base (-O base=https://…)"
+        "be found as base"
     )

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from drti_core.arrays import Window
+from drti_core.capture.darkroom import Darkroom
 from drti_core.capture.exposures import even_exposures
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.errors import DrtiError, FormatError, LightError, MissingFileError, StackError
@@ -22,7 +23,6 @@ from drti_core.registry import doors
 from drti_core.registry.doors import open_lights
 from drti_core.stack.rotation import Rotation
 from drti_core.workflow import convert_file
-from drti_core.workflow.darkroom import Darkroom
 from drti_core.workflow.describe import describe_file
 from tests.helpers.dng import PHASES, mosaic_of, write_dng
 

@@ -11,7 +11,7 @@ import pytest
 from drti_core.errors import FormatError
 from drti_core.io import names
 from drti_core.jobs import journal
-from drti_core.workflow.batch_search import Found, Search
+from drti_core.registry.search import Found, Search
 from drti_core.workflow.many import convert_many
 
 ENTRY = {"source": "/a.ptm", "state": "1 2", "writer": "folder", "options": "{}", "before": ""}

@@ -19,9 +19,9 @@ import drti_core as drti
 from drti_core.cli import main
 from drti_core.formats.lp import parse_lp
 from drti_core.registry.catalogue import registry
+from drti_core.registry.search import Found, Search
 from drti_core.stack.samples.demo import make_stack
 from drti_core.testing import LightsReaderSuite, StackReaderSuite
-from drti_core.workflow.batch_search import Found, Search
 
 STACK = make_stack((20, 28), 12)
 PIXELS = STACK.codes(drti.Window(0, 0, 20, 28)).reshape(12, 20, 28, 3)
@@ -249,8 +249,8 @@ def test_strangers_lights_in_a_batch(tmp_path: Path, monkeypatch: pytest.MonkeyP
         Found(rack / "n.ptm"),
     ]
     assert Search().find([rack]) == [Found(rack / "n.ptm")]
-    assert Search(lights=True).find([tmp_path]) == [Found(lamps), Found(rack)]
-    assert Search(lights=True).find([rack]) == [Found(rack)]
+    assert Search(wanted="lights").find([tmp_path]) == [Found(lamps), Found(rack)]
+    assert Search(wanted="lights").find([rack]) == [Found(rack)]
 
 
 @pytest.mark.usefixtures("strangers")

@@ -19,6 +19,7 @@ from drti_core.errors import (
     OptionError,
     OutputExistsError,
     PluginError,
+    PluginWarning,
     UnsupportedFormatError,
 )
 from drti_core.formats.ptm import READER
@@ -36,7 +37,7 @@ from drti_core.registry.doors import (
     save_model,
 )
 from drti_core.registry.hookspecs import hookimpl
-from drti_core.registry.shelf import Listing, PluginWarning, Shelf
+from drti_core.registry.shelf import Listing, Shelf
 from drti_core.testing import dome, make_stack
 
 PTM_TARGET = "drti_core.codecs.ptm:CODEC"

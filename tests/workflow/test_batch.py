@@ -18,10 +18,11 @@ from drti_core.errors import DrtiError, OptionError, PluginError
 from drti_core.jobs import workers
 from drti_core.jobs.journal import NAME as JOURNAL
 from drti_core.measure.tour import write_stack
+from drti_core.registry import search
 from drti_core.registry.doors import open_model
+from drti_core.registry.search import Search
 from drti_core.stack.samples.demo import make_stack
-from drti_core.workflow import batch_search, many
-from drti_core.workflow.batch_search import Search
+from drti_core.workflow import many
 from drti_core.workflow.many import convert, convert_many
 
 SIZE = (24, 32)
@@ -182,7 +183,7 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     Path("a/coin.ptm").rename("a/[coin].ptm")
     assert found("a/[coin].ptm") == ["a/[coin].ptm"]  # it exists: no pattern
     assert found(archive, reader="folder") == [str(archive / "c" / "web.v2")]
-    assert found("b", lights=True) == ["b/photographs/dirs.lp"]
+    assert found("b", wanted="lights") == ["b/photographs/dirs.lp"]
     for source, reason in (
         ("*.nothing", "*.nothing: no such file or folder"),
         (".hidden/../nothing", ".hidden/../nothing: no such file or folder"),
@@ -192,7 +193,8 @@ def test_sources(made, archive, tmp_path, monkeypatch):
     assert [item.problem for item in Search().find(["empty"])] == [
         "empty: holds no model that drti reads"
     ]
-    assert Search(lights=True).find(["a"])[0].problem == "a: holds no light file that drti reads"
+    (nothing,) = Search(wanted="lights").find(["a"])
+    assert nothing.problem == "a: holds no light file that drti reads"
     # Photographs only: they are named, and their folder is no success.
     items = Search().find([made / "photographs"])
     assert [item.ignored for item in items] == [False, True]
@@ -227,7 +229,7 @@ def test_patterns(tmp_path, monkeypatch):
         "none/**": [],
     }
     for pattern, expected in told.items():
-        found = [str(path) for path in batch_search._expand(pattern)]
+        found = [str(path) for path in search._expand(pattern)]
         assert found == (expected or [pattern])
 
 
@@ -372,9 +374,7 @@ def test_command_line(archive, tmp_path, capsys):
     assert main(["convert", good]) == 2
     assert "1 given; expected SRC OUT, or SRC... --to FORMAT --out DIR" in capsys.readouterr().err
     assert main(["convert", good, str(tmp_path / "x"), "--json", str(file)]) == 1
-    assert capsys.readouterr().err == (
-        "error: --json: a report without --out; expected --out DIR\n"
-    )
+    assert capsys.readouterr().err == (f"error: --json: {file} without --out; expected --out DIR\n")
 
 
 @pytest.mark.slow

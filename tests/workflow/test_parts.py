@@ -154,14 +154,14 @@ def test_what_workers_cannot_open_by_name_is_refused(stack: Path, tmp_path: Path
         fit_file(stack, tmp_path / "o.zarr", mask=np.ones((70, 90), bool), jobs=2)
     assert str(caught.value) == (
         f"{stack}: a mask in memory; expected photographs that each worker can open by name. "
-        "Align and develop them first, or fit with one job."
+        "Save it as a picture."
     )
     archive = shutil.make_archive(str(tmp_path / "stack"), "zip", stack.parent)
     with pytest.raises(OptionError) as caught:
         fit_file(archive, tmp_path / "o.zarr", jobs=2)
     assert str(caught.value) == (
         f"{archive}: photographs elsewhere; expected files of this machine, which each worker can "
-        "open. Fetch them first, or fit with one job."
+        "open. Fetch them first."
     )
     with pytest.raises(OptionError, match=r"2 jobs for one output; expected one process, or a"):
         fit_file(stack, tmp_path / "o.rti", codec="hsh", jobs=2)

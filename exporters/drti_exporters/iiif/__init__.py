@@ -125,7 +125,7 @@ class IiifExporter(Exporter):
         if base == LOCAL:
             notes.append(
                 f"the addresses in it begin with {LOCAL}: give the one where the folder will be "
-                "found as base (-O base=https://…)"
+                "found as base"
             )
         notes.append(f"manifest: {base}/manifest.json")
         return ExportReport((out,), None, (*notes, *said))

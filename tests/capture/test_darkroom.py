@@ -12,10 +12,10 @@ from typer.testing import CliRunner
 
 import drti_core as drti
 from drti_core.arrays import Window
+from drti_core.capture.darkroom import Darkroom
 from drti_core.cli.app import app
 from drti_core.colour import linear_to_srgb, srgb_to_linear
 from drti_core.io.pictures.icc import profile
-from drti_core.workflow.darkroom import Darkroom
 from tests.helpers.dng import PHASES, mosaic_of, write_dng
 
 

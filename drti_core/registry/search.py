@@ -1,18 +1,34 @@
-"""Which files and folders a batch is about, and what each output is called."""
+"""Which files and folders a batch is about: what is found under the names that are given."""
 
 from __future__ import annotations
 
 import fnmatch
 import glob
 import os
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from drti_core.errors import DrtiError, FormatError, MissingFileError, UnsupportedFormatError
 from drti_core.io import names
+from drti_core.io.pictures.photos import pictures
+from drti_core.jobs import journal
 from drti_core.model.contracts import LightsReader, ModelReader, Reader, StackReader
 from drti_core.registry import catalogue, doors
+
+#: Of fewer photographs no lights are found.
+FEWEST_PHOTOGRAPHS = 3
+#: What a batch is about: models; light files; captures, which are photographs with their lights or
+#: balls that may show them; models and captures; or photographs, for which lights are given.
+Wanted = Literal["models", "lights", "captures", "both", "photographs"]
+_NAMES: dict[Wanted, str] = {
+    "models": "model",
+    "lights": "light file",
+    "captures": "photographs",
+    "both": "model and no photographs",
+    "photographs": "photographs",
+}
 
 
 @dataclass(frozen=True)
@@ -23,11 +39,13 @@ class Found:
         source: as given, or as found in a folder that was given.
         problem: why it cannot be converted, or None.
         ignored: it was met on the way and is nothing to convert; ``problem`` says what it is.
+        beside: photographs that belong to a light file.
     """
 
     source: Path
     problem: str | None = None
     ignored: bool = False
+    beside: tuple[Path, ...] = ()
 
     @property
     def unit(self) -> Path:
@@ -45,20 +63,36 @@ class Found:
         """What its output is called, without ending: its own name, where every system allows it."""
         return names.sound(self.title)
 
+    def state(self) -> str:
+        """Tells its content from what it was before.
+
+        Raises:
+            OSError: it is not there.
+        """
+        return " ".join(map(journal.state_of, (self.unit, *self.beside)))
+
 
 @dataclass(frozen=True)
 class Search:
-    """Looks for what can be converted.
+    """Looks for inputs.
 
     Args:
-        lights: look for light files instead of models.
-        skip: absolute paths that are left out (earlier outputs).
+        wanted: what they are.
         reader: id of the only reader to ask, with options; by default every reader is asked.
+        skip: absolute paths that are left out (earlier outputs).
     """
 
-    lights: bool = False
-    skip: Collection[Path] = ()
+    wanted: Wanted = "models"
     reader: str | None = None
+    skip: Collection[Path] = ()
+
+    def besides(self, skip: Collection[Path]) -> Search:
+        """The same search, without these absolute paths."""
+        return replace(self, skip=skip)
+
+    def reads(self, source: Path) -> list[Path]:
+        """What one of them is read from."""
+        return doors.read_from(source, reader=self.reader)
 
     def find(self, sources: Iterable[str | os.PathLike[str]]) -> list[Found]:
         """Everything to convert, each once, sorted by path; and what of ``sources`` is not.
@@ -69,29 +103,46 @@ class Search:
         """
         found: dict[str, Found] = {}
         for given in sources:
-            for source in _expand(os.fspath(given)):
-                items = list(self._given(source))
+            expanded = _expand(os.fspath(given))
+            # What a capture holds fits a pattern as well as the capture itself.
+            together = len(expanded) > 1 and self._captures
+            for source in [Path(given)] if together else expanded:
+                items = self._of_pattern(expanded) if together else list(self._given(source))
                 if all(item.ignored for item in items):
-                    what = "light file" if self.lights else "model"
-                    nothing = FormatError(f"holds no {what} that drti reads", where=str(source))
-                    items.append(Found(source, str(nothing)))
+                    nothing = f"holds no {_NAMES[self.wanted]} that drti reads"
+                    items.append(Found(source, str(FormatError(nothing, where=str(source)))))
                 for item in items:
                     found.setdefault(os.path.realpath(item.unit), item)
         return sorted(found.values(), key=lambda item: str(item.source))
+
+    @property
+    def _captures(self) -> bool:
+        return self.wanted in ("captures", "both", "photographs")
+
+    def _of_pattern(self, paths: Iterable[Path]) -> list[Found]:
+        """What is wanted among paths, without what lies in something wanted."""
+        items: list[Found] = []
+        units: set[Path] = set()
+        for source in sorted(paths, key=lambda path: (len(path.parts), path)):
+            if not any(parent in units for parent in source.parents):
+                found = self._given(source) if source.is_dir() else self._file(source)
+                items += (item for item in found if item.source not in units)
+                units.update(item.source for item in items)
+        return items
 
     def _given(self, source: Path) -> Iterator[Found]:
         if not os.path.lexists(source):
             yield Found(source, str(MissingFileError("no such file or folder", where=str(source))))
         elif source.is_dir():
             reader, problem = self._ask(source)
-            if reader is not None and self._is_whole(reader):
-                yield Found(source)
-            elif problem is not None:
+            if problem is not None:
                 yield Found(source, problem)
+            elif self._is_item(source, reader):
+                yield Found(source)
             else:
                 yield from self._search(source)
         else:
-            yield Found(source)
+            yield self._of_file(source)
 
     def _search(self, folder: Path) -> Iterator[Found]:
         waiting = [folder]  # no call for each: folders may lie in each other by the thousand
@@ -119,9 +170,25 @@ class Search:
         reader, problem = self._ask(path)
         if problem is not None:
             return [Found(path, problem)]
-        if reader is None or (_no_model(reader) and not self._is_whole(reader)):
-            return None
-        return [Found(path)] if not self.lights or _no_model(reader) else []
+        if self._is_item(path, reader) and not (self.wanted == "lights" and _is_model(reader)):
+            return [Found(path)]
+        return [] if _is_model(reader) else None
+
+    def _is_item(self, folder: Path, reader: Reader | None) -> bool:
+        """Whether a folder is one item, by the reader that recognises it, if one does."""
+        if self.wanted == "photographs":
+            return not _is_model(reader) and _has_photographs(folder)
+        if reader is None:  # its photographs may show balls
+            return self._captures and self.reader is None and _has_photographs(folder)
+        return self._is_whole(reader)
+
+    def _of_file(self, path: Path) -> Found:
+        """A file, and if it is a light file the photographs beside it."""
+        reader = self._ask(path)[0] if self._captures else None
+        if not isinstance(reader, StackReader) or doors.unit_of(path) != path:
+            return Found(path)
+        beside = (each for each in pictures(path.parent) if each.absolute() not in self.skip)
+        return Found(path, beside=tuple(beside))
 
     def _file(self, path: Path) -> Iterator[Found]:
         endings = {ending for _, item in _writers() for ending in item}
@@ -131,12 +198,13 @@ class Search:
             ignored = not path.is_file() and path.suffix.lower() not in endings
             yield Found(path, problem, ignored)
         elif reader is None:
-            if path.suffix.lower() in endings and not self.lights and self.reader is None:
+            if path.suffix.lower() in endings and self.wanted == "models" and self.reader is None:
                 yield Found(path)  # its reader says what is wrong
-        elif self.lights:
-            if isinstance(reader, LightsReader) and _no_model(reader):
-                yield Found(path)
-        elif _no_model(reader):
+        elif self.wanted != "models":
+            lights = self.wanted == "lights" and isinstance(reader, LightsReader)
+            if self._is_whole(reader) or (lights and not _is_model(reader)):
+                yield self._of_file(path)
+        elif not _is_model(reader):
             stack = isinstance(reader, StackReader)
             what = "photographs, no model; fit them" if stack else "lights, no model"
             yield Found(path, f"{path}: {what}", ignored=True)
@@ -145,12 +213,19 @@ class Search:
 
     def _is_whole(self, reader: Reader) -> bool:
         """Whether a folder that this reader recognises is one item."""
-        if self.lights:
+        if self.wanted == "lights":
             return isinstance(reader, LightsReader) and not isinstance(reader, StackReader)
-        return not _no_model(reader)
+        return {
+            "models": _is_model(reader),
+            "captures": isinstance(reader, StackReader) and not isinstance(reader, ModelReader),
+            "both": isinstance(reader, (StackReader, ModelReader)),
+            "photographs": False,
+        }[self.wanted]
 
     def _ask(self, path: Path) -> tuple[Reader | None, str | None]:
         """The reader that recognises it, if one does; or what went wrong on asking."""
+        if self.wanted == "photographs" and not path.is_dir():
+            return None, None
         try:
             reader = doors.find_reader(path, self.reader)
             # By its content alone: one that is found by its ending only says what is wrong.
@@ -158,58 +233,22 @@ class Search:
         except UnsupportedFormatError:
             return None, None
         except DrtiError as error:
-            return None, str(error)
+            return None, None if self.wanted == "photographs" else str(error)
         except OSError as error:
             return None, f"{path}: {error.strerror}"
 
 
-def name_outputs(
-    items: Sequence[Found],
-    suffix: str,
-    kept: Mapping[str, str],
-    taken: Collection[str],
-) -> list[str]:
-    """A name of its own for every item, the same ones whatever the order in which they are given.
-
-    Args:
-        items: sorted.
-        suffix: ending of the outputs, with the dot, or nothing.
-        kept: names that earlier runs gave, by absolute path of the source.
-        taken: names of other outputs.
-
-    Returns:
-        The stem and the ending; where another has that name, with -2, -3 … before the ending.
-    """
-    found = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
-    used = {names.folded(name) for name in (*taken, *found.values())}
-    waiting = []
-    for item in items:
-        name = names.shortened(item.stem, suffix)
-        if item in found:
-            continue
-        if names.folded(name) in used:
-            waiting.append(item)
-        else:
-            found[item] = name
-            used.add(names.folded(name))
-    for item in waiting:
-        number = 2
-        while names.folded(name := names.shortened(item.stem, f"-{number}{suffix}")) in used:
-            number += 1
-        found[item] = name
-        used.add(names.folded(name))
-    return [found[item] for item in items]
+def _is_model(reader: Reader | None) -> bool:
+    """Whether there is a reader, and not one of photographs or lights alone."""
+    alone = isinstance(reader, (StackReader, LightsReader)) and not isinstance(reader, ModelReader)
+    return reader is not None and not alone
 
 
-def absolute(path: Path) -> str:
-    """The path from the root, without ``..``; links are kept."""
-    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
-
-
-def _no_model(reader: Reader) -> bool:
-    """Whether it reads photographs or lights, and no models."""
-    found = isinstance(reader, (StackReader, LightsReader))
-    return found and not isinstance(reader, ModelReader)
+def _has_photographs(folder: Path) -> bool:
+    """Whether a folder holds enough photographs; pictures that a batch has made are none."""
+    if os.path.lexists(folder / journal.NAME):
+        return False
+    return len(pictures(folder)) >= FEWEST_PHOTOGRAPHS
 
 
 def _writers() -> list[tuple[str, tuple[str, ...]]]:

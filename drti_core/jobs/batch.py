@@ -12,13 +12,13 @@ import logging
 import os
 import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypedDict
 
 from drti_core.errors import (
     DrtiError,
@@ -26,28 +26,83 @@ from drti_core.errors import (
     OptionError,
     OutputError,
     OutputExistsError,
+    PluginWarning,
     ResourceError,
 )
-from drti_core.io import memory, outputs
+from drti_core.io import memory, names, outputs
 from drti_core.jobs import journal
-from drti_core.jobs.executor import Executor
+from drti_core.jobs.executor import executor
 from drti_core.jobs.journal import Entry
+from drti_core.jobs.report import Report
 from drti_core.jobs.workers import Answer, Task
 from drti_core.progress import Progress, no_progress
-from drti_core.registry import doors
-from drti_core.registry.shelf import PluginWarning
-from drti_core.workflow.batch_search import Found, Search, absolute, name_outputs
-from drti_core.workflow.report import Report
 
-#: What became of an item. A word of the step, as ``converted``: done now; ``unchanged``: by an
+#: What became of an item. A word of the step, as ``converted``: done now; ``doubtful``: done now,
+#: and something is wrong with the input; ``unchanged``: by an
 #: earlier run; ``refused``: the file's fault; ``failed``: drti's or the machine's; ``ignored``: met
 #: in a folder, and nothing for the step; ``waiting``: the batch stopped before, and goes on with it
 #: when it is started again.
 Status = str
+#: Of an answer: the output was written, and something is wrong with the input.
+DOUBTFUL = "doubtful"
 #: Errors of one output after which the others can be made.
 _OF_ONE = (errno.ENAMETOOLONG, errno.EFBIG, errno.EBUSY, errno.EISDIR, errno.ENOTDIR)
 
 _log = logging.getLogger(__name__)
+
+
+class Found(Protocol):
+    """A file or folder that a batch is about."""
+
+    @property
+    def source(self) -> Path:
+        """As given, or as found in a folder that was given."""
+        ...
+
+    @property
+    def problem(self) -> str | None:
+        """Why nothing can be done with it, or None."""
+        ...
+
+    @property
+    def ignored(self) -> bool:
+        """Whether it was met on the way and is nothing for the step."""
+        ...
+
+    @property
+    def unit(self) -> Path:
+        """What its content is: a file that stands for its folder is that folder."""
+        ...
+
+    @property
+    def title(self) -> str:
+        """Its own name, without ending."""
+        ...
+
+    @property
+    def stem(self) -> str:
+        """What its output is called, without ending."""
+        ...
+
+    def state(self) -> str:
+        """Tells its content from what it was before; OSError where it is not there."""
+        ...
+
+
+class Search(Protocol):
+    """Knows the inputs of a step."""
+
+    def besides(self, skip: Collection[Path]) -> Search:
+        """The same search, without these absolute paths."""
+        ...
+
+    def find(self, sources: Iterable[str | os.PathLike[str]]) -> Sequence[Found]:
+        """All inputs under these names, each once, sorted by path."""
+        ...
+
+    def reads(self, source: Path) -> list[Path]:
+        """What one of them is read from."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -61,8 +116,10 @@ class Step:
         kind: id of what writes the outputs, for the journal.
         suffix: ending of an output, with the dot; empty for a folder.
         done: a word for what is done, as ``converted``: the status of an output that was made.
-        lights: its inputs are light files instead of models.
-        reader: id of the only reader to ask, with options; by default each input's own.
+        search: knows its inputs.
+        files: what every output depends on beside its source, and no output may touch.
+        taken: names that outputs may not have.
+        again: what is reported of an output that is left alone, told from it; by default nothing.
     """
 
     work: str
@@ -70,8 +127,10 @@ class Step:
     kind: str
     suffix: str
     done: str
-    lights: bool = False
-    reader: str | None = None
+    search: Search
+    files: Sequence[Path] = ()
+    taken: Sequence[str] = ()
+    again: Callable[[Path], Report] | None = None
 
 
 @dataclass(frozen=True)
@@ -82,7 +141,7 @@ class Item:
         source: it.
         status: see :data:`Status`.
         output: what was or would have been written; None if it was no question.
-        written: what is reported of the output, if it was made now.
+        written: what is reported of the output, if it was made now or tells it by itself.
         notes: what the user should know beside that, a sentence each.
         reason: why it was refused, failed or ignored.
         seconds: that it took.
@@ -129,9 +188,10 @@ class BatchReport:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing was refused, nothing failed, and all were looked at."""
+        """Whether nothing was refused or doubtful, nothing failed, and all were looked at."""
         return not self.stopped and not any(
-            item.status in ("refused", "failed") for item in self.items
+            item.status in ("refused", "failed") or (item.written and item.written.doubtful)
+            for item in self.items
         )
 
     @property
@@ -164,12 +224,23 @@ class _Plan:
 gathered: ContextVar[list[BatchReport] | None] = ContextVar("gathered", default=None)
 
 
+class BatchOptions(TypedDict, total=False):
+    """What every verb takes that does the same with many; see :func:`run_batch`."""
+
+    jobs: int
+    cluster: Any
+    overwrite: bool
+    report: str | os.PathLike[str] | None
+    progress: Progress
+
+
 def run_batch(
     step: Step,
     sources: Iterable[str | os.PathLike[str]],
     out: str | os.PathLike[str],
     *,
-    executor: Executor,
+    jobs: int = 1,
+    cluster: Any = None,
     overwrite: bool = False,
     report: str | os.PathLike[str] | None = None,
     progress: Progress = no_progress,
@@ -188,32 +259,30 @@ def run_batch(
         step: what is done with each.
         sources: files, folders (searched to their depths, where they are no input) and patterns.
         out: folder of the outputs; made if it is not there.
-        executor: where it is done.
+        jobs: how many processes, 1 or more.
+        cluster: a dask cluster in their place; see :func:`drti_core.jobs.executor.executor`.
         overwrite: redo what is finished, and replace outputs that are there.
         report: where the caller will write what became of all: it is refused if it is, or lies in,
             what is read or written here.
         progress: called with the share done and the source, after each item.
 
     Raises:
-        OptionError: ``report`` is refused.
+        OptionError: ``report`` is refused, or ``jobs`` is below 1.
         FormatError: the journal of an earlier run in ``out`` is damaged.
         FileError: ``out`` is not a folder.
         OutputError: nothing can be written there.
     """
-    folder = Path(out)
+    place, folder = executor(jobs, cluster), Path(out)
     if folder.exists() and not folder.is_dir():
         raise FileError("is not a folder", where=str(folder), expected="a folder")
     journal.check_place(folder)
     outputs.clean(folder)
     old = journal.load(folder)
     skip = {Path(absolute(folder / name)) for name in old}
-    found = Search(step.lights, skip, step.reader).find(sources)
-    options = json.dumps(dict(step.task), sort_keys=True)
-    plans = _plan(found, folder, old, step.suffix, step.kind, options, overwrite)
+    found = step.search.besides(skip).find(sources)
+    plans = _plan(found, folder, old, step, overwrite)
     if report is not None:
-        besides = (
-            each for item in found for each in doors.read_from(item.source, reader=step.reader)
-        )
+        besides = (each for item in found for each in step.search.reads(item.source))
         outputs.check_apart(report, besides)
         made = {plan.name for plan in plans if plan.name}
         outputs.check_distinct(report, folder, made | old.keys())
@@ -221,10 +290,10 @@ def run_batch(
     if todo:
         planned = {plan.name: plan.entry for plan in todo if plan.entry is not None}
         journal.save(folder, old | planned)
-    tasks = [{**step.task, **_task(plan, executor.is_here)} for plan in todo]
+    tasks = [{**step.task, **_task(plan, place.is_here)} for plan in todo]
     stopped = ""
     try:
-        with closing(executor.run(tasks, step.work)) as answers:
+        with closing(place.run(tasks, step.work)) as answers:
             for count, (number, answer) in enumerate(answers, 1):
                 if answer["status"] == "stopped":
                     stopped = answer["reason"]
@@ -261,18 +330,17 @@ def _task(plan: _Plan, is_here: bool) -> dict[str, Any]:
 
 
 def _plan(
-    found: list[Found],
+    found: Sequence[Found],
     folder: Path,
     old: Mapping[str, Entry],
-    suffix: str,
-    kind: str,
-    options: str,
+    step: Step,
     overwrite: bool,
 ) -> list[_Plan]:
     wanted = [item for item in found if not item.ignored]
-    inputs = _inputs(found)
+    inputs, options = _inputs(found, step.files), _options(step)
+    suffix, kind = step.suffix, step.kind
     kept = {entry.source: name for name, entry in old.items() if entry.writer == kind}
-    names = dict(zip(wanted, name_outputs(wanted, suffix, kept, list(old)), strict=True))
+    called = dict(zip(wanted, name_outputs(wanted, suffix, kept, [*old, *step.taken]), strict=True))
     plans = []
     for item in found:
         if item.ignored or item.problem is not None:
@@ -280,7 +348,7 @@ def _plan(
             reason = item.problem or ""
             plans.append(_Plan(item, "", folder, Item(item.source, status, reason=reason)))
             continue
-        name = names[item]
+        name = called[item]
         target = folder / name
         plan = _Plan(item, name, target, Item(item.source, "unchanged", target))
         plans.append(plan)
@@ -289,7 +357,7 @@ def _plan(
         elif item.stem != item.title:
             plan.notes.append(f"called {name}, because not every system allows {item.title}")
         try:
-            state = journal.state_of(item.unit)
+            state = item.state()
         except OSError as error:
             reason = f"{item.source}: {error.strerror}"
             plan.item = replace(plan.item, status="refused", reason=reason)
@@ -298,6 +366,7 @@ def _plan(
         entry = Entry(absolute(item.source), state, kind, options)
         same = entry.same(before)
         if same and before is not None and before.finished(target) and not overwrite:
+            plan.item = replace(plan.item, written=step.again and step.again(target))
             continue
         if os.path.lexists(target) and not overwrite and not same:
             plan.item = replace(plan.item, status="refused", reason=_exists(target, before, entry))
@@ -314,8 +383,19 @@ def _plan(
     return plans
 
 
-def _inputs(found: Iterable[Found]) -> outputs.Inputs:
-    return outputs.Inputs(path for item in found for path in {item.source, item.unit})
+def _inputs(found: Iterable[Found], files: Iterable[Path]) -> outputs.Inputs:
+    return outputs.Inputs([*files, *(path for item in found for path in {item.source, item.unit})])
+
+
+def _options(step: Step) -> str:
+    """Everything that an output depends on beside its source, as text."""
+    told = dict(step.task)
+    try:
+        if step.files:
+            told["files"] = {str(file): journal.state_of(file) for file in step.files}
+    except OSError as error:
+        raise FileError.of(error, error.filename) from None
+    return json.dumps(told, sort_keys=True)
 
 
 def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
@@ -333,8 +413,10 @@ def _exists(target: Path, before: Entry | None, entry: Entry) -> str:
 
 def _note(plan: _Plan, answer: dict[str, Any], step: Step) -> None:
     written = None
-    if answer["status"] == step.done:
-        written = Report(answer["what"], answer["bytes"], tuple(answer["notes"]))
+    if answer["status"] in (step.done, DOUBTFUL):
+        what, size, notes = answer["what"], answer["bytes"], tuple(answer["notes"])
+        doubtful = answer["status"] == DOUBTFUL
+        written = Report(what, size, notes, answer.get("found"), doubtful)
     plan.item = replace(
         plan.item,
         status=answer["status"],
@@ -367,10 +449,10 @@ def answered(task: Task, done: str, make: Callable[[Path, bool], Report]) -> Ans
         make: given the output, and whether it may be replaced, makes it.
 
     Returns:
-        ``done`` as ``status`` with what the :class:`Report` holds; or ``refused`` (the file's
-        fault), ``failed`` (drti's, or the machine's with this one) or ``stopped`` (the machine's,
-        and with the others it would be the same) with ``reason``. ``seconds`` and ``memory`` that
-        it took.
+        ``done``, or ``doubtful``, as ``status`` with what the :class:`Report` holds; or
+        ``refused`` (the file's fault), ``failed`` (drti's, or the machine's with this one) or
+        ``stopped`` (the machine's, and with the others it would be the same) with ``reason``.
+        ``seconds`` and ``memory`` that it took.
     """
     began = time.monotonic()
     memory.forget_peak()
@@ -395,7 +477,8 @@ def _answer(task: Task, done: str, make: Callable[[], Report]) -> Answer:
         except Exception as error:  # noqa: BLE001 - the rest of the batch goes on
             return _failed(task, error)
     said = tuple(str(warning.message) for warning in caught)
-    return {"status": done, **replace(report, notes=(*report.notes, *said)).as_dict()}
+    status = DOUBTFUL if report.doubtful else done
+    return {"status": status, **replace(report, notes=(*report.notes, *said)).as_dict()}
 
 
 def _refused(task: Task, error: Exception) -> Answer:
@@ -417,3 +500,46 @@ def _refused(task: Task, error: Exception) -> Answer:
 def _failed(task: Task, error: Exception) -> Answer:
     text = f"{Path(task['source'])}: {type(error).__name__}: {error}"
     return {"status": "failed", "reason": text}
+
+
+def name_outputs(
+    items: Sequence[Found],
+    suffix: str,
+    kept: Mapping[str, str],
+    taken: Collection[str],
+) -> list[str]:
+    """A name of its own for every item, the same ones whatever the order in which they are given.
+
+    Args:
+        items: sorted.
+        suffix: ending of the outputs, with the dot, or nothing.
+        kept: names that earlier runs gave, by absolute path of the source.
+        taken: names of other outputs.
+
+    Returns:
+        The stem and the ending; where another has that name, with -2, -3 … before the ending.
+    """
+    found = {item: kept[key] for item in items if (key := absolute(item.source)) in kept}
+    used = {names.folded(name) for name in (*taken, *found.values())}
+    waiting = []
+    for item in items:
+        name = names.shortened(item.stem, suffix)
+        if item in found:
+            continue
+        if names.folded(name) in used:
+            waiting.append(item)
+        else:
+            found[item] = name
+            used.add(names.folded(name))
+    for item in waiting:
+        number = 2
+        while names.folded(name := names.shortened(item.stem, f"-{number}{suffix}")) in used:
+            number += 1
+        found[item] = name
+        used.add(names.folded(name))
+    return [found[item] for item in items]
+
+
+def absolute(path: Path) -> str:
+    """The path from the root, without ``..``; links are kept."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.resolve follows links
