@@ -306,7 +306,7 @@ def test_command_line(data, tmp_path, capsys):
     assert images.dtype == np.float32
     assert main(["export", str(source), "--to", "nothing", "-o", str(out)]) == 1
     assert capsys.readouterr().err == (
-        "error: there is no exporter 'nothing'; expected glsl, html, onnx, openlime\n"
+        "error: there is no exporter 'nothing'; expected glsl, html, iiif, onnx, openlime\n"
     )
 
 

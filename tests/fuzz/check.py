@@ -19,6 +19,7 @@ from drti_core.capture.exposures import exposures_of
 from drti_core.errors import DrtiError
 from drti_core.io.pictures import decoders
 from drti_core.io.pictures.exif import focal_length_35mm
+from drti_core.jobs import batch
 from drti_core.lights import LightDirections
 from drti_core.model.contracts import LightsReader, ModelReader, StackReader
 from drti_core.registry import doors
@@ -134,7 +135,7 @@ def _batch(path: Path, claimed: list[str]) -> None:
             assert answer["status"] != "failed", answer["reason"]
             yield number, answer
 
-    with mock.patch.object(many, "executor", return_value=InProcess(here)):
+    with mock.patch.object(batch, "executor", return_value=InProcess(here)):
         many.convert_many([path / "in"], out, writer="ptm", overwrite=True)
     after = _apart(path)
     assert after == before, f"changed outside the output: {before.items() ^ after.items()}"

@@ -21,7 +21,7 @@ from drti_core.formats.lp.text import write_lp
 from drti_core.formats.ptm.write import PtmWriter
 from drti_core.formats.rti.write import RtiWriter
 from drti_core.io.outputs import atomic_file
-from drti_core.jobs import journal
+from drti_core.jobs import batch, journal
 from drti_core.measure import tour
 from drti_core.measure.tour import run_demo
 from drti_core.model import RelightableModel
@@ -132,7 +132,7 @@ def _batch(path: Path, which: int, overwrite: bool) -> None:
     def here(given: Sequence[dict[str, Any]]) -> Generator[tuple[int, dict[str, Any]], None, None]:
         yield from enumerate(map(many.convert, given))
 
-    with mock.patch.object(many, "executor", return_value=InProcess(here)):
+    with mock.patch.object(batch, "executor", return_value=InProcess(here)):
         report = many.convert_many(sources, path.parent, writer="rti", overwrite=overwrite)
     if not report.ok:
         said = [report.stopped, *(item.reason for item in report.items if item.reason)]
