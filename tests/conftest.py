@@ -13,7 +13,7 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from tests.helpers import real_files
+from tests.helpers import passed, real_files
 from tests.helpers.browser import Chromium
 from tests.helpers.train import CAN_TRAIN, WHY
 
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
     A background shell ignores Ctrl-C and nohup SIGHUP, and so would the children of the tests.
     """
+    passed.register(config)
     if config.getoption("numprocesses", None):
         # A worker for each core: threads of their own would wait for each other (a quarter of all
         # the time of the tests, most of it on matrices of a few lights).
