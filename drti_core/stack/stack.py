@@ -16,6 +16,7 @@ from drti_core.arrays import F32, Bool, Window
 from drti_core.colour import Encoding, linear_to_srgb, srgb_to_linear
 from drti_core.errors import OptionError, StackError
 from drti_core.io.pictures.alike import alike
+from drti_core.io.pictures.alpha import read_alpha
 from drti_core.io.pictures.photos import PhotoInfo, decode, luma_of, probe
 from drti_core.io.pictures.spaces import shown_profile
 from drti_core.io.places import mounts
@@ -703,13 +704,17 @@ def overlap(asked: Window, area: Window) -> Window:
 def load_mask(mask: Path | npt.ArrayLike, whole: tuple[int, int], crop: Window) -> Bool:
     """(h, w) of the crop, from a mask of the size of the photographs or of the crop.
 
+    Of a picture that is transparent in places the opaque part is inside, whatever its colour: it is
+    an object that was cut out.
+
     Raises:
         OptionError: it has another size, or nothing is inside.
     """
     if isinstance(mask, (str, Path)):
         info = probe(Path(mask))
         half = 0.5 if info.dtype.kind == "f" else np.iinfo(info.dtype).max // 2
-        where, values = str(mask), decode(info).max(axis=2) > half
+        where, opaque = str(mask), read_alpha(info)
+        values = decode(info).max(axis=2) > half if opaque is None else opaque
     else:
         where, values = "mask", np.asarray(mask) != 0
     size = (crop.height, crop.width)

@@ -22,6 +22,7 @@ from drti_core.lights import LightDirections
 from drti_core.lights.positions import LightPositions
 from drti_core.stack import ArrayStack, ImageStack, Stack
 from drti_core.stack import decoded as decoding
+from drti_core.stack.stack import load_mask
 
 L, H, W = 7, 30, 21
 LIGHTS = LightDirections.from_spherical(np.arange(L) * 50, 40)
@@ -318,6 +319,20 @@ def test_bad_masks():
     with pytest.raises(OptionError) as empty:
         ArrayStack.of(PIXELS, LIGHTS, mask=np.zeros((H, W)))
     assert str(empty.value) == "mask: the mask is empty; expected a pixel inside"
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P"])
+def test_of_a_mask_that_is_an_object_cut_out_the_opaque_part_is_inside(mode, tmp_path):
+    from PIL import Image
+
+    inside = np.zeros((6, 8), bool)
+    inside[2:5, 3:7] = True
+    grey = Image.fromarray(np.full((6, 8), 30, np.uint8))  # of a dark object
+    picture = grey.convert("RGB")
+    picture.putalpha(Image.fromarray(inside.astype(np.uint8) * 255))
+    path = tmp_path / "cut.png"
+    (picture.quantize(8) if mode == "P" else picture.convert(mode)).save(path)
+    assert np.array_equal(load_mask(path, (6, 8), Window(0, 0, 6, 8)), inside)
 
 
 # --- Selections
