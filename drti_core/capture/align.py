@@ -256,6 +256,7 @@ class _Laying:
             found = self._step(view, none)
             if not self._off(view, found, _SUSPECT).any():
                 self._believe(view, found, ~none)
+                self._elsewhere(view)
                 self._judge(view)
                 return
         still = self._by_edges()
@@ -373,6 +374,30 @@ class _Laying:
             pair = (a[number].reshape(view.usable.shape) for a in (detail, predicted))
             place = predict.place(*pair)
             self.maps[number, :2, 2] = view.step * np.array([place.x, place.y])
+
+    def _elsewhere(self, view: View) -> None:
+        """Lay those that are unlike what others predict where they are like it, if they are.
+
+        Far from its place a photograph of shadows has no slope towards it.
+        """
+        least = _LIKE_OTHERS * np.median(self.agreement)
+        unlike = self.agreement < least
+        if not unlike.any():
+            return
+        before = self.agreement[unlike], self.unsure[unlike]
+        self._search(unlike)
+        for coarser in self.views[1::-1]:
+            for _ in range(_LAST):
+                self._step(coarser, unlike)
+        for _ in range(_LAST):
+            found = self._step(view, unlike)
+        self._believe(view, found, ~unlike)
+        self.agreement[unlike], self.unsure[unlike] = np.where(
+            found.agreement[unlike] < least,
+            before,
+            (found.agreement[unlike], self.unsure[unlike]),
+        )
+        self.maps[unlike & (found.agreement < least)] = np.eye(3)
 
     def differences(self) -> U8:
         """See :class:`Alignment`."""

@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 import drti_core as drti
-from drti_core.capture.align import align
+from drti_core.capture.align import align, moves_of
 from drti_core.capture.align_sheet import align_sheet
 from drti_core.capture.darkroom import Darkroom
 from drti_core.cli.app import app
@@ -264,3 +264,17 @@ def test_a_shaken_capture_comes_back(data):
     apart = found.maps[:, :2, 2] - shifts[:, ::-1]
     assert np.sqrt((apart**2).sum(axis=1).mean()) < 0.1
     assert np.array_equal(found.moved, shifts.any(axis=1))
+
+
+@pytest.mark.slow
+def test_a_moved_photograph_of_long_shadows_is_found_where_it_is() -> None:
+    """It shows no slope towards its place, from three pixels away, and is unlike its prediction."""
+    base = drti.demo_stack((96, 128), 24)
+    whole = base.codes(drti.Window(0, 0, 96, 128)).reshape(24, 96, 128, 3)
+    moved = whole[:, 8:-8, 8:-8].copy()
+    assert base.lights.xyz[6, 2] < 0.2
+    moved[6] = whole[6, 5:-11, 9:-7]
+    found = moves_of(ArrayStack.of(moved, base.lights))
+    assert found.known.all()
+    assert np.flatnonzero(found.rms).tolist() == [6]
+    assert np.abs(found.maps[6, :2, 2] - [-1, 3]).max() < 0.4
