@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from drti_core.lights import LightDirections, NamedLights
     from drti_core.measure.compare import compare
     from drti_core.measure.evaluation import evaluate, evaluate_model
+    from drti_core.measure.many import evaluate_many
     from drti_core.model import Metadata, RelightableModel, StoredModel
     from drti_core.model.contracts import (
         Codec,
@@ -97,12 +98,14 @@ if TYPE_CHECKING:
     )
     from drti_core.relight.environment import EnvironmentLight
     from drti_core.relight.environment_map import Environment, open_environment
+    from drti_core.relight.files import Surroundings, relight_file
     from drti_core.relight.light_paths import (
         light_circle,
         light_spiral,
         lights_along,
         save_light_path,
     )
+    from drti_core.relight.many import normals_many, relight_many
     from drti_core.relight.normal_maps import compare_normals, read_normals, save_normals
     from drti_core.relight.normals import normals
     from drti_core.relight.save import save_relit, save_rendered
@@ -119,7 +122,7 @@ if TYPE_CHECKING:
     from drti_core.workflow.export import export, export_file
     from drti_core.workflow.fit import fit_file
     from drti_core.workflow.lights import find_lights_file
-    from drti_core.workflow.many import convert_many, fit_many
+    from drti_core.workflow.many import check_many, convert_many, export_many, fit_many
     from drti_core.workflow.refined_lights import refine_lights_file
     from drti_core.workflow.view import viewing
 
@@ -168,7 +171,10 @@ else:
         "stack.samples.demo": "demo_stack=make_stack",
         "workflow.align": "align_file",
         "workflow.calls": "call_many",
-        "workflow.many": "convert_many fit_many",
+        "measure.many": "evaluate_many",
+        "relight.many": "normals_many relight_many",
+        "relight.files": "Surroundings relight_file",
+        "workflow.many": "check_many convert_many export_many fit_many",
         "workflow.check": "check_file",
         "workflow.convert": "convert_file",
         "workflow.describe": "describe describe_file Description",
@@ -216,6 +222,7 @@ __all__ = [
     "fit_many",
     "export",
     "export_file",
+    "export_many",
     "describe",
     "describe_file",
     "Description",
@@ -242,6 +249,9 @@ __all__ = [
     "Alignment",
     # relight
     "save_relit",
+    "relight_file",
+    "relight_many",
+    "Surroundings",
     "save_rendered",
     "Environment",
     "open_environment",
@@ -259,14 +269,17 @@ __all__ = [
     "NormalUnsharp",
     "normals",
     "save_normals",
+    "normals_many",
     "read_normals",
     # measure
     "check",
     "check_file",
+    "check_many",
     "Checked",
     "Finding",
     "evaluate",
     "evaluate_model",
+    "evaluate_many",
     "compare",
     "compare_normals",
     # data

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import re
 from itertools import pairwise
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -10,11 +14,19 @@ from drti_core.arrays import F32
 from drti_core.capture.check import Checked
 from drti_core.capture.finding import Finding
 from drti_core.capture.page import STYLE, data_uri, plain
+from drti_core.errors import FormatError
+from drti_core.io import regular
 from drti_core.lights.coverage import outline
+
+#: Before and after what a check found, as JSON, in a sheet.
+_BEGIN, _END = '<script type="application/json" id="check">', "</script>"
+_PICTURE = re.compile('<img alt="" src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)">')
+#: Larger files are no sheets.
+_MOST = 1 << 28
 
 
 def check_sheet(found: Checked, title: str) -> str:
-    """The page.
+    """The page, which holds what was found as JSON too; see :func:`read_sheet`.
 
     Args:
         found: what a check found.
@@ -45,9 +57,38 @@ def check_sheet(found: Checked, title: str) -> str:
         "</div>",
         '<div class="cards">',
         *(_card(found, i) for i in order),
-        "</div></html>",
+        "</div>",
+        # No < in it ends the script.
+        f"{_BEGIN}{json.dumps(found.as_dict()).replace('<', chr(92) + 'u003c')}{_END}",
+        "</html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
+
+
+def read_sheet(path: Path) -> tuple[dict[str, Any], list[str]]:
+    """What a sheet says that a check wrote.
+
+    Returns:
+        What was found, as :meth:`Checked.as_dict`, and the photographs as data URIs, the doubtful
+        ones first.
+
+    Raises:
+        FormatError: it is no sheet, or damaged.
+        FileError: it cannot be read.
+    """
+    text = regular.read_bytes(path, _MOST, "a sheet").decode("utf-8", "replace")
+    told = text.rpartition(_BEGIN)[2].partition(_END)[0]
+    try:
+        found = json.loads(told)
+        known = isinstance(found["sound"], bool) and all(
+            isinstance(finding["text"], str) and isinstance(finding["grave"], bool)
+            for finding in found["findings"]
+        )
+    except (ValueError, TypeError, LookupError, RecursionError):
+        known = False
+    if not known:
+        raise FormatError("is no sheet of a check", where=str(path), expected="one, as it was made")
+    return found, _PICTURE.findall(text)
 
 
 def _list(findings: list[Finding], kind: str) -> str:

@@ -12,6 +12,7 @@ from drti_core.capture.darkroom import Darkroom
 from drti_core.capture.lit import is_capture, lit_capture
 from drti_core.errors import OptionError
 from drti_core.io import places
+from drti_core.model import RelightableModel
 from drti_core.progress import Progress, no_progress, part_of
 from drti_core.registry import doors
 from drti_core.stack import AUTO, Stack
@@ -46,6 +47,21 @@ def open_lit(
         return doors.open_stack(path, **options), progress
     lit = lit_capture(path, part_of(progress, 0, _LOOKING))
     return doors.looked_at(lit, options), part_of(progress, _LOOKING, 1)
+
+
+def open_any_lit(
+    path: str | os.PathLike[str],
+    progress: Progress = no_progress,
+    **options: Unpack[doors.StackOptions],
+) -> tuple[RelightableModel | Stack, Progress]:
+    """Open a model or photographs, these also where balls show their lights; see :func:`open_lit`.
+
+    Returns:
+        It, and what is left of the progress.
+    """
+    if is_capture(path) and options.get("reader") is None:
+        return open_lit(path, progress, **options)
+    return doors.open_any(path, **options), progress
 
 
 def as_json(options: doors.StackOptions, where: str = "photographs") -> dict[str, Any]:

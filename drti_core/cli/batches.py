@@ -20,6 +20,14 @@ from drti_core.jobs.batch import BatchReport
 #: Processes at a time where nobody says how many.
 JOBS = min(4, os.cpu_count() or 1)
 
+Models = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="MODEL...",
+        help="A model: .ptm, .rti or a folder. With --out: any number of them, folders that are "
+        "searched, and patterns.",
+    ),
+]
 Out = Annotated[
     Path | None, typer.Option(metavar="DIR", help="Of many inputs: write all into this folder.")
 ]
@@ -92,6 +100,7 @@ def run(
     cluster: str | None,
     report: Path | None,
     overwrite: bool,
+    as_json: bool = False,
     **options: Any,
 ) -> BatchReport:
     """Do the same with many inputs, and say what became of each.
@@ -104,6 +113,7 @@ def run(
         cluster: in their place.
         report: file of the report; one of an earlier run may be replaced.
         overwrite: redo what is done, and replace outputs that exist.
+        as_json: print the report as JSON instead of a table.
         options: more of what ``do`` takes.
 
     Raises:
@@ -131,6 +141,11 @@ def run(
             progress=progress,
         )
     found = done.as_dict()
+    if report is not None:
+        console.write_text(report, console.to_json(found) + "\n", overwrite=replaces)
+    if as_json:
+        console.say_json(found)
+        return done
     rows = [
         [
             item["source"],
@@ -144,7 +159,6 @@ def run(
     console.say_table(("source", "status", "output", "size", "remarks"), rows)
     console.say(", ".join(f"{count} {status}" for status, count in done.counts.items()))
     if report is not None:
-        console.write_text(report, console.to_json(found) + "\n", overwrite=replaces)
         console.say(f"wrote {report}")
     return done
 

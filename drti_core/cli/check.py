@@ -9,19 +9,31 @@ import numpy as np
 import typer
 
 from drti_core.capture.check import Checked
-from drti_core.cli import console
-from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
+from drti_core.cli import batches, console
+from drti_core.cli.photographs import LightFile, Many, StackOptions, opens_photographs, under
+from drti_core.workflow import many
 from drti_core.workflow.check import check_file
 
 
 @opens_photographs
 def check(
-    stack: Photographs,
+    stack: Many,
     sheet: Annotated[
         Path | None, typer.Option(help="HTML file with what was found and all photographs.")
     ] = None,
     every: Annotated[bool, typer.Option("--all", help="A row for sound photographs too.")] = False,
     json: console.Json = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Of many inputs: a sheet of each into this folder, and an index.html of all.",
+        ),
+    ] = None,
+    lights: LightFile = None,
+    jobs: batches.Jobs = None,
+    cluster: batches.Cluster = None,
+    report: batches.Report = None,
     *,
     how: StackOptions,
     overwrite: console.Overwrite = False,
@@ -31,8 +43,28 @@ def check(
     Each photograph is compared with what the others say of it. The exit status is 0 where the
     photographs are sound and 1 where they are doubtful.
     """
+    if out is not None:
+        batches.of_one(None, sheet=sheet)
+        done = batches.run(
+            many.check_many,
+            stack,
+            out,
+            lights=lights,
+            photographs=how,
+            jobs=jobs,
+            cluster=cluster,
+            report=report,
+            as_json=json,
+            overwrite=overwrite,
+        )
+        if not json:
+            console.say(f"wrote {out / 'index.html'}")
+        batches.end(done)
+        return
+    batches.alone(jobs=jobs, cluster=cluster, report=report)
+    source, how = under(lights, batches.one(stack), how)
     with console.progress_bar() as progress:
-        found = check_file(stack, sheet=sheet, overwrite=overwrite, progress=progress, **how)
+        found = check_file(source, sheet=sheet, overwrite=overwrite, progress=progress, **how)
     if json:
         console.say_json(found.as_dict())
     else:

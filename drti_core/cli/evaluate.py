@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from drti_core.capture.opening import notes_of, open_with_test
-from drti_core.cli import console
-from drti_core.cli.photographs import Photographs, StackOptions, opens_photographs
+from drti_core.cli import batches, console
+from drti_core.cli.photographs import Many, StackOptions, opens_photographs, under
 from drti_core.errors import MissingExtraError
 from drti_core.io import outputs
+from drti_core.jobs.batch import BatchReport
 from drti_core.measure import evaluation
+from drti_core.measure.many import evaluate_many, mean_scores, results_of
 from drti_core.measure.metrics import ssim_wanted
 from drti_core.registry import catalogue, doors
 
@@ -23,7 +25,7 @@ Ssim = Annotated[
 
 @opens_photographs
 def evaluate(
-    stack: Photographs,
+    stack: Many,
     codec: Annotated[
         list[str] | None,
         typer.Option(help="For example hsh:terms=16; repeatable. By default ptm, hsh and rbf."),
@@ -37,7 +39,22 @@ def evaluate(
         int, typer.Option(help="So many photographs, spread over elevation, are held out.")
     ] = 5,
     ssim: Ssim = None,
-    json: Annotated[Path | None, typer.Option(help="Write the results to this file.")] = None,
+    json: Annotated[
+        Path | None, typer.Option(help="Write the results to this file; of many the report.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Of many inputs: the results of each into this folder."),
+    ] = None,
+    light_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The lights of a dome, for a folder of photographs (or many); see --by-order.",
+        ),
+    ] = None,
+    jobs: batches.Jobs = None,
+    cluster: batches.Cluster = None,
     per_light: Annotated[bool, typer.Option("--lights", help="Also a row for each light.")] = False,
     *,
     how: StackOptions,
@@ -47,15 +64,38 @@ def evaluate(
 
     What is said of the photographs holds for those of --test too, but for their folder.
     """
+    names = codec or ["ptm", "hsh", "rbf"]
+    if out is not None:
+        batches.of_one(None, model=model, test=test)
+        done = batches.run(
+            evaluate_many,
+            stack,
+            out,
+            codecs=names,
+            holdout=holdout,
+            with_ssim=ssim,
+            lights=light_file,
+            photographs=how,
+            jobs=jobs,
+            cluster=cluster,
+            report=json,
+            overwrite=overwrite,
+        )
+        _show_means(done)
+        say_ssim(ssim)
+        batches.end(done)
+        return
+    batches.alone(jobs=jobs, cluster=cluster)
+    source, how = under(light_file, batches.one(stack), how, "--light-file")
     if json is not None:
         others_named = [*(model or ()), *([] if test is None else [test])]
         named = [read for each in others_named for read in doors.read_from(each)]
-        outputs.check_output(json, overwrite, inputs=[*doors.read_from(stack, **how), *named])
+        outputs.check_output(json, overwrite, inputs=[*doors.read_from(source, **how), *named])
     with console.progress_bar() as progress:
-        photographs, others, progress = open_with_test(stack, test, progress, **how)
+        photographs, others, progress = open_with_test(source, test, progress, **how)
         if json is not None:
             seen = [] if test is None else doors.read_from(test, others)
-            outputs.check_apart(json, [*doors.read_from(stack, photographs, **how), *seen])
+            outputs.check_apart(json, [*doors.read_from(source, photographs, **how), *seen])
         if model:
             target = others or photographs
             scores = [
@@ -70,7 +110,6 @@ def evaluate(
             ]
             result = evaluation.evaluation_of_models(target, scores)
         else:
-            names = codec or ["ptm", "hsh", "rbf"]
             result = evaluation.evaluate(
                 [(name, catalogue.codec(name)) for name in names],
                 photographs,
@@ -84,8 +123,7 @@ def evaluate(
     console.say_notes(notes)
     say_ssim(ssim)
     if json is not None:
-        done = {"notes": list(notes), "darkroom": dict((others or photographs).history)}
-        text = console.to_json({**result.as_dict(), "photographs": done})
+        text = console.to_json(results_of(result, photographs, others))
         console.write_text(json, text + "\n", overwrite=overwrite)
         console.say(f"wrote {json}")
 
@@ -120,6 +158,22 @@ def show(result: evaluation.Evaluation, *, per_light: bool = False) -> None:
         ]
         console.say_table(("codec", "photograph", "light", "PSNR dB", "SSIM"), rows)
     console.say_notes(result.notes)
+
+
+def _show_means(done: BatchReport) -> None:
+    """Print a table of codecs over all captures."""
+    rows = [
+        [
+            label,
+            console.number(mean["captures"], 0),
+            console.number(mean["psnr"], 2),
+            console.number(mean["ssim"], 4),
+            console.number(mean["mean_absolute_error"], 2),
+        ]
+        for label, mean in mean_scores(done).items()
+    ]
+    if rows:
+        console.say_table(("codec", "captures", "PSNR dB", "SSIM", "mean error"), rows)
 
 
 def say_ssim(asked: bool | None) -> None:

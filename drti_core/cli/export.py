@@ -7,18 +7,21 @@ from typing import Annotated
 
 import typer
 
-from drti_core.cli import console
+from drti_core.cli import batches, console
 from drti_core.io.outputs import size_of
-from drti_core.workflow import export_file
+from drti_core.workflow import export_file, many
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A model: .ptm, .rti or a folder.")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="File or folder to write.")],
+    model: batches.Models,
     to: Annotated[
         str,
         typer.Option(help="Exporter: onnx, openlime, html, glsl; with options: onnx:form=image."),
     ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="File or folder to write.")
+    ] = None,
+    out: batches.Out = None,
     layout: Annotated[
         str | None, typer.Option(help="Of openlime: image, deepzoom, google, zoomify, tarzoom …")
     ] = None,
@@ -29,16 +32,37 @@ def export(
     tile: Annotated[int | None, typer.Option(help="Of openlime: side of the tiles.")] = None,
     option: console.Options = None,
     reader: console.Reader = None,
+    jobs: batches.Jobs = None,
+    cluster: batches.Cluster = None,
+    json: batches.Report = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Write a model for another runtime, and measure how far that is from drti's own pixels."""
     flags = {"layout": layout, "format": format, "quality": quality, "tile": tile}
     given = {name: str(value) for name, value in flags.items() if value is not None}
+    options = {**given, **console.parse_options(option)}
+    if out is not None:
+        batches.of_one(output)
+        done = batches.run(
+            many.export_many,
+            model,
+            out,
+            exporter=to,
+            options=options,
+            reader=reader,
+            jobs=jobs,
+            cluster=cluster,
+            report=json,
+            overwrite=overwrite,
+        )
+        batches.end(done)
+        return
+    batches.alone(jobs=jobs, cluster=cluster, json=json)
     report = export_file(
-        model,
-        out,
+        batches.one(model),
+        batches.needed(output),
         exporter=to,
-        options={**given, **console.parse_options(option)},
+        options=options,
         reader=reader,
         overwrite=overwrite,
     )

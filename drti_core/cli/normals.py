@@ -8,13 +8,12 @@ from typing import Annotated, Any
 
 import typer
 
-from drti_core.capture.lit import is_capture
-from drti_core.capture.opening import open_lit
-from drti_core.cli import console
-from drti_core.cli.photographs import StackOptions, opens_photographs
+from drti_core.capture.opening import open_any_lit
+from drti_core.cli import batches, console
+from drti_core.cli.photographs import StackOptions, opens_photographs, under
 from drti_core.errors import OptionError
-from drti_core.model import RelightableModel
-from drti_core.registry.doors import open_any, read_from
+from drti_core.registry.doors import read_from
+from drti_core.relight.many import normals_many
 from drti_core.relight.normal_maps import read_normals, save_normals
 from drti_core.relight.normals import METHODS, check_method
 from drti_core.stack import Stack
@@ -22,7 +21,14 @@ from drti_core.stack import Stack
 
 @opens_photographs
 def normals(
-    source: Annotated[Path, typer.Argument(help="A model, or photographs: light file, project, …")],
+    source: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="SOURCE...",
+            help="A model, or photographs: light file, project, … With --out: any number of them, "
+            "folders that are searched, and patterns.",
+        ),
+    ],
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="Picture: .png, .tif, .exr or .npy."),
@@ -41,25 +47,57 @@ def normals(
         Path | None, typer.Option(help="True normal map to compare with: .png or .tif.")
     ] = None,
     truth_y: Annotated[str, typer.Option(help="Green of the true map: up or down.")] = "up",
+    out: batches.Out = None,
+    to: Annotated[
+        str, typer.Option(help="Of many: ending of the pictures, png, tif, exr or npy.")
+    ] = "png",
+    light_file: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The lights of a dome, for a folder of photographs (or many); see --by-order.",
+        ),
+    ] = None,
+    jobs: batches.Jobs = None,
+    cluster: batches.Cluster = None,
+    report: batches.Report = None,
     *,
     how: StackOptions,
     json: console.Json = False,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Compute a normal map, save it, and compare it with a true one."""
-    if output is None and truth is None:
+    if out is None and output is None and truth is None:
         raise OptionError("no output", expected="-o FILE, --truth FILE, or both")
     _one_of(method, METHODS, "--method")
     _one_of(y, ("up", "down"), "--y")
     _one_of(truth_y, ("up", "down"), "--truth-y")
     wanted: Any = {"method": method, "bits": bits, "y": y}
     green: Any = truth_y
+    if out is not None:
+        batches.of_one(output, truth=truth)
+        done = batches.run(
+            normals_many,
+            source,
+            out,
+            **wanted,
+            ending=f".{to.removeprefix('.')}",
+            lights=lights,
+            as_float=as_float,
+            light_file=light_file,
+            photographs=how,
+            jobs=jobs,
+            cluster=cluster,
+            report=report,
+            as_json=json,
+            overwrite=overwrite,
+        )
+        batches.end(done)
+        return
+    batches.alone(jobs=jobs, cluster=cluster, report=report)
+    given, how = under(light_file, batches.one(source), how, "--light-file")
     with console.progress_bar() as progress:
-        found: RelightableModel | Stack
-        if is_capture(source) and how.get("reader") is None:
-            found, progress = open_lit(source, progress, **how)
-        else:
-            found = open_any(source, **how)
+        found, progress = open_any_lit(given, progress, **how)
         error = save_normals(
             found,
             output,
@@ -68,7 +106,7 @@ def normals(
             as_float=as_float,
             truth=None if truth is None else read_normals(truth, green),
             overwrite=overwrite,
-            inputs=[*read_from(source, found, **how), *([] if truth is None else [truth])],
+            inputs=[*read_from(given, found, **how), *([] if truth is None else [truth])],
             progress=progress,
         )
     used = check_method(found, method, lights)

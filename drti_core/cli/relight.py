@@ -9,20 +9,15 @@ from typing import Annotated, Any
 import numpy as np
 import typer
 
-from drti_core.cli import console
+from drti_core.cli import batches, console
 from drti_core.errors import OptionError
 from drti_core.lights import LightDirections
-from drti_core.lights.coverage import coverage, outside_note
-from drti_core.model import RelightableModel
-from drti_core.model.ground import Colour, ground_note
-from drti_core.model.rendering import Render
-from drti_core.registry.doors import open_lights, open_model, read_from
-from drti_core.relight.enhance import enhanced, parse_enhancement
-from drti_core.relight.environment import EnvironmentLight
-from drti_core.relight.environment_map import open_environment
-from drti_core.relight.light_paths import light_circle, light_spiral, lights_along, save_light_path
-from drti_core.relight.picture_tags import under
-from drti_core.relight.save import open_for_one_pass, save_relit, save_rendered
+from drti_core.model.ground import Colour
+from drti_core.registry.doors import open_lights, read_from
+from drti_core.relight.enhance import parse_enhancement
+from drti_core.relight.files import Surroundings, relight_file
+from drti_core.relight.light_paths import light_circle, light_spiral, lights_along
+from drti_core.relight.many import relight_many
 
 #: Frames of a circle or spiral.
 _FRAMES = 60
@@ -31,11 +26,16 @@ _PATHS = {"circle": light_circle, "spiral": light_spiral}
 
 
 def relight(
-    model: Annotated[Path, typer.Argument(help="A model: .ptm, .rti or a folder.")],
+    model: batches.Models,
     output: Annotated[
-        Path,
+        Path | None,
         typer.Option("-o", "--output", help="Picture, numbered for several lights; see --path."),
-    ],
+    ] = None,
+    out: batches.Out = None,
+    to: Annotated[
+        str | None,
+        typer.Option(help="Of many: ending of the pictures, png by default; or of the paths."),
+    ] = None,
     light: Annotated[
         list[str] | None,
         typer.Option(metavar="X,Y[,Z]", help="Towards the light, +x right, +y up; repeatable."),
@@ -105,6 +105,9 @@ def relight(
         typer.Option(help="Of ONNX Runtime: cpu, cuda, coreml, directml, openvino; repeatable."),
     ] = None,
     reader: console.Reader = None,
+    jobs: batches.Jobs = None,
+    cluster: batches.Cluster = None,
+    json: batches.Report = None,
     overwrite: console.Overwrite = False,
 ) -> None:
     """Relight a model: a picture for each light, one of an environment, or a light path."""
@@ -121,73 +124,57 @@ def relight(
             "--runtime or --provider",
             expected="lights only: --enhance, --path and --env choose for themselves",
         )
-    one_pass = len(light or azimuth or ()) == 1 and not steps
-    found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     part = console.parse_window(window, "--window")
     ground = None if background is None else _colour(background)
-    common: dict[str, Any] = {"window": part, "quality": quality, "overwrite": overwrite}
-    common |= {"background": ground, "name": model.name}
-    depth: dict[str, Any] = {"as_float": as_float, "bits": bits}
-    told = [note for note in [ground_note(found, output, ground)] if note is not None]
-    if as_float:
-        linear = found.metadata.encoding == "linear" or output.suffix.lower() == ".exr"
-        told.append(f"the values are {'linear light' if linear else 'sRGB encoded'}")
     named = lights if path is None or path in _PATHS else Path(path)
     by_file = None if named is None else open_lights(named)
-    common["inputs"] = [*read_from(model, reader=reader), *([] if env is None else [env])]
-    common["inputs"] += [] if named is None else read_from(named)
+    lit: dict[str, Any] = {}
     if env is not None:
-        kind: Any = env_kind
-        surroundings = open_environment(env, kind=kind, rotate=rotate, exposure=exposure)
-        lit = EnvironmentLight(
-            found, surroundings, samples=samples, seed=seed, linear_light=linear_light
-        )
-        pictures: list[Render] = [lit.render]
-        turned = {"name": env.name, "kind": env_kind, "rotate": rotate, "exposure": exposure}
-        made: list[dict[str, Any]] = [{"environment": turned}]
+        turned: dict[str, Any] = {"kind": env_kind, "rotate": rotate, "exposure": exposure}
+        drawn: dict[str, Any] = {"samples": samples, "seed": seed, "linear_light": linear_light}
+        lit["surroundings"] = Surroundings(str(env), **turned, **drawn)
     elif path is not None:
-        moving = _path(path, frames, elevation or [], by_file)
-        if as_float or bits != 8:
-            given_depth = "--float" if as_float else f"--bits {bits}"
-            raise OptionError(given_depth, where="--path", expected="8-bit pictures")
-        with console.progress_bar() as progress:
-            written = save_light_path(
-                found, moving, output, enhancements=steps, fps=fps, progress=progress, **common
-            )
-        console.say(f"wrote {written}, {len(moving)} frames")
-        _say_outside(found, moving, told)
-        return
+        lit["moving"] = _path(path, frames, elevation or [], by_file)
     else:
-        chosen = _lights(light or [], azimuth or [], elevation or [], by_file)
-        if not steps:
-            how: Any = {"runtime": runtime, "providers": provider or ()}
-            with console.progress_bar() as progress:
-                files = save_relit(
-                    found, chosen, output, progress=progress, **depth, **how, **common
-                )
-            console.say(*(f"wrote {file}" for file in files))
-            _say_outside(found, chosen, told)
-            return
-        pictures = [enhanced(found, one, steps) for one in chosen]
-        made = [under(one, steps) for one in chosen]
-    with console.progress_bar() as progress:
-        files = save_rendered(
-            found, pictures, output, made=made, progress=progress, **depth, **common
+        lit["lights"] = _lights(light or [], azimuth or [], elevation or [], by_file)
+    how: dict[str, Any] = {"as_float": as_float, "bits": bits, "quality": quality, "fps": fps}
+    how |= {"background": ground, "runtime": runtime, "providers": list(provider or ())}
+    if out is not None:
+        batches.of_one(output)
+        done = batches.run(
+            relight_many,
+            model,
+            out,
+            **lit,
+            ending=None if to in (None, "folder") else f".{to.removeprefix('.')}",
+            enhancements=enhance or (),
+            window=part,
+            reader=reader,
+            settings=how,
+            jobs=jobs,
+            cluster=cluster,
+            report=json,
+            overwrite=overwrite,
         )
-    console.say(*(f"wrote {file}" for file in files))
-    if env is None:
-        _say_outside(found, chosen, told)
+        batches.end(done)
         return
-    console.say_notes([*told, _environment_note(lit)])
-    known = found.metadata.lights
-    if known is not None and (note := coverage(known).note()) is not None:
-        console.say_notes([note])
-
-
-def _say_outside(model: RelightableModel, lights: LightDirections, told: list[str]) -> None:
-    """Say what is ``told``, and which lights lie outside those that the model was fitted to."""
-    note = outside_note(model.metadata.lights, lights)
-    console.say_notes([*told, *([] if note is None else [note])])
+    batches.alone(to=to, jobs=jobs, cluster=cluster, json=json)
+    with console.progress_bar() as progress:
+        found = relight_file(
+            batches.one(model),
+            batches.needed(output),
+            **lit,
+            **how,
+            enhancements=steps,
+            window=part,
+            reader=reader,
+            inputs=[] if named is None else read_from(named),
+            overwrite=overwrite,
+            progress=progress,
+        )
+    frames_told = f", {found.what}" if path is not None else ""
+    console.say(*(f"wrote {file}{frames_told}" for file in found.files))
+    console.say_notes(found.notes)
 
 
 def _colour(text: str) -> Colour:
@@ -201,17 +188,6 @@ def _colour(text: str) -> Colour:
         raise OptionError(f"{text!r}", where="--background", expected="black, white or #rrggbb")
     red, green, blue = bytes.fromhex(found[1:])
     return red, green, blue
-
-
-def _environment_note(lit: EnvironmentLight) -> str:
-    error = lit.error()
-    if error is None:
-        return "weights averaged over all lights of the map: no light was left out"
-    return (
-        f"{lit.samples} lights drawn from the map; against a sum over {error.lights} lights, "
-        f"{error.pixels} pixels are {error.rms:.2f} grey levels off (root mean square; "
-        f"at most {error.largest:.1f})"
-    )
 
 
 def _path(

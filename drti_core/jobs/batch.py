@@ -130,7 +130,7 @@ class Step:
     search: Search
     files: Sequence[Path] = ()
     taken: Sequence[str] = ()
-    again: Callable[[Path], Report] | None = None
+    again: Callable[[Path], Report | None] | None = None
 
 
 @dataclass(frozen=True)

@@ -297,6 +297,16 @@ class Exporter(ABC):
     exporter_id: ClassVar[str]
     summary: ClassVar[str]
 
+    @property
+    def suffix(self) -> str:
+        """Ending of an output with these options, with the dot; empty for a folder."""
+        return ""
+
+    def one_of_many(self, name: str) -> Exporter:
+        """With the options of an output of this name among many in one folder."""
+        del name
+        return self
+
     def reads(self) -> Sequence[Path]:
         """Files that its options name, beside the model; no output may touch them."""
         return ()

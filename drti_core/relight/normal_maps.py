@@ -213,7 +213,7 @@ def save_normals(
         MissingExtraError: ``.exr`` without OpenEXR.
     """
     chosen = check_method(source, method, lights)
-    target = None if path is None else _check_target(Path(path), bits, as_float)
+    target = None if path is None else check_target(Path(path), bits, as_float)
     if target is not None:
         files = source.files if isinstance(source, Stack) else ()
         outputs.check_output(target, overwrite, inputs=(*inputs, *files))
@@ -245,7 +245,13 @@ def save_normals(
     return None if truth is None else errors.result()
 
 
-def _check_target(path: Path, bits: int, as_float: bool) -> Path:
+def check_target(path: Path, bits: int, as_float: bool) -> Path:
+    """The path of a normal map, if its ending and depth belong together.
+
+    Raises:
+        OptionError: they do not.
+        MissingExtraError: ``.exr`` without OpenEXR.
+    """
     suffix = path.suffix.lower()
     endings = ENDINGS_FLOAT if as_float else (*ENDINGS_INTEGER, ".exr", ".npy")
     if suffix not in endings:

@@ -175,7 +175,7 @@ def save_rendered(
         progress: called after each strip.
     """
     target = Path(path)
-    _check(target, as_float, bits)
+    check_picture(target, as_float, bits)
     part, suffix = (window or Window(0, 0, *model.shape)).check(model.shape), target.suffix.lower()
     if suffix == ".exr":
         require_exr("writing .exr")
@@ -212,7 +212,12 @@ def save_rendered(
     return tuple(targets)
 
 
-def _check(target: Path, as_float: bool, bits: int) -> None:
+def check_picture(target: Path, as_float: bool, bits: int) -> None:
+    """Check that a picture's ending and depth belong together.
+
+    Raises:
+        OptionError: they do not.
+    """
     if bits not in (8, 16) or (as_float and bits != 8):
         floats = " and floats" if as_float else ""
         raise OptionError(f"{bits} bits{floats}", expected="8 or 16, or floats")

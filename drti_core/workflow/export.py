@@ -12,6 +12,7 @@ from drti_core.io import outputs
 from drti_core.io.places import anywhere
 from drti_core.model import RelightableModel
 from drti_core.model.contracts import Exporter, ExportReport, LivePage
+from drti_core.options import with_options
 from drti_core.progress import logged
 from drti_core.registry import doors, hook_calls
 from drti_core.registry.catalogue import registry
@@ -24,7 +25,7 @@ def export_file(
     source: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    exporter: str,
+    exporter: str | Exporter,
     options: Mapping[str, Any] | None = None,
     reader: str | None = None,
     overwrite: bool = False,
@@ -34,7 +35,7 @@ def export_file(
     Args:
         source: file or folder of a model.
         output: a file or folder, as the exporter needs.
-        exporter: its id, with options (``"onnx:form=image"``).
+        exporter: its id, with options (``"onnx:form=image"``), or an exporter.
         options: more of them.
         reader: id of the reader, with options.
         overwrite: replace an output that exists.
@@ -45,7 +46,10 @@ def export_file(
     Raises:
         DrtiError: see :func:`~drti_core.open_model` and :func:`export`.
     """
-    chosen = named(registry().exporters, exporter, options)
+    if isinstance(exporter, Exporter):
+        chosen = with_options(exporter, options or {})
+    else:
+        chosen = named(registry().exporters, exporter, options)
     inputs = [*doors.read_from(source, reader=reader), *chosen.reads()]
     outputs.check_output(output, overwrite, outputs.EITHER, inputs=inputs)
     for written in chosen.writes(Path(output)):

@@ -545,7 +545,7 @@ def test_by_the_command_line(model, tmp_path, capsys):
     save_model(model, tmp_path / "a.ptm")
     out = tmp_path / "a.html"
     words = ["export", str(tmp_path / "a.ptm"), "--to", "html:format=webp", "-O", "normals=no"]
-    assert main([*words, "--out", str(out)]) == 0
+    assert main([*words, "-o", str(out)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].startswith(f"wrote {out} (")
     assert lines[1] == "largest difference from the reference: 0 of 255"

@@ -368,7 +368,7 @@ def test_the_verb(tmp_path: Path) -> None:
         str(tmp_path / "model"),
         "--to",
         "openlime",
-        "--out",
+        "-o",
         str(tmp_path / "web"),
     ]
     flags = ["--layout", "zoomify", "--tile", "32", "--format", "jpg", "--quality", "90"]

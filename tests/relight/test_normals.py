@@ -255,7 +255,7 @@ def test_command_line(data, tmp_path, capsys):
     model = data / "relight" / "ptm"
     assert main(["normals", str(model), "-o", str(out), "--bits", "16", "--json"]) == 0
     said = json.loads(capsys.readouterr().out)
-    assert said == {"output": str(out), "method": "three", "error_degrees": None}
+    assert said == {"output": str(out), "method": "three", "error_degrees": None, "notes": []}
     assert read_normals(out).shape[:2] == doors.open_model(model).shape
     assert main(["normals", str(model)]) == 1
     assert capsys.readouterr().err == "error: no output; expected -o FILE, --truth FILE, or both\n"

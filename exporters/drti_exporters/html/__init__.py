@@ -103,6 +103,11 @@ class HtmlExporter(Exporter):
     title: str | None = None
     credit: str | None = None
 
+    @property
+    def suffix(self) -> str:
+        """See :meth:`Exporter.suffix`."""
+        return "" if self.form == "folder" else ".html"
+
     def reads(self) -> Sequence[Path]:
         """See :meth:`Exporter.reads`."""
         return () if self.split is None else (Path(self.split),)
@@ -325,7 +330,7 @@ def _large(out: Path, size: int) -> str:
     """What to do about a large file."""
     return (
         f"the page has {size / 1e6:.0f} MB, which a browser reads and holds as a whole; a folder "
-        f"for a web server opens at once: --to html --out {out.with_suffix('')}"
+        f"for a web server opens at once: --to html -o {out.with_suffix('')}"
     )
 
 

@@ -14,10 +14,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import numpy as np
 
@@ -82,6 +82,11 @@ class IiifExporter(Exporter):
     viewer: bool = True
     title: str | None = None
     credit: str | None = None
+
+    def one_of_many(self, name: str) -> IiifExporter:
+        """Each has its own address: the folder of all, and its name."""
+        base = self.base if self.base == LOCAL else f"{self.base.rstrip('/')}/{quote(name)}"
+        return replace(self, base=base)
 
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False

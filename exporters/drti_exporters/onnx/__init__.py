@@ -53,6 +53,11 @@ class OnnxExporter(Exporter):
     output: Literal["uint8", "float32"] = "uint8"
     external_over: int = 1_900_000_000
 
+    @property
+    def suffix(self) -> str:
+        """See :meth:`Exporter.suffix`."""
+        return "" if self.form == "stages" else ".onnx"
+
     def export(
         self, model: RelightableModel, out: Path, *, overwrite: bool = False
     ) -> ExportReport:
