@@ -15,7 +15,7 @@ from drti_core.io import regular
 from drti_core.jobs.batch import Item
 
 #: By what an index is known.
-_MARK = '<meta name="generator" content="drti check">'
+_MARK = '<meta name="generator" content="drti: checks of many">'
 #: Findings that are told of each capture.
 _SHOWN = 4
 _STYLE = """

@@ -119,8 +119,8 @@ def relight_file(
     if sum(each is not None for each in (lights, moving, surroundings)) != 1:
         raise OptionError("no light", expected="lights, a path of them, or surroundings")
     if moving is not None and (as_float or bits != 8):
-        given = "--float" if as_float else f"--bits {bits}"
-        raise OptionError(given, where="--path", expected="8-bit pictures")
+        given = "floats" if as_float else f"{bits} bits"
+        raise OptionError(f"{given} along a path of light", expected="8-bit pictures")
     one_pass = lights is not None and len(lights) == 1 and not enhancements
     found = (open_for_one_pass if one_pass else open_model)(model, reader=reader)
     ground: Any = None if background is None else tuple(background)

@@ -104,7 +104,7 @@ def test_16_bits_by_the_command(wide, tmp_path):
     specular = {"name": "specular", "ks": 0.4, "kd": 0.4, "exponent": 75}
     assert made["enhancements"] == [specular]
     run = CliRunner().invoke(app, [*command, "--path", "circle", "--overwrite"])
-    assert "--path: --bits 16; expected 8-bit pictures" in run.output
+    assert "16 bits along a path of light; expected 8-bit pictures" in run.output
 
 
 @pytest.mark.parametrize(

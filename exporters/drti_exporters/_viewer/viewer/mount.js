@@ -6,7 +6,7 @@ async function mount(element, source, lights = globalThis.drtiLights) {
     scene = await (await fetch(base)).json();
   }
   const blobOf = async ({src, id, type, range}, signal) => {
-    if (id) return parsed(id, type);
+    if (id) return embedded((await parsed(id)).textContent, type);
     const headers = range ? {Range: `bytes=${range[0]}-${range[1]}`} : {};
     const answer = await fetch(new URL(src, base), {headers, signal});
     if (!answer.ok) throw new Error(`${src}: ${answer.status} ${answer.statusText}`);
@@ -16,27 +16,12 @@ async function mount(element, source, lights = globalThis.drtiLights) {
   return (element.drti = new Viewer(element, scene, lights, blobOf));
 }
 
-// Tiles of a large page, by their ids: each is taken out of the page as soon as it is read, for as
-// text it would take more memory than the page has bytes.
-const TILES = 'script[type="application/octet-stream"]', taken = new Map();
-const ended = () => document.readyState !== "loading";
-const whole = (element) => ended() || element.nextElementSibling;
-
-function take() {
-  for (const element of document.querySelectorAll(TILES)) if (whole(element)) {
-    taken.set(element.id, bytesOf(element.textContent));
-    element.remove();
-  }
-}
-
-// The Blob of an id once all of it is there.
-async function parsed(id, type) {
+// The element of an id once all of it is there: a large page is read as it comes.
+async function parsed(id) {
   for (;;) {
-    const last = ended(), found = document.getElementById(id);
-    take();
-    if (taken.has(id)) return new Blob([taken.get(id)]);
-    if (found && whole(found)) return embedded(found.textContent, type);
-    if (last) throw new Error(`This page lacks ${id}: it was cut.`);
+    const whole = document.readyState !== "loading", found = document.getElementById(id);
+    if (found && (whole || found.nextElementSibling)) return found;
+    if (whole) throw new Error(`This page lacks ${id}: it was cut.`);
     await new Promise((done) => setTimeout(done, 30));
   }
 }
@@ -51,14 +36,6 @@ function embedded(text, type) {
 }
 
 globalThis.drti = {mount};
-if (!ended()) {
-  const watch = new MutationObserver(take);
-  watch.observe(document.body, {childList: true});
-  on(document, "readystatechange", () => {
-    take();
-    watch.disconnect();
-  });
-}
 for (const element of document.querySelectorAll("[data-drti]")) {
   const {drti: name} = element.dataset, own = document.getElementById(name);
   mount(element, own ? JSON.parse(own.textContent) : name).catch((error) => {
