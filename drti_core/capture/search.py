@@ -30,10 +30,13 @@ _MISFIRE, _EXPOSURE, _UNIFORM = -2.4, 0.45, 2.0
 _PLAINEST = 0.7
 #: Pixels by which a photograph must be moved, and how sure that must be.
 _MOVED, _SURE = 1.5, 7.0
+#: Pixels from its prediction within which a photograph is where it should be.
+_IN_PLACE = 0.5
 #: Error of a moved photograph put back, as a share of that as it is, where it was moved indeed.
 _PUT_BACK = 0.7
-#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
-_BLURRED = -0.5
+#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred, and
+#: sizes of detail of which that must be so.
+_BLURRED, _SIZES = -0.5, 2
 #: Of robust deviations over all photographs, what must be exceeded as well.
 _DEVIATIONS = 6.0
 #: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
@@ -128,6 +131,7 @@ class Search:
             return
         close = _apply(weights, self.seen.close)
         sure, sharp, better = np.zeros(count, bool), np.zeros((count, 3)), np.ones(count)
+        in_place = np.zeros(count, bool)
         for i in range(count):
             # As bright as the photograph, so that noise and clipping weigh alike.
             own = predict.place(self.seen.close[i], close[i])
@@ -139,6 +143,7 @@ class Search:
             else:
                 self.moved[i] = own.y, own.x
                 better[i] = predict.put_back(self.seen.close[i], close[i], own)
+                in_place[i] = own.sure > _SURE and own.distance < _IN_PLACE
             sure[i] = own.sure > _SURE and better[i] < _PUT_BACK
             if not sure[i]:
                 self.moved[i] = 0
@@ -151,13 +156,16 @@ class Search:
             # The shades of relief are elsewhere too under a wrong light.
             if self._another_light(i, kernel, close[i]) < better[i]:
                 self.elsewhere[i], self.moved[i] = False, 0
-        known = self.stood.moved & ~self.dark & ~self.elsewhere
+        # What surely lies on its prediction did not move, whatever its edges say.
+        known = self.stood.moved & ~self.dark & ~self.elsewhere & ~in_place
         self.moved[known] = self.stood.shifts[known][:, ::-1]
         self.elsewhere |= known
         sharp -= np.median(sharp[sound], axis=0)
         spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)
-        self.blurred = ~self.dark & (sharp < np.minimum(_BLURRED, -spread)).any(axis=1)
+        # A blur takes finer detail away with the coarser; shading may take either alone.
+        lacking = (sharp < np.minimum(_BLURRED, -spread)).sum(axis=1)
+        self.blurred = ~self.dark & (lacking >= _SIZES)
 
     def _brightness(self, predicted: F32, sound: Bool, *, plainest: bool) -> None:
         """Misfires and other exposures; at first the plainest, which spoil their neighbours."""

@@ -39,7 +39,7 @@ RUNS = [
     ("benchmark fit", "drti-demo/stack --size 64x48 --heights 48 --codec ptm", "64x48x49", None),
     (
         "benchmark jobs",
-        "--place processes --captures 4 --jobs 6 --size 16x16",
+        "--place processes --captures 8 --jobs 20 --size 16x16",
         "overhead ms",
         None,
     ),

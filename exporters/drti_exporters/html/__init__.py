@@ -176,7 +176,7 @@ class HtmlExporter(Exporter):
                     size, whole = write_file(file, scene, itertools.chain(found, more))
                 notes.append(f"the page without its pictures: {size} bytes")
                 if whole > _LARGE:
-                    notes.append(_large(out, whole, encoding))
+                    notes.append(_large(whole, encoding))
             written = [out] if page else [out / path.name for path in sorted(folder.iterdir())]
         if not self.normals:
             notes.append("without normals there are no specular and normal views")
@@ -326,7 +326,7 @@ def _id(stem: str, place: Place) -> str:
     return f"{stem}-{place.level}-{place.column}-{place.row}"
 
 
-def _large(out: Path, size: int, encoding: Encoding) -> str:
+def _large(size: int, encoding: Encoding) -> str:
     """What to do about a large file."""
     smaller = "; html:format=jpeg makes it smaller" if encoding.exact else ""
     return (
