@@ -56,6 +56,8 @@ _SIDES: dict[Format, int] = {
 _JPEG_QUALITY = 95
 #: Pixels worked on at a time.
 _BAND = 1 << 18
+#: Rows beneath a coarse pixel that a live page looks at.
+_ROWS = 4
 
 
 @dataclass(frozen=True)
@@ -207,19 +209,20 @@ def quadtree(
         model: it.
         encoding: of the pictures; of the mask PNG.
         relief: whether there is one.
-        live: nothing is made before it is asked for: the relief of a coarse level is that of the
-            coarse planes rather than the mean of the fine ones.
+        live: nothing is made before it is asked for, and quickly: of the rows beneath a coarse
+            pixel some are looked at, and its relief is that of the coarse planes rather than the
+            mean of the fine one.
 
     Raises:
         OptionError: it has none of these.
     """
-    found = []
+    found, codes = [], None
     if model.planes is not None:
-        codes = averages(model.planes.codes)
+        codes = averages(model.planes.codes, most=_ROWS if live else None)
         found.append(Picture(codes, partial(encoding.encode, unlike=_unlike(model, encoding))))
     if relief:
-        if live and model.planes is not None:
-            bumps = _live_relief(model, averages(model.planes.codes))
+        if live and codes is not None:
+            bumps = _live_relief(model, codes)
         else:
             bumps = averages(np.moveaxis(relief_codes(model), -1, 0))
         found.append(Picture(bumps, encoding.encode))

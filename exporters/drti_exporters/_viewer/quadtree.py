@@ -13,7 +13,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,8 @@ from drti_exporters._viewer.scene import Tree
 SIDE, OVERLAP = 512, 1
 #: Pictures of more pixels are cut into tiles.
 WHOLE = 1 << 21
+#: Pixels of a plane that are read at a time.
+_BAND = 1 << 24
 _NAME = re.compile("([0-9]{1,2})/([0-9]{1,6})_([0-9]{1,6})[.]bin")
 
 
@@ -71,33 +73,41 @@ class Picture:
     encode: Callable[[npt.NDArray[Any]], bytes]
 
 
-def averages(codes: Codes) -> Read:
+def averages(codes: Codes, *, most: int | None = None) -> Read:
     """Codes of coarse levels as the means of those that lie beneath a pixel, each rounded once.
 
     A code of a linear codec is a value up to scale and bias, so that a coarse pixel is what its
     fine ones look like from afar.
 
     Args:
-        codes: (K, H, W) uint8; read by windows, from coarser ones where they have such.
+        codes: (K, H, W) uint8; read by bands of rows, from coarser ones where they have such.
+        most: rows beneath a pixel that are looked at, a power of two; by default all.
     """
 
+    @lru_cache(maxsize=8)
     def read(steps: int, window: Window) -> Codes:
         source: Any = codes
         while steps and isinstance(source, WindowedCodes) and source.coarser is not None:
             source, steps = source.coarser(), steps - 1
         factor = 1 << steps
-        rows, columns = (slice(factor * part.start, factor * part.stop) for part in window.slices)
-        made: Any = np.array(source[:, rows, columns])
-        if steps:
-            made = np.stack([reduced(plane, factor) for plane in made])
+        skip = max(1, factor // (most or factor))
+        made: Any = np.empty((len(codes), window.height, window.width), np.uint8)
+        columns = slice(factor * window.x, factor * (window.x + window.width))
+        height = max(1, _BAND // (factor * factor * window.width))
+        for top in range(0, window.height, height):
+            bottom = min(top + height, window.height)
+            rows = slice(factor * (window.y + top), factor * (window.y + bottom), skip)
+            for plane in range(len(codes)):
+                fine = np.asarray(source[plane : plane + 1][:, rows, columns])[0]
+                made[plane, top:bottom] = reduced(fine, (factor, factor // skip)) if steps else fine
         scratch.release(source)
         return made  # type: ignore[no-any-return]
 
     return read
 
 
-def reduced(plane: npt.NDArray[np.uint8], factor: int) -> npt.NDArray[np.uint8]:
-    """Rounded means of blocks; those at the right and bottom edges of what is there."""
+def reduced(plane: npt.NDArray[np.uint8], factor: int | tuple[int, int]) -> npt.NDArray[np.uint8]:
+    """Rounded means of blocks (columns, rows); those at the right and bottom of what is there."""
     from PIL import Image
 
     return np.asarray(Image.fromarray(np.ascontiguousarray(plane)).reduce(factor))
