@@ -13,9 +13,11 @@ import typer
 from drti_core.cli import console
 from drti_core.cli.hints import with_flags
 from drti_core.cli.process import say
-from drti_core.errors import OptionError, OutputError
+from drti_core.errors import DrtiError, OptionError, OutputError
 from drti_core.io import outputs, places, regular
 from drti_core.jobs.batch import BatchReport
+from drti_core.model.contracts import ModelReader
+from drti_core.registry import doors
 
 #: Processes at a time where nobody says how many.
 JOBS = min(4, os.cpu_count() or 1)
@@ -56,6 +58,18 @@ def one(sources: Sequence[Path]) -> Path:
     if len(sources) != 1:
         raise typer.BadParameter(f"{len(sources)} inputs; expected one, or --out DIR for many")
     return sources[0]
+
+
+def is_one(sources: Sequence[Path], reader: str | None) -> bool:
+    """Whether that is one model, whose output ``--out`` may name too."""
+    if len(sources) != 1 or not os.path.lexists(sources[0]):
+        return False
+    if sources[0].is_file():
+        return True
+    try:
+        return isinstance(doors.find_reader(sources[0], reader), ModelReader)
+    except DrtiError:
+        return False
 
 
 def alone(**given: object) -> None:

@@ -16,7 +16,7 @@ def export(
     model: batches.Models,
     to: Annotated[
         str,
-        typer.Option(help="Exporter: onnx, openlime, html, glsl; with options: onnx:form=image."),
+        typer.Option(help="Exporter: onnx, openlime, html, glsl, iiif; or onnx:form=image."),
     ],
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="File or folder to write.")
@@ -41,6 +41,8 @@ def export(
     flags = {"layout": layout, "format": format, "quality": quality, "tile": tile}
     given = {name: str(value) for name, value in flags.items() if value is not None}
     options = {**given, **console.parse_options(option)}
+    if out is not None and output is None and batches.is_one(model, reader):
+        output, out = out, None
     if out is not None:
         batches.of_one(output)
         done = batches.run(

@@ -100,6 +100,8 @@ def test_export_of_a_tree(archive: Path, tmp_path: Path, capsys: Any) -> None:
     assert "1 exported, 2 ignored\n" in capsys.readouterr().out
     alone = ["export", str(archive / "models" / "coin"), "--to", "onnx"]
     assert main([*alone, "-o", str(tmp_path / "coin.onnx")]) == 0
+    assert main([*alone, "--out", str(tmp_path / "named.onnx")]) == 0  # of one model, as ever
+    assert (tmp_path / "named.onnx").read_bytes() == (tmp_path / "coin.onnx").read_bytes()
     made = tmp_path / "out" / "coin.onnx"
     assert made.read_bytes() == (tmp_path / "coin.onnx").read_bytes()
     assert main(command) == 0
