@@ -34,9 +34,8 @@ _MOVED, _SURE = 1.5, 7.0
 _IN_PLACE = 0.5
 #: Error of a moved photograph put back, as a share of that as it is, where it was moved indeed.
 _PUT_BACK = 0.7
-#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred, and
-#: sizes of detail of which that must be so.
-_BLURRED, _SIZES = -0.5, 2
+#: Sharpness, as log2 of the fine detail's share of energy, below which a photograph is blurred.
+_BLURRED = -0.5
 #: Of robust deviations over all photographs, what must be exceeded as well.
 _DEVIATIONS = 6.0
 #: Errors with two lights exchanged, as a share of those as they stand, that tell an exchange: of
@@ -163,9 +162,9 @@ class Search:
         sharp -= np.median(sharp[sound], axis=0)
         spread = np.array([_DEVIATIONS * _deviation(column) for column in sharp[sound].T])
         self.sharpness = sharp.min(axis=1)
-        # A blur takes finer detail away with the coarser; shading may take either alone.
-        lacking = (sharp < np.minimum(_BLURRED, -spread)).sum(axis=1)
-        self.blurred = ~self.dark & (lacking >= _SIZES)
+        # Noise alone may take the finest detail, and shading the coarsest.
+        lacking = sharp < np.minimum(_BLURRED, -spread)
+        self.blurred = ~self.dark & (lacking[:, 1] | (lacking[:, 0] & lacking[:, 2]))
 
     def _brightness(self, predicted: F32, sound: Bool, *, plainest: bool) -> None:
         """Misfires and other exposures; at first the plainest, which spoil their neighbours."""
