@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from itertools import pairwise
@@ -19,7 +20,7 @@ from drti_core.io import regular
 from drti_core.lights.coverage import outline
 
 #: Before and after what a check found, as JSON, in a sheet.
-_BEGIN, _END = '<script type="application/json" id="check">', "</script>"
+_BEGIN, _END = '<meta name="drti-check" content="', '">'
 _PICTURE = re.compile('<img alt="" src="(data:image/jpeg;base64,[A-Za-z0-9+/=]+)">')
 #: Larger files are no sheets.
 _MOST = 1 << 28
@@ -58,8 +59,7 @@ def check_sheet(found: Checked, title: str) -> str:
         '<div class="cards">',
         *(_card(found, i) for i in order),
         "</div>",
-        # No < in it ends the script.
-        f"{_BEGIN}{json.dumps(found.as_dict()).replace('<', chr(92) + 'u003c')}{_END}",
+        f"{_BEGIN}{html.escape(json.dumps(found.as_dict()))}{_END}",
         "</html>",
     ]
     return "\n".join(part for part in parts if part) + "\n"
@@ -79,7 +79,7 @@ def read_sheet(path: Path) -> tuple[dict[str, Any], list[str]]:
     text = regular.read_bytes(path, _MOST, "a sheet").decode("utf-8", "replace")
     told = text.rpartition(_BEGIN)[2].partition(_END)[0]
     try:
-        found = json.loads(told)
+        found = json.loads(html.unescape(told))
         known = isinstance(found["sound"], bool) and all(
             isinstance(finding["text"], str) and isinstance(finding["grave"], bool)
             for finding in found["findings"]

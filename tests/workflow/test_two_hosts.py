@@ -62,6 +62,10 @@ print(json.dumps(told))
 """
 
 
+#: What a host needs of folders that it has for itself alone: the interpreter and the checkout.
+KEPT = {str(path) for path in (Path(sys.prefix), ROOT) if path.is_relative_to("/tmp")}
+
+
 class Hosts:
     """Two network namespaces of this machine, joined by a cable."""
 
@@ -97,6 +101,12 @@ class Hosts:
         """A command on a host, with a folder for temporary files that no other process sees."""
         private = "set -e; for each in /tmp /dev/shm; do mount -t tmpfs none $each; done; cd /tmp"
         private += '; exec "$@"'
+        for number, kept in enumerate(sorted(KEPT)):  # drti itself may lie in such a folder
+            aside = f"/run/drti-$$-{number}"  # of this process
+            before = f"mkdir -p {aside}; mount --bind {kept} {aside}"
+            after = f"mkdir -p {kept}; mount --bind {aside} {kept}; umount {aside}; rmdir {aside}"
+            private = private.replace("set -e;", f"set -e; {before};", 1)
+            private = private.replace("; exec", f"; {after}; exec", 1)
         inside = ["ip", "netns", "exec", self.names[host], "unshare", "-m", "bash", "-c", private]
         return [*inside, "on a host", *arguments]
 
