@@ -156,9 +156,17 @@ def _rim_of(
     crop = crop_of(stack, Circle(ball.x, ball.y, ball.radius, circle.rim, circle.shine))
     if crop.step == coarse.step:
         return crop, rim
-    exact = fit_rim(crop, ball, view, within=2 * coarse.step / ball.radius)
+    near = 2 * coarse.step
+    exact = fit_rim(crop, ball, view, within=near / ball.radius)
     if exact.seen < _STILL_SEEN * rim.seen:
-        return crop, rim
+        # Cloth beside it has edges enough to hide a rim that is looked at from so near.
+        exact = fit_rim(crop, ball, view, rim.inner)
+        far = abs(exact.ball.x - ball.x), abs(exact.ball.y - ball.y)
+        if (
+            exact.seen < _STILL_SEEN * rim.seen
+            or max(*far, abs(exact.ball.radius - ball.radius)) > near
+        ):
+            return crop, rim
     return crop, replace(exact, seen=min(exact.seen, rim.seen), unsure=rim.unsure)
 
 
@@ -193,7 +201,7 @@ def _coarse_rim(
         again = fit_rim(around, larger.ball, view, quick=quick)
         if again.plain > found and _lowest(around, again.ball, view) > sunk:
             larger = again
-        return around, replace(larger, unsure=not must)
+        return around, replace(larger, unsure=not must, inner=ball)
     return best
 
 
@@ -209,7 +217,7 @@ def _same_rim(known: tuple[Crop, Rim] | None, view: View) -> tuple[Crop, Rim] | 
     again = fit_rim(crop, about, view, within=_OTHER_VIEW)
     if again.seen < _STILL_SEEN * rim.seen or _lowest(crop, again.ball, view) <= _SUNK:
         return None
-    return crop, replace(again, unsure=rim.unsure)
+    return crop, replace(again, unsure=rim.unsure, inner=rim.inner)
 
 
 def _lowest(crop: Crop, ball: Ball, view: View) -> float:

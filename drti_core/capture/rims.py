@@ -61,12 +61,14 @@ class Rim:
         seen: 0..1, share of the rim in the picture that is an edge where it should be.
         scatter: standard deviation of the edge around the ellipse, radii.
         unsure: whether a narrower rim might as well be the ball's, and this one a ring around it.
+        inner: the horizon that it mirrors, if that was found first.
     """
 
     ball: Ball
     seen: float
     scatter: float
     unsure: bool = False
+    inner: Ball | None = None
 
     @property
     def plain(self) -> float:
